@@ -1,0 +1,20 @@
+"""Which tokens moved this model's score, by how much, and in which direction?
+
+    import explainers as ex
+    model = ex.load("sentiment")
+    ex.explain(model, "really didn't like this movie", method="attcat", target="NEGATIVE")
+"""
+
+from .errors import ModelUnavailable, Refusal
+from .explanation import Comparison, Prediction, compare, explain, predict, stream
+from .heatmap import Heatmap
+from .methods import METHODS, Method
+from .models import ANATOMIES, BUNDLED, Anatomy, Model, load
+from .trace import Layer, Trace
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ANATOMIES", "BUNDLED", "METHODS", "Anatomy", "Comparison", "Heatmap", "Layer", "Method", "Model", "ModelUnavailable",
+    "Prediction", "Refusal", "Trace", "compare", "explain", "load", "predict", "stream",
+]

@@ -1,0 +1,21 @@
+"""Refusals: errors written for the person who asked, one plain sentence each."""
+
+
+class Refusal(ValueError):
+    """What was given cannot be explained; the message says what was wanted. Safe to show, never a stack trace."""
+
+
+class ModelUnavailable(Refusal):
+    """A model that cannot be had or cannot be traced, with the reason and what would work."""
+
+
+def nearest(given: str, menu, kind: str) -> Refusal:
+    """`no method 'atcat'; did you mean 'attcat'? (raw_attention, rollout, ...)`"""
+    from difflib import get_close_matches
+
+    menu = [str(name) for name in menu]
+    folded = {name.casefold(): name for name in reversed(menu)}
+    close = get_close_matches(str(given).casefold(), folded, n=1, cutoff=0.5)
+    hint = f"; did you mean {folded[close[0]]!r}?" if close else "."
+    shown = ", ".join(menu[:30]) + (f", ... {len(menu) - 30} more" if len(menu) > 30 else "")
+    return Refusal(f"There is no {kind} {str(given)[:60]!r}{hint} ({shown})")

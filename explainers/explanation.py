@@ -1,0 +1,126 @@
+"""The three questions a person asks: what does the model say, what moved it, and do the methods agree?"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from .errors import Refusal
+from .heatmap import Heatmap
+from .inputs import Encoded
+from .methods import METHODS, find
+from .models import Model
+from .trace import Trace
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one input: a probability for each label, best first; raw numbers where there are no classes."""
+
+    labels: list[str]
+    values: list[float]
+    kind: str               # "probability", "probability of each label by itself" or "value"
+
+    @property
+    def best(self) -> str:
+        return self.labels[0]
+
+
+def predict(model: Model, inputs) -> Prediction:
+    """The model's answer for a text (or whatever `model.trace` takes), without explaining it."""
+    coded = model.encode(inputs)
+    with torch.no_grad():
+        outputs = model.forward(coded.tensors)
+    logits = model.logits(outputs)
+    if logits is None:
+        raise Refusal("This model gives no class logits.")
+    return read_logits(model, coded, logits[0])
+
+
+def read_logits(model: Model, coded: Encoded, logits: torch.Tensor) -> Prediction:
+    names = model.classes(coded)
+    if len(logits) == 1:
+        kind, values = "value", logits
+    elif getattr(model.net.config, "problem_type", None) == "multi_label_classification":
+        kind, values = "probability of each label by itself", logits.sigmoid()
+    else:
+        kind, values = "probability", logits.softmax(-1)
+    order = values.argsort(descending=True).tolist()
+    return Prediction([names.get(i, str(i)) for i in order], [float(values[i]) for i in order], kind)
+
+
+def explain(model: Model, inputs, method: str = "attcat", target=None, **options) -> Heatmap:
+    """One method's heatmap of one input.
+
+    inputs: a text, a pair of texts, or tensors. method: a key of `METHODS`. target: None for the predicted class, a label,
+    a class index, 'A - B', a pair, or a function of the outputs. options: the method's own. Raises `Refusal`.
+    """
+    chosen = find(method)
+    chosen.read(options)                                       # refuse before the model runs
+    coded = model.encode(inputs)
+    return heatmap(model, coded, model.trace(coded, target), method, **options)
+
+
+class Comparison(list):
+    """Heatmaps of one input and one target; shows itself in a notebook as rows over the same tokens."""
+
+    def _repr_html_(self) -> str:
+        from .render.tokens import fragment
+
+        return fragment(self)
+
+    def table(self):
+        """A pandas DataFrame: a row a token, a column a method."""
+        import pandas as pd
+
+        return pd.DataFrame({"token": self[0].labels} | {heat.method: heat.scores.tolist() for heat in self})
+
+    def save(self, path) -> None:
+        """Write .html, .svg, .csv or .json, by suffix."""
+        from .render.export import save
+
+        save(self, path)
+
+
+def compare(model: Model, inputs, methods: Iterable[str] | None = None, target=None) -> Comparison:
+    """Several methods on one input: the single-pass ones share one trace. Default: every method."""
+    return Comparison(stream(model, inputs, methods, target))
+
+
+def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=None) -> Iterator[Heatmap]:
+    """`compare`, one heatmap at a time, as each is ready."""
+    keys = list(METHODS if methods is None else methods)
+    if not keys:
+        raise Refusal("Choose at least one method.")
+    for key in keys:
+        find(key)
+    coded = model.encode(inputs)
+    trace = model.trace(coded, target)
+    for key in keys:
+        yield heatmap(model, coded, trace, key)
+
+
+def heatmap(model: Model, coded: Encoded, trace: Trace, key: str, **options) -> Heatmap:
+    """A method's numbers on a trace, with everything a view needs to show them truthfully."""
+    chosen = find(key)
+    if model.anatomy.sees not in chosen.tasks:
+        raise Refusal(f"{chosen.title} is not defined for {model.anatomy.sees} models here.")
+    scores, facts = chosen.measure(trace, **options)
+    rows = chosen.layers(trace, **options) if chosen.run_layers else None
+    given = chosen.read(options)
+    names = [] if rows is None else (
+        chosen.name_rows(trace, **given) if chosen.name_rows else [f"L{i}" for i in range(len(rows))])
+    notes = []
+    if coded.left_out:
+        notes.append(f"The model reads {len(coded.labels)} tokens; {coded.left_out:,} more were left out.")
+    if not scores.any():
+        notes.append(f"{chosen.title} is zero for every token here.")
+    if not torch.isfinite(scores).all():
+        raise Refusal(f"{chosen.title} gave numbers that are not finite for this input; try another method.")
+    return Heatmap(
+        scores=scores.detach().cpu(), labels=coded.labels, method=key, title=chosen.title, target=trace.target.name,
+        score=float(trace.score), signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
+        rows=None if rows is None else rows.detach().cpu(), row_labels=names, text=coded.text, spans=coded.spans, words=coded.words,
+        options=given, facts=facts, notes=notes, cost=chosen.passes.replace("n", str(int((~coded.special).sum()))),
+        model=model.name, revision=model.revision,
+    )

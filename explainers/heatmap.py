@@ -1,0 +1,120 @@
+"""The one thing that views, metrics and exports get: a number for every token, and what it is a number of."""
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """How much each token moved a score.
+
+    scores     [token] raw, as the method computed them: never normalised, specials included
+    labels     [token] what a person reads
+    method     key of the method; title is its name
+    target     what was explained, in words; score is its value for this input, a raw logit
+    signed     whether a negative number means "away from the target"
+    special    [token] bool: [CLS], [SEP] and their like
+    rows       [layers token] the per-layer picture, or None; row_labels name the rows
+    text       the input, and spans [token] the characters of each token (None for specials)
+    words      [token] number of the word a sub-word belongs to (None for specials)
+    options    of the method, where they differ from its defaults
+    facts      what the method measured on the way, such as IG's completeness gap
+    notes      sentences a reader must know, such as tokens left out
+    cost       passes through the network, "1F 1B"
+    grid       (rows, columns) of an image's patches, None for text
+    """
+
+    scores: Tensor
+    labels: list[str]
+    method: str
+    title: str
+    target: str
+    score: float
+    signed: bool
+    special: Tensor
+    rows: Tensor | None = None
+    row_labels: list[str] = field(default_factory=list)
+    text: str | None = None
+    spans: list[tuple[int, int] | None] | None = None
+    words: list[int | None] | None = None
+    options: dict = field(default_factory=dict)
+    facts: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    cost: str = ""
+    model: str = ""
+    revision: str = ""
+    grid: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def layers(self) -> Tensor | None:
+        """[layers token], where the method has a per-layer picture; None where it has not."""
+        return self.rows
+
+    @property
+    def special_share(self) -> float:
+        """The part of all |score| that lies on special tokens, 0 to 1."""
+        total = self.scores.abs().sum()
+        return float(self.scores[self.special].abs().sum() / total) if total > 0 else 0.0
+
+    def merged(self) -> "Heatmap":
+        """The same with sub-words summed into words, labelled by the text they came from. Specials stay as they are."""
+        if self.words is None or self.text is None or self.spans is None:
+            return self
+        groups: dict[object, list[int]] = {}
+        for i, word in enumerate(self.words):
+            groups.setdefault(("special", i) if word is None else word, []).append(i)
+        places = list(groups.values())
+        spans = [None if self.spans[group[0]] is None else (min(self.spans[i][0] for i in group), max(self.spans[i][1] for i in group))
+                 for group in places]
+        summed = lambda scores: torch.stack([scores[..., group].sum(-1) for group in places], dim=-1)
+        return replace(
+            self, scores=summed(self.scores), rows=None if self.rows is None else summed(self.rows), spans=spans,
+            labels=[self.labels[group[0]] if span is None else self.text[slice(*span)] for group, span in zip(places, spans)],
+            special=torch.stack([self.special[group[0]] for group in places]),
+            words=[self.words[group[0]] for group in places],
+        )
+
+    def without_specials(self) -> "Heatmap":
+        """The same without special tokens: a view, since `special_share` is then gone."""
+        keep = (~self.special).nonzero().flatten().tolist()
+        pick = lambda values: None if values is None else [values[i] for i in keep]
+        return replace(self, scores=self.scores[keep], labels=pick(self.labels), special=self.special[keep],
+                       rows=None if self.rows is None else self.rows[:, keep], spans=pick(self.spans), words=pick(self.words))
+
+    def layer(self, index: int) -> "Heatmap":
+        """One row of the per-layer picture as a heatmap of its own."""
+        if self.rows is None:
+            raise ValueError(f"{self.title} has no per-layer picture")
+        return replace(self, scores=self.rows[index], rows=None, title=f"{self.title}, {self.row_labels[index]}", row_labels=[])
+
+    def in_words(self, score: float) -> str:
+        """`minus 0.72, away from POSITIVE`"""
+        if not self.signed:
+            return f"{score:.3g}"
+        sign, way = ("minus", "away from") if score < 0 else ("plus", "towards")
+        return f"{sign} {abs(score):.3g}, {way} {self.target}" if score else "0"
+
+    def table(self):
+        """A pandas DataFrame: token, score, whether special, and one column a layer where there are layers."""
+        import pandas as pd
+
+        frame = pd.DataFrame({"token": self.labels, "score": self.scores.tolist(), "special": self.special.tolist()})
+        if self.rows is not None:
+            frame = frame.assign(**dict(zip(self.row_labels, self.rows.tolist())))
+        return frame
+
+    def save(self, path) -> None:
+        """Write .html, .svg, .csv or .json, by suffix, with model, revision, target and options inside."""
+        from .render.export import save
+
+        save(self, path)
+
+    def _repr_html_(self) -> str:
+        from .render.tokens import fragment
+
+        return fragment([self])

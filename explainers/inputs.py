@@ -1,0 +1,106 @@
+"""From what a person gives to what a network takes, and back: tensors, and a label and a place in the text for each token."""
+
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .errors import Refusal
+
+#: Words that tokenizers cut at the apostrophe although readers do not: didn't, l'homme.
+APOSTROPHE = re.compile(r"\w+(?:['’]\w+)+")
+
+#: Characters that draw nothing: controls, zero-width joiners and spaces, direction marks. They alone are no text.
+INVISIBLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """One input, ready to run.
+
+    tensors   what the network takes, batch axis of one
+    labels    [token] as the tokenizer writes them: [CLS], un, ##believable
+    special   [token] bool: tokens that stand for no text
+    text      what was given; the halves of a pair are joined by a line break
+    spans     [token] first and last+1 character in `text`, None for specials
+    words     [token] the number of the word the token belongs to, None for specials
+    left_out  tokens past the model's limit, not seen by it
+    """
+
+    tensors: dict[str, Tensor]
+    labels: list[str]
+    special: Tensor
+    text: str | None = None
+    spans: list[tuple[int, int] | None] | None = None
+    words: list[int | None] | None = None
+    left_out: int = 0
+
+
+def encode(model, given) -> Encoded:
+    """Text, a pair of texts, or ready tensors for `model`. Raises `Refusal` for what holds nothing to explain."""
+    if hasattr(given, "keys"):
+        return from_tensors(model, {name: torch.as_tensor(tensor) for name, tensor in given.items()})
+    if isinstance(given, str):
+        return from_text(model, (given,))
+    if isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(half, str) for half in given):
+        return from_text(model, tuple(given))
+    raise Refusal(f"Give a text, a pair of texts, or a dict of tensors; got {type(given).__name__}.")
+
+
+def from_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
+    tensors = {name: tensor.to(model.net.device) for name, tensor in tensors.items()}
+    if model.anatomy.sees != "text":
+        patches = tokens_of_image(model, tensors["pixel_values"])
+        return Encoded(tensors, [str(i) for i in range(patches)], torch.arange(patches) == 0)
+    if "input_ids" not in tensors or tensors["input_ids"].ndim != 2 or 0 in tensors["input_ids"].shape:
+        raise Refusal("Tensors for a text model need input_ids of shape (1, tokens).")
+    ids = tensors["input_ids"][0].tolist()
+    config = model.tower.config
+    known = set(model.tokenizer.all_special_ids) if model.tokenizer else {
+        getattr(config, f"{kind}_token_id", None) for kind in ("bos", "eos", "pad", "cls", "sep")}
+    labels = model.tokenizer.convert_ids_to_tokens(ids) if model.tokenizer else [str(i) for i in ids]
+    return Encoded(tensors, labels, torch.tensor([i in known for i in ids]))
+
+
+def tokens_of_image(model, pixels: Tensor) -> int:
+    side = model.tower.config.patch_size
+    return 1 + (pixels.shape[-2] // side) * (pixels.shape[-1] // side)
+
+
+def from_text(model, texts: tuple[str, ...]) -> Encoded:
+    if model.tokenizer is None:
+        raise Refusal("This model came without a tokenizer: pass one to load(...), or give tensors.")
+    for text, what in zip(texts, ("text",) if len(texts) == 1 else ("first text", "second text")):
+        if not INVISIBLE.sub("", text):
+            raise Refusal(f"The {what} is empty: type something to explain.")
+    texts = tuple(text.encode("utf-8", "replace").decode() for text in texts)  # lone surrogates break tokenizers
+    coded = model.tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
+    length, limit = len(coded["input_ids"]), model.max_tokens
+    if limit and length > limit:
+        coded = model.tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True,
+                                truncation=True, max_length=limit)
+    special = torch.tensor(coded.pop("special_tokens_mask")).bool()
+    offsets = coded.pop("offset_mapping")
+    sequence = coded.sequence_ids()
+    if special.all():
+        raise Refusal("The tokenizer finds nothing to read in this text.")
+    starts = [0, len(texts[0]) + 1]
+    spans = [None if s is None else (a + starts[s], b + starts[s]) for (a, b), s in zip(offsets, sequence)]
+    text = "\n".join(texts)
+    return Encoded(
+        tensors={name: torch.tensor([ids], device=model.net.device) for name, ids in coded.items()},
+        labels=model.tokenizer.convert_ids_to_tokens(coded["input_ids"]),
+        special=special, text=text, spans=spans,
+        words=words_of(text, spans, coded.word_ids(), sequence),
+        left_out=max(0, length - limit) if limit else 0,
+    )
+
+
+def words_of(text: str, spans: list, word_ids: list, sequence: list) -> list[int | None]:
+    """Number the words: pieces that the tokenizer cut out of one word, and words with an apostrophe inside, are one."""
+    apostrophes = {i: match.start() for match in APOSTROPHE.finditer(text) for i in range(match.start(), match.end())}
+    names = [None if span is None else ("'", apostrophes[span[0]]) if span[0] in apostrophes else (half, word)
+             for span, half, word in zip(spans, sequence, word_ids)]
+    order = {name: number for number, name in enumerate(dict.fromkeys(name for name in names if name is not None))}
+    return [None if name is None else order[name] for name in names]

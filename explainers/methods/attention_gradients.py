@@ -1,0 +1,91 @@
+"""Attention weighed by its gradient: four answers to what, of the attention, mattered for this class."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..trace import Trace
+from .registry import method, within
+
+
+@method("Grads", family="Attention gradients", paper="Qiang et al. 2022", url="https://openreview.net/forum?id=cA8Zor8wFr5", signed=True,
+        class_specific=True, passes="1F 1B")
+def grads(trace: Trace, layer: int = -1) -> Tensor:
+    """How the score would change if the readout token attended a little more to each token.
+
+    Formula: score_i = mean over heads of G_L[readout, i], with G = ∂y/∂A (the baseline "Grads" of Qiang et al., section 4).
+
+    Sign: plus means that more attention there would raise the score.
+
+    Limits: it is a slope at one layer, not a contribution: a token that gets no attention at all can have a large one.
+
+    Options: layer (the last by default).
+    """
+    return trace.grad.attention[within(layer, len(trace.attention), "layer")].mean(0)[trace.readout]
+
+
+@method("AttGrads (Grad-SAM)", family="Attention gradients", paper="Barkan et al. 2021", url="https://arxiv.org/abs/2204.11073",
+        signed=False, class_specific=True, passes="1F 1B")
+def attgrads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False) -> Tensor:
+    """Attention where more of it would raise the score, over all layers and heads.
+
+    Formula: score_i = mean over layers, heads and queries j of A_l[j, i] · relu(G_l[j, i]) (Barkan et al., definition 1).
+
+    Sign: none by default, since the relu drops what speaks against the class; signed=true keeps it.
+
+    Limits: the paper's index can be read from either side of attention and the two readings disagree; this is the
+    attention a token receives. Padding is left out of the mean.
+
+    Options: side (key: attention received; query: attention paid), signed (no relu).
+    """
+    gated = trace.attention * (trace.grad.attention if signed else trace.grad.attention.clamp(min=0))
+    per_token = gated.mean((0, 1))                     # [query key]
+    return per_token[trace.real].mean(0) if side == "key" else per_token[:, trace.real].mean(1)
+
+
+@method("Attention Grad-CAM", family="Attention gradients", paper="Chefer et al. 2021", url="https://arxiv.org/abs/2012.09838",
+        signed=False, class_specific=True, passes="1F 1B")
+def attn_gradcam(trace: Trace) -> Tensor:
+    """Grad-CAM with heads for channels: the last layer's heads, weighed by how much the score likes them.
+
+    Formula: score_i = relu(mean over heads of w_h A_h[readout, i]), w_h = mean over queries and keys of G_h, last layer
+    (the baseline "GradCAM" of Chefer et al., section 4).
+
+    Sign: none; what would speak against the class is cut off, and a map of zeros only is possible.
+
+    Limits: one weight for a whole head, one layer. The authors' code stretches the map to 0..1; these are the raw
+    numbers, which say when there is little to see.
+    """
+    real = trace.real
+    weight = trace.grad.attention[-1][:, real][:, :, real].mean((1, 2), keepdim=True)     # [head 1 1]
+    return (weight * trace.attention[-1]).mean(0).clamp(min=0)[trace.readout]
+
+
+def gae_layers(trace: Trace, start: int = 0) -> Tensor:
+    first = within(start, len(trace.attention), "layer") % len(trace.attention)
+    flow = torch.eye(trace.attention.shape[-1]).to(trace.attention)
+    rows = []
+    for attention, gradient in zip(trace.attention[first:], trace.grad.attention[first:]):
+        flow = flow + (attention * gradient).clamp(min=0).mean(0) @ flow
+        rows.append(flow[trace.readout])
+    return torch.stack(rows)
+
+
+@method("Generic attention explainability", family="Attention gradients", paper="Chefer et al. 2021 (ICCV)",
+        url="https://arxiv.org/abs/2103.15679", signed=False, class_specific=True, passes="1F 1B", layers=gae_layers,
+        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))])
+def gae(trace: Trace, start: int = 0) -> Tensor:
+    """Rollout of the attention that raised the score: each layer adds what it passed on to what was there.
+
+    Formula: R ← I; R ← R + mean over heads of relu(A_l ⊙ G_l) · R for every layer; score_i = R[readout, i]
+    (Chefer et al., eqs. 5 and 6).
+
+    Sign: none, since the relu keeps only what speaks for the class.
+
+    Limits: the readout token keeps its own 1 from R = I, so it towers over the rest until it is hidden. Nothing can
+    ever be shown as speaking against the class.
+
+    Options: start (first layer used). Its per-layer picture is the map after each layer.
+    """
+    return gae_layers(trace, start)[-1]

@@ -1,0 +1,160 @@
+"""The list of methods: one decorator, one dict. A method's signature is its options, its docstring is its card."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, get_args, get_origin, get_type_hints
+
+from torch import Tensor
+
+from ..errors import Refusal, nearest
+from ..trace import Trace
+
+
+@dataclass(frozen=True)
+class Option:
+    """A keyword of a method: its default and, where only some values make sense, which."""
+
+    name: str
+    default: object
+    choices: tuple = ()
+    kind: type = str
+
+    def read(self, value):
+        """`value`, as typed on a command line or given in Python, or a `Refusal` that names what would do."""
+        if value is None and self.default is None:
+            return None
+        if self.choices:
+            if value not in self.choices:
+                raise nearest(value, self.choices, f"choice of {self.name}")
+            return value
+        if self.kind is bool and isinstance(value, str) and value.casefold() in ("true", "false"):
+            return value.casefold() == "true"
+        try:
+            read = self.kind(value)
+        except (TypeError, ValueError):
+            read = None
+        if read is None or (self.kind is bool and not isinstance(value, bool)) or (self.kind is int and read != float(value)):
+            raise Refusal(f"The option {self.name} takes {'true or false' if self.kind is bool else f'a number ({self.kind.__name__})'}; "
+                          f"got {str(value)[:40]!r}.")
+        return read
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a person should know about a method: the parts of its docstring."""
+
+    idea: str
+    formula: str
+    sign: str
+    limits: str
+    options: str = ""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to spread a score over tokens. Call it on a trace for the raw numbers: METHODS[key](trace, **options).
+
+    signed          a negative number means "away from the target"
+    class_specific  another target gives another map
+    passes          forward (F) and backward (B) passes of one explanation, n = number of tokens
+    single_pass     needs nothing but the trace: comparisons share it
+    invariant       a law its numbers obey, tested on every model: completeness, rows sum to one, layers sum to the map
+    """
+
+    key: str
+    title: str
+    family: str
+    paper: str
+    url: str
+    signed: bool
+    class_specific: bool
+    passes: str
+    tasks: tuple[str, ...]
+    invariant: str
+    run: Callable = field(repr=False)
+    run_layers: Callable | None = field(default=None, repr=False)
+    name_rows: Callable | None = field(default=None, repr=False)
+
+    def __call__(self, trace: Trace, **options) -> Tensor:
+        """Raw scores [token], specials included."""
+        return self.measure(trace, **options)[0]
+
+    def measure(self, trace: Trace, **options) -> tuple[Tensor, dict[str, float]]:
+        """Raw scores [token], and what the method measured of itself on the way."""
+        result = self.run(trace, **self.read(options))
+        return result if isinstance(result, tuple) else (result, {})
+
+    def layers(self, trace: Trace, **options) -> Tensor:
+        """The per-layer picture [layers, token]. Refused by methods that have none."""
+        if self.run_layers is None:
+            having = ", ".join(method.key for method in METHODS.values() if method.run_layers)
+            raise Refusal(f"{self.title} has no per-layer picture. These have: {having}.")
+        known = inspect.signature(self.run_layers).parameters
+        return self.run_layers(trace, **{name: value for name, value in self.read(options).items() if name in known})
+
+    @property
+    def single_pass(self) -> bool:
+        return self.passes in ("1F", "1F 1B")
+
+    @cached_property
+    def options(self) -> dict[str, Option]:
+        hints = get_type_hints(self.run)
+        found = {}
+        for name, parameter in list(inspect.signature(self.run).parameters.items())[1:]:
+            kinds = [kind for kind in get_args(hints[name]) if kind is not type(None)]
+            literal = next((hint for hint in (hints[name], *kinds) if get_origin(hint) is Literal), None)
+            kind = type(parameter.default) if parameter.default is not None else next((k for k in kinds if k in (int, float)), str)
+            found[name] = Option(name, parameter.default, get_args(literal) if literal else (), kind)
+        return found
+
+    def read(self, options: dict) -> dict:
+        """Options with their values checked; an unknown name or value is a `Refusal` that lists the menu."""
+        for name in options:
+            if name not in self.options:
+                if not self.options:
+                    raise Refusal(f"{self.title} has no options; got {name!r}.")
+                raise nearest(name, self.options, f"option of {self.key}")
+        return {name: self.options[name].read(value) for name, value in options.items()}
+
+    @cached_property
+    def card(self) -> Card:
+        """The docstring by its paragraphs: the first is the idea, the others start with what they are."""
+        paragraphs = [" ".join(text.split()) for text in re.split(r"\n\s*\n", inspect.getdoc(self.run) or "")]
+        parts = dict(text.split(": ", 1) for text in paragraphs[1:])
+        return Card(paragraphs[0], **{name.casefold(): text for name, text in parts.items()})
+
+
+METHODS: dict[str, Method] = {}
+
+
+def method(title: str, *, family: str, paper: str, url: str, signed: bool, class_specific: bool, passes: str,
+           tasks: tuple[str, ...] = ("text", "image"), invariant: str = "", layers: Callable | None = None,
+           rows: Callable | None = None):
+    """Put a function `trace -> scores` on the menu under its own name.
+
+    `layers` gives the per-layer picture of the same trace, `rows` names its rows (by default L0, L1, ...).
+    """
+    def register(run: Callable) -> Method:
+        key = run.__name__
+        if key in METHODS:
+            raise ValueError(f"two methods are called {key}")
+        METHODS[key] = Method(key, title, family, paper, url, signed, class_specific, passes, tasks, invariant, run, layers, rows)
+        return METHODS[key]
+
+    return register
+
+
+def find(key: str) -> Method:
+    if key not in METHODS:
+        raise nearest(key, METHODS, "method")
+    return METHODS[key]
+
+
+def within(index: int, size: int, what: str) -> int:
+    """`index` if there is such a layer or head, else a plain sentence."""
+    if not -size <= index < size:
+        raise Refusal(f"There is no {what} {index}: this model has {what}s 0 to {size - 1}.")
+    return index

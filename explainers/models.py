@@ -1,0 +1,391 @@
+"""Networks that can be traced: where each architecture keeps its parts, and how a model is had.
+
+The only file that knows a Hugging Face module path. An architecture is a row of `ANATOMIES`; a bundled model is a
+folder of `assets/models`.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, reduce
+from pathlib import Path
+
+import torch
+import transformers
+from huggingface_hub import HfApi
+from huggingface_hub.errors import (
+    GatedRepoError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError,
+)
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.pytorch_utils import Conv1D
+
+from . import targets
+from .errors import ModelUnavailable, Refusal
+from .inputs import Encoded, encode
+from .trace import Layer, Tape, Trace, trace, wire
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Names of an architecture's parts: paths from the model to its blocks, and from a block to its parts."""
+
+    tower: str                      # the encoder, from the model ("" for itself)
+    blocks: str                     # from the tower
+    attention: str                  # from a block: the module called with what attention reads and with the tape
+    w_o: str                        # from a block: attention's output projection
+    norm1: str                      # from a block: the LayerNorm of the attention sublayer
+    norm2: str                      # from a block: the LayerNorm of the feed-forward sublayer
+    norm_first: bool                # pre-LN (x + f(LN x)) or post-LN (LN(x + f(x)))
+    readout: str = "first"          # the token the score is read from: first, last (real), or end of text
+    sees: str = "text"              # text or image
+    lost_positions: int = 0         # rows of the position table that no token can have
+
+
+ANATOMIES = {
+    #                     tower          blocks               attention    w_o                        norm1                         norm2
+    "bert":        Anatomy("bert",        "encoder.layer",     "attention", "attention.output.dense",  "attention.output.LayerNorm", "output.LayerNorm",  False),
+    "roberta":     Anatomy("roberta",     "encoder.layer",     "attention", "attention.output.dense",  "attention.output.LayerNorm", "output.LayerNorm",  False, lost_positions=2),
+    "distilbert":  Anatomy("distilbert",  "transformer.layer", "attention", "attention.out_lin",       "sa_layer_norm",              "output_layer_norm", False),
+    "gpt2":        Anatomy("transformer", "h",                 "attn",      "attn.c_proj",             "ln_1",                       "ln_2",              True, readout="last"),
+    "vit":         Anatomy("vit",         "layers",            "attention", "attention.o_proj",        "layernorm_before",           "layernorm_after",   True, sees="image"),
+    "clip.vision": Anatomy("vision_model", "encoder.layers",   "self_attn", "self_attn.out_proj",      "layer_norm1",                "layer_norm2",       True, sees="image"),
+    "clip.text":   Anatomy("text_model",  "encoder.layers",    "self_attn", "self_attn.out_proj",      "layer_norm1",                "layer_norm2",       True, readout="end of text"),
+}
+
+BUNDLED = ("sentiment", "paraphrase", "inference", "question-answering")
+
+
+def part(module: nn.Module, path: str) -> nn.Module:
+    return reduce(getattr, path.split(".") if path else [], module)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network that can be traced, with what is needed to read and write for it.
+
+    net is an ordinary `transformers` model; tokenizer (or None) turns text into its inputs; processor (or None) turns
+    pictures into them. name and revision say which model it is, wherever a result is saved.
+    """
+
+    net: PreTrainedModel
+    anatomy: Anatomy
+    tokenizer: PreTrainedTokenizerBase | None = None
+    processor: object | None = None
+    name: str = ""
+    revision: str = ""
+
+    @cached_property
+    def tower(self) -> nn.Module:
+        return part(self.net, self.anatomy.tower)
+
+    @cached_property
+    def blocks(self) -> nn.ModuleList:
+        return part(self.tower, self.anatomy.blocks)
+
+    @cached_property
+    def labels(self) -> dict[int, str]:
+        """The classes by index; of a language model, its vocabulary."""
+        if "CausalLM" in type(self.net).__name__ or "LMHead" in type(self.net).__name__:
+            names = self.tokenizer.convert_ids_to_tokens if self.tokenizer else lambda ids: map(str, ids)
+            return dict(enumerate(names(list(range(self.net.config.vocab_size)))))
+        return {int(index): str(name) for index, name in self.net.config.id2label.items()}
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The most tokens one input may have, specials included; None when nothing limits it."""
+        positions = getattr(self.tower.config, "max_position_embeddings", None)
+        limits = [positions - self.anatomy.lost_positions] if positions else []
+        if self.tokenizer is not None and self.tokenizer.model_max_length < 1e6:
+            limits.append(self.tokenizer.model_max_length)
+        return min(limits, default=None)
+
+    # ------------------------------------------------------------------------------------------------ tracing
+
+    def trace(self, inputs, target=None) -> Trace:
+        """One pass forward and one backward over `inputs`: a text, a pair of texts, or tensors with a batch axis of one.
+
+        target: None (the predicted class), a label, a class index, a pair (their difference), or a function of the
+        model's outputs. Raises `Refusal` in plain words for what cannot be explained.
+        """
+        return self.trace_many([inputs], [target])[0]
+
+    def trace_many(self, inputs: list, targets_: list | None = None, rows: int = 32) -> list[Trace]:
+        """`trace` for many: inputs of one shape share a forward and a backward pass, at most `rows` at a time."""
+        wanted = [None] * len(inputs) if targets_ is None else list(targets_)
+        if len(wanted) != len(inputs):
+            raise Refusal(f"{len(inputs)} inputs need as many targets; got {len(wanted)}.")
+        coded = [self.encode(one) for one in inputs]
+        traces: list[Trace | None] = [None] * len(inputs)
+        for places in of_one_shape(coded, rows):
+            tensors = {name: torch.cat([coded[i].tensors[name] for i in places]) for name in coded[places[0]].tensors}
+            special = torch.stack([coded[i].special for i in places]).to(self.net.device)
+            asked = [targets.resolve(wanted[i], self.classes(coded[i])) for i in places]
+            for i, one in zip(places, trace(self, tensors, asked, special)):
+                traces[i] = one
+        return traces
+
+    def encode(self, inputs) -> Encoded:
+        return inputs if isinstance(inputs, Encoded) else encode(self, inputs)
+
+    def classes(self, coded: Encoded) -> dict[int, str]:
+        """What a target may name: the labels, or the texts that a picture is matched with."""
+        if "pixel_values" in coded.tensors and "input_ids" in coded.tensors:
+            return {i: f"text {i}" for i in range(len(coded.tensors["input_ids"]))}
+        return self.labels
+
+    def forward(self, inputs: dict[str, Tensor], **tape):
+        without_cache = {"use_cache": False} if hasattr(self.net.config, "use_cache") else {}  # GPT-2 would append to it
+        return self.net(**inputs, **without_cache, **tape)
+
+    def logits(self, outputs) -> Tensor | None:
+        return targets.logits_of(outputs).detach() if {"logits", "logits_per_image"} & set(outputs) else None
+
+    def real(self, inputs: dict[str, Tensor], tokens: int) -> Tensor:
+        """[example token] bool: False at padding."""
+        if self.anatomy.sees == "text" and "attention_mask" in inputs:
+            return inputs["attention_mask"].bool()
+        return torch.ones(1, tokens, dtype=torch.bool, device=self.net.device)
+
+    def readout(self, inputs: dict[str, Tensor], tokens: int) -> Tensor:
+        """[example] the token that the score is read from."""
+        if self.anatomy.readout == "first":
+            return torch.zeros(1, dtype=torch.long)
+        if self.anatomy.readout == "end of text":
+            return (inputs["input_ids"] == self.tower.config.eos_token_id).int().argmax(-1)
+        return self.real(inputs, tokens).sum(-1) - 1
+
+    def hide(self, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
+        """The inputs with `tokens` [token] (bool) closed to every query."""
+        if self.anatomy.sees != "text":
+            raise Refusal("Tokens can be hidden from attention in text models only.")
+        open_to = inputs.get("attention_mask", torch.ones_like(inputs["input_ids"]))
+        return inputs | {"attention_mask": open_to * ~tokens}
+
+    def fill(self, inputs: dict[str, Tensor], where: Tensor, fill: str) -> dict[str, Tensor]:
+        """`inputs` [1 token] n times over, the tokens `where` [n token] replaced by the blank that `fill` names."""
+        if self.anatomy.sees != "text":
+            raise Refusal("Only tokens of text can be blanked so far.")
+        copies = {name: tensor.expand(len(where), *tensor.shape[1:]) for name, tensor in inputs.items()}
+        return copies | {"input_ids": copies["input_ids"].masked_fill(where, self.blank(fill))}
+
+    def blank(self, fill: str) -> int:
+        """The id of the mask, padding or unknown token; a model that lacks the wanted one gets the next it has."""
+        order = {"mask": ("mask", "unk", "pad", "eos"), "pad": ("pad", "unk", "eos"), "unk": ("unk", "pad", "eos")}[fill]
+        for kind in order:
+            for holder in (self.tokenizer, self.tower.config):
+                token = getattr(holder, f"{kind}_token_id", None)
+                if token is not None:
+                    return token
+        raise Refusal("This model has no token that stands for nothing (no mask, padding, unknown or end token).")
+
+    def layer(self, block: nn.Module, args: tuple, kwargs: dict) -> Layer:
+        names = self.anatomy
+        out = part(block, names.w_o)
+        weight = out.weight if isinstance(out, Conv1D) else out.weight.T     # [in out]
+
+        def run(hidden: Tensor, **edits) -> Tensor:
+            return block(hidden, *args, **kwargs | {"tape": Tape(self.blocks, edits, record=())})
+
+        return Layer(weight.unflatten(0, (self.tower.config.num_attention_heads, -1)), out.bias,
+                     part(block, names.norm1), part(block, names.norm2), names.norm_first, run)
+
+
+def of_one_shape(coded: list[Encoded], rows: int) -> list[list[int]]:
+    """Places in `coded` that can share a batch, at most `rows` together."""
+    groups: dict[tuple, list[int]] = {}
+    for i, one in enumerate(coded):
+        groups.setdefault(tuple((name, tensor.shape) for name, tensor in one.tensors.items()), []).append(i)
+    return [places[k:k + rows] for places in groups.values() for k in range(0, len(places), rows)]
+
+
+# ---------------------------------------------------------------------------------------------------- loading
+
+def load(source, *, tokenizer=None, processor=None, tower: str | None = None, revision: str | None = None,
+         device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Model:
+    """A model that can be traced.
+
+    source is the name of a bundled model ("sentiment", "paraphrase", "inference", "question-answering"), a folder in
+    Hugging Face layout, the id of a model on the Hugging Face Hub, or a `transformers` model that you loaded. Only
+    safetensors are read and no code from a repository is run. A GPU is used when there is one, unless `device` says
+    otherwise. `tower` ("vision" or "text") chooses the side of a dual encoder.
+
+    A model that you pass in is put in evaluation mode and gets this package's attention function, which computes what
+    "eager" attention does. Raises `ModelUnavailable` with the reason in plain words.
+    """
+    if isinstance(source, PreTrainedModel):
+        net, name, revision = source, source.config.name_or_path or type(source).__name__, revision or ""
+    elif not isinstance(source, str | Path) or not str(source).strip():
+        raise ModelUnavailable("A model is a bundled name, a folder, a Hub id or a transformers model.")
+    elif str(source) in BUNDLED:
+        net, name = bundled(str(source)), str(source)
+        tokenizer, revision = tokenizer or bundled_tokenizer(), revision or "bundled"
+    else:
+        name = str(source).strip()
+        net, tokenizer, processor, revision = from_files(name, tokenizer, processor, revision)
+    anatomy = anatomy_of(net, tower)
+    net.to(device=device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype=dtype).eval()
+    model = Model(net, anatomy, tokenizer, processor, name, revision)
+    wire(net, model.blocks, [part(block, anatomy.attention) for block in model.blocks])
+    return model
+
+
+def anatomy_of(net: PreTrainedModel, tower: str | None) -> Anatomy:
+    kind = net.config.model_type + (f".{tower}" if tower else "")
+    if kind not in ANATOMIES:
+        raise unsupported(kind)
+    try:
+        part(net, ANATOMIES[kind].tower)
+    except AttributeError:
+        raise ModelUnavailable(
+            f"{type(net).__name__} has no head on top of its encoder, so there is no score to explain; "
+            "choose a checkpoint made for classification.") from None
+    return ANATOMIES[kind]
+
+
+def unsupported(kind: str) -> ModelUnavailable:
+    return ModelUnavailable(f"Models of type {kind!r} cannot be traced yet. These can: {', '.join(ANATOMIES)}.")
+
+
+def bundled_folder() -> Path:
+    """assets/models beside the package in a checkout, inside the package when installed."""
+    package = Path(__file__).parent
+    for folder in (package.parent / "assets/models/text", package / "assets/models/text"):
+        if (folder / "encoder.safetensors").exists():
+            return folder
+    raise ModelUnavailable(
+        "The bundled models are not installed beside this package. Clone the repository, or install it from there with "
+        "pip (pip install git+URL); or load a model from a folder or by its Hub id.")
+
+
+@lru_cache(maxsize=1)
+def bundled_encoder() -> dict[str, Tensor]:
+    """The four tasks' one encoder, in memory once however many of them are loaded."""
+    return {name: tensor.float() for name, tensor in load_file(bundled_folder() / "encoder.safetensors").items()}
+
+
+@lru_cache(maxsize=1)
+def bundled_tokenizer() -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(bundled_folder(), local_files_only=True)
+
+
+def bundled(task: str) -> PreTrainedModel:
+    folder = bundled_folder() / task
+    config = transformers.BertConfig.from_json_file(folder / "config.json")
+    net = getattr(transformers, config.architectures[0])(config)
+    head = {name: tensor.float() for name, tensor in load_file(folder / "head.safetensors").items()}
+    net.load_state_dict(bundled_encoder() | head, assign=True)
+    return net.requires_grad_(False)
+
+
+def from_files(name: str, tokenizer, processor, revision):
+    """Network, tokenizer, processor and revision from a folder or the Hub: the cache first, then the network once."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        source, where = str(folder), {"local_files_only": True}
+        if not any(folder.glob("*.safetensors")):
+            raise ModelUnavailable(f"The folder {name} holds no .safetensors file; other formats can run code and are not read.")
+    else:
+        if name.startswith((".", "/", "~", "\\")) or name.count("/") > 1:
+            raise ModelUnavailable(f"There is no folder {name[:200]}.")
+        source, where = name, {"revision": revision, "local_files_only": in_cache(name, revision)}
+        if not where["local_files_only"]:
+            revision = ask_hub(name, revision)
+            where["revision"] = revision
+    try:
+        kind, architecture = read_config(source, where)
+        net, report = architecture.from_pretrained(
+            source, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **where)
+        if report["missing_keys"]:
+            raise ModelUnavailable(
+                f"{name} lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}: its scores would be random.")
+        if ANATOMIES.get(kind, ANATOMIES["bert"]).sees == "text" and tokenizer is None:
+            tokenizer = tokenizer_of(source, where)
+    except SafetensorError as error:
+        raise ModelUnavailable(f"A file of {name} is damaged ({error}); download it again.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelUnavailable(f"A settings file of {name} is damaged and cannot be read.") from error
+    except Refusal:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        cause = next((e for e in causes(error) if isinstance(e, SafetensorError)), None)
+        if cause:
+            raise ModelUnavailable(f"A file of {name} is damaged ({cause}); download it again.") from error
+        raise ModelUnavailable(f"{name} could not be loaded: {str(error).splitlines()[0][:300]}") from error
+    return net, tokenizer, processor, revision or getattr(net.config, "_commit_hash", None) or "local"
+
+
+def read_config(source: str, where: dict) -> tuple[str, type[PreTrainedModel]]:
+    """Model type and class, refused before any weight is read when they cannot be traced."""
+    settings, _ = transformers.PretrainedConfig.get_config_dict(source, **where)
+    if not settings:
+        raise ModelUnavailable(f"{source} has no config.json, so its architecture is not known.")
+    kind = settings.get("model_type", "without a model_type")
+    if settings.get("auto_map") and kind not in CONFIG_MAPPING:
+        raise ModelUnavailable(f"{source} needs code from its own repository, which is never run here.")
+    if not any(name.split(".")[0] == kind for name in ANATOMIES):
+        raise unsupported(kind)
+    named = (settings.get("architectures") or [""])[0]
+    architecture = getattr(transformers, named, None)
+    if not (isinstance(architecture, type) and issubclass(architecture, PreTrainedModel)):
+        raise ModelUnavailable(f"{source} names the class {named or '(none)'}, which transformers {transformers.__version__} does not have.")
+    return kind, architecture
+
+
+def tokenizer_of(source: str, where: dict) -> PreTrainedTokenizerBase | None:
+    """The model's tokenizer; None when its folder has none (tensors can still be traced)."""
+    if Path(source).is_dir() and not any((Path(source) / name).exists() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
+        return None
+    return AutoTokenizer.from_pretrained(source, trust_remote_code=False, **where)
+
+
+def in_cache(name: str, revision: str | None) -> bool:
+    try:
+        transformers.AutoConfig.from_pretrained(name, revision=revision, local_files_only=True)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def ask_hub(name: str, revision: str | None) -> str:
+    """The commit of a Hub model that is there, open, and in safetensors; otherwise the reason, within seconds.
+
+    Without this question `from_pretrained` retries for half a minute when there is no network.
+    """
+    try:
+        info = HfApi().model_info(name, revision=revision, timeout=5)
+    except HFValidationError:
+        raise ModelUnavailable(
+            f"{name[:100]!r} is neither a bundled model ({', '.join(BUNDLED)}), nor a folder, nor a Hub id like owner/name.") from None
+    except GatedRepoError:
+        raise ModelUnavailable(f"{name} is gated: its owner wants you to accept terms on the Hub first, then log in.") from None
+    except RepositoryNotFoundError:
+        raise ModelUnavailable(f"There is no model {name} on the Hugging Face Hub (or it is private).") from None
+    except RevisionNotFoundError:
+        raise ModelUnavailable(f"{name} has no revision {revision}.") from None
+    except HfHubHTTPError as error:
+        raise ModelUnavailable(f"The Hugging Face Hub refused {name}: {str(error).splitlines()[0][:200]}") from error
+    except (OSError, OfflineModeIsEnabled) as error:
+        raise offline(name) from error
+    except Exception as error:  # the HTTP library's own errors, whichever it is in this release of the Hub's client
+        if "httpx" in type(error).__module__ or "requests" in type(error).__module__:
+            raise offline(name) from error
+        raise
+    if info.gated:
+        raise ModelUnavailable(f"{name} is gated: its owner wants you to accept terms on the Hub first, then log in.")
+    if not any(file.rfilename.endswith(".safetensors") for file in info.siblings or []):
+        raise ModelUnavailable(f"{name} has no safetensors file; other formats can run code and are not read.")
+    return info.sha
+
+
+def offline(name: str) -> ModelUnavailable:
+    return ModelUnavailable(
+        f"{name} is not on this machine and the Hugging Face Hub cannot be reached. Bundled models need no network: {', '.join(BUNDLED)}.")
+
+
+def causes(error: BaseException | None):
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

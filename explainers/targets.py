@@ -1,0 +1,132 @@
+"""What is explained: a function from a model's outputs to one number an example.
+
+A class's raw logit, the difference of two, the match of a picture and a text, the next token. Anything else that a
+caller can write as `outputs -> Tensor[example]` is a target too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .errors import Refusal, nearest
+
+
+@dataclass(frozen=True)
+class Logit:
+    """The raw logit of class `index` (or, of a language model, of token `index` coming next)."""
+
+    index: int
+    name: str
+
+    def __call__(self, outputs) -> Tensor:
+        return logits_of(outputs)[:, self.index]
+
+    def fixed(self, outputs, example: int) -> "Logit":
+        return self
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much more the model says `first` than `second`: a difference of two logits."""
+
+    first: Logit
+    second: Logit
+
+    @property
+    def name(self) -> str:
+        return f"{self.first.name} − {self.second.name}"
+
+    def __call__(self, outputs) -> Tensor:
+        return self.first(outputs) - self.second(outputs)
+
+    def fixed(self, outputs, example: int) -> "Difference":
+        return self
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The class with the highest logit; it stays that class when the input is run again with changes."""
+
+    names: Callable[[int], str]
+
+    def __call__(self, outputs) -> Tensor:
+        return logits_of(outputs).amax(-1)
+
+    def fixed(self, outputs, example: int) -> Logit:
+        index = int(logits_of(outputs)[example].argmax())
+        return Logit(index, self.names(index))
+
+
+@dataclass(frozen=True)
+class Custom:
+    """A caller's own function of the outputs, giving one score an example."""
+
+    function: Callable
+    name: str = "custom score"
+
+    def __call__(self, outputs) -> Tensor:
+        scores = self.function(outputs)
+        if not torch.is_tensor(scores) or scores.ndim != 1:
+            got = tuple(scores.shape) if torch.is_tensor(scores) else type(scores).__name__
+            raise Refusal(f"A target must give one score an example, shape (examples,); this one gave {got}.")
+        return scores
+
+    def fixed(self, outputs, example: int) -> "Custom":
+        return self
+
+
+Target = Logit | Difference | Predicted | Custom
+
+
+def logits_of(outputs) -> Tensor:
+    """[example class] of a classifier, [picture text] of a dual encoder, [example token-of-the-vocabulary] coming next."""
+    if "logits_per_image" in outputs:
+        return outputs.logits_per_image
+    if "logits" not in outputs:
+        raise Refusal("This model gives no class logits; pass a target that is a function of its outputs.")
+    return outputs.logits if outputs.logits.ndim == 2 else outputs.logits[:, -1]
+
+
+def resolve(target, labels: dict[int, str]) -> Target:
+    """A target from what a person writes: None (the predicted class), a label, an index, 'A - B', a pair of these, a function."""
+    name = lambda index: labels.get(index, str(index))
+    if target is None or target == "predicted":
+        return Predicted(name)
+    if isinstance(target, Logit | Difference | Predicted | Custom):
+        return target
+    if callable(target):
+        return Custom(target)
+    if isinstance(target, tuple | list) and len(target) == 2:
+        first, second = (Logit(index, name(index)) for index in (index_of(one, labels) for one in target))
+        if first == second:
+            raise Refusal(f"The difference of {first.name!r} and itself is always zero: choose two classes.")
+        return Difference(first, second)
+    if isinstance(target, str) and not known(target, labels):
+        for minus in (" − ", " - "):
+            if target.count(minus) == 1 and all(known(side.strip(), labels) for side in target.split(minus)):
+                return resolve(tuple(side.strip() for side in target.split(minus)), labels)
+    index = index_of(target, labels)
+    return Logit(index, name(index))
+
+
+def known(label: str, labels: dict[int, str]) -> bool:
+    return label.casefold() in {name.casefold() for name in labels.values()}
+
+
+def index_of(target, labels: dict[int, str]) -> int:
+    """The class that a label (upper or lower case) or an index means. Class 0 is a class like any other."""
+    if isinstance(target, bool) or not isinstance(target, int | str):
+        raise Refusal(f"A target is a class label, a class index, a pair of these or a function; got {type(target).__name__}.")
+    if isinstance(target, str):
+        exact = [index for index, name in labels.items() if name == target]
+        folded = [index for index, name in labels.items() if name.casefold() == target.casefold()]
+        if exact or folded:
+            return (exact or folded)[0]
+        if not target.strip().isdigit():
+            raise nearest(target, labels.values(), "class")
+        target = int(target)
+    if target not in labels:
+        raise Refusal(f"There is no class {target}: this model has classes 0 to {len(labels) - 1}.")
+    return target

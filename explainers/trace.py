@@ -1,0 +1,268 @@
+"""Record one pass through a Transformer: what every layer saw, and what the score felt about it.
+
+One attention function, registered with `transformers`, serves every architecture. Called with a `tape` it writes down
+the probabilities and values that pass through it; without one it is plain scaled dot-product attention. The tape
+travels as a keyword of the call, from `net(**inputs, tape=tape)` down to every block and every attention, so nothing
+is global and any number of threads may trace the same network.
+
+Shapes are written without a batch axis: a `Trace` is one example. Batches exist only in here.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
+
+Edit = Callable[[Tensor], Tensor]
+
+#: What a pass can write down, as a `Trace` calls it.
+RECORDED = ("attention", "value", "hidden", "normed")
+
+
+@dataclass(eq=False)
+class Tape:
+    """Lists that grow while `blocks` run, and the edits to make on the way."""
+
+    blocks: nn.ModuleList
+    edits: dict[str, Edit] = field(default_factory=dict)
+    record: Sequence[str] = RECORDED
+    attention: list[Tensor] = field(default_factory=list)
+    value: list[Tensor] = field(default_factory=list)
+    hidden: list[Tensor] = field(default_factory=list)
+    normed: list[Tensor] = field(default_factory=list)
+    pixels: list[Tensor] = field(default_factory=list)
+    shape: tuple[int, int] = (0, 0)     # examples, tokens
+    rest: list[tuple[tuple, dict]] = field(default_factory=list)
+
+    def edit(self, name: str, tensor: Tensor) -> Tensor:
+        return self.edits[name](tensor) if name in self.edits else tensor
+
+    def write(self, name: str, tensor: Tensor) -> Tensor:
+        """Note `tensor`, as a leaf if nothing before it needs a gradient; return what the network must go on with."""
+        if torch.is_grad_enabled() and not tensor.requires_grad:
+            tensor = tensor.detach().requires_grad_()
+        if name in self.record:
+            getattr(self, name).append(tensor)
+        return tensor
+
+
+def attention(module, query, key, value, mask, scaling=None, tape=None, dropout=0.0, **_) -> tuple[Tensor, Tensor]:
+    """softmax(QKᵀ/√d + mask) V, on the record. [batch head token dim_head] in, [batch token head dim_head] out."""
+    if tape:
+        value = tape.write("value", tape.edit("value", value))
+    scores = torch.matmul(query, key.transpose(-2, -1)) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    probabilities = F.softmax(scores if mask is None else scores + mask, dim=-1)
+    if tape:
+        probabilities = tape.write("attention", tape.edit("attention", probabilities))
+    dropped = F.dropout(probabilities, dropout, module.training)
+    return torch.matmul(dropped, value).transpose(1, 2).contiguous(), probabilities
+
+
+AttentionInterface.register("explainers", attention)
+AttentionMaskInterface.register("explainers", eager_mask)  # without it GPT-2 loses its causal mask, silently
+
+
+def wire(net, blocks: nn.ModuleList, attentions: Sequence[nn.Module]) -> None:
+    """Teach `blocks` of `net` to write on the tape that a call carries. Wiring twice changes nothing."""
+
+    def on_entry(block, args, kwargs):
+        tape = kwargs.get("tape")
+        if tape is None or tape.blocks is not blocks:  # none, or the other tower's: keep it from our attention
+            return args, kwargs | {"tape": None}
+        if block is blocks[0]:
+            entry = tape.edit("entry", args[0])
+            tape.shape = tuple(entry.shape[:2])
+            args = (tape.write("hidden", entry), *args[1:])
+        tape.rest.append((args[1:], {name: value for name, value in kwargs.items() if name != "tape"}))
+        return args, kwargs
+
+    def on_exit(block, args, kwargs, output):
+        tape = kwargs.get("tape")
+        if tape is not None:
+            return tape.write("hidden", output)
+
+    def on_attention(module, args, kwargs):
+        tape = kwargs.get("tape")
+        if tape is None:
+            return None
+        if args:
+            return (tape.write("normed", args[0]), *args[1:]), kwargs
+        return args, kwargs | {"hidden_states": tape.write("normed", kwargs["hidden_states"])}
+
+    net.set_attn_implementation("explainers")
+    if getattr(blocks, "wired", False):
+        return
+    blocks.wired = True
+    for block, inner in zip(blocks, attentions):
+        block.register_forward_pre_hook(on_entry, with_kwargs=True)
+        block.register_forward_hook(on_exit, with_kwargs=True)
+        inner.register_forward_pre_hook(on_attention, with_kwargs=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One block by its parts, the same for every architecture.
+
+    w_o [head dim_head dim] and b_o [dim] project the heads' outputs back; norm1 and norm2 are the LayerNorms of the
+    attention and feed-forward sublayers, before them if `norm_first`. `run(hidden [n token dim], value=edit)` gives
+    [n token dim]: this block alone, with the mask of the traced input.
+    """
+
+    w_o: Tensor
+    b_o: Tensor | None
+    norm1: nn.LayerNorm
+    norm2: nn.LayerNorm
+    norm_first: bool
+    run: Callable[..., Tensor] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One input, one target, one pass: activations and, in `grad`, the score's derivative by each, shape for shape.
+
+    score       the scalar explained, a raw logit unless the target says otherwise
+    attention   [layers head query key]         after the softmax
+    value       [layers head key dim_head]
+    hidden      [layers+1 key dim]              hidden[l] enters block l, hidden[-1] leaves the last
+    normed      [layers key dim]                what attention l reads: hidden[l], in pre-LN models its LayerNorm
+    pixels      [channel height width]          of an image, else None
+    readout     the token the score is read from
+    real        [token] bool                    False at padding
+    special     [token] bool                    True at [CLS], [SEP], padding and their like
+
+    A part that was not recorded is None. `again` and `rescore` run the network once more: see `trace`.
+    """
+
+    score: Tensor
+    attention: Tensor | None
+    value: Tensor | None
+    hidden: Tensor | None
+    normed: Tensor | None
+    pixels: Tensor | None
+    readout: int
+    real: Tensor
+    special: Tensor
+    grad: "Trace | None" = None
+    logits: Tensor | None = None
+    target: Callable | None = None
+    layers: list[Layer] = field(default_factory=list, repr=False)
+    run: "Rerun | None" = field(default=None, repr=False)
+
+    def again(self, **how) -> "Trace":
+        """The same input once more, with changes; see `Rerun.again_many` for what can change."""
+        traces = self.run.again_many(**how)
+        if len(traces) != 1:
+            raise ValueError(f"the edit made {len(traces)} examples of one; again_many returns them all")
+        return traces[0]
+
+    def again_many(self, **how) -> "list[Trace]":
+        return self.run.again_many(**how)
+
+    def rescore(self, inputs: dict) -> Tensor:
+        """The target's score for a stack of inputs: n examples of the traced length -> [n]. Forward only."""
+        return self.run.rescore(inputs)
+
+    def fill(self, where: Tensor, fill: str) -> dict:
+        """Inputs for `again` and `rescore` whose tokens `where` [n token] (bool) are blanked with 'mask', 'pad' or 'unk'."""
+        return self.run.model.fill(self.run.inputs, where, fill)
+
+
+@dataclass(frozen=True, eq=False)
+class Rerun:
+    """What it takes to run a traced example again: the network, the ORIGINAL inputs (batch of one), the fixed target."""
+
+    model: object
+    inputs: dict
+    target: Callable
+    special: Tensor
+    real: Tensor
+
+    def again_many(self, inputs: dict | None = None, target: Callable | None = None, hide: Tensor | None = None,
+                   rules: AbstractContextManager | None = None, record: Sequence[str] = RECORDED, **edits: Edit) -> list[Trace]:
+        """Forward and backward once more, for every example that `inputs` or an edit holds.
+
+        inputs   other tensors of the same length, n examples stacked
+        target   another score to differentiate
+        hide     [token] bool: tokens no other may attend to
+        rules    a context manager under which the chain rule is another one: `grad` is then what it propagates
+        record   what to keep of `RECORDED`; the rest is None and costs no memory
+        edits    entry=, value=, attention=: functions of the tensor on its way, batch axis first. An edit of `entry` may
+                 return n examples for the one it was given: a path, a cloud of noise, a set of masks, all in one batch.
+        """
+        inputs = inputs or self.inputs
+        if hide is not None:
+            inputs = self.model.hide(inputs, hide)
+        traces = trace(self.model, inputs, [target or self.target], self.special[None], rules, record, edits)
+        # `hide` makes no token padding: it still asks, and counts among the queries
+        return [replace(t, real=self.real, grad=replace(t.grad, real=self.real)) for t in traces]
+
+    @torch.no_grad()
+    def rescore(self, inputs: dict) -> Tensor:
+        return torch.cat([self.target(self.model.forward(part)) for part in chunks(inputs)])
+
+
+def chunks(inputs: dict, budget: int = 4096):
+    """`inputs` in parts of about `budget` tokens, so that memory does not grow with the number of examples."""
+    size, *shape = next(iter(inputs.values())).shape
+    rows = max(1, budget // (shape[-1] if len(shape) == 1 else 256))
+    for i in range(0, size, rows):
+        yield {name: tensor[i:i + rows] for name, tensor in inputs.items()}
+
+
+def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rules: AbstractContextManager | None = None,
+          record: Sequence[str] = RECORDED, edits: dict[str, Edit] | None = None) -> list[Trace]:
+    """Run `model` forward and the targets' scores backward, once for all examples stacked in `inputs`.
+
+    targets: one for each example, or a single one for all. special: [example token] bool. -> one `Trace` an example.
+    Per-example gradients come from one backward pass of the sum: no example's score depends on another's input.
+    """
+    tape = Tape(model.blocks, edits or {}, record)
+    fed = dict(inputs)
+    if "pixel_values" in fed and rules is None:  # relevance stops at the first block's entry
+        fed["pixel_values"] = fed["pixel_values"].detach().requires_grad_()
+        tape.pixels.append(fed["pixel_values"])
+    with rules or nullcontext(), torch.enable_grad():
+        outputs = model.forward(fed, tape=tape)
+    size, tokens = tape.shape
+    targets = [target.fixed(outputs, i) for i, target in enumerate(targets * size if len(targets) == 1 else targets)]
+    scores = [target(outputs)[i] for i, target in enumerate(targets)]
+
+    names = [name for name in (*RECORDED, "pixels") if getattr(tape, name)]
+    leaves = [tensor for name in names for tensor in getattr(tape, name)]
+    grads = iter(torch.autograd.grad(torch.stack(scores).sum(), leaves, materialize_grads=True))
+    seen = {name: [tensor.detach() for tensor in getattr(tape, name)] for name in names}
+    felt = {name: [next(grads) for _ in getattr(tape, name)] for name in names}
+
+    logits = model.logits(outputs)
+    real = model.real(inputs, tokens).expand(size, -1)
+    readout = model.readout(inputs, tokens).expand(size).tolist()
+    traces = []
+    for i in range(size):
+        row = i if len(special) > 1 else 0
+        one = {name: tensor[i:i + 1] if len(tensor) == size else tensor for name, tensor in inputs.items()}
+        where = {"score": scores[i].detach(), "readout": readout[i], "real": real[i], "special": special[row]}
+        traces.append(Trace(
+            **where, **stacked(seen, i), grad=Trace(**where, **stacked(felt, i)), target=targets[i],
+            logits=None if logits is None else logits[i],
+            layers=[model.layer(block, *example(rest, i, size)) for block, rest in zip(model.blocks, tape.rest)],
+            run=Rerun(model, one, targets[i], special[row], real[i]),
+        ))
+    return traces
+
+
+def stacked(written: dict[str, list[Tensor]], i: int) -> dict[str, Tensor | None]:
+    """Example i of what the tape holds, layers first; an image has no layers."""
+    rows = {name: torch.stack([tensor[i] for tensor in written[name]]) if name in written else None for name in RECORDED}
+    return rows | {"pixels": written["pixels"][0][i] if "pixels" in written else None}
+
+
+def example(rest: tuple[tuple, dict], i: int, size: int) -> tuple[tuple, dict]:
+    """A block's other arguments (masks, positions) for example i alone."""
+    alone = lambda value: value[i:i + 1] if torch.is_tensor(value) and value.ndim > 1 and len(value) == size > 1 else value
+    args, kwargs = rest
+    return tuple(map(alone, args)), {name: alone(value) for name, value in kwargs.items()}
