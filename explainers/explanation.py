@@ -120,7 +120,8 @@ def heatmap(model: Model, coded: Encoded, trace: Trace, key: str, **options) -> 
     return Heatmap(
         scores=scores.detach().cpu(), labels=coded.labels, method=key, title=chosen.title, target=trace.target.name,
         score=float(trace.score), signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
-        rows=None if rows is None else rows.detach().cpu(), row_labels=names, text=coded.text, spans=coded.spans, words=coded.words,
+        poles=trace.target.poles, rows=None if rows is None else rows.detach().cpu(), row_labels=names,
+        totals={name: total.detach().cpu() for name, total in chosen.totals(trace, **options).items()}, text=coded.text, spans=coded.spans, words=coded.words,
         options=given, facts=facts, notes=notes, cost=chosen.passes.replace("n", str(int((~coded.special).sum()))),
         model=model.name, revision=model.revision,
     )

@@ -15,8 +15,10 @@ class Heatmap:
     method     key of the method; title is its name
     target     what was explained, in words; score is its value for this input, a raw logit
     signed     whether a negative number means "away from the target"
+    poles      what a negative and a positive number mean, in words
     special    [token] bool: [CLS], [SEP] and their like
     rows       [layers token] the per-layer picture, or None; row_labels name the rows
+    totals     [token] each: ways to make one map of the layers, such as Sum and Rollout
     text       the input, and spans [token] the characters of each token (None for specials)
     words      [token] number of the word a sub-word belongs to (None for specials)
     options    of the method, where they differ from its defaults
@@ -34,8 +36,10 @@ class Heatmap:
     score: float
     signed: bool
     special: Tensor
+    poles: tuple[str, str] = ("minus", "plus")
     rows: Tensor | None = None
     row_labels: list[str] = field(default_factory=list)
+    totals: dict[str, Tensor] = field(default_factory=dict)
     text: str | None = None
     spans: list[tuple[int, int] | None] | None = None
     words: list[int | None] | None = None
@@ -74,6 +78,7 @@ class Heatmap:
         summed = lambda scores: torch.stack([scores[..., group].sum(-1) for group in places], dim=-1)
         return replace(
             self, scores=summed(self.scores), rows=None if self.rows is None else summed(self.rows), spans=spans,
+            totals={name: summed(total) for name, total in self.totals.items()},
             labels=[self.labels[group[0]] if span is None else self.text[slice(*span)] for group, span in zip(places, spans)],
             special=torch.stack([self.special[group[0]] for group in places]),
             words=[self.words[group[0]] for group in places],
@@ -84,20 +89,21 @@ class Heatmap:
         keep = (~self.special).nonzero().flatten().tolist()
         pick = lambda values: None if values is None else [values[i] for i in keep]
         return replace(self, scores=self.scores[keep], labels=pick(self.labels), special=self.special[keep],
-                       rows=None if self.rows is None else self.rows[:, keep], spans=pick(self.spans), words=pick(self.words))
+                       rows=None if self.rows is None else self.rows[:, keep], spans=pick(self.spans), words=pick(self.words),
+                       totals={name: total[keep] for name, total in self.totals.items()})
 
     def layer(self, index: int) -> "Heatmap":
         """One row of the per-layer picture as a heatmap of its own."""
         if self.rows is None:
             raise ValueError(f"{self.title} has no per-layer picture")
-        return replace(self, scores=self.rows[index], rows=None, title=f"{self.title}, {self.row_labels[index]}", row_labels=[])
+        return replace(self, scores=self.rows[index], rows=None, row_labels=[], totals={},
+                       title=f"{self.title}, {self.row_labels[index]}")
 
     def in_words(self, score: float) -> str:
         """`minus 0.72, away from POSITIVE`"""
-        if not self.signed:
+        if not self.signed or score == 0:
             return f"{score:.3g}"
-        sign, way = ("minus", "away from") if score < 0 else ("plus", "towards")
-        return f"{sign} {abs(score):.3g}, {way} {self.target}" if score else "0"
+        return f"{'minus' if score < 0 else 'plus'} {abs(score):.3g}, {self.poles[score > 0]}"
 
     def table(self):
         """A pandas DataFrame: token, score, whether special, and one column a layer where there are layers."""

@@ -20,6 +20,11 @@ class Logit:
     index: int
     name: str
 
+    @property
+    def poles(self) -> tuple[str, str]:
+        """What a negative and a positive contribution do, in words."""
+        return f"away from {self.name}", f"towards {self.name}"
+
     def __call__(self, outputs) -> Tensor:
         return logits_of(outputs)[:, self.index]
 
@@ -37,6 +42,10 @@ class Difference:
     @property
     def name(self) -> str:
         return f"{self.first.name} − {self.second.name}"
+
+    @property
+    def poles(self) -> tuple[str, str]:
+        return f"towards {self.second.name}", f"towards {self.first.name}"
 
     def __call__(self, outputs) -> Tensor:
         return self.first(outputs) - self.second(outputs)
@@ -65,6 +74,7 @@ class Custom:
 
     function: Callable
     name: str = "custom score"
+    poles: tuple[str, str] = ("lowers the score", "raises the score")
 
     def __call__(self, outputs) -> Tensor:
         scores = self.function(outputs)

@@ -31,8 +31,20 @@ def attcat_layers(trace: Trace, states: States | None = None, mask_specials: boo
     return received * cat_layers(trace, states)
 
 
+def carried_back(layers: Tensor, trace: Trace) -> Tensor:
+    """Row l's evidence, held by the tokens that enter block l, given to the input tokens those were made of."""
+    flows = products(with_residual(trace.attention.mean(1)))[:-1]      # into block 1, 2, ...; block 0 reads the input itself
+    return torch.cat([layers[:1], torch.einsum("lj,lji->li", layers[1:], flows)])
+
+
+def attcat_totals(trace: Trace, states: States | None = None, mask_specials: bool = False) -> dict[str, Tensor]:
+    layers = attcat_layers(trace, states, mask_specials)
+    return {"Sum": layers.sum(0), "Rollout": carried_back(layers, trace).sum(0)}
+
+
 @method("CAT", family="Class activation tokens", paper="Qiang et al. 2022", url="https://openreview.net/forum?id=cA8Zor8wFr5", signed=True,
-        class_specific=True, passes="1F 1B", invariant="layers sum to the map", layers=cat_layers)
+        class_specific=True, passes="1F 1B", invariant="layers sum to the map", layers=cat_layers,
+        totals=lambda trace, states=None: {"Sum": cat_layers(trace, states).sum(0)})
 def cat(trace: Trace, states: States | None = None) -> Tensor:
     """Each token's vector times the slope of the score along it, in every layer: what the token itself says for the class.
 
@@ -51,7 +63,8 @@ def cat(trace: Trace, states: States | None = None) -> Tensor:
 
 
 @method("AttCAT", family="Class activation tokens", paper="Qiang et al. 2022", url="https://openreview.net/forum?id=cA8Zor8wFr5",
-        signed=True, class_specific=True, passes="1F 1B", invariant="layers sum to the map", layers=attcat_layers)
+        signed=True, class_specific=True, passes="1F 1B", invariant="layers sum to the map",
+        layers=attcat_layers, totals=attcat_totals)
 def attcat(trace: Trace, states: States | None = None, aggregate: Literal["sum", "rollout", "product"] = "sum",
            mask_specials: bool = False) -> Tensor:
     """What each token said for or against the class, weighed by the attention it received, added up over the layers.
@@ -73,9 +86,3 @@ def attcat(trace: Trace, states: States | None = None, aggregate: Literal["sum",
     if aggregate == "product":
         return layers.prod(0)
     return carried_back(layers, trace).sum(0) if aggregate == "rollout" else layers.sum(0)
-
-
-def carried_back(layers: Tensor, trace: Trace) -> Tensor:
-    """Row l's evidence, held by the tokens that enter block l, given to the input tokens those were made of."""
-    flows = products(with_residual(trace.attention.mean(1)))[:-1]      # into block 1, 2, ...; block 0 reads the input itself
-    return torch.cat([layers[:1], torch.einsum("lj,lji->li", layers[1:], flows)])

@@ -77,6 +77,7 @@ class Method:
     run: Callable = field(repr=False)
     run_layers: Callable | None = field(default=None, repr=False)
     name_rows: Callable | None = field(default=None, repr=False)
+    run_totals: Callable | None = field(default=None, repr=False)
 
     def __call__(self, trace: Trace, **options) -> Tensor:
         """Raw scores [token], specials included."""
@@ -92,8 +93,15 @@ class Method:
         if self.run_layers is None:
             having = ", ".join(method.key for method in METHODS.values() if method.run_layers)
             raise Refusal(f"{self.title} has no per-layer picture. These have: {having}.")
-        known = inspect.signature(self.run_layers).parameters
-        return self.run_layers(trace, **{name: value for name, value in self.read(options).items() if name in known})
+        return self.run_layers(trace, **self.known_to(self.run_layers, options))
+
+    def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
+        """Maps [token] that the layers can be made into, by name; {} where the map is the last layer's."""
+        return self.run_totals(trace, **self.known_to(self.run_totals, options)) if self.run_totals else {}
+
+    def known_to(self, function: Callable, options: dict) -> dict:
+        names = inspect.signature(function).parameters
+        return {name: value for name, value in self.read(options).items() if name in names}
 
     @property
     def single_pass(self) -> bool:
@@ -132,16 +140,18 @@ METHODS: dict[str, Method] = {}
 
 def method(title: str, *, family: str, paper: str, url: str, signed: bool, class_specific: bool, passes: str,
            tasks: tuple[str, ...] = ("text", "image"), invariant: str = "", layers: Callable | None = None,
-           rows: Callable | None = None):
+           rows: Callable | None = None, totals: Callable | None = None):
     """Put a function `trace -> scores` on the menu under its own name.
 
-    `layers` gives the per-layer picture of the same trace, `rows` names its rows (by default L0, L1, ...).
+    `layers` gives the per-layer picture of the same trace, `rows` names its rows (by default L0, L1, ...), and `totals`
+    the ways to make one map of them.
     """
     def register(run: Callable) -> Method:
         key = run.__name__
         if key in METHODS:
             raise ValueError(f"two methods are called {key}")
-        METHODS[key] = Method(key, title, family, paper, url, signed, class_specific, passes, tasks, invariant, run, layers, rows)
+        METHODS[key] = Method(key, title, family, paper, url, signed, class_specific, passes, tasks, invariant, run, layers,
+                              rows, totals)
         return METHODS[key]
 
     return register

@@ -1,0 +1,1 @@
+"""Heatmaps as HTML for pages and notebooks, and as files."""
