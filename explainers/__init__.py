@@ -6,7 +6,7 @@
 """
 
 from .errors import ModelUnavailable, Refusal
-from .explanation import Comparison, Prediction, compare, explain, predict, stream
+from .explanation import Comparison, Prediction, compare, explain, explain_trace, predict, stream
 from .heatmap import Heatmap
 from .methods import METHODS, Method
 from .models import ANATOMIES, BUNDLED, Anatomy, Model, load
@@ -16,5 +16,5 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ANATOMIES", "BUNDLED", "METHODS", "Anatomy", "Comparison", "Heatmap", "Layer", "Method", "Model", "ModelUnavailable",
-    "Prediction", "Refusal", "Trace", "compare", "explain", "load", "predict", "stream",
+    "Prediction", "Refusal", "Trace", "compare", "explain", "explain_trace", "load", "predict", "stream",
 ]

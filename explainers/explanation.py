@@ -55,10 +55,7 @@ def explain(model: Model, inputs, method: str = "attcat", target=None, **options
     inputs: a text, a pair of texts, or tensors. method: a key of `METHODS`. target: None for the predicted class, a label,
     a class index, 'A - B', a pair, or a function of the outputs. options: the method's own. Raises `Refusal`.
     """
-    chosen = find(method)
-    chosen.read(options)                                       # refuse before the model runs
-    coded = model.encode(inputs)
-    return heatmap(model, coded, model.trace(coded, target), method, **options)
+    return next(stream(model, inputs, [method], target, **options))
 
 
 class Comparison(list):
@@ -87,20 +84,20 @@ def compare(model: Model, inputs, methods: Iterable[str] | None = None, target=N
     return Comparison(stream(model, inputs, methods, target))
 
 
-def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=None) -> Iterator[Heatmap]:
-    """`compare`, one heatmap at a time, as each is ready."""
+def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=None, **options) -> Iterator[Heatmap]:
+    """`compare`, one heatmap at a time, as each is ready. options go to every method named."""
     keys = list(METHODS if methods is None else methods)
     if not keys:
         raise Refusal("Choose at least one method.")
     for key in keys:
-        find(key)
+        find(key).read(options)                                # refuse before the model runs
     coded = model.encode(inputs)
     trace = model.trace(coded, target)
     for key in keys:
-        yield heatmap(model, coded, trace, key)
+        yield explain_trace(model, coded, trace, key, **options)
 
 
-def heatmap(model: Model, coded: Encoded, trace: Trace, key: str, **options) -> Heatmap:
+def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **options) -> Heatmap:
     """A method's numbers on a trace, with everything a view needs to show them truthfully."""
     chosen = find(key)
     if model.anatomy.sees not in chosen.tasks:

@@ -72,7 +72,7 @@ def gae_layers(trace: Trace, start: int = 0) -> Tensor:
     return torch.stack(rows)
 
 
-@method("Generic attention explainability", family="Attention gradients", paper="Chefer et al. 2021 (ICCV)",
+@method("GAE (generic attention)", family="Attention gradients", paper="Chefer et al. 2021 (ICCV)",
         url="https://arxiv.org/abs/2103.15679", signed=False, class_specific=True, passes="1F 1B", layers=gae_layers,
         rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))])
 def gae(trace: Trace, start: int = 0) -> Tensor:

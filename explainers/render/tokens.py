@@ -22,6 +22,8 @@ COLUMNS = 40        # longer texts become strips of running text
 STRONG = 0.6        # share of the largest |score| from which a sign is drawn, so that colour is not the only cue
 FAINT = 0.05        # in strips, words below this share are plain text
 
+NBSP = "\u00a0"
+
 #: How Gradio, JupyterLab, VS Code and Colab say that their page is dark.
 DARK_HOSTS = ':is(.dark, [data-jp-theme-light="false"], body.vscode-dark, html[theme="dark"])'
 
@@ -187,12 +189,12 @@ def meta(heat: Heatmap, seen: Heatmap) -> str:
     """Badge, cost, the share on specials, the largest score shown, and what the method measured of itself."""
     said = [heat.cost, f"specials {100 * heat.special_share:.0f} %", f"max {largest(seen.scores):.2g}"]
     said += [f"{name} {value:.1g}" for name, value in heat.facts.items()]
-    return badge(heat) + escape(" · ".join(said))
+    return badge(heat) + f'<span class="xp-more">{escape(" · ".join(part.replace(" ", NBSP) for part in said))}</span>'
 
 
 def method_table(heats: Sequence[Heatmap], shown: Sequence[Heatmap], waiting: Sequence[str]) -> str:
-    rows = [row(f'<th scope="row">{escape(heat.title)} <span class="xp-meta">{meta(heat, seen)}</span></th>', seen, seen.scores, largest(seen.scores))
-            for heat, seen in zip(heats, shown)]
+    rows = [row(f'<th scope="row"><span class="xp-name">{escape(heat.title)}</span> <span class="xp-meta">{meta(heat, seen)}</span></th>',
+                seen, seen.scores, largest(seen.scores)) for heat, seen in zip(heats, shown)]
     rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)} <span class="xp-meta">computing …</span></th>'
              + "<td></td>" * len(shown[0]) + "</tr>" for title in waiting]
     table = f'<table class="xp-map">{head(shown[0], "method")}<tbody>{"".join(rows)}</tbody></table>'

@@ -1,0 +1,133 @@
+"""Every notebook runs, offline and from a fresh clone, and keeps the rules that make it a lesson."""
+
+import ast
+import os
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+MAY_IMPORT = {"explainers", "torch", "ipywidgets", "IPython"} | sys.stdlib_module_names
+
+# Moves the slider where there is one: by convention it is called `slider`, and what it changes `picture`.
+MOVE_THE_SLIDER = """
+if "slider" in globals():
+    seen = set()
+    for slider.value in range(slider.min, slider.max + 1):
+        seen.add(picture.value)
+    assert len(seen) == slider.max - slider.min + 1, "the picture does not follow the slider"
+"""
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+class ThisPython(AsyncKernelManager):
+    """A kernel of the Python that runs the tests, whatever kernels the machine has; nothing is registered."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="this Python", language="python")
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def parsed(notebook: nbformat.NotebookNode) -> list[ast.Module]:
+    """The code cells as Python sees them, magics translated."""
+    return [ast.parse(TransformerManager().transform_cell(cell.source)) for cell in code(notebook)]
+
+
+def shows_heatmap(cell: nbformat.NotebookNode) -> bool:
+    return any('class="xp ' in output.get("data", {}).get("text/html", "") for output in cell.outputs)
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+@pytest.mark.slow
+@each_notebook
+def test_runs_offline(path, tmp_path):
+    notebook = read(path)
+    notebook.cells.append(nbformat.v4.new_code_cell(MOVE_THE_SLIDER))
+    client = NotebookClient(notebook, kernel_manager_class=ThisPython, timeout=240, resources={"metadata": {"path": str(FOLDER)}})
+    elsewhere = {"IPYTHONDIR": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    client.execute(env=os.environ | elsewhere | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""})  # raises at the first error
+    assert not [output for cell in code(notebook) for output in cell.outputs if output.output_type == "error"]
+    assert not [output.text for cell in code(notebook) for output in cell.outputs if output.get("name") == "stderr"]
+    assert any(shows_heatmap(cell) for cell in code(notebook)[:3]), "the first heatmap belongs in the first three code cells"
+
+
+@each_notebook
+def test_is_small_and_clean(path):
+    notebook = read(path)
+    assert path.stat().st_size <= 100_000
+    assert set(notebook.metadata) <= {"kernelspec", "language_info", "colab", "widgets"}
+    assert set(notebook.metadata.language_info) == {"name"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert notebook.metadata.colab.toc_visible
+    assert not re.search(r"/home/|/Users/|/root/|/tmp/", path.read_text(encoding="utf-8")), "a path of somebody's machine"
+
+
+@each_notebook
+def test_starts_like_a_lesson(path):
+    first = read(path).cells[0].source
+    assert first.startswith("# ")
+    assert re.search(rf"colab\.research\.google\.com/github/[\w-]+/explainers/blob/[\w.-]+/notebooks/{path.name}", first)
+    assert "**Time:**" in first
+    assert "**Afterwards you can**" in first
+
+
+@each_notebook
+def test_setup_installs_this_package_only_and_only_where_it_is_missing(path):
+    setup = code(read(path))[0].source
+    assert setup.startswith("#@title Setup (run once)")
+    assert setup.index('importlib.util.find_spec("explainers") is None') < setup.index("%pip")
+    assert re.findall(r"pip install.*", setup) == ['pip install -q "git+{REPOSITORY}"']
+
+
+@each_notebook
+def test_helpers_are_short(path):
+    for tree in parsed(read(path)):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                assert node.end_lineno - node.lineno < 5, f"{node.name} is longer than five lines"
+
+
+@each_notebook
+def test_imports_little(path):
+    imported = set()
+    for node in (node for tree in parsed(read(path)) for node in ast.walk(tree)):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module)
+    assert {name.split(".")[0] for name in imported} <= MAY_IMPORT
+    assert not {name for name in imported if name.startswith("explainers.")}, "public names only"
+
+
+@each_notebook
+def test_has_an_exercise_with_solution_and_check(path):
+    notebook = read(path)
+    cells = [cell.source for cell in code(notebook)]
+    solved = [source for source in cells if "### BEGIN SOLUTION" in source]
+    assert solved
+    for source in solved:
+        assert re.search(r"^### BEGIN SOLUTION\n.+\n### END SOLUTION$.*assert_close", source, re.MULTILINE | re.DOTALL)
+    checks = [source for source in cells if "assert_close(mine" in source and source not in solved]
+    assert checks, "no check of the student's own answer, `mine`"
+    assert any("What to notice" in cell.source for cell in notebook.cells)
