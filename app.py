@@ -286,5 +286,5 @@ demo.queue(max_size=64, default_concurrency_limit=4)
 
 if __name__ == "__main__":
     # in the head, as it is: Gradio rewrites the selectors of css=, and then no rule finds the page's .dark
-    styles = tokens.stylesheet() + (ASSETS / "page.css").read_text(encoding="utf-8")
+    styles = tokens.stylesheet(controls=True) + (ASSETS / "page.css").read_text(encoding="utf-8")
     demo.launch(theme=THEME, head=f"<style>{styles}</style>", footer_links=["api", "settings"])

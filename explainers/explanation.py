@@ -61,16 +61,30 @@ def explain(model: Model, inputs, method: str = "attcat", target=None, **options
 class Comparison(list):
     """Heatmaps of one input and one target; shows itself in a notebook as rows over the same tokens."""
 
-    def _repr_html_(self) -> str:
+    def html(self, **look) -> str:
+        """Static HTML, no script needed. look: merge=True (sub-words into words), specials=False, palette."""
         from .render.tokens import fragment
 
-        return fragment(self)
+        return fragment(self, **look)
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def merged(self) -> "Comparison":
+        """The same with sub-words summed into words."""
+        return Comparison(heat.merged() for heat in self)
+
+    def without_specials(self) -> "Comparison":
+        """The same without [CLS], [SEP] and their like."""
+        return Comparison(heat.without_specials() for heat in self)
 
     def table(self):
-        """A pandas DataFrame: a row a token, a column a method."""
+        """A pandas DataFrame: a row a token, a column a method (named with its target where targets differ)."""
         import pandas as pd
 
-        return pd.DataFrame({"token": self[0].labels} | {heat.method: heat.scores.tolist() for heat in self})
+        alone = len({heat.method for heat in self}) == len(self)
+        names = [heat.method if alone else f"{heat.method}: {heat.target}" for heat in self]
+        return pd.DataFrame({"token": self[0].labels} | {name: heat.scores.tolist() for name, heat in zip(names, self)})
 
     def save(self, path) -> None:
         """Write .html, .svg, .csv or .json, by suffix."""

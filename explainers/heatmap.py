@@ -120,7 +120,14 @@ class Heatmap:
 
         save(self, path)
 
-    def _repr_html_(self) -> str:
+    def html(self, **look) -> str:
+        """Static HTML, no script needed. look: merge=True (sub-words into words), specials=False, palette, layers=True."""
         from .render.tokens import fragment
 
-        return fragment([self])
+        return fragment([self], **look)
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def __repr__(self) -> str:
+        return f"Heatmap({self.title}, explaining {self.target}, {len(self)} tokens)"

@@ -21,7 +21,7 @@ def occlusion(trace: Trace, fill: Literal["mask", "pad", "unk"] = "mask", window
     Sign: plus means that the score falls without the token, so it pushed towards the target; minus the reverse.
 
     Limits: of two words that say the same neither is missed. A blank is not an absence, and texts with holes are not
-    what the model was trained on.
+    what the model was trained on. The sum over a word's sub-words is not what blanking the whole word gives.
 
     Options: fill (the token that stands for nothing), window (neighbouring tokens blanked together).
     """

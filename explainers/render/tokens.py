@@ -7,7 +7,9 @@ Colour is scaled row by row (or once for all layers), symmetric about a blank ze
 |score|, so that an empty map does not look strong. Numbers are never changed for the eye.
 """
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -29,12 +31,16 @@ DARK_HOSTS = ':is(.dark, [data-jp-theme-light="false"], body.vscode-dark, html[t
 
 
 @lru_cache
-def stylesheet(of_the_system: bool = False) -> str:
-    """The styles; dark where the surrounding page is, or where the reader's system is."""
-    light, dark = ((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("heatmap.css", "heatmap_dark.css"))
-    if of_the_system:
-        return light + "@media (prefers-color-scheme: dark) {" + dark.replace("@dark", ":root") + "}"
-    return light + dark.replace("@dark", DARK_HOSTS)
+def stylesheet(dark: str = DARK_HOSTS, controls: bool = False) -> str:
+    """The styles, as one line; `dark` is what says that the page is dark, or "system" for the reader's own setting.
+
+    controls: also what only the app's page has.
+    """
+    light, night, more = ((Path(__file__).parent / f"{name}.css").read_text(encoding="utf-8")
+                          for name in ("heatmap", "heatmap_dark", "controls"))
+    night = "@media (prefers-color-scheme: dark) {" + night.replace("@dark", ":root") + "}" if dark == "system" else night.replace("@dark", dark)
+    css = light + night + (more if controls else "")
+    return re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"/\*.*?\*/|\s+", " ", css))
 
 
 def view(heat: Heatmap, merge: bool = True, specials: bool = False) -> Heatmap:
@@ -51,6 +57,7 @@ def fragment(heats: Sequence[Heatmap], *, merge: bool = True, specials: bool = F
     """
     if not heats:
         return ""
+    heats = told_apart(heats)
     shown = [view(heat, merge, specials) for heat in heats]
     short = len(shown[0]) <= COLUMNS
     body = [f'<p class="xp-prose" dir="auto">{prose(shown[0])}</p>', legend(shown)]
@@ -108,7 +115,7 @@ def page(heats: Sequence[Heatmap], palette: str = "orange-blue") -> str:
     panels = "".join(layer_panel(heat, palette=palette, style=False) for heat in heats if heat.rows is not None)
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{escape(heats[0].title)}: {escape(heats[0].target)}</title><style>body{{margin:24px auto;max-width:1100px;padding:0 16px;"
-            f"background:light-dark(#fbfaf8,#161514);color-scheme:light dark}}{stylesheet(of_the_system=True)}</style><body>"
+            f"background:light-dark(#fbfaf8,#161514);color-scheme:light dark}}{stylesheet('system')}</style><body>"
             f"{fragment(heats, palette=palette, style=False, layers=False)}{panels}"
             f'<div class="xp"><p class="xp-sub">{escape(origin)}</p></div></body></html>')
 
@@ -210,14 +217,22 @@ def strip(heat: Heatmap, seen: Heatmap) -> str:
 
 
 def legend(shown: Sequence[Heatmap]) -> str:
-    first = shown[0]
-    signed = next((heat for heat in shown if heat.signed), None)
-    parts = [f"<b>{escape(first.title)}</b>"]
-    if signed:
-        parts.append(f"<span>{escape(signed.poles[0])}<i class='xp-ramp'></i>{escape(signed.poles[1])}</span>")
-    if not all(heat.signed for heat in shown):
-        parts.append("<span>unsigned: little<i class='xp-ramp one'></i>much</span>")
-    return f'<p class="xp-legend">{"".join(parts)}</p>'
+    """Colours in words: what the first map's mean, then what the others' do."""
+    ramps = {}
+    for heat in shown:
+        ends = heat.poles if heat.signed else ("unsigned: little", "much")
+        ramps.setdefault(ends, f"<span>{escape(ends[0])}<i class='xp-ramp{'' if heat.signed else ' one'}'></i>{escape(ends[1])}</span>")
+    return f'<p class="xp-legend"><b>{escape(shown[0].title)}</b>{"".join(ramps.values())}</p>'
+
+
+def told_apart(heats: Sequence[Heatmap]) -> list[Heatmap]:
+    """Maps of several targets or options in one picture say which in their titles."""
+    if len({heat.title for heat in heats}) == len(heats):
+        return list(heats)
+    options = [", ".join(f"{name} {value}" for name, value in heat.options.items()) for heat in heats]
+    several_targets, several_options = len({heat.target for heat in heats}) > 1, len(set(options)) > 1
+    return [replace(heat, title=": ".join([heat.title, *filter(None, (several_targets and heat.target, several_options and option))]))
+            for heat, option in zip(heats, options)]
 
 
 def numbers(shown: Sequence[Heatmap]) -> str:
