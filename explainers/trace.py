@@ -153,6 +153,10 @@ class Trace:
     layers: list[Layer] = field(default_factory=list, repr=False)
     run: "Rerun | None" = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        parts = {name: tuple(part.shape) for name in (*RECORDED, "pixels") if (part := getattr(self, name)) is not None}
+        return f"Trace(score {float(self.score):.4g}{f' of {self.target.name}' if self.target else ''}, {parts})"
+
     def again(self, **how) -> "Trace":
         """The same input once more, with changes; see `Rerun.again_many` for what can change."""
         traces = self.run.again_many(**how)

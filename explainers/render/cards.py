@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
-from ..methods import Method
 from .tokens import card
+
+if TYPE_CHECKING:
+    from ..methods import Method
 
 PARTS = (("Formula", "formula"), ("Sign", "sign"), ("What it cannot show", "limits"), ("Options", "options"))
 
 
-def fragment(methods: Sequence[Method], chosen: Sequence[str] = ()) -> str:
+def fragment(methods: "Sequence[Method]", chosen: Sequence[str] = ()) -> str:
     """Cards one under another, those of the `chosen` keys open."""
     return card("".join(one(method, method.key in chosen) for method in methods), "orange-blue")
 
 
-def one(method: Method, opened: bool) -> str:
+def one(method: "Method", opened: bool) -> str:
     badge = "signed" if method.signed else "unsigned"
     said = {title: getattr(method.card, name) for title, name in PARTS}
     parts = "".join(f"<dt>{title}</dt><dd>{escape(text if title == 'Formula' else text[0].upper() + text[1:])}</dd>"
