@@ -36,14 +36,22 @@ FAMILIES = list(dict.fromkeys(method.family for method in TEXT_METHODS))
 LAYERED = [(method.title, method.key) for method in TEXT_METHODS if method.run_layers]
 FIRST = ["attcat", "integrated_gradients", "occlusion", "gae", "rollout", "raw_attention"]
 PREDICTED, NOTHING = "predicted", "nothing"
+MOST_CLASSES = 2000         # a language model's vocabulary would not fit a menu
 LINK_LIMIT = 2000           # characters of text that a link carries
 
 
 # ------------------------------------------------------------------------------------------------- functions
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def model_of(name: str) -> ex.Model:
-    return ex.load(name)
+    """A bundled model or one from the Hub. Folders are for Python and the command line: visitors get no look at this machine's disk."""
+    if name not in ex.BUNDLED and (name.startswith((".", "/", "~", "\\")) or Path(name).exists()):
+        raise ex.ModelUnavailable("On this page a model is a bundled one or the id of one on the Hub, such as owner/name.")
+    model = ex.load(name)
+    if model.anatomy.sees != "text" or len(model.labels) > MOST_CLASSES:
+        what = "sees pictures" if model.anatomy.sees != "text" else f"chooses among {len(model.labels):,} classes"
+        raise ex.ModelUnavailable(f"{name} {what}; this page explains classifiers of text with at most {MOST_CLASSES:,} classes.")
+    return model
 
 
 @lru_cache(maxsize=2)       # a trace of 512 tokens holds 150 MB, a heatmap almost nothing
@@ -64,17 +72,19 @@ def prediction_of(model: str, text: str) -> ex.Prediction:
     return ex.predict(model_of(model), text)
 
 
-def wanted(target: str, versus: str):
-    """The target that two menus mean."""
+def goal_of(model: str, text: str, target: str, versus: str):
+    """The target that the two menus mean."""
     first = None if target in (PREDICTED, None) else target
     if versus in (NOTHING, None):
         return first
-    return first, versus
+    return first or prediction_of(model, text).best, versus
 
 
 def in_order(chosen: list[list[str]]) -> list[str]:
     """AttCAT on top, then the other signed methods, then the unsigned ones."""
     keys = [key for family in chosen for key in family or []]
+    if not keys:
+        raise ex.Refusal("Choose at least one method.")
     return sorted(keys, key=lambda key: (key != "attcat", not ex.METHODS[key].signed))
 
 
@@ -83,35 +93,33 @@ def refusal(message: str = "") -> dict:
 
 
 def run(text, model, target, versus, layered, merge, specials, palette, *families):
-    """Explain, one method after another. Yields refusals, prediction, comparison and layers."""
+    """Explain, one method after another. Yields what is wrong with the text and with the model, prediction, comparison, layers."""
     look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
     keep = gr.skip()
     try:
         text, keys = text or "", in_order(families)
-        if not keys:
-            raise ex.Refusal("Choose at least one method.")
-        said = prediction_of(model, text)
-        goal = wanted(target, versus)
-        if isinstance(goal, tuple) and goal[0] is None:
-            goal = (said.best, goal[1])
+        said, goal = prediction_of(model, text), goal_of(model, text, target, versus)
         bar = prediction.fragment(said.labels, said.values, said.kind)
         heats = []
         for i, key in enumerate(keys):
             heats.append(heatmap_of(model, text, goal, key))
             waiting = [ex.METHODS[other].title for other in keys[i + 1:]]
             panel = keep if i else tokens.layer_panel(heatmap_of(model, text, goal, layered), slider=True, **look)
-            yield refusal(), bar, tokens.fragment(heats, waiting=waiting, layers=False, **look), panel
+            yield refusal(), refusal(), bar, tokens.fragment(heats, waiting=waiting, layers=False, **look), panel
+    except ex.ModelUnavailable as error:
+        yield refusal(), refusal(str(error)), keep, keep, keep
     except ex.Refusal as error:
-        yield refusal(str(error)), keep, keep, keep
+        yield refusal(str(error)), refusal(), keep, keep, keep
     except Exception:
         logging.exception("explaining failed")
-        yield refusal("Something went wrong here, not with your text; it has been logged. Another method or model may work."), keep, keep, keep
+        wrong = "Something went wrong here, not with your text; it has been logged. Another method or model may work."
+        yield refusal(wrong), refusal(), keep, keep, keep
 
 
 def show_layers(text, model, target, versus, layered, merge, specials, palette, *families):
     """The layer panel alone, for another method of the same explanation."""
-    for notes, _, _, panel in run(text, model, target, versus, layered, merge, specials, palette, [layered]):
-        yield notes, panel
+    for text_wrong, model_wrong, _, _, panel in run(text, model, target, versus, layered, merge, specials, palette, [layered]):
+        yield text_wrong, model_wrong, panel
 
 
 def choose_model(name: str):
@@ -144,9 +152,11 @@ def restore(request: gr.Request):
         model, labels = "sentiment", list(model_of("sentiment").labels.values())
     keys = [key for key in asked.get("methods", "").split(",") if key in ex.METHODS] or FIRST
     layered = asked.get("layers", "attcat")
-    view = asked.get("view", "compare")
+    view, palette = asked.get("view", "compare"), asked.get("colours")
     return (text, model, *class_menus(labels, asked.get("class", PREDICTED), asked.get("versus", NOTHING)),
-            layered if layered in dict(LAYERED).values() else "attcat", refusal(note),
+            layered if layered in dict(LAYERED).values() else "attcat",
+            asked.get("subwords") != "apart", asked.get("specials") == "shown",
+            palette if palette in tokens.PALETTES else "orange-blue", refusal(note),
             gr.Tabs(selected=view if view in VIEWS else "compare"),
             *([key for key in keys if ex.METHODS[key].family == family] for family in FAMILIES))
 
@@ -154,14 +164,9 @@ def restore(request: gr.Request):
 def write_file(suffix, text, model, target, versus, *families):
     """The comparison as a file; a single method brings its layers along."""
     try:
-        said = prediction_of(model, text or "")
-        goal = wanted(target, versus)
-        goal = (said.best, goal[1]) if isinstance(goal, tuple) and goal[0] is None else goal
-        keys = in_order(families)
-        if not keys:
-            raise ex.Refusal("Choose at least one method.")
+        goal, keys = goal_of(model, text or "", target, versus), in_order(families)
         path = Path(tempfile.mkdtemp()) / f"explanation{suffix}"
-        export.save([heatmap_of(model, text, goal, key) for key in keys], path)
+        export.save([heatmap_of(model, text or "", goal, key) for key in keys], path)
         return refusal(), gr.update(value=str(path), visible=True)
     except ex.Refusal as error:
         return refusal(str(error)), gr.skip()
@@ -196,11 +201,14 @@ THEME = gr.themes.Default(
     block_label_text_color="*neutral_700", block_title_text_color="*neutral_700", block_info_text_color="*neutral_600",
 )
 
-LINK = """(text, model, target, versus, layered, ...families) => {
+LINK = """async (text, model, target, versus, layered, merge, specials, palette, ...families) => {
+  await new Promise(done => setTimeout(done, 60));    // a tab that was just chosen says so a moment later
+  const view = document.querySelector('#views [role=tab][aria-selected=true]')?.textContent.trim().toLowerCase();
   const link = new URL(location.origin + location.pathname);
   const add = (name, value, unless) => { if (value && value !== unless) link.searchParams.set(name, value); };
   add('text', (text || '').slice(0, %d)); add('model', model, 'sentiment'); add('class', target, '%s'); add('versus', versus, '%s');
-  add('methods', families.flat().filter(Boolean).join(','), '%s'); add('layers', layered, 'attcat');
+  add('methods', families.flat().filter(Boolean).join(','), '%s'); add('view', view, 'compare'); add('layers', layered, 'attcat');
+  add('subwords', merge ? '' : 'apart'); add('specials', specials ? 'shown' : ''); add('colours', palette, 'orange-blue');
   history.replaceState(null, '', link);
   return '' + link;
 }""" % (LINK_LIMIT, PREDICTED, NOTHING, ",".join(key for family in FAMILIES for key in FIRST if ex.METHODS[key].family == family))
@@ -246,7 +254,7 @@ with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=
                 palette = gr.Dropdown([(words, name) for name, words in tokens.PALETTES.items()], value="orange-blue", label="Colours")
         with gr.Column(scale=3, min_width=340, elem_id="results"):
             said = gr.HTML(apply_default_css=False, elem_id="said")
-            with gr.Tabs(selected="compare") as views:
+            with gr.Tabs(selected="compare", elem_id="views") as views:
                 with gr.Tab("Compare", id="compare"):
                     compared = Map(elem_id="compared", min_height=320)
                 with gr.Tab("Layers", id="layers"):
@@ -263,22 +271,22 @@ with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=
 
     # ------------------------------------------------------------------------------------------------ events
     question = [text, model, target, versus, layered, merge, specials, palette, *families]
-    answer = [text_refusal, said, compared, panel]
-    address = [text, model, target, versus, layered, *families]
+    answer = [text_refusal, model_refusal, said, compared, panel]
     quiet = {"show_progress": "minimal", "show_progress_on": [go], "api_visibility": "private"}
 
     def explaining(after):
         """Run `after` something happened, then write the link."""
-        after(run, question, answer, **quiet).then(None, address, link, js=LINK, api_visibility="private")
+        after(run, question, answer, **quiet).then(None, question, link, js=LINK, api_visibility="private")
 
     explaining(partial(gr.on, [go.click, text.submit, target.input, versus.input, merge.input, specials.input, palette.input,
                                *(family.input for family in families)], trigger_mode="always_last"))
     for name, button in examples.items():
         explaining(button.click(lambda name=name: EXAMPLES[name], None, text, show_progress="hidden", api_visibility="private").then)
     explaining(model.input(choose_model, model, [model_refusal, target, versus], show_progress_on=[model], api_visibility="private").success)
-    layered.input(show_layers, question, [text_refusal, panel], **quiet).then(None, address, link, js=LINK, api_visibility="private")
-    explaining(demo.load(restore, None, [text, model, target, versus, layered, model_refusal, views, *families],
+    layered.input(show_layers, question, [text_refusal, model_refusal, panel], **quiet).then(None, question, link, js=LINK, api_visibility="private")
+    explaining(demo.load(restore, None, [text, model, target, versus, layered, merge, specials, palette, model_refusal, views, *families],
                          show_progress="hidden", api_visibility="private").then)
+    views.select(None, question, link, js=LINK, api_visibility="private")
     write.click(write_file, [suffix, text, model, target, versus, *families], [text_refusal, file], show_progress_on=[write], api_visibility="private")
     gr.api(explain_api, api_name="explain")
 

@@ -55,6 +55,8 @@ def from_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
         return Encoded(tensors, [str(i) for i in range(patches)], torch.arange(patches) == 0)
     if "input_ids" not in tensors or tensors["input_ids"].ndim != 2 or 0 in tensors["input_ids"].shape:
         raise Refusal("Tensors for a text model need input_ids of shape (1, tokens).")
+    if len(tensors["input_ids"]) > 1 and "pixel_values" not in tensors:
+        raise Refusal(f"Give one example at a time, or a list of them to trace_many; these tensors hold {len(tensors['input_ids'])}.")
     ids = tensors["input_ids"][0].tolist()
     config = model.tower.config
     known = set(model.tokenizer.all_special_ids) if model.tokenizer else {

@@ -1,13 +1,17 @@
 """Fine-tune the bundled text model: one MiniLM encoder, four heads (sentiment, paraphrase, inference, question answering).
 
     python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR
+    python training/text.py polish   --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR
     python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --out assets/models/text
     python training/text.py evaluate --data DATA_DIR
 
-`train` writes RUN_DIR/checkpoint.pt every few hundred steps and continues from it when started again: the whole
-schedule (which example in which batch at which step) is drawn from the seed before the first step, so a resumed run
-takes the same steps as an uninterrupted one. `export` writes the encoder once, in fp16, and one small folder a task.
-`evaluate` loads what was exported as a user would (`explainers.load`) and prints the numbers of the model card.
+`train` is the long first stage over everything; `polish` goes on from its end with what the first stage leaves weak:
+pairs with R-Drop (two dropout masks must agree; Liang et al. 2021, eq. 4), questions with unanswerable ones weighted up,
+whole sentences. Each writes a checkpoint in RUN_DIR every few hundred steps and continues from it when started again:
+the whole schedule (which example in which batch at which step) is drawn from the seed before the first step, so a
+resumed run takes the same steps as an uninterrupted one. `export` writes the mean of the two stages' weights, the
+encoder once, in fp16, and one small folder a task. `evaluate` loads what was exported as a user would
+(`explainers.load`) and prints the numbers of the model card.
 
 DATA_DIR holds  sst2/{train_67k,train_sentences,dev,test_labelled}.tsv  imdb/{train,test_2000}.jsonl.gz
                 pairs/{QQP,MNLI,SNLI,QNLI}_{train,dev}.tsv              squad/articles_0_13.json (SQuAD v2 layout)
@@ -19,7 +23,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +35,9 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, BertConfig, BertModel
 from transformers.models.bert.modeling_bert import BertPooler
 
-SEED = 20
 BATCH_TOKENS = 2048          # padded tokens a batch
 STEP_LENGTHS = 16            # lengths are padded to a multiple of this: few distinct shapes, or memory grows
-LEARNING_RATE, HEAD_LEARNING_RATE, WARM_UP = 6e-5, 5e-4, 0.06
+WARM_UP = 0.06
 CHECKPOINT_EVERY = 250
 
 LABELS = {
@@ -93,7 +96,7 @@ def squad(path: Path, held_out: bool) -> list[Example]:
     ]
 
 
-def recipe(data: Path) -> list[tuple[list[Example], int, int]]:
+def first_stage(data: Path) -> list[tuple[list[Example], int, int]]:
     """What is trained on: rows, passes over them, and the longest window in tokens."""
     return [
         (sst2(data / "sst2/train_67k.tsv"), 2, 64),
@@ -105,6 +108,33 @@ def recipe(data: Path) -> list[tuple[list[Example], int, int]]:
         (squad(data / "squad/articles_0_13.json", held_out=False), 4, 256),
         (qnli(data / "pairs/QNLI_train.tsv"), 2, 112),
     ]
+
+
+def second_stage(data: Path) -> list[tuple[list[Example], int, int]]:
+    return [
+        (sst2(data / "sst2/train_sentences.tsv"), 3, 64),
+        (imdb(data / "imdb/train.jsonl.gz")[::10], 1, 160),
+        (pairs(data / "pairs/QQP_train.tsv", "paraphrase"), 1, 96),
+        (pairs(data / "pairs/MNLI_train.tsv", "inference"), 3, 112),
+        (pairs(data / "pairs/SNLI_train.tsv", "inference"), 1, 64),
+        (squad(data / "squad/articles_0_13.json", held_out=False), 3, 256),
+    ]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run over a schedule: its rows, learning rates, and what its loss adds."""
+
+    rows: Callable[[Path], list]
+    rate: float
+    head_rate: float
+    r_drop: tuple[str, ...] = ()        # tasks whose batches are seen under two dropout masks
+    null_weight: float = 1.0            # of questions that the text does not answer
+    seed: int = 20
+
+
+TRAIN = Stage(first_stage, 6e-5, 5e-4)
+POLISH = Stage(second_stage, 5e-5, 2e-4, r_drop=("inference", "paraphrase"), null_weight=2.5, seed=21)
 
 
 # ------------------------------------------------------------------------------------------------- encoding
@@ -142,10 +172,10 @@ def locate(windows, w: int, span: tuple[int, int] | None) -> tuple[int, int] | N
     return (inside[0], inside[-1]) if whole else None
 
 
-def schedule(data: Path, tokenizer, seed: int) -> list[tuple[str, list[dict]]]:
+def schedule(stage: Stage, data: Path, tokenizer) -> list[tuple[str, list[dict]]]:
     """Every batch of the run, in order: one task a batch, similar lengths together, tasks shuffled."""
-    rng, batches = random.Random(seed), []
-    for examples, passes, longest in recipe(data):
+    rng, batches = random.Random(stage.seed), []
+    for examples, passes, longest in stage.rows(data):
         for _ in range(passes):
             rows = [encode(tokenizer, example, longest, rng) for example in examples]
             rng.shuffle(rows)
@@ -194,9 +224,14 @@ class FourHeads(nn.Module):
         return self.heads[task](hidden)
 
 
-def loss_of(task: str, logits: Tensor, rows: list[dict], batch: dict[str, Tensor]) -> Tensor:
+def loss_of(task: str, logits: Tensor, rows: list[dict], batch: dict[str, Tensor], null_weight: float) -> Tensor:
     if task in ("sentiment", "paraphrase", "inference"):
-        return F.cross_entropy(logits, torch.tensor([row["label"] for row in rows]))
+        labels = torch.tensor([row["label"] for row in rows])
+        if len(logits) == len(rows):
+            return F.cross_entropy(logits, labels)
+        one, other = logits.log_softmax(-1).chunk(2)        # the same rows under two dropout masks
+        apart = F.kl_div(one, other, log_target=True, reduction="batchmean") + F.kl_div(other, one, log_target=True, reduction="batchmean")
+        return (F.nll_loss(one, labels) + F.nll_loss(other, labels)) / 2 + apart / 2
     logp = logits.masked_fill(batch["attention_mask"][..., None] == 0, -1e4).log_softmax(dim=1)     # [row token end]
     losses = []
     for row, p in zip(rows, logp):
@@ -204,27 +239,42 @@ def loss_of(task: str, logits: Tensor, rows: list[dict], batch: dict[str, Tensor
             context = torch.tensor(row["anywhere"]).bool()
             losses.append(-p[:len(context)][context].logsumexp(dim=0).mean())
         else:
-            losses.append(-(p[row["start"], 0] + p[row["end"], 1]) / 2)
+            losses.append(-(p[row["start"], 0] + p[row["end"], 1]) / 2 * (null_weight if row["start"] == 0 else 1.0))
     return torch.stack(losses).mean()
 
 
 # ------------------------------------------------------------------------------------------------- commands
 
 def train(args) -> None:
-    torch.manual_seed(args.seed)
+    """the first stage, from its checkpoint if there is one"""
+    run_stage(TRAIN, FourHeads(args.encoder), args, args.work / "train.pt")
+
+
+def polish(args) -> None:
+    """the second stage, from the end of the first or its own checkpoint"""
+    model = FourHeads(args.encoder)
+    model.load_state_dict(weights(args.work / "train.pt"))
+    run_stage(POLISH, model, args, args.work / "polish.pt")
+
+
+def weights(checkpoint: Path) -> dict[str, Tensor]:
+    return torch.load(checkpoint, weights_only=True)["model"]
+
+
+def run_stage(stage: Stage, model: FourHeads, args, checkpoint: Path) -> None:
+    torch.manual_seed(stage.seed)
     args.work.mkdir(parents=True, exist_ok=True)
-    tokenizer = AutoTokenizer.from_pretrained(args.encoder)
-    model = FourHeads(args.encoder).train()
-    batches = schedule(args.data, tokenizer, args.seed)
+    model.train()
+    batches = schedule(stage, args.data, AutoTokenizer.from_pretrained(args.encoder))
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
     heads = [*model.poolers.parameters(), *model.heads.parameters()]
-    optimizer = torch.optim.AdamW([{"params": encoder, "lr": LEARNING_RATE}, {"params": heads, "lr": HEAD_LEARNING_RATE}],
+    optimizer = torch.optim.AdamW([{"params": encoder, "lr": stage.rate}, {"params": heads, "lr": stage.head_rate}],
                                   weight_decay=0.01, fused=True)
     warm = WARM_UP * len(batches)
     rate = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warm, (len(batches) - step) / (len(batches) - warm)))
 
-    first, checkpoint = 0, args.work / "checkpoint.pt"
+    first = 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"]), optimizer.load_state_dict(state["optimizer"]), rate.load_state_dict(state["rate"])
@@ -235,9 +285,11 @@ def train(args) -> None:
     began, mean = time.monotonic(), {}
     for step, (task, rows) in enumerate(batches[first:], start=first + 1):
         batch = tensors(rows)
+        if task in stage.r_drop:
+            batch = {name: torch.cat([tensor, tensor]) for name, tensor in batch.items()}
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model(task, batch)
-        loss = loss_of(task, logits.float(), rows, batch)
+        loss = loss_of(task, logits.float(), rows, batch, stage.null_weight)
         loss.backward()
         nn.utils.clip_grad_norm_((p for p in model.parameters() if p.grad is not None), 1.0)
         optimizer.step(), rate.step(), optimizer.zero_grad()
@@ -256,7 +308,8 @@ def train(args) -> None:
 def export(args) -> None:
     """encoder.safetensors (fp16, without its pooler), the tokenizer, and for each task config.json and head.safetensors."""
     model = FourHeads(args.encoder)
-    model.load_state_dict(torch.load(args.work / "checkpoint.pt", weights_only=True)["model"])
+    stages = [weights(path) for name in ("train", "polish") if (path := args.work / f"{name}.pt").exists()]
+    model.load_state_dict({name: sum(stage[name] for stage in stages) / len(stages) for name in stages[0]})
     half = lambda module, prefix: {prefix + name: p.detach().half().contiguous() for name, p in module.state_dict().items()}
     args.out.mkdir(parents=True, exist_ok=True)
     AutoTokenizer.from_pretrained(args.encoder).save_pretrained(args.out)
@@ -322,12 +375,11 @@ def hits(net, tokenizer, examples: list[Example]) -> list[bool]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for run, needs in ((train, "encoder data work"), (export, "encoder work out"), (evaluate, "data")):
-        command = commands.add_parser(run.__name__, help=(run.__doc__ or "fine-tune, from a checkpoint if there is one").split("\n")[0])
+    for run, needs in ((train, "encoder data work"), (polish, "encoder data work"), (export, "encoder work out"), (evaluate, "data")):
+        command = commands.add_parser(run.__name__, help=run.__doc__.split("\n")[0])
         command.set_defaults(run=run)
         for need in needs.split():
             command.add_argument(f"--{need}", type=Path, required=True)
-    commands.choices["train"].add_argument("--seed", type=int, default=SEED)
     args = parser.parse_args()
     args.run(args)
 
