@@ -54,7 +54,7 @@ def model_of(name: str) -> ex.Model:
     return model
 
 
-@lru_cache(maxsize=2)       # a trace of 512 tokens holds 150 MB, a heatmap almost nothing
+@lru_cache(maxsize=1)       # a trace of 512 tokens holds 150 MB, a heatmap almost nothing
 def trace_of(model: str, text: str, target) -> tuple:
     coded = model_of(model).encode(text)
     return coded, model_of(model).trace(coded, target)

@@ -10,7 +10,10 @@ from ..errors import Refusal
 from ..trace import Trace
 from .registry import method
 
-ROWS = 10   # copies of the input in one batch: enough to be fast, few enough for memory at 512 tokens
+
+def rows(trace: Trace) -> int:
+    """How many copies of the input share a batch: enough to be fast, few enough for memory at 512 tokens."""
+    return max(1, min(16, 2048 // trace.hidden.shape[1]))
 
 
 @method("Gradient", family="Input gradients", paper="Simonyan et al. 2014", url="https://arxiv.org/abs/1312.6034", signed=False,
@@ -67,7 +70,7 @@ def integrated_gradients(trace: Trace, steps: int = 50, baseline: Literal["pad",
     nodes, weights = np.polynomial.legendre.leggauss(steps)                     # on [−1, 1]
     alphas, weights = (torch.as_tensor(values).to(way) for values in ((nodes + 1) / 2, weights / 2))
     mean = torch.zeros_like(way)
-    for alpha, weight in zip(alphas.split(ROWS), weights.split(ROWS)):
+    for alpha, weight in zip(alphas.split(rows(trace)), weights.split(rows(trace))):
         path = trace.again_many(entry=lambda _: start + alpha[:, None, None] * way, record=("hidden",))
         mean += sum(w * step.grad.hidden[0] for w, step in zip(weight, path))
     scores = (way * mean).sum(-1)
@@ -94,6 +97,6 @@ def smoothgrad(trace: Trace, samples: int = 20, sigma: float = 0.15, seed: int =
     noise = torch.randn(samples, *x.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(x) * spread
     noise[:, ~trace.real] = 0
     mean = torch.zeros_like(x)
-    for part in noise.split(ROWS):
+    for part in noise.split(rows(trace)):
         mean += sum(t.grad.hidden[0] for t in trace.again_many(entry=lambda _: x + part, record=("hidden",))) / samples
     return ((x if times_input else 1) * mean).sum(-1)

@@ -1,0 +1,115 @@
+"""Methods written a second time, from their formulas: one token, one pass, one number at a time.
+
+Nothing here is shared with the package but the model's own forward pass and, where a formula starts from them, the
+recorded states. Slow on purpose: what is easy to read is easy to compare with the paper.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+
+def slope_at(trace, entry: torch.Tensor) -> torch.Tensor:
+    """∂y/∂x at x = `entry` [token dim]: one example, one pass."""
+    return trace.again(entry=lambda _: entry[None]).grad.hidden[0]
+
+
+def gradient(trace, order: int = 2) -> list[float]:
+    scores = []
+    for slopes in trace.grad.hidden[0].tolist():
+        scores.append(sum(abs(slope) ** order for slope in slopes) ** (1 / order))
+    return scores
+
+
+def input_x_gradient(trace) -> list[float]:
+    return [sum(x * slope for x, slope in zip(xs, slopes)) for xs, slopes in zip(trace.hidden[0].tolist(), trace.grad.hidden[0].tolist())]
+
+
+def integrated_gradients(trace, steps: int, blank: int) -> list[float]:
+    """Eq. 1 of Sundararajan et al. by Gauss-Legendre quadrature, from the same text with every word blanked."""
+    ids = trace.run.inputs["input_ids"].clone()
+    for i, special in enumerate(trace.special.tolist()):
+        if not special:
+            ids[0, i] = blank
+    start = trace.again(inputs=trace.run.inputs | {"input_ids": ids}).hidden[0]
+    end = trace.hidden[0]
+    scores = [0.0] * len(end)
+    for node, weight in zip(*np.polynomial.legendre.leggauss(steps)):
+        alpha = (node + 1) / 2
+        slopes = slope_at(trace, start + alpha * (end - start))
+        for i in range(len(end)):
+            scores[i] += weight / 2 * float((end[i] - start[i]) @ slopes[i])
+    return scores
+
+
+def smoothgrad(trace, samples: int, sigma: float, seed: int, times_input: bool) -> list[float]:
+    """The mean slope of noisy copies; the noise is drawn for all copies at once, in float64, and only for real tokens."""
+    x = trace.hidden[0]
+    spread = sigma * (max(max(row) for row in x.tolist()) - min(min(row) for row in x.tolist()))
+    noise = torch.randn(samples, *x.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    scores = [0.0] * len(x)
+    for sample in noise:
+        slopes = slope_at(trace, x + spread * sample)
+        for i in range(len(x)):
+            scores[i] += float(x[i] @ slopes[i] if times_input else slopes[i].sum()) / samples
+    return scores
+
+
+def occlusion(trace, blank: int, window: int) -> list[float]:
+    """The score lost, averaged over the windows of neighbouring words that hold the token."""
+    words = [i for i, special in enumerate(trace.special.tolist()) if not special]
+    windows = [words[first:first + window] for first in range(max(1, len(words) - window + 1))]
+    lost = []
+    for hidden in windows:
+        ids = trace.run.inputs["input_ids"].clone()
+        for i in hidden:
+            ids[0, i] = blank
+        lost.append(float(trace.score - trace.again(inputs=trace.run.inputs | {"input_ids": ids}).score))
+    scores = []
+    for i in range(len(trace.special)):
+        holding = [loss for loss, hidden in zip(lost, windows) if i in hidden]
+        scores.append(sum(holding) / len(holding) if holding else 0.0)
+    return scores
+
+
+def attcat_layers(trace) -> list[list[float]]:
+    """Eqs. 10 to 12 of Qiang et al.: what the token's vector says, weighed by the attention it receives."""
+    states = trace.normed if trace.layers[0].norm_first else trace.hidden[:-1]
+    slopes = trace.grad.normed if trace.layers[0].norm_first else trace.grad.hidden[:-1]
+    layers, heads, tokens, _ = trace.attention.shape
+    rows = []
+    for layer in range(layers):
+        row = []
+        for i in range(tokens):
+            received = [float(trace.attention[layer, head, query, i]) for head in range(heads) for query in range(tokens)]
+            row.append(math.fsum(received) / len(received) * float(states[layer, i] @ slopes[layer, i]))
+        rows.append(row)
+    return rows
+
+
+def attcat_rollout(trace) -> list[float]:
+    """Each layer's evidence walks back: from the tokens that enter a block to the input tokens they were made of."""
+    _, heads, tokens, _ = trace.attention.shape
+    scores = [0.0] * tokens
+    for layer, row in enumerate(attcat_layers(trace)):
+        for below in reversed(range(layer)):
+            mixed = trace.attention[below].sum(0) / heads
+            carried = [0.0] * tokens
+            for query in range(tokens):
+                for key in range(tokens):
+                    share = (float(mixed[query, key]) + (query == key)) / 2        # attention's rows sum to 1, and 1 for the token itself
+                    carried[key] += row[query] * share
+            row = carried
+        scores = [score + more for score, more in zip(scores, row)]
+    return scores
+
+
+def rollout(trace) -> list[float]:
+    """Eq. 1 of Abnar & Zuidema, one walk at a time from the readout down."""
+    layers, heads, tokens, _ = trace.attention.shape
+    reach = [float(i == trace.readout) for i in range(tokens)]
+    for layer in reversed(range(layers)):
+        mixed = trace.attention[layer].sum(0) / heads
+        reach = [sum(reach[query] * (float(mixed[query, key]) + (query == key)) / 2 for query in range(tokens)) for key in range(tokens)]
+    return reach

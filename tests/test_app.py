@@ -1,0 +1,785 @@
+"""app.py: its functions by themselves, then the page in a real browser, where each test checks what a person would see."""
+
+import gc
+import importlib
+import json
+import re
+import shutil
+import time
+import warnings
+from html import unescape
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from browser import CONTRAST, FLAGS, LAYERS, LUMINANCE, PATIENCE, ROOT, SHOWN, Server, foreign, missing
+
+import explainers as ex
+from explainers.render import tokens
+
+TEXT = "The plot is dull, but the acting is unbelievably good."
+QUICK = "attcat,raw_attention,gae"          # methods of one pass, in the page's order: signed, unsigned, unsigned
+HOSTILE = "<script>alert(1)</script> good <img src=x onerror=alert(2)>"
+
+
+@pytest.fixture(scope="module")
+def app():
+    pytest.importorskip("gradio")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")         # gradio leaves event loops open while it is imported; gone when collected
+        patch.syspath_prepend(ROOT)
+        module = importlib.import_module("app")
+        gc.collect()
+        return module
+
+
+@pytest.fixture
+def ask(app):
+    """Run the page's main function as the Explain button does: everything it yields."""
+    def ask(text=TEXT, model="sentiment", target="predicted", versus="nothing", layered="attcat", merge=True, specials=False,
+            palette="orange-blue", methods=("attcat", "raw_attention")):
+        return list(app.run(text, model, target, versus, layered, merge, specials, palette, list(methods)))
+    return ask
+
+
+def complaint(updates) -> str:
+    """The sentence that an answer of the page shows as a refusal, if any."""
+    shown = [one["value"] for one in updates if isinstance(one, dict) and 'class="refusal"' in str(one.get("value"))]
+    assert len(shown) <= 1
+    return unescape(re.sub("<[^>]+>", "", shown[0])) if shown else ""
+
+
+# ---------------------------------------------------------------------------------------------------- functions
+
+def test_every_method_for_text_is_on_the_menu(app):
+    offered = {method.key for method in app.TEXT_METHODS}
+    assert offered == {key for key, method in ex.METHODS.items() if "text" in method.tasks}
+    assert set(app.FIRST) <= offered
+    assert {key for _, key in app.LAYERED} == {key for key in offered if ex.METHODS[key].run_layers}
+
+
+def test_signed_methods_come_first_and_attcat_on_top(app):
+    assert app.in_order([["raw_attention", "rollout"], None, [], ["occlusion"], ["cat", "attcat"]]) == [
+        "attcat", "occlusion", "cat", "raw_attention", "rollout"]
+
+
+def test_one_method_after_another(ask):
+    steps = ask(methods=("attcat", "gae", "raw_attention"))
+    assert len(steps) == 3
+    for done, (*_, compared, _) in enumerate(steps, 1):
+        assert compared.count("computing …") == 3 - done
+        assert compared.count("<style") == 0, "the page has the styles already"
+    assert not any(complaint(step) for step in steps)
+    assert "layer by layer" in steps[0][-1]
+
+
+def test_what_a_person_typed_is_escaped(ask):
+    for part in ask(HOSTILE)[-1][-3:]:
+        assert "<script" not in str(part) and "<img" not in str(part)
+
+
+@pytest.mark.parametrize(("given", "says"), [
+    ({"text": ""}, "empty"), ({"text": None}, "empty"), ({"text": " \u200b\n"}, "empty"), ({"methods": ()}, "at least one method"),
+    ({"model": "./nowhere"}, ""), ({"model": "a b c"}, ""), ({"model": ""}, ""), ({"model": None}, ""),
+    ({"target": "NEUTRAL"}, "NEUTRAL"), ({"target": "NEGATIVE", "versus": "NEGATIVE"}, "always zero"),
+], ids=str)
+def test_refusals_are_one_sentence_and_keep_what_was_shown(ask, given, says):
+    steps = ask(**given)
+    assert len(steps) == 1
+    sentence = complaint(steps[0])
+    assert sentence and says in sentence and "Traceback" not in sentence and "Error" not in sentence
+    assert sum('"xp ' in str(part) for part in steps[0]) == 0
+
+
+def test_a_refusal_escapes_what_it_quotes(app, ask):
+    update = next(one for one in ask(model=HOSTILE)[0] if isinstance(one, dict) and "refusal" in str(one.get("value")))
+    assert "<script" not in update["value"] and "<img" not in update["value"]
+    assert "&lt;script&gt;" in app.refusal("<script>")["value"]
+
+
+def test_an_accident_is_a_plain_sentence_and_is_logged(app, ask, monkeypatch, caplog):
+    def broken(*_):
+        raise RuntimeError("the secret inside")
+    monkeypatch.setattr(app, "heatmap_of", broken)
+    sentence = complaint(ask()[-1])
+    assert sentence and "secret" not in sentence
+    assert "the secret inside" in caplog.text
+
+
+def test_visitors_get_no_look_at_the_disk(app, ask):
+    """A folder of the server, with a model in it or not, is not loaded and not told apart from one that is not there."""
+    said = {complaint(ask(model=str(folder))[-1]).replace(str(folder), "")
+            for folder in (ROOT / "tests/goldens/models/bert", ROOT / "tests", "/no/such/folder", "tests/goldens")}
+    assert len(said) == 1 and said != {""}
+
+
+def test_the_api_gives_the_record(app, sentiment):
+    record = app.explain_api(TEXT, "sentiment", "cat", "NEGATIVE")
+    one = ex.explain(sentiment, TEXT, "cat", "NEGATIVE")
+    assert record["tokens"] == one.labels and record["target"] == "NEGATIVE"
+    assert record["scores"] == pytest.approx(one.scores.tolist(), rel=1e-4, abs=1e-6)
+    with pytest.raises(Exception, match="did you mean &#x27;attcat&#x27;"):
+        app.explain_api(TEXT, method="atcat")
+
+
+@pytest.mark.parametrize("suffix", [".html", ".svg", ".csv", ".json"])
+def test_files(app, suffix):
+    *_, file = app.write_file(suffix, TEXT, "sentiment", "predicted", "nothing", ["attcat", "raw_attention"])
+    with open(file["value"], encoding="utf-8") as written:
+        assert "unbelievably" in written.read() or suffix == ".csv"
+    assert complaint(app.write_file(suffix, TEXT, "sentiment", "predicted", "nothing", []))
+    assert complaint(app.write_file(suffix, "", "sentiment", "predicted", "nothing", ["attcat"]))
+
+
+def test_examples_can_be_explained(app, sentiment):
+    assert len(app.EXAMPLES) >= 3
+    for text in app.EXAMPLES.values():
+        assert len(text) <= app.LINK_LIMIT
+        assert len(tokens.view(ex.explain(sentiment, text, "raw_attention"))) <= tokens.COLUMNS
+
+
+# ------------------------------------------------------------------------------------------- helpers for the page
+
+browser_test = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("playwright is not installed: pip install playwright")
+    with sync_playwright() as playwright:
+        installed = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+        found = next(installed, playwright.chromium.executable_path)
+        if not Path(found).exists():
+            missing("no Chromium: install one, or run `playwright install chromium`")
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    pytest.importorskip("gradio")
+    server = Server(tmp_path_factory.mktemp("server"))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """Where screenshots go, so that a failing run can be looked at."""
+    return tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture
+def visit(chromium, server):
+    """Open the page. Afterwards: nothing left this machine, no error in the console, no dialog."""
+    contexts, complaints = [], []
+
+    def visit(_address: str = "", *, dark: bool = False, width: int = 1280, height: int = 900, **query):
+        server.check()
+        context = chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", accept_downloads=True)
+        context.set_default_timeout(1000 * PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: complaints.append(f"asked {request.url}") if foreign(request.url, server.address) else None)
+        page.on("console", lambda said: complaints.append(f"console: {said.text}") if said.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        query |= {"__theme": "dark"} if dark else {"__theme": "light"}
+        page.goto(_address or f"{server.address}/?{urlencode(query)}")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+def heats(model, text, methods=QUICK, target=None) -> list:
+    return [tokens.view(one) for one in ex.compare(model, text, methods.split(","), target)]
+
+
+def words_of(heat) -> list[str]:
+    return [tokens.visible(label) for label in heat.labels]
+
+
+def until(page, condition: str, argument=None):
+    """Wait for something on the page; requestAnimationFrame stalls after a full-page picture, so ask by the clock."""
+    page.wait_for_function(condition, arg=argument, polling=50, timeout=1000 * PATIENCE)
+
+
+def settled(page, words: list[str] | None = None, target: str = "") -> dict:
+    """Wait until every method is there, for these words and this legend; what is shown then."""
+    until(page, """([words, target]) => {
+      const root = document.querySelector('#compared');
+      if (!root) return false;
+      const seen = [...root.querySelectorAll('.xp > .xp-prose [data-i]')].map(cell => cell.textContent);
+      return seen.length && !root.innerText.includes('computing …') && (!words || JSON.stringify(words) === JSON.stringify(seen))
+        && root.querySelector('.xp-legend').innerText.includes(target);
+    }""", [words, target])
+    page.wait_for_timeout(150)                  # a frame for the script that adds tab stops
+    return page.evaluate(SHOWN)
+
+
+def strips(page, count: int):
+    """Wait until a long text is explained by `count` methods."""
+    until(page, """count => document.querySelectorAll('#compared .xp-strip').length === count
+      && !document.querySelector('#compared').innerText.includes('computing …')""", count)
+
+
+def explain(page, text: str):
+    page.get_by_label("Text", exact=True).fill(text)
+    page.get_by_role("button", name="Explain", exact=True).click()
+
+
+def choose(page, menu: str, option: str):
+    page.get_by_label(menu, exact=True).click()
+    page.get_by_role("option", name=option, exact=True).click()
+    until(page, "() => !document.querySelector('[role=option]')")
+
+
+def tab(page, name: str):
+    page.get_by_role("tab", name=name, exact=True).click()
+    until(page, "name => document.querySelector('[role=tab][aria-selected=true]').textContent.trim() === name", name)
+
+
+def refusal(page, says: str = "") -> object:
+    found = page.locator(".refusal:visible")
+    found.wait_for()
+    until(page, """says => [...document.querySelectorAll('.refusal')].some(
+      one => one.checkVisibility() && one.innerText.includes(says))""", says)
+    assert found.count() == 1
+    return found
+
+
+def value(tip: str) -> float:
+    return float(tip.rpartition("  ")[2].replace("−", "-"))
+
+
+def check_numbers(tips: list[str], scores):
+    assert [value(tip) for tip in tips] == pytest.approx(scores.tolist(), rel=6e-3, abs=1e-5)
+
+
+def check_rows(shown: dict, expected: list):
+    """Every row stands over the same words in the same order, with the library's numbers and signs."""
+    words = words_of(expected[0])
+    assert [cell["text"] for cell in shown["words"]] == words
+    assert shown["columns"][-len(words):] == words
+    assert [row["name"] for row in shown["rows"]] == [heat.title for heat in expected]
+    check_numbers([cell["tip"] for cell in shown["words"]], expected[0].scores)
+    for row, heat in zip(shown["rows"], expected):
+        assert [cell["i"] for cell in row["cells"]] == list(range(len(words)))
+        assert [cell["tip"].rpartition("  ")[0] for cell in row["cells"]] == [word[:40] for word in words]
+        check_numbers([cell["tip"] for cell in row["cells"]], heat.scores)
+        for cell in row["cells"]:
+            kinds, score = cell["kind"].split(), value(cell["tip"])
+            assert ("pos" in kinds, "neg" in kinds) == (heat.signed and score > 0, heat.signed and score < 0)
+
+
+# ------------------------------------------------------------------------------------------------------- the page
+
+@browser_test
+def test_the_first_example_is_explained_without_a_click(visit, sentiment, app, pictures):
+    page = visit()
+    shown = settled(page)
+    text = app.EXAMPLES["mixed review"]
+    assert page.get_by_label("Text", exact=True).input_value() == text
+    keys = [next(key for key, method in ex.METHODS.items() if method.title == row["name"]) for row in shown["rows"]]
+    assert set(keys) == set(app.FIRST) and keys[0] == "attcat"
+    check_rows(shown, heats(sentiment, text, ",".join(keys)))
+    best = ex.predict(sentiment, text)
+    assert shown["said"].startswith(f"{best.best} {best.values[0]:.1%}")
+    assert shown["prose"] == text
+    assert page.title().startswith("Explainers")
+    page.screenshot(path=pictures / "compare_light.png", full_page=True)
+
+
+@browser_test
+def test_a_typed_sentence_is_explained_with_the_library_s_numbers(visit, sentiment):
+    page = visit(methods=QUICK)
+    settled(page)
+    explain(page, TEXT)
+    expected = heats(sentiment, TEXT)
+    check_rows(settled(page, words_of(expected[0])), expected)
+    again = "Not good. Not bad either?"
+    page.get_by_label("Text", exact=True).fill(again)
+    page.get_by_label("Text", exact=True).press("Shift+Enter")          # as the button
+    expected = heats(sentiment, again)
+    check_rows(settled(page, words_of(expected[0])), expected)
+
+
+@browser_test
+def test_an_example_is_one_click(visit, sentiment, app):
+    page = visit(methods=QUICK)
+    settled(page)
+    page.get_by_role("button", name="negation", exact=True).click()
+    expected = heats(sentiment, app.EXAMPLES["negation"])
+    check_rows(settled(page, words_of(expected[0])), expected)
+    assert page.get_by_label("Text", exact=True).input_value() == app.EXAMPLES["negation"]
+
+
+@browser_test
+def test_rows_appear_one_by_one(visit):
+    page = visit(methods="attcat")
+    settled(page)
+    for name in ("Integrated gradients", "SmoothGrad"):
+        page.get_by_role("checkbox", name=name, exact=True).check()
+    until(page, "() => document.querySelectorAll('#compared tbody tr .xp-name').length === 3")
+    settled(page)
+    page.evaluate("""() => {
+      window.steps = [];
+      new MutationObserver(() => {
+        const step = [...document.querySelectorAll('#compared table.xp-map tbody tr')].map(row => row.innerText.includes('computing …'));
+        if (step.length && JSON.stringify(step) !== JSON.stringify(window.steps.at(-1))) window.steps.push(step);
+      }).observe(document.querySelector('#compared'), {childList: true, subtree: true});
+    }""")
+    text = "A film nobody has explained before."
+    explain(page, text)
+    until(page, "() => window.steps.length > 1 && window.steps.at(-1).every(waits => !waits)")
+    steps = page.evaluate("window.steps")
+    assert [False, True, True] in steps, "the first row was not shown while the others were computed"
+    assert [sum(step) for step in steps] == sorted((sum(step) for step in steps), reverse=True)
+    assert len(settled(page)["rows"]) == 3
+
+
+@browser_test
+def test_hovering_a_word_shows_its_number_and_marks_it_in_every_row(visit):
+    page = visit(methods=QUICK, text=TEXT)
+    settled(page)
+    hot = "() => [...document.querySelectorAll('#compared .hot')].map(cell => cell.dataset.i)"
+    for target in (page.locator("#compared tbody tr").nth(1).locator("td").nth(3), page.locator("#compared .xp-prose [data-i]").nth(3)):
+        target.hover()
+        assert page.evaluate(hot) == ["3"] * 4                          # the text and three rows
+        tip = target.get_attribute("data-tip")
+        assert target.evaluate("cell => getComputedStyle(cell, '::after').content") == json.dumps(tip, ensure_ascii=False)
+        page.mouse.move(2, 2)
+        assert page.evaluate(hot) == []
+        assert target.evaluate("cell => getComputedStyle(cell, '::after').content") in ("none", "normal")
+
+
+@browser_test
+def test_arrow_keys_walk_through_words_and_rows(visit):
+    page = visit(methods=QUICK, text=TEXT)
+    shown = settled(page)
+    where = """() => {
+      const cell = document.activeElement;
+      const row = cell.closest('tr');
+      return [row ? [...row.parentElement.children].indexOf(row) : -1, +cell.dataset.i,
+              getComputedStyle(cell, '::after').content, document.querySelectorAll('#compared .hot').length];
+    }"""
+    page.locator("#compared tbody td").first.focus()
+    last = len(shown["words"]) - 1
+    for key, row, i in (("ArrowRight", 0, 1), ("ArrowRight", 0, 2), ("ArrowDown", 1, 2), ("ArrowDown", 2, 2), ("ArrowDown", 2, 2),
+                        ("ArrowUp", 1, 2), ("ArrowLeft", 1, 1), ("End", 1, last), ("ArrowRight", 1, last), ("Home", 1, 0),
+                        ("ArrowLeft", 1, 0)):
+        page.keyboard.press(key)
+        tip = json.dumps(shown["rows"][row]["cells"][i]["tip"], ensure_ascii=False)
+        assert page.evaluate(where) == [row, i, tip, 4], key
+    page.locator("#compared .xp-prose [data-i]").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(where)[:2] == [-1, 1]
+    assert page.locator("#compared [data-i][tabindex='0']").count() == 2, "one tab stop in the text and one in the table"
+
+
+@browser_test
+def test_a_method_s_name_paints_the_text_with_its_row(visit):
+    page = visit(methods=QUICK, text=TEXT)
+    settled(page)
+    for k, name in ((2, "GAE (generic attention)"), (0, "AttCAT"), (1, "Raw attention")):
+        page.get_by_role("button", name=name, exact=True).click()
+        shown = page.evaluate(SHOWN)
+        row = shown["rows"][k]
+        assert row["name"] == name and [one["lead"] for one in shown["rows"]] == [i == k for i in range(3)]
+        paint = {"pos", "neg", "mag", "strong"}
+        for word, cell in zip(shown["words"], row["cells"], strict=True):
+            assert (word["tip"], word["share"], word["label"]) == (cell["tip"], cell["share"], cell["label"])
+            assert paint & set(word["kind"].split()) == paint & set(cell["kind"].split())
+        assert shown["legend"].startswith(name)
+
+
+@browser_test
+def test_another_class_and_a_difference_of_classes(visit, sentiment, pictures):
+    page = visit(methods=QUICK, text=TEXT)
+    settled(page)
+    for name in sentiment.labels.values():
+        choose(page, "Explain", name)
+        shown = settled(page, target=f"towards {name}")
+        assert f"away from {name}" in shown["legend"]
+        check_rows(shown, heats(sentiment, TEXT, target=name))
+    negative, positive = (sentiment.labels[i] for i in range(2))
+    choose(page, "Explain", negative)
+    choose(page, "rather than", positive)
+    shown = settled(page, target=f"towards {positive}")
+    assert "away from" not in shown["legend"]
+    assert re.search(rf"towards {positive}\s*towards {negative}", shown["legend"])
+    check_rows(shown, heats(sentiment, TEXT, target=(negative, positive)))
+    page.screenshot(path=pictures / "difference_light.png", full_page=True)
+    choose(page, "rather than", negative)
+    assert "always zero" in refusal(page, "always zero").inner_text()
+    choose(page, "rather than", "nothing")
+    settled(page, target=f"away from {negative}")
+    assert page.locator(".refusal:visible").count() == 0
+
+
+@browser_test
+def test_display_choices_redraw(visit, sentiment):
+    page = visit(methods=QUICK, text=TEXT)
+    shown = settled(page)
+    page.get_by_text("Display", exact=True).click()
+    page.get_by_label("Sum sub-words into words", exact=True).uncheck()
+    apart = ex.explain(sentiment, TEXT, "attcat").without_specials()
+    assert len(apart) > len(shown["words"]), "this text has no word of several pieces"
+    until(page, "n => document.querySelectorAll('#compared .xp > .xp-prose [data-i]').length === n", len(apart))
+    check_numbers([cell["tip"] for cell in settled(page)["words"]], apart.scores)
+    page.get_by_label("Show [CLS] and [SEP]", exact=True).check()
+    until(page, "() => document.querySelectorAll('#compared .xp > .xp-prose .xp-special').length === 2")
+    assert [cell["text"] for cell in settled(page)["words"]][:: len(apart) + 1] == ["[CLS]", "[SEP]"]
+
+
+# ----------------------------------------------------------------------------------------------------- other tabs
+
+@browser_test
+def test_layers(visit, sentiment, pictures):
+    page = visit(methods=QUICK, text=TEXT)
+    settled(page)
+    tab(page, "Layers")
+    one = tokens.view(ex.explain(sentiment, TEXT, "attcat"))
+    until(page, "title => document.querySelector('#panel h3')?.textContent === title", "AttCAT, layer by layer")
+    seen = page.evaluate(LAYERS)
+    assert [row["name"] for row in seen["rows"]] == [*one.row_labels, "Sum", "Rollout"]
+    assert one.row_labels == [f"L{i}" for i in range(len(sentiment.blocks))]
+    for row, scores in zip(seen["rows"], [*one.rows, *one.totals.values()], strict=True):
+        check_numbers(row["tips"], scores)
+    assert seen["output"] == "Sum"
+
+    page.locator("#panel .xp-range").focus()
+    for key, name in (("Home", "L0"), ("ArrowRight", "L1"), ("End", "Rollout"), ("ArrowLeft", "Sum"), ("Home", "L0")):
+        page.keyboard.press(key)
+        seen = page.evaluate(LAYERS)
+        chosen = [row for row in seen["rows"] if row["chosen"]]
+        assert [row["name"] for row in chosen] == [name] == [seen["output"]]
+        assert seen["reading"] == chosen[0]["tips"]
+    page.screenshot(path=pictures / "layers_light.png", full_page=True)
+
+    page.get_by_role("radio", name="Attention rollout", exact=True).check()
+    until(page, "title => document.querySelector('#panel h3')?.textContent === title", "Attention rollout, layer by layer")
+    page.wait_for_timeout(150)
+    other = tokens.view(ex.explain(sentiment, TEXT, "rollout"))
+    seen = page.evaluate(LAYERS)
+    assert [row["name"] for row in seen["rows"]] == [*other.row_labels, *other.totals]
+    check_numbers(seen["rows"][-1]["tips"], other.rows[-1])
+    assert seen["output"] == seen["rows"][-1]["name"] and "unsigned" in seen["legend"]
+
+    explain(page, "Now it is good.")
+    until(page, """() =>
+      [...document.querySelectorAll('#panel .xp-reading [data-i]')].map(word => word.textContent).join(' ') === 'Now it is good .'""")
+
+
+@browser_test
+def test_every_method_has_its_card(visit, pictures):
+    page = visit(methods=QUICK)
+    settled(page)
+    tab(page, "Methods")
+    cards = page.locator(".xp-card:visible")
+    assert cards.locator("summary b").all_inner_texts() == [method.title for method in ex.METHODS.values() if "text" in method.tasks]
+    for k, method in enumerate(method for method in ex.METHODS.values() if "text" in method.tasks):
+        if cards.nth(k).get_attribute("open") is None:
+            cards.nth(k).locator("summary").click()
+        assert method.card.formula in cards.nth(k).inner_text()
+    page.screenshot(path=pictures / "methods_light.png", full_page=True)
+
+
+@browser_test
+def test_a_link_restores_the_view(visit, sentiment, pictures):
+    first, second = sentiment.labels[0], sentiment.labels[1]
+    page = visit(methods="attcat")
+    settled(page)
+    text = "Good & bad, “quoted” +plus #hash 50% 映画 😀?"
+    explain(page, text)
+    words = words_of(heats(sentiment, text, "attcat")[0])
+    settled(page, words)
+    page.get_by_role("checkbox", name="CAT", exact=True).check()
+    until(page, "() => document.querySelectorAll('#compared tbody tr .xp-name').length === 2")
+    choose(page, "Explain", first)
+    choose(page, "rather than", second)
+    expected = settled(page, words, target=f"towards {second}")
+    tab(page, "Layers")
+    page.get_by_role("radio", name="CAT", exact=True).check()
+    until(page, "() => document.querySelector('#panel h3')?.textContent.startsWith('CAT,')")
+    tab(page, "Share")
+    link = page.get_by_label("A link that restores this view", exact=True)
+    until(page, "() => location.search.includes('layers=cat')")
+    page.screenshot(path=pictures / "share_light.png", full_page=True)
+
+    fresh = visit(link.input_value())
+    shown = settled(fresh, words, target=f"towards {second}")
+    for part in ("words", "rows", "legend", "said"):
+        assert shown[part] == expected[part]
+    assert fresh.get_by_label("Text", exact=True).input_value() == text
+    assert fresh.get_by_label("Explain", exact=True).input_value() == first
+    assert fresh.get_by_label("rather than", exact=True).input_value() == second
+    checked = fresh.get_by_role("checkbox", checked=True).evaluate_all("boxes => boxes.map(box => box.closest('label').innerText.trim())")
+    assert {"CAT", "AttCAT"} == set(checked) & {method.title for method in ex.METHODS.values()}
+    tab(fresh, "Layers")
+    assert fresh.get_by_role("radio", name="CAT", exact=True).is_checked()
+    assert fresh.evaluate(LAYERS)["title"] == "CAT, layer by layer"
+
+
+@browser_test
+def test_a_link_of_nonsense_still_opens(visit, app):
+    nonsense = {"model": "no-such-owner/no-such-model-<b>", "class": "NOPE", "versus": "<i>", "methods": "zzz,,attcat", "layers": "nope",
+                "view": "nowhere", "text": "", "colours": "mud", "specials": "x", "more": "x" * 500}
+    page = visit(**nonsense)
+    shown = settled(page)
+    assert [row["name"] for row in shown["rows"]] in (["AttCAT"], [])       # a single method needs no table
+    assert page.get_by_label("Text", exact=True).input_value() == app.EXAMPLES["mixed review"]
+    assert "<b>" in refusal(page).inner_text()
+    assert page.get_by_label("Explain", exact=True).input_value() == "predicted"
+
+
+@browser_test
+def test_a_file_can_be_taken_away(visit, sentiment):
+    page = visit(methods=QUICK, text=TEXT)
+    settled(page)
+    tab(page, "Share")
+    page.get_by_role("radio", name=".json", exact=True).check()
+    page.get_by_role("button", name="Write the file", exact=True).click()
+    ready = page.locator("a[download]:visible")
+    ready.first.wait_for()
+    with page.expect_download() as download:
+        ready.first.click()
+    assert download.value.suggested_filename.endswith(".json")
+    records = json.loads(download.value.path().read_text(encoding="utf-8"))
+    expected = ex.compare(sentiment, TEXT, QUICK.split(","))
+    assert [record["method"] for record in records] == [heat.method for heat in expected]
+    for record, heat in zip(records, expected):
+        assert record["scores"] == pytest.approx(heat.scores.tolist(), rel=1e-4, abs=1e-6)
+        assert (record["text"], record["target"], record["tokens"], record["model"]) == (TEXT, heat.target, heat.labels, "sentiment")
+
+
+# ------------------------------------------------------------------------------------------- whatever people type
+
+@browser_test
+@pytest.mark.parametrize("text", [
+    HOSTILE, '"><svg onload=alert(1)>', "هذا الفيلم رائع جدا", "I ❤️ this 👩‍👩‍👧 film 🎬", "mo\u200bvie \x07 bad", "one",
+    "a" * 300 + " good", "{{7*7}} ${7*7} <b>bold</b> &amp; &lt;", "The\nlines\n\nare bad",
+], ids=["script", "svg", "arabic", "emoji", "invisible", "one", "long-word", "template", "lines"])
+def test_typed_text_stays_text(visit, sentiment, text):
+    page = visit(methods="attcat,raw_attention", text="fine")
+    settled(page)
+    explain(page, text)
+    expected = heats(sentiment, text, "attcat,raw_attention")
+    check_rows(settled(page, words_of(expected[0])), expected)
+    assert page.locator("#compared :is(script, img, svg, iframe)").count() == 0
+    assert page.locator("#panel :is(script, img, svg, iframe)").count() == 0
+    direction = page.locator("#compared .xp-prose").first.evaluate("prose => getComputedStyle(prose).direction")
+    assert direction == ("rtl" if "هذا" in text else "ltr")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@browser_test
+def test_an_empty_text_is_answered_beside_the_field(visit):
+    page = visit(methods=QUICK, text=TEXT)
+    before = settled(page)
+    explain(page, "   ")
+    said = refusal(page, "empty")
+    field, sentence = page.get_by_label("Text", exact=True).bounding_box(), said.bounding_box()
+    assert 0 <= sentence["y"] - (field["y"] + field["height"]) < 60
+    assert field["x"] - 30 <= sentence["x"] <= field["x"] + field["width"]
+    assert page.evaluate(SHOWN) == before
+    explain(page, "good")
+    settled(page, ["good"])
+    assert page.locator(".refusal:visible").count() == 0
+
+
+@browser_test
+def test_no_method_is_answered(visit):
+    page = visit(methods="attcat", text=TEXT)
+    before = settled(page)
+    page.get_by_role("checkbox", name="AttCAT", exact=True).uncheck()
+    refusal(page, "at least one method")
+    assert page.evaluate(SHOWN)["words"] == before["words"]
+    page.get_by_role("checkbox", name="Raw attention", exact=True).check()
+    until(page, "() => document.querySelector('#compared .xp-legend').innerText.startsWith('Raw attention')")
+    assert page.locator(".refusal:visible").count() == 0
+
+
+@browser_test
+def test_a_very_long_text_becomes_strips_and_says_what_was_left_out(visit, sentiment, pictures):
+    text = "good bad " * 2500
+    page = visit(methods="attcat,raw_attention", text="fine")
+    settled(page)
+    explain(page, text)
+    strips(page, 2)
+    shown = page.evaluate(SHOWN)
+    assert shown["strips"] == ["AttCAT", "Raw attention"] and shown["rows"] == []
+    left_out = sentiment.encode(text).left_out
+    assert left_out > 4000
+    assert any(f"{left_out:,} more were left out" in note for note in shown["notes"])
+    tab(page, "Layers")
+    assert "Explain a shorter text" in page.evaluate(LAYERS)["text"]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.screenshot(path=pictures / "long_text_light.png")
+
+
+@browser_test
+def test_an_unknown_model_is_answered_beside_its_field_and_the_next_request_works(visit, sentiment):
+    page = visit(methods=QUICK, text=TEXT)
+    before = settled(page)
+    field = page.get_by_label("Model", exact=True)
+    field.fill("no-such-owner-xyz/no-such-model-xyz")
+    began = time.monotonic()
+    field.press("Enter")
+    said = refusal(page, "no-such-owner-xyz/no-such-model-xyz")
+    assert time.monotonic() - began < 20
+    box, sentence = field.bounding_box(), said.bounding_box()
+    assert 0 <= sentence["y"] - (box["y"] + box["height"]) < 60
+    assert page.evaluate(SHOWN) == before
+    field.click()
+    page.get_by_role("option", name="sentiment", exact=False).first.click()
+    explain(page, "good again")
+    check_rows(settled(page, ["good", "again"]), heats(sentiment, "good again"))
+    assert page.locator(".refusal:visible").count() == 0
+
+
+# --------------------------------------------------------------------------------------- light, dark, narrow, keys
+
+@browser_test
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_colours_can_be_read(visit, app, pictures, dark):
+    """At least 4.5 to 1 for every text in a heatmap, in every palette and every tab, on the colours as they are composited."""
+    look = "dark" if dark else "light"
+    page = visit(methods=QUICK, text=TEXT, dark=dark)
+    settled(page)
+    page.get_by_text("Display", exact=True).click()
+    for name, words in tokens.PALETTES.items():
+        if name != "orange-blue":
+            tab(page, "Compare")
+            choose(page, "Colours", words)
+        until(page, "name => document.querySelector(`#compared .xp-${name}`)", name)
+        settled(page)
+        painted = [one for one in page.evaluate(CONTRAST, "#compared .xp") if one["painted"]]
+        assert len(painted) >= 2 * 11 and max(float(one["share"]) for one in painted) == 1
+        for where in ("Compare", "Layers"):
+            tab(page, where)
+            until(page, "name => document.querySelectorAll(`:is(#compared, #panel) .xp-${name}`).length === 2", name)
+            found = page.evaluate(CONTRAST, ".xp")
+            assert [one for one in found if one["contrast"] < 4.5] == []
+            page.screenshot(path=pictures / f"{where.lower()}_{look}_{name}.png", full_page=True)
+    tab(page, "Methods")
+    page.locator(".xp-card:visible summary").last.click()
+    assert [one for one in page.evaluate(CONTRAST, ".xp") if one["contrast"] < 4.5] == []
+    card = page.locator(".xp:visible").first.evaluate(LUMINANCE)
+    assert card < 0.05 if dark else card > 0.9
+    explain(page, "")
+    refusal(page)
+    assert [one for one in page.evaluate(CONTRAST, ".refusal") if one["contrast"] < 4.5] == []
+    page.screenshot(path=pictures / f"methods_{look}.png", full_page=True)
+
+
+@browser_test
+def test_a_saved_page_needs_nothing_and_follows_the_reader_s_system(chromium, sentiment, tmp_path, pictures):
+    several = ex.compare(sentiment, TEXT, QUICK.split(","))
+    several.save(tmp_path / "map.html")
+    for scheme in ("light", "dark"):
+        context = chromium.new_context(color_scheme=scheme, java_script_enabled=True, viewport={"width": 390, "height": 800})
+        page = context.new_page()
+        asked = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto((tmp_path / "map.html").as_uri())
+        assert len(asked) == 1
+        assert [one for one in page.evaluate(CONTRAST, ".xp") if one["contrast"] < 4.5] == []
+        card = page.locator(".xp").first.evaluate(LUMINANCE)
+        assert card < 0.05 if scheme == "dark" else card > 0.9
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.screenshot(path=pictures / f"saved_{scheme}.png", full_page=True)
+        context.close()
+
+
+@browser_test
+def test_a_phone(visit, pictures):
+    page = visit(methods=QUICK, text=TEXT, width=390, height=844)
+    settled(page)
+    for name in ("Compare", "Layers", "Methods", "Share"):
+        tab(page, name)
+        page.wait_for_timeout(100)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        page.screenshot(path=pictures / f"{name.lower()}_390.png", full_page=True)
+    result, menu = page.locator("#results").bounding_box(), page.locator("#menu").bounding_box()
+    assert result["y"] < menu["y"], "the answer comes before the long menus"
+    explain(page, "")
+    refusal(page)
+    tab(page, "Compare")
+    explain(page, "b" + "a" * 200 + "d " + "good bad " * 60)
+    strips(page, 3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@browser_test
+def test_the_keyboard_is_enough(visit):
+    page = visit(methods=QUICK, text=TEXT)
+    settled(page)
+    here = """() => {
+      const one = document.activeElement;
+      const name = one.getAttribute('aria-label') || one.innerText || one.closest('label')?.innerText || '';
+      return [one.tagName, name.trim().split('\\n')[0],
+              getComputedStyle(one).outlineStyle !== 'none' || getComputedStyle(one).boxShadow !== 'none'];
+    }"""
+    reached = []
+    for _ in range(70):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(here))
+        if reached[-1][:2] == ["SPAN", "GAE (generic attention)"]:
+            break
+    names, kinds = [name for _, name, _ in reached], [kind for kind, _, _ in reached]
+    assert {"Explain", "Compare", "methods side by side", "AttCAT", "GAE (generic attention)", "Raw attention"} <= set(names)
+    assert kinds.index("TEXTAREA") < names.index("Explain") < names.index("Compare") < names.index("methods side by side")
+    assert "TD" in kinds, "the table has a tab stop"
+    assert [name for kind, name, seen in reached if not seen and kind in ("TD", "SPAN", "BUTTON")] == [], "focus cannot be seen"
+    page.keyboard.press("Enter")
+    assert [row["lead"] for row in page.evaluate(SHOWN)["rows"]] == [False, False, True]
+
+
+@browser_test
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_serious(visit, dark):
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        missing("axe-core is not installed: pip install axe-playwright-python")
+    page = visit(methods=QUICK, text=TEXT, dark=dark)
+    settled(page)
+    found = {}
+    for name in ("Compare", "Layers", "Methods"):
+        tab(page, name)
+        page.wait_for_timeout(200)
+        report = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+        found |= {(name, one["id"], node["target"][0]): node["html"][:160]
+                  for one in report if one["impact"] in ("serious", "critical") for node in one["nodes"]}
+    assert found == {}
+
+
+# ---------------------------------------------------------------------------------------------------- the server
+
+@browser_test
+def test_one_function_is_public(server, sentiment):
+    from gradio_client import Client
+
+    client = Client(server.address, verbose=False)
+    try:
+        assert list(client.view_api(return_format="dict", print_info=False)["named_endpoints"]) == ["/explain"]
+        record = client.predict(TEXT, "sentiment", "attcat", "", api_name="/explain")
+        assert record["scores"] == pytest.approx(ex.explain(sentiment, TEXT).scores.tolist(), rel=1e-4, abs=1e-6)
+    finally:
+        client.close()
+
+
+@browser_test
+def test_the_server_had_no_accident(server):
+    """Last: everything above ran on this server."""
+    assert "Traceback" not in server.said()

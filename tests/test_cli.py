@@ -1,0 +1,240 @@
+"""`python -m explainers`: the same numbers as the library, and plain sentences for whatever cannot be done."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import explainers as ex
+from explainers.__main__ import main
+from explainers.render import export
+from explainers.render.tokens import number, view
+
+ROOT = Path(__file__).parents[1]
+TEXT = "An unbelievably dull film, but the actors were good."
+
+
+@pytest.fixture(autouse=True)
+def _cpu(monkeypatch):
+    """The command line takes a GPU where there is one; numbers are compared with those of `sentiment`, on the CPU."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command; what it said, after checking that it went well and complained of nothing."""
+    def run(*arguments: str) -> str:
+        assert main(list(arguments)) == 0
+        said = capsys.readouterr()
+        assert said.err == ""
+        return said.out
+    return run
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run a command that must be refused; the sentence it gave."""
+    def refused(*arguments: str) -> str:
+        assert main(list(arguments)) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert "Traceback" not in said.err
+        assert said.err.startswith("explainers: ")
+        sentence = said.err.removeprefix("explainers: ").removesuffix("\n")
+        assert sentence and "\n" not in sentence and len(sentence) < 500
+        return sentence
+    return refused
+
+
+def shell(*arguments: str, **more) -> subprocess.CompletedProcess:
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""} | more.pop("env", {})
+    return subprocess.run(
+        [sys.executable, "-m", "explainers", *arguments], cwd=ROOT, env=environment, capture_output=True, timeout=120, **more)
+
+
+# ----------------------------------------------------------------------------------------------------- explain
+
+def test_explain_prints_a_word_a_line_with_sign_and_number(run, sentiment):
+    out = run("explain", "--text", TEXT)
+    one = ex.explain(sentiment, TEXT)
+    said = ex.predict(sentiment, TEXT)
+    seen = view(one)
+    assert f"sentiment says {said.best} {said.values[0]:.1%}" in out
+    assert f"AttCAT, explaining {one.target} (logit {one.score:.3f}); + towards {one.target}, − away from {one.target}" in out
+    lines = [line.split() for line in out.splitlines() if line.startswith("  ") and "(" not in line]
+    assert [line[0] for line in lines] == seen.labels
+    assert [line[1] for line in lines] == [number(score) for score in seen.scores.tolist()]
+    for line, score in zip(lines, seen.scores.tolist()):
+        assert len(line) == 2 or set(line[2]) == {"█" if score > 0 else "░"}
+    longest = max(range(len(seen)), key=lambda i: abs(float(seen.scores[i])))
+    assert len(lines[longest][2]) == 20
+    assert f"{100 * one.special_share:.0f} % of all |score| lies on special tokens" in out
+
+
+def test_sub_words_and_specials_can_be_seen(run, sentiment):
+    out = run("explain", "--text", TEXT, "--tokens", "--method", "raw_attention")
+    one = ex.explain(sentiment, TEXT, "raw_attention")
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("  ") and "(" not in line] == one.labels
+    assert "unsigned: how much, not which way" in out
+
+
+def test_several_methods_one_after_another(run):
+    out = run("explain", "--text", TEXT, "--method", "attcat", "--method", "gae")
+    assert out.index("AttCAT, explaining") < out.index("GAE (generic attention), explaining")
+
+
+def test_json_is_the_library_s_numbers(run, sentiment):
+    assert json.loads(run("explain", "--text", TEXT, "--json")) == json.loads(export.to_json([ex.explain(sentiment, TEXT)]))
+    several = json.loads(run("explain", "--text", TEXT, "--json", "--method", "attcat", "--method", "gae"))
+    assert several == json.loads(export.to_json(ex.compare(sentiment, TEXT, ["attcat", "gae"])))
+
+
+@pytest.mark.parametrize("target", ["0", "1", "NEGATIVE", "positive", "NEGATIVE - POSITIVE", "POSITIVE − NEGATIVE"])
+def test_targets(run, sentiment, target):
+    record = json.loads(run("explain", "--text", TEXT, "--json", "--target", target))
+    one = ex.explain(sentiment, TEXT, target=int(target) if target.isdigit() else target)
+    assert record == json.loads(export.to_json([one]))
+    if target == "0":
+        assert record["target"] == sentiment.labels[0]
+
+
+def test_options_reach_the_method(run, sentiment):
+    record = json.loads(run("explain", "--text", TEXT, "--json", "--method", "integrated_gradients", "--option", "steps=5",
+                            "--option", "baseline=mask"))
+    assert record["options"] == {"steps": 5, "baseline": "mask"}
+    assert record["scores"] == ex.explain(sentiment, TEXT, "integrated_gradients", steps=5, baseline="mask").scores.tolist()
+    assert json.loads(run("explain", "--text", TEXT, "--json", "--option", "mask_specials=true"))["options"] == {"mask_specials": True}
+
+
+def test_standard_input_and_other_models(run, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(TEXT))
+    assert json.loads(run("explain", "--text", "-", "--json"))["text"] == TEXT
+    pair = json.loads(run("explain", "--model", "paraphrase", "--text", "A dull film.", "--pair", "A boring movie.", "--json"))
+    assert pair["model"] == "paraphrase" and pair["text"] == "A dull film.\nA boring movie."
+
+
+def test_files(run, sentiment, tmp_path):
+    out = run("explain", "--text", TEXT, "--html", str(tmp_path / "map.html"), "--save", str(tmp_path / "map.csv"))
+    assert [line for line in out.splitlines() if line.startswith("written: ")] == [
+        f"written: {tmp_path / 'map.html'}", f"written: {tmp_path / 'map.csv'}"]
+    page = (tmp_path / "map.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and "unbelievably" in page and "layer by layer" in page
+    rows = list(csv.reader(io.StringIO((tmp_path / "map.csv").read_text(encoding="utf-8").split("\n", 1)[1])))
+    assert [row[0] for row in rows[1:]] == ex.explain(sentiment, TEXT).labels
+    for suffix, start in ((".svg", "<svg "), (".json", "{")):
+        run("explain", "--text", TEXT, "--save", str(tmp_path / f"map{suffix}"))
+        assert (tmp_path / f"map{suffix}").read_text(encoding="utf-8").startswith(start)
+
+
+# ----------------------------------------------------------------------------------------------------- refusals
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (["--method", "atcat"], "did you mean 'attcat'"),
+    (["--method", "attcat", "--method", "nothing like it"], "no method"),
+    (["--model", "sentimnt/x/y"], "no folder"),
+    (["--model", "./nowhere"], "no folder"),
+    (["--model", " "], "Hub id"),
+    (["--target", "NEGATVE"], "did you mean 'NEGATIVE'"),
+    (["--target", "7"], "classes 0 to 1"),
+    (["--target", "-1"], "-1"),
+    (["--target", "NEGATIVE - NEGATIVE"], "always zero"),
+    (["--target", "NEGATIVE - NEUTRAL"], "no class"),
+    (["--option", "stepz=5", "--method", "integrated_gradients"], "did you mean 'steps'"),
+    (["--option", "steps=many", "--method", "integrated_gradients"], "a number"),
+    (["--option", "steps=0", "--method", "integrated_gradients"], "at least one step"),
+    (["--option", "steps", "--method", "integrated_gradients"], "name=value"),
+    (["--option", "steps=5"], "option of attcat"),
+    (["--option", "steps=5", "--method", "integrated_gradients", "--method", "attcat"], "one method"),
+    (["--option", "states=sideways"], "input, output, norm"),
+    (["--text", ""], "empty"),
+    (["--text", " \n\t\u200b"], "empty"),
+    (["--save", "map.png"], ".html, .svg, .csv, .json"),
+    (["--html", "no/such/folder/map.html"], "could not be written"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_refusals_are_one_plain_sentence(refused, tmp_path, monkeypatch, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    assert says in refused("explain", *([] if "--text" in arguments else ["--text", "a dull film"]), *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_hub_model_is_refused_at_once(refused, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "no-such-owner/no-such-model" in refused("explain", "--text", "a dull film", "--model", "no-such-owner/no-such-model")
+
+
+def test_an_empty_standard_input_is_refused(refused, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    assert "empty" in refused("explain", "--text", "-")
+
+
+@pytest.mark.parametrize("arguments", [[], ["explain"], ["exlpain"], ["explain", "--text"], ["methods", "--nonsense"]], ids=" ".join)
+def test_wrong_commands_show_the_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: python -m explainers" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------------ methods
+
+def test_the_list_has_every_method(run):
+    lines = run("methods").splitlines()
+    assert [line.split()[0] for line in lines] == list(ex.METHODS)
+    for line, method in zip(lines, ex.METHODS.values()):
+        assert method.title in line and (" unsigned " in line) == (not method.signed)
+
+
+@pytest.mark.parametrize("key", ex.METHODS)
+def test_a_card_says_what_a_person_must_know(run, key):
+    method = ex.METHODS[key]
+    out = run("methods", key)
+    card = method.card
+    for part in (method.title, card.idea, f"Formula: {card.formula}", f"Sign: {card.sign}", f"Limits: {card.limits}", method.url):
+        assert part in out
+    assert all(f"{option.name}={option.default}" in out for option in method.options.values())
+
+
+def test_an_unknown_card_is_refused(refused):
+    assert "did you mean 'attcat'" in refused("methods", "attcta")
+
+
+def test_markdown_is_a_table(run):
+    lines = run("methods", "--markdown").splitlines()
+    assert len(lines) == 2 + len(ex.METHODS)
+    assert {line.count(" | ") for line in lines if not line.startswith("|-")} == {lines[0].count(" | ")}
+    assert [re.search(r"`(\w+)`", line).group(1) for line in lines[2:]] == list(ex.METHODS)
+
+
+# ------------------------------------------------------------------------------------------------ as a real process
+
+@pytest.mark.slow
+def test_as_a_process(tmp_path):
+    text = "Überall gut, 映画 😀"
+    done = shell("explain", "--text", "-", "--save", str(tmp_path / "map.json"), input=text.encode(), env={"PYTHONUTF8": "1"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "Überall" in done.stdout.decode()
+    assert json.loads((tmp_path / "map.json").read_text(encoding="utf-8"))["text"] == text
+    done = shell("explain", "--text", "x", "--method", "nothing")
+    assert done.returncode == 2 and done.stdout == b""
+    assert done.stderr.startswith(b"explainers: ") and done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.slow
+def test_a_terminal_of_few_letters_gets_question_marks_not_an_error():
+    done = shell("explain", "--text", "dull", "--method", "raw_attention", env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr.decode()[-300:]
+    assert b"dull" in done.stdout
+
+
+@pytest.mark.slow
+def test_help_loads_no_network():
+    code = "import sys; from explainers.__main__ import main; main(['--help'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "explain" in done.stdout and "methods" in done.stdout

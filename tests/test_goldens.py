@@ -1,0 +1,126 @@
+"""The methods' numbers against their authors' own code, on tiny fixed models. See goldens/README.md."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from tiny import INPUTS, close, example, records, tiny
+
+from explainers.methods import METHODS
+
+PRECISIONS = {torch.float64: 1e-6, torch.float32: 1e-4}
+RECORDS = records()
+PATHS = [one for one in RECORDS if one["name"] == "ig_embeddings_gausslegendre_50"]
+VARIANTS = [one for one in RECORDS if "variant" in one]
+SPANS = [one for one in RECORDS if "span" in one]
+ON_METHODS = [one for one in RECORDS if one["method"] in METHODS and one not in PATHS + VARIANTS + SPANS]
+
+each_precision = pytest.mark.parametrize("dtype", PRECISIONS, ids=["float64", "float32"])
+
+
+def named(records_: list[dict]):
+    names = [f"{one['model']}-{one['name']}-{one['class']}".replace(" ", "_") for one in records_]
+    return pytest.mark.parametrize("record", records_, ids=names)
+
+
+@cache
+def golden_trace(model: str, target, dtype: torch.dtype, padded: bool = False):
+    """The fixed input, its first and last token marked special as [CLS] and [SEP]: bare ids do not say so."""
+    inputs = example(model, dtype)
+    if padded:
+        ids = torch.nn.functional.pad(inputs["input_ids"], (0, 4))
+        inputs = {"input_ids": ids, "attention_mask": (torch.arange(16) < 12).long()[None]}
+    trace = tiny(model, dtype).trace(inputs, target)
+    special = torch.zeros(len(trace.real), dtype=torch.bool)
+    special[0] = special[int(trace.real.sum()) - 1] = True
+    return replace(trace, special=special)
+
+
+def seen_as(record: dict, scores: torch.Tensor) -> torch.Tensor:
+    """The view of the scores that the authors print."""
+    scores = scores[1:] if record.get("tokens") == "not the first" else scores
+    return {
+        None: lambda: scores, "absolute": lambda: scores.abs(), "divided by its largest": lambda: scores / scores.max(),
+    }[record.get("view")]()
+
+
+@each_precision
+@named(ON_METHODS)
+def test_scores_are_the_authors_own(record, dtype):
+    trace = golden_trace(record["model"], record["class"] or 0, dtype, record.get("input") == "padded")
+    method = METHODS[record["method"]]
+    if "layer" in record:
+        scores = method.layers(trace, **record["options"])[record["layer"]]
+    elif record.get("layers"):
+        scores = method.layers(trace, **record["options"])
+    else:
+        scores = method(trace, **record["options"])
+    close(seen_as(record, scores), record["scores"], PRECISIONS[dtype])
+
+
+@each_precision
+@named([one for one in RECORDS if one["method"] == "logits"])
+def test_logits_are_the_authors_own_with_and_without_specials(record, dtype):
+    trace = golden_trace(record["model"], 0, dtype)
+    trace = trace.again(hide=trace.special) if record["options"] else trace
+    close(trace.logits, record["scores"], PRECISIONS[dtype])
+
+
+@each_precision
+@named(SPANS)
+def test_answer_spans_are_the_authors_own(record, dtype):
+    start, end = record["span"]
+
+    def answer(outputs):
+        ends = [logits[:, index] for logits, index in ((outputs.start_logits, start), (outputs.end_logits, end)) if index is not None]
+        return sum(ends)
+
+    trace = tiny(record["model"], dtype).trace(example("bert"), answer)
+    special = torch.zeros(12, dtype=torch.bool)
+    special[0] = special[-1] = True
+    close(METHODS["attcat"](replace(trace, special=special), **record["options"]), record["scores"], PRECISIONS[dtype])
+
+
+@each_precision
+def test_product_is_the_layers_multiplied_as_in_the_authors_notebook(dtype):
+    for record in RECORDS:
+        if record["name"] == "attcat_perlayer":
+            trace = golden_trace(record["model"], record["class"], dtype)
+            wanted = torch.tensor(record["scores"], dtype=torch.float64).prod(0)
+            close(METHODS["attcat"](trace, aggregate="product"), wanted, 10 * PRECISIONS[dtype])     # an error a factor
+
+
+@each_precision
+@named(PATHS)
+def test_a_path_of_entries_gives_captums_integrated_gradients(record, dtype):
+    """Pictures have no blank token, so the method is not offered there; the passes it is made of are the same."""
+    trace = golden_trace(record["model"], record["class"], dtype)
+    start = trace.again(inputs={"pixel_values": torch.zeros_like(INPUTS["pixel_values"], dtype=dtype)}).hidden[0]
+    way = trace.hidden[0] - start
+    nodes, weights = (torch.as_tensor(values).to(dtype) for values in np.polynomial.legendre.leggauss(50))
+    path = trace.again_many(entry=lambda _: start + (nodes[:, None, None] + 1) / 2 * way, record=("hidden",))
+    mean = sum(weight / 2 * step.grad.hidden[0] for weight, step in zip(weights, path))
+    close((way * mean).sum(-1), record["scores"], PRECISIONS[dtype])
+
+
+@each_precision
+@named(VARIANTS)
+def test_attention_grad_cam_of_the_authors_vit_weighs_heads_by_patches_only(record, dtype):
+    """For pictures the authors average the gradient over the readout's patches instead of the whole map, as they do for text.
+    The method here is the same for both; this checks the attention and the gradient that either is made of."""
+    trace = golden_trace(record["model"], record["class"], dtype)
+    attention, gradient = (part.attention[-1][:, trace.readout, 1:] for part in (trace, trace.grad))
+    close((gradient.mean(1, keepdim=True) * attention).mean(0).clamp(min=0), record["scores"], PRECISIONS[dtype])
+
+
+def test_every_method_with_published_numbers_is_covered():
+    covered = {one["method"] for one in RECORDS}
+    without = {"gradient", "smoothgrad", "occlusion"}     # no numbers per token: see slow_twins.py
+    assert covered - {"logits"} == set(METHODS) - without
+
+
+def test_an_all_zero_golden_is_among_them():
+    """Attention Grad-CAM of the tiny BERT's class 0: a map that must be exactly zero, not nearly so."""
+    assert any(not any(one["scores"]) for one in RECORDS if one["method"] == "attn_gradcam")

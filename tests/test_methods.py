@@ -1,0 +1,505 @@
+"""Every method on every architecture: the laws that all of them keep, the options, the cards, and slow twins."""
+
+import inspect
+from functools import cache
+
+import pytest
+import slow_twins
+import torch
+from tiny import ARCHITECTURES, IMAGE, PADDING, classes, close, example, fresh, tiny, varied
+
+import explainers as ex
+from explainers.methods import METHODS
+from explainers.methods.registry import Card, Option
+
+QUICK = {"integrated_gradients": {"steps": 24}, "smoothgrad": {"samples": 4}}     # fewer passes, the same law
+SPECIALS = {"bert": [0, 11], "roberta": [0, 11], "distilbert": [0, 11]}           # of the fixed input; bare ids do not say
+
+DEFINED = [(key, name) for key, method in METHODS.items() for name in ARCHITECTURES
+           if ("image" if name in IMAGE else "text") in method.tasks]
+
+everywhere = pytest.mark.parametrize("key, name", DEFINED, ids=[f"{key}-{name}" for key, name in DEFINED])
+each_method = pytest.mark.parametrize("key", METHODS)
+
+
+@cache
+def traced(name: str, target=0) -> ex.Trace:
+    return tiny(name).trace(example(name), target)
+
+
+@cache
+def scored(key: str, name: str, target=0) -> torch.Tensor:
+    return METHODS[key](traced(name, target), **QUICK.get(key, {}))
+
+
+# ------------------------------------------------------------------------------------------------ laws
+
+@everywhere
+def test_a_method_gives_one_finite_number_a_token(key, name):
+    scores = scored(key, name)
+    assert scores.shape == traced(name).real.shape and scores.dtype == torch.float64
+    assert torch.isfinite(scores).all() and not scores.requires_grad
+
+
+@everywhere
+def test_a_method_does_not_say_zero_for_every_class(key, name):
+    """A map of zeros alone would pass every other law."""
+    assert any(scored(key, name, target).any() for target in range(min(classes(name), 3)))
+
+
+@everywhere
+def test_a_method_gives_the_same_numbers_again(key, name):
+    again = METHODS[key](tiny(name).trace(example(name), 0), **QUICK.get(key, {}))
+    torch.testing.assert_close(scored(key, name), again, rtol=1e-10, atol=1e-13)
+
+
+@everywhere
+def test_a_method_changes_neither_the_trace_nor_the_model(key, name):
+    model = fresh(name)
+    trace = model.trace(example(name), 0)
+    before = {what: tensor.clone() for what, tensor in model.net.state_dict().items()}
+    kept = [part.clone() for one in (trace, trace.grad) for part in (one.attention, one.value, one.hidden, one.normed)]
+    METHODS[key](trace, **QUICK.get(key, {}))
+    assert all(torch.equal(tensor, before[what]) for what, tensor in model.net.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.net.parameters()) and not model.net.training
+    left = [part for one in (trace, trace.grad) for part in (one.attention, one.value, one.hidden, one.normed)]
+    assert all(map(torch.equal, kept, left))
+
+
+@everywhere
+def test_an_unsigned_map_has_no_negative_number(key, name):
+    if not METHODS[key].signed:
+        assert (scored(key, name) >= 0).all()
+
+
+@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.signed])
+def test_a_signed_map_has_both_signs_somewhere(key):
+    scores = torch.cat([scored(key, "bert", target) for target in range(3)])
+    assert (scores < 0).any() and (scores > 0).any()
+
+
+@pytest.mark.parametrize("key, name", [(key, name) for key, name in DEFINED if classes(name) > 1],
+                         ids=[f"{key}-{name}" for key, name in DEFINED if classes(name) > 1])
+def test_another_class_gives_another_map_just_where_the_method_says_so(key, name):
+    maps = [scored(key, name, target) for target in range(3)]
+    differ = any(not torch.allclose(maps[0], one, rtol=1e-9, atol=1e-15) for one in maps[1:])
+    assert differ == METHODS[key].class_specific
+
+
+@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.class_specific and key != "gae"])
+def test_a_class_specific_map_grows_with_the_score(key):
+    """Twice the score, twice the map: what is explained is the number, in its own unit. (GAE multiplies its layers.)"""
+    double = tiny("bert").trace(example("bert"), lambda outputs: 2 * outputs.logits[:, 1])
+    torch.testing.assert_close(METHODS[key](double, **QUICK.get(key, {})), 2 * scored(key, "bert", 1), rtol=1e-8, atol=1e-12)
+
+
+@everywhere
+def test_the_declared_invariant_holds(key, name):
+    trace, scores, method = traced(name), scored(key, name), METHODS[key]
+    laws = {
+        "": lambda: None,
+        "sums to one": lambda: torch.testing.assert_close(scores.sum(), torch.ones_like(scores.sum())),
+        "layers sum to the map": lambda: torch.testing.assert_close(method.layers(trace).sum(0), scores),
+        "completeness": lambda: complete(trace, scores, name),
+    }
+    laws[method.invariant]()
+
+
+def complete(trace, scores, name) -> None:
+    """The shares add up to the score gained over the blank text, and the reported gap is what is missing."""
+    blank = trace.rescore(trace.fill(~trace.special[None], "pad"))[0]
+    _, facts = METHODS["integrated_gradients"].measure(trace, **QUICK["integrated_gradients"])
+    gap = float(scores.sum() - (trace.score - blank))
+    assert facts["completeness gap"] == pytest.approx(gap, abs=1e-9)
+    _, facts = METHODS["integrated_gradients"].measure(trace, steps=150)
+    assert abs(facts["completeness gap"]) < 1e-3 * max(1, abs(float(trace.score - blank)))
+
+
+def test_every_invariant_of_the_menu_is_tested_somewhere():
+    assert {method.invariant for method in METHODS.values()} == {"", "sums to one", "layers sum to the map", "completeness"}
+
+
+@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if "image" not in method.tasks])
+def test_what_is_not_defined_for_pictures_is_refused_there(key):
+    with pytest.raises(ex.Refusal, match="not defined for image models"):
+        ex.explain(tiny("vit"), example("vit"), key, 0)
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt2"])
+@each_method
+def test_an_input_of_one_token_is_explained(key, name):
+    scores = METHODS[key](tiny(name).trace({"input_ids": [[7]]}, 0), **QUICK.get(key, {}))
+    assert scores.shape == (1,) and torch.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("key", ["occlusion", "integrated_gradients"])
+def test_an_input_of_specials_alone_has_nothing_to_blank(key):
+    model = tiny("roberta")
+    trace = model.trace({"input_ids": [[0, 2]]}, 0)
+    assert trace.special.all() and not METHODS[key](trace, **QUICK.get(key, {})).any()
+
+
+@each_method
+def test_a_method_works_in_float32(key):
+    single = tiny("bert", torch.float32).trace(example("bert"), 1)
+    scores = METHODS[key](single, **QUICK.get(key, {}))
+    assert scores.dtype == torch.float32
+    close(scores, scored(key, "bert", 1), 2e-3)
+
+
+# ------------------------------------------------------------------------------------------------ layers and totals
+
+@pytest.mark.parametrize("name", ["bert", "vit", "gpt2"])
+@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.run_layers])
+def test_the_per_layer_picture_has_a_row_a_layer_and_leads_to_the_map(key, name):
+    trace, method = traced(name), METHODS[key]
+    rows = method.layers(trace)
+    assert rows.shape == (4, len(trace.real)) and torch.isfinite(rows).all()
+    headline = rows.sum(0) if method.invariant == "layers sum to the map" else rows[-1]
+    torch.testing.assert_close(headline, method(trace))
+    for total in method.totals(trace).values():
+        assert total.shape == trace.real.shape
+
+
+@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if not method.run_layers])
+def test_a_method_without_layers_says_who_has_them(key):
+    with pytest.raises(ex.Refusal, match=r"no per-layer picture\. These have: raw_attention, rollout, gae, cat, attcat\."):
+        METHODS[key].layers(traced("bert"))
+    assert METHODS[key].totals(traced("bert")) == {}
+
+
+def test_rows_are_named_by_the_layers_they_come_from():
+    for key in ("rollout", "gae"):
+        assert ex.explain(tiny("bert"), example("bert"), key, 0, start=2).row_labels == ["L2", "L3"]
+        assert ex.explain(tiny("bert"), example("bert"), key, 0, start=-1).row_labels == ["L3"]
+        assert ex.explain(tiny("bert"), example("bert"), key, 0).row_labels == ["L0", "L1", "L2", "L3"]
+
+
+def test_totals_are_the_ways_to_make_one_map_and_follow_the_options():
+    trace = traced("bert")
+    for options in ({}, {"states": "output"}, {"states": "norm"}):
+        totals = METHODS["attcat"].totals(trace, **options)
+        assert list(totals) == ["Sum", "Rollout"]
+        torch.testing.assert_close(totals["Sum"], METHODS["attcat"](trace, **options))
+        torch.testing.assert_close(totals["Rollout"], METHODS["attcat"](trace, aggregate="rollout", **options))
+
+
+def test_carrying_evidence_back_keeps_its_sum():
+    trace = traced("bert")
+    torch.testing.assert_close(METHODS["attcat"](trace, aggregate="rollout").sum(), METHODS["attcat"](trace).sum())
+
+
+# ------------------------------------------------------------------------------------------------ slow twins
+
+def blank_of(name: str) -> int:
+    return PADDING[name]
+
+
+@pytest.mark.parametrize("name", ["bert", "distilbert", "gpt2"])
+def test_gradient_and_input_x_gradient_equal_their_slow_twins(name):
+    trace = traced(name)
+    close(METHODS["gradient"](trace), slow_twins.gradient(trace), 1e-12)
+    close(METHODS["gradient"](trace, order=1), slow_twins.gradient(trace, order=1), 1e-12)
+    close(METHODS["input_x_gradient"](trace), slow_twins.input_x_gradient(trace), 1e-12)
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "gpt2"])
+def test_integrated_gradients_equal_their_slow_twin(name):
+    """Thirteen steps: two batches, one of them not full."""
+    trace = traced(name)
+    close(METHODS["integrated_gradients"](trace, steps=13), slow_twins.integrated_gradients(trace, 13, blank_of(name)), 1e-9)
+
+
+@pytest.mark.parametrize("name, times_input", [("bert", True), ("bert", False), ("gpt2", True), ("vit", True)])
+def test_smoothgrad_equals_its_slow_twin(name, times_input):
+    trace = traced(name)
+    options = {"samples": 12, "sigma": 0.2, "seed": 5, "times_input": times_input}
+    close(METHODS["smoothgrad"](trace, **options), slow_twins.smoothgrad(trace, **options), 1e-9)
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "gpt2"])
+@pytest.mark.parametrize("window", [1, 3, 50])
+def test_occlusion_equals_its_slow_twin(name, window):
+    trace = traced(name)
+    close(METHODS["occlusion"](trace, fill="pad", window=window), slow_twins.occlusion(trace, blank_of(name), window), 1e-9)
+
+
+@pytest.mark.parametrize("name", ["bert", "distilbert", "gpt2", "vit"])
+def test_attcat_and_its_rollout_equal_their_slow_twins(name):
+    trace = traced(name)
+    close(METHODS["attcat"].layers(trace), slow_twins.attcat_layers(trace), 1e-10)
+    close(METHODS["attcat"](trace, aggregate="rollout"), slow_twins.attcat_rollout(trace), 1e-10)
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt2", "vit"])
+def test_rollout_equals_its_slow_twin(name):
+    close(METHODS["rollout"](traced(name)), slow_twins.rollout(traced(name)), 1e-10)
+
+
+def test_smoothgrad_without_noise_is_the_gradient_and_its_seed_counts():
+    trace, smooth = traced("bert"), METHODS["smoothgrad"]
+    torch.testing.assert_close(smooth(trace, samples=2, sigma=0), METHODS["input_x_gradient"](trace))
+    assert torch.equal(smooth(trace, samples=3, seed=1), smooth(trace, samples=3, seed=1))
+    assert not torch.allclose(smooth(trace, samples=3, seed=1), smooth(trace, samples=3, seed=2))
+
+
+# ------------------------------------------------------------------------------------------------ options
+
+@pytest.mark.parametrize("key, options, said", [
+    ("attcat", {"stats": "input"}, "did you mean 'states'"),
+    ("attcat", {"states": "inputs"}, "did you mean 'input'"),
+    ("attcat", {"aggregate": "mean"}, "sum, rollout, product"),
+    ("attcat", {"mask_specials": "maybe"}, "true or false"),
+    ("attcat", {"mask_specials": 1}, "true or false"),
+    ("attn_gradcam", {"layer": 1}, "has no options; got 'layer'"),
+    ("raw_attention", {"layer": 4}, "no layer 4: this model has layers 0 to 3"),
+    ("raw_attention", {"layer": -5}, "no layer -5"),
+    ("raw_attention", {"head": 3}, "no head 3: this model has heads 0 to 2"),
+    ("raw_attention", {"layer": "last"}, "takes a number"),
+    ("raw_attention", {"layer": 1.5}, "takes a number"),
+    ("raw_attention", {"layer": None}, "takes a number"),
+    ("raw_attention", {"layer": [1]}, "takes a number"),
+    ("rollout", {"heads": "median"}, "mean, min, max"),
+    ("rollout", {"start": 9}, "no layer 9"),
+    ("rollout", {"discard": "most"}, "takes a number"),
+    ("gae", {"start": -9}, "no layer -9"),
+    ("grads", {"layer": 40}, "no layer 40"),
+    ("attgrads", {"side": "keys"}, "did you mean 'key'"),
+    ("gradient", {"order": 0}, "1 or more"),
+    ("integrated_gradients", {"steps": 0}, "at least one step"),
+    ("integrated_gradients", {"baseline": "zero"}, "pad, mask, unk"),
+    ("smoothgrad", {"samples": 0}, "at least one sample"),
+    ("smoothgrad", {"sigma": -1}, "sigma of 0 or more"),
+    ("occlusion", {"window": 0}, "one token or more"),
+])
+def test_an_option_that_makes_no_sense_is_refused_in_words(key, options, said):
+    with pytest.raises(ex.Refusal) as refusal:
+        METHODS[key](traced("bert"), **options)
+    assert said in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("key, options", [
+    ("rollout", {"discard": -0.5}), ("rollout", {"discard": 1.5}), ("rollout", {"discard": float("nan")}),
+    ("smoothgrad", {"sigma": float("inf")}), ("smoothgrad", {"sigma": float("nan")}), ("raw_attention", {"layer": float("inf")}),
+])
+def test_a_number_outside_its_range_is_refused_in_words(key, options):
+    with pytest.raises(ex.Refusal):
+        ex.explain(tiny("bert"), example("bert"), key, 0, **options)
+
+
+@pytest.mark.parametrize("key, typed, meant", [
+    ("raw_attention", {"layer": "2", "head": "1"}, {"layer": 2, "head": 1}),
+    ("raw_attention", {"head": None}, {}),
+    ("rollout", {"residual": "False", "discard": "0.5"}, {"residual": False, "discard": 0.5}),
+    ("attcat", {"mask_specials": "true"}, {"mask_specials": True}),
+    ("gradient", {"order": 1.0}, {"order": 1}),
+])
+def test_options_may_be_typed_as_words(key, typed, meant):
+    assert torch.equal(METHODS[key](traced("bert"), **typed), METHODS[key](traced("bert"), **meant))
+
+
+@each_method
+def test_every_choice_of_every_option_works(key):
+    method, trace = METHODS[key], traced("bert")
+    for option in method.options.values():
+        values = option.choices or {bool: (True, False), int: (1, 2), float: (0.25, 0.5)}[option.kind]
+        for value in values:
+            few = {name: few for name, few in QUICK.get(key, {}).items() if name != option.name}
+            assert torch.isfinite(method(trace, **{option.name: value}, **few)).all(), (option.name, value)
+
+
+@each_method
+def test_given_defaults_change_nothing(key):
+    method = METHODS[key]
+    defaults = {name: option.default for name, option in method.options.items()} | QUICK.get(key, {})
+    assert torch.equal(method(traced("bert"), **defaults), scored(key, "bert"))
+
+
+def test_options_are_read_off_the_signature():
+    assert METHODS["rollout"].options["heads"] == Option("heads", "mean", ("mean", "min", "max"), str)
+    assert METHODS["attcat"].options["states"] == Option("states", None, ("input", "output", "norm"), str)
+    assert METHODS["raw_attention"].options["head"] == Option("head", None, (), int)
+    assert METHODS["attn_gradcam"].options == {}
+
+
+def test_states_follow_the_architecture_by_default():
+    for name, states in (("bert", "input"), ("gpt2", "norm"), ("vit", "norm")):
+        for key in ("cat", "attcat"):
+            assert torch.equal(METHODS[key](traced(name)), METHODS[key](traced(name), states=states))
+
+
+def test_hidden_specials_get_nothing():
+    trace = tiny("roberta").trace({"input_ids": [[0, 20, 30, 40, 2]]}, 1)
+    assert trace.special.tolist() == [True, False, False, False, True]
+    scores = METHODS["attcat"](trace, mask_specials=True)
+    assert not scores[trace.special].any() and scores[~trace.special].all()
+
+
+# ------------------------------------------------------------------------------------------------ cards
+
+def test_the_thirteen_methods_are_on_the_menu_in_their_order():
+    assert list(METHODS) == ["raw_attention", "rollout", "grads", "attgrads", "attn_gradcam", "gae", "cat", "attcat", "gradient",
+                             "input_x_gradient", "integrated_gradients", "smoothgrad", "occlusion"] == [one.key for one in METHODS.values()]
+
+
+@each_method
+def test_a_card_says_what_it_is_its_formula_sign_and_limits(key):
+    card = METHODS[key].card
+    assert isinstance(card, Card)
+    for part in (card.idea, card.formula, card.sign, card.limits):
+        assert len(part) > 20 and "\n" not in part
+    assert "=" in card.formula or "←" in card.formula
+    assert ("plus" in card.sign.lower()) == METHODS[key].signed
+    assert card.idea.endswith(".") and card.limits.endswith(".")
+
+
+@each_method
+def test_a_card_names_every_option_and_no_other(key):
+    method = METHODS[key]
+    for name in method.options:
+        assert name in method.card.options, f"the card of {key} does not name {name}"
+    assert bool(method.card.options) == bool(method.options)
+
+
+@each_method
+def test_a_method_says_where_it_comes_from_and_what_it_costs(key):
+    method = METHODS[key]
+    assert method.paper[-4:].isdigit() or "(" in method.paper
+    assert method.url.startswith("https://") and method.title and method.family
+    assert method.single_pass == (method.passes in ("1F", "1F 1B"))
+    assert set(method.tasks) <= {"text", "image"} and "text" in method.tasks
+
+
+@each_method
+def test_declared_passes_are_the_passes_it_makes(key):
+    """Counted on the model, for a text of 12 words in the default options."""
+    model = fresh("bert")
+    trace = model.trace(example("bert"), 0)
+    seen = []
+    model.net.register_forward_pre_hook(
+        lambda net, args, kwargs: seen.append(kwargs.get("input_ids").shape[0]), with_kwargs=True)
+    rows = []
+    model.blocks[0].register_forward_hook(lambda block, args, output: rows.append(output.shape[0]))
+    METHODS[key](trace)
+    words = int((~trace.special).sum())
+    declared = METHODS[key].passes.split("F")[0]
+    wanted = {"1": 0, "n": words}.get(declared) if declared in ("1", "n") else int(declared)
+    extra = 1 if key == "integrated_gradients" else 0          # the blank text itself
+    assert sum(rows) == wanted + extra
+
+
+def test_methods_that_share_a_trace_are_said_to():
+    assert [key for key, method in METHODS.items() if not method.single_pass] == ["integrated_gradients", "smoothgrad", "occlusion"]
+
+
+def test_two_methods_cannot_have_one_name():
+    from explainers.methods.registry import method
+
+    def attcat(trace):
+        """Another."""
+
+    with pytest.raises(ValueError, match="two methods are called attcat"):
+        method("A", family="F", paper="P 2020", url="https://example.org", signed=False, class_specific=False, passes="1F")(attcat)
+    assert len(METHODS) == 13
+
+
+def test_a_misspelt_method_gets_the_nearest_one_and_the_menu():
+    with pytest.raises(ex.Refusal) as refusal:
+        ex.explain(tiny("bert"), example("bert"), "atcat")
+    assert "did you mean 'attcat'?" in str(refusal.value) and all(key in str(refusal.value) for key in METHODS)
+
+
+# ------------------------------------------------------------------------------------------------ heatmaps
+
+@everywhere
+def test_a_heatmap_carries_what_a_view_must_know(key, name):
+    model, options = tiny(name), QUICK.get(key, {})
+    heat = ex.explain(model, example(name), key, 0, **options)
+    method = METHODS[key]
+    assert torch.equal(heat.scores, scored(key, name)) and heat.method == key and heat.title == method.title
+    assert heat.signed == method.signed and heat.score == float(traced(name).score)
+    assert len(heat.labels) == len(heat) == len(heat.special) == len(heat.scores)
+    assert heat.options == options and heat.target == traced(name).target.name and heat.poles == traced(name).target.poles
+    assert (heat.layers is not None) == (method.run_layers is not None)
+    if heat.layers is not None:
+        assert heat.layers.shape == (len(heat.row_labels), len(heat))
+    assert "n" not in heat.cost and 0 <= heat.special_share <= 1
+    assert len(heat.table()) == len(heat)
+
+
+def test_the_signed_option_makes_the_heatmap_signed():
+    heat = ex.explain(tiny("bert"), example("bert"), "attgrads", 0, signed=True)
+    assert heat.signed and (heat.scores < 0).any()
+    assert not ex.explain(tiny("bert"), example("bert"), "attgrads", 0).signed
+
+
+def test_a_signed_option_typed_as_a_word_is_read_too():
+    assert ex.explain(tiny("bert"), example("bert"), "attgrads", 0, signed="false").signed is False
+
+
+def test_a_map_of_zeros_says_so():
+    heat = ex.explain(tiny("bert"), example("bert"), "attn_gradcam", 0)
+    assert not heat.scores.any() and heat.notes == ["Attention Grad-CAM is zero for every token here."]
+    assert heat.special_share == 0
+
+
+def test_a_comparison_has_every_method_on_one_trace(reader):
+    compared = ex.compare(reader, "really good movie", target="POSITIVE")
+    assert [heat.method for heat in compared] == list(METHODS)
+    assert {heat.score for heat in compared} == {compared[0].score} and {heat.target for heat in compared} == {"POSITIVE"}
+    for heat in compared:
+        assert heat.labels == ["[CLS]", "really", "good", "movie", "[SEP]"]
+    assert list(compared.table().columns) == ["token", *METHODS]
+
+
+def test_a_stream_yields_before_the_slow_methods_run(reader):
+    first = next(ex.stream(reader, "good movie", ["raw_attention", "integrated_gradients"]))
+    assert first.method == "raw_attention"
+
+
+@pytest.mark.parametrize("methods, said", [([], "at least one method"), (["raw_attention", "nothing"], "no method 'nothing'")])
+def test_a_comparison_is_refused_before_the_model_runs(methods, said):
+    with pytest.raises(ex.Refusal, match=said):
+        ex.compare(tiny("bert"), None, methods)
+
+
+def test_numbers_that_are_not_finite_are_refused():
+    model = fresh("bert")
+    with torch.no_grad():
+        model.net.bert.embeddings.word_embeddings.weight[71] = float("nan")
+    with pytest.raises(ex.Refusal, match="not finite"):
+        ex.explain(model, example("bert"), "attcat", 0)
+
+
+def test_a_heatmap_can_be_looked_at_in_parts(reader):
+    heat = ex.explain(reader, "unbelievable movie", "attcat", "POSITIVE")
+    merged, bare, layer = heat.merged(), heat.without_specials(), heat.layer(1)
+    assert merged.labels == ["[CLS]", "unbelievable", "movie", "[SEP]"] and len(heat) > 4
+    torch.testing.assert_close(merged.scores[1], heat.scores[[i for i, word in enumerate(heat.words) if word == 0]].sum())
+    assert len(bare) == len(heat) - 2 and not bare.special.any() and bare.special_share == 0 < heat.special_share
+    assert torch.equal(layer.scores, heat.rows[1]) and layer.rows is None and layer.title == "AttCAT, L1"
+    torch.testing.assert_close(merged.rows.sum(0), merged.scores)
+    with pytest.raises(ValueError, match="no per-layer picture"):
+        ex.explain(reader, "good", "gradient").layer(0)
+
+
+def test_scores_are_said_in_words():
+    heat = ex.explain(tiny("bert"), example("bert"), "attcat", 0)
+    assert heat.in_words(-0.7204) == "minus 0.72, away from LABEL_0" and heat.in_words(1.5) == "plus 1.5, towards LABEL_0"
+    assert heat.in_words(0.0) == "0" and ex.explain(tiny("bert"), example("bert"), "gradient", 0).in_words(0.5) == "0.5"
+
+
+def test_signatures_are_options_only():
+    """A method's first parameter is the trace and every other has a default."""
+    for one in METHODS.values():
+        first, *others = inspect.signature(one.run).parameters.values()
+        assert first.name == "trace" and all(other.default is not inspect.Parameter.empty for other in others)
+
+
+def test_traces_of_many_texts_give_the_maps_of_the_single_ones():
+    inputs = [varied("bert", seed, 8) for seed in range(3)]
+    for trace, one in zip(tiny("bert").trace_many(inputs, [0, 1, 2]), inputs):
+        alone = tiny("bert").trace(one, trace.target)
+        for key in METHODS:
+            torch.testing.assert_close(METHODS[key](trace, **QUICK.get(key, {})), METHODS[key](alone, **QUICK.get(key, {})),
+                                       rtol=1e-9, atol=1e-12)

@@ -1,0 +1,301 @@
+"""A model is had, or one plain sentence says why not and what would work."""
+
+import json
+import shutil
+import time
+
+import httpx
+import pytest
+import torch
+from huggingface_hub import HfApi
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.hf_api import ModelInfo
+from safetensors.torch import load_file, save_file
+from tiny import ARCHITECTURES, classes, example, folder, fresh, tiny
+from transformers import AutoModelForSequenceClassification, BertModel, BertTokenizer
+
+import explainers as ex
+
+
+def refusal(source, **how) -> str:
+    """The sentence that `load` refuses with."""
+    with pytest.raises(ex.ModelUnavailable) as refused:
+        ex.load(source, device="cpu", **how)
+    said = str(refused.value)
+    assert "\n" not in said and "Traceback" not in said and "Error(" not in said and "NoneType" not in said, said
+    assert 15 < len(said) < 500, said
+    return said
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A model folder of one's own to damage."""
+    return shutil.copytree(folder("bert"), tmp_path / "my model")
+
+
+def settings_of(place, **changes) -> None:
+    config = json.loads((place / "config.json").read_text())
+    for name, value in changes.items():
+        if value is None:
+            config.pop(name, None)
+        else:
+            config[name] = value
+    (place / "config.json").write_text(json.dumps(config))
+
+
+# ------------------------------------------------------------------------------------------------ what works
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_folder_is_loaded_and_traced(name):
+    model = fresh(name, torch.float32)
+    assert model.net.dtype == torch.float32 and not model.net.training
+    assert len(model.blocks) == 4 and model.name == str(folder(name)) and model.revision == "local"
+    assert model.trace(example(name, torch.float32), 0).attention.shape[:2] == (4, 3)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_anatomy_names_parts_that_are_there(name):
+    from explainers.models import part
+
+    model = tiny(name)
+    for block in model.blocks:
+        assert part(block, model.anatomy.w_o).weight.shape == (48, 48)
+        for norm in (model.anatomy.norm1, model.anatomy.norm2):
+            assert part(block, norm).normalized_shape == (48,)
+    assert len(model.labels) == {"gpt2": 200, "vit": 5}.get(name, classes(name) if not name.startswith("clip") else 2)
+
+
+def test_every_architecture_of_the_table_is_tested():
+    assert set(ex.ANATOMIES) == set(ARCHITECTURES)
+
+
+def test_a_path_object_and_spaces_around_a_name_will_do(copied):
+    scores = [ex.load(source, device="cpu").trace(example("bert"), 0).score for source in (copied, str(copied), f" {copied} ")]
+    assert scores[0] == scores[1] == scores[2]
+
+
+def test_a_ready_model_is_taken_with_its_weights_and_precision():
+    net = AutoModelForSequenceClassification.from_pretrained(folder("bert"), dtype=torch.float64).train()
+    model = ex.load(net, device="cpu")
+    assert model.net is net and not net.training and net.dtype == torch.float64
+    wanted = tiny("bert").trace(example("bert"), 0)
+    assert torch.equal(model.trace(example("bert"), 0).score, wanted.score)
+
+
+def test_a_folder_with_a_tokenizer_reads_text(copied, word_tokenizer):
+    word_tokenizer.save_pretrained(copied)
+    model = ex.load(copied, device="cpu")
+    assert ex.explain(model, "good movie").labels == ["[CLS]", "good", "movie", "[SEP]"]
+
+
+def test_a_given_tokenizer_is_used_instead_of_the_folders_own(copied, word_tokenizer):
+    own = BertTokenizer(vocab={name: i for i, name in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])})
+    own.save_pretrained(copied)
+    assert ex.load(copied, device="cpu", tokenizer=word_tokenizer).tokenizer is word_tokenizer
+
+
+def test_a_folder_without_a_tokenizer_takes_tensors(copied):
+    model = ex.load(copied, device="cpu")
+    assert model.tokenizer is None and model.trace(example("bert"), 0).score.isfinite()
+
+
+def test_loading_twice_gives_two_models(copied):
+    one, other = ex.load(copied, device="cpu"), ex.load(copied, device="cpu")
+    assert one.net is not other.net
+
+
+# ------------------------------------------------------------------------------------------------ what was asked for
+
+@pytest.mark.parametrize("source", [None, 3, "", "   ", [], torch.nn.Linear(2, 2)], ids=str)
+def test_what_names_no_model_is_refused(source):
+    assert "bundled name, a folder, a Hub id or a transformers model" in refusal(source)
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/no/such/folder", "~/no/such/folder", "a/b/c", "..\\windows", "no/such/folder/"])
+def test_a_folder_that_is_not_there_is_refused(name):
+    assert "There is no folder" in refusal(name)
+
+
+def test_a_folder_without_safetensors_is_refused(copied):
+    (copied / "model.safetensors").rename(copied / "pytorch_model.bin")
+    assert "no .safetensors file; other formats can run code" in refusal(copied)
+
+
+def test_an_empty_folder_and_a_file_are_refused(tmp_path, copied):
+    assert "no .safetensors file" in refusal(tmp_path)
+    refusal(copied / "config.json")
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:1000], lambda data: b"", lambda data: b"x" * len(data), lambda data: data[:-64]],
+                         ids=["cut early", "empty", "other bytes", "cut late"])
+def test_damaged_weights_are_refused(copied, damage):
+    weights = copied / "model.safetensors"
+    weights.write_bytes(damage(weights.read_bytes()))
+    assert "damaged" in refusal(copied) and "download it again" in refusal(copied)
+
+
+@pytest.mark.parametrize("damage", [
+    b"", b"{", b"not json", b"\xff\xfe\x00", b'{"model_type": "bert",', b"[1, 2]", b"null", b'"text"', b"{}",
+], ids=ascii)
+def test_damaged_settings_are_refused(copied, damage):
+    (copied / "config.json").write_bytes(damage)
+    assert str(copied) in refusal(copied)
+
+
+def test_missing_settings_are_refused(copied):
+    (copied / "config.json").unlink()
+    refusal(copied)
+
+
+@pytest.mark.parametrize("kind", ["t5", "deberta-v2", "my-own-model", None])
+def test_an_architecture_that_cannot_be_traced_is_refused_with_those_that_can(copied, kind):
+    settings_of(copied, model_type=kind)
+    said = refusal(copied)
+    assert all(name in said for name in ex.ANATOMIES)
+
+
+def test_an_architecture_of_a_ready_model_that_cannot_be_traced_is_refused():
+    from transformers import T5Config, T5ForSequenceClassification
+
+    net = T5ForSequenceClassification(T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2))
+    assert "'t5' cannot be traced yet" in refusal(net)
+
+
+def test_a_dual_encoder_needs_its_side_named():
+    said = refusal(folder("clip"))
+    assert "clip.vision" in said and "clip.text" in said
+
+
+@pytest.mark.parametrize("source, tower", [("clip", "audio"), ("bert", "text")])
+def test_a_side_that_is_not_there_is_refused(source, tower):
+    refusal(folder(source), tower=tower)
+
+
+def test_code_from_a_repository_is_never_run(copied):
+    marker = copied / "ran"
+    (copied / "modeling_mine.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
+    settings_of(copied, model_type="mine", auto_map={"AutoModelForSequenceClassification": "modeling_mine.Mine"})
+    assert "code from its own repository, which is never run" in refusal(copied)
+    assert not marker.exists()
+
+
+def test_remote_code_for_a_known_architecture_is_ignored(copied):
+    marker = copied / "ran"
+    (copied / "modeling_mine.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
+    settings_of(copied, auto_map={"AutoModelForSequenceClassification": "modeling_mine.Mine"})
+    assert ex.load(copied, device="cpu").trace(example("bert"), 0).score.isfinite() and not marker.exists()
+
+
+@pytest.mark.parametrize("named", ["NoSuchModel", "load_file", "Trainer", None])
+def test_a_class_that_is_no_model_is_refused(copied, named):
+    settings_of(copied, architectures=[named] if named else None)
+    assert "names the class" in refusal(copied)
+
+
+def test_a_checkpoint_without_its_head_is_refused(copied):
+    """Its scores would come from random weights, and would look like any others."""
+    weights = load_file(copied / "model.safetensors")
+    save_file({name: tensor for name, tensor in weights.items() if not name.startswith("classifier")}, copied / "model.safetensors",
+              metadata={"format": "pt"})
+    said = refusal(copied)
+    assert "classifier.bias" in said and "random" in said
+
+
+@pytest.mark.parametrize("ready", [True, False], ids=["ready", "folder"])
+def test_an_encoder_without_a_head_is_refused(copied, ready):
+    settings_of(copied, architectures=["BertModel"])
+    source = BertModel.from_pretrained(folder("bert")) if ready else copied
+    assert "no head on top of its encoder" in refusal(source)
+
+
+def test_weights_of_another_size_are_refused(copied):
+    settings_of(copied, hidden_size=24)
+    refusal(copied)
+
+
+# ------------------------------------------------------------------------------------------------ the Hub
+
+def answer(kind, status: int):
+    response = httpx.Response(status, request=httpx.Request("GET", "https://huggingface.co/api/models/nobody/nothing"))
+    return kind(f"{status} Client Error. (Request ID: abc)\n\nSecond line", response=response)
+
+
+REQUEST = httpx.Request("GET", "https://huggingface.co")
+ANSWERS = [
+    (httpx.ConnectError("[Errno -3] Temporary failure in name resolution", request=REQUEST), "cannot be reached"),
+    (httpx.ConnectTimeout("timed out", request=REQUEST), "cannot be reached"),
+    (httpx.ReadTimeout("timed out", request=REQUEST), "cannot be reached"),
+    (httpx.ProxyError("403 Forbidden", request=REQUEST), "cannot be reached"),
+    (ConnectionResetError("reset"), "cannot be reached"),
+    (OfflineModeIsEnabled("offline"), "cannot be reached"),
+    (answer(RepositoryNotFoundError, 404), "There is no model nobody/nothing on the Hugging Face Hub"),
+    (answer(GatedRepoError, 403), "gated"),
+    (answer(RevisionNotFoundError, 404), "has no revision"),
+    (answer(HfHubHTTPError, 500), "refused nobody/nothing"),
+    (answer(HfHubHTTPError, 429), "refused nobody/nothing"),
+    (HFValidationError("Repo id must be ..."), "neither a bundled model"),
+]
+
+
+@pytest.mark.parametrize("error, said", ANSWERS, ids=[type(error).__name__ + str(i) for i, (error, _) in enumerate(ANSWERS)])
+def test_whatever_the_hub_answers_is_said_in_one_sentence_and_at_once(monkeypatch, error, said):
+    def asked(*args, **kwargs):
+        assert kwargs["timeout"] <= 5
+        raise error
+
+    monkeypatch.setattr(HfApi, "model_info", asked)
+    started = time.monotonic()
+    assert said in refusal("nobody/nothing", revision="v1")
+    assert time.monotonic() - started < 5
+
+
+def test_a_faraway_model_without_a_network_names_those_that_need_none(monkeypatch):
+    def nobody_there(*args, **kwargs):
+        raise httpx.ConnectError("no route", request=REQUEST)
+
+    monkeypatch.setattr(HfApi, "model_info", nobody_there)
+    said = refusal("nobody/nothing")
+    assert all(name in said for name in ex.BUNDLED)
+
+
+@pytest.mark.parametrize("name", ["sentimnt", "a b c", "owner/na me", "-x", "x" * 500, "owner/name?x=1", "<b>x</b>"])
+def test_a_name_that_is_no_hub_id_is_refused_without_asking(name, monkeypatch):
+    def nobody_there(*args, **kwargs):
+        raise httpx.ConnectError("no route", request=REQUEST)
+
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        invalid = error
+
+        def asked(*args, **kwargs):
+            raise invalid
+    else:
+        asked = nobody_there
+    monkeypatch.setattr(HfApi, "model_info", asked)
+    said = refusal(name)
+    assert "sentiment" in said or "There is no folder" in said
+
+
+def hub_model(gated=False, files=("config.json", "model.safetensors")) -> ModelInfo:
+    siblings = [{"rfilename": name} for name in files]
+    return ModelInfo(id="nobody/nothing", sha="0123abc", gated=gated, siblings=siblings, tags=[], downloads=0)
+
+
+@pytest.mark.parametrize("info, said", [
+    (hub_model(gated="manual"), "gated"),
+    (hub_model(files=["config.json", "pytorch_model.bin"]), "no safetensors file"),
+    (hub_model(files=[]), "no safetensors file"),
+], ids=["gated", "pickle", "empty"])
+def test_a_faraway_model_that_may_not_be_read_is_refused_before_it_is_downloaded(monkeypatch, info, said):
+    monkeypatch.setattr(HfApi, "model_info", lambda *args, **kwargs: info)
+    assert said in refusal("nobody/nothing")

@@ -1,0 +1,486 @@
+"""Heatmaps as HTML and as files: what is drawn is what was measured, and what was typed stays text."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+import torch
+
+import explainers as ex
+from explainers.render import cards, export, prediction, tokens
+
+HOSTILE = [
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '" onmouseover="alert(1)" x="', "' onfocus='alert(1)",
+    "</span></td></style>", "&lt;b&gt; &amp; &#60;", "{{7*7}} ${7*7} {value}",
+    "javascript:alert(1)", "]]>", "<!-- -->", "a\x00b\x1bc\x07", "line\nbreak\ttab",
+    "mo\ufffevie", "😀👩\u200d👩\u200d👧", "مرحبا\u200f",
+]
+ALLOWED = {"html", "meta", "title", "style", "body", "div", "p", "span", "b", "i", "strong", "h3", "table", "thead", "tbody", "tr",
+           "th", "td", "details", "summary", "dl", "dt", "dd", "a", "label", "input", "output"}
+VOID = {"meta", "input", "img", "br"}
+each_hostile = pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
+
+
+class Reader(HTMLParser):
+    """What a browser would be told: elements with their attributes and text. Raises at a tag that is not closed where it should be."""
+
+    def __init__(self, html: str):
+        super().__init__(convert_charrefs=True)
+        self.open, self.elements, self.texts = [], [], []
+        self.feed(html)
+        self.close()
+        assert not self.open, f"never closed: {[element['tag'] for element in self.open]}"
+
+    def handle_starttag(self, tag, attributes):
+        assert len({name for name, _ in attributes}) == len(attributes), f"an attribute twice in <{tag}>"
+        element = {"tag": tag, "text": "", "parents": [one["tag"] for one in self.open], **dict(attributes)}
+        self.elements.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1]["tag"] == tag, f"</{tag}> closes {[element['tag'] for element in self.open]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        for element in self.open:
+            element["text"] += data
+
+    def all(self, tag: str | None = None, kind: str | None = None) -> list[dict]:
+        return [element for element in self.elements
+                if (tag is None or element["tag"] == tag) and (kind is None or kind in element.get("class", "").split())]
+
+    def painted(self, tag: str | None = None) -> list[dict]:
+        return [element for element in self.elements if "data-i" in element and (tag is None or element["tag"] == tag)]
+
+    def check_harmless(self, *also: str):
+        for element in self.elements:
+            assert element["tag"] in ALLOWED | set(also)
+            for name, value in element.items():
+                assert not name.startswith("on")
+                assert name not in ("href", "src") or value.startswith("https://")
+
+
+def heat(scores, labels=None, **fields) -> ex.Heatmap:
+    """A map made by hand: [CLS] first, [SEP] last."""
+    labels = labels or [f"w{i}" for i in range(len(scores) - 2)]
+    fields = {"method": "attcat", "title": "AttCAT", "target": "POSITIVE", "score": 1.5, "signed": True,
+              "poles": ("away from POSITIVE", "towards POSITIVE"), "cost": "1F 1B", "model": "tiny", "revision": "r1"} | fields
+    special = torch.tensor([True, *[False] * (len(scores) - 2), True])
+    return ex.Heatmap(torch.tensor(scores, dtype=torch.float64), ["[CLS]", *labels, "[SEP]"], special=special, **fields)
+
+
+def layered(words: int, signed: bool = True) -> ex.Heatmap:
+    rows = torch.randn(3, words + 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    rows = rows if signed else rows.abs()
+    return heat(rows.sum(0).tolist(), signed=signed, rows=rows, row_labels=["L0", "L1", "L2"],
+                totals={"Sum": rows.sum(0), "Rollout": rows.flip(0).cumsum(0)[-1]})
+
+
+SIGNED = heat([0.5, 0.9, -0.3, 0.0, -1.2, 0.05, 0.1])
+UNSIGNED = heat([0.5, 0.9, 0.3, 0.0, 1.2, 0.05, 0.1], signed=False, method="gae", title="GAE")
+
+
+# ------------------------------------------------------------------------------------------------- what is drawn
+
+@pytest.mark.parametrize("one", [SIGNED, UNSIGNED], ids=["signed", "unsigned"])
+@pytest.mark.parametrize("specials", [False, True])
+def test_colour_number_and_words_say_the_score(one, specials):
+    seen = tokens.view(one, specials=specials)
+    html = tokens.fragment([one, one], specials=specials)
+    painted = Reader(html).painted()
+    assert len(painted) == 3 * len(seen)                    # the running text and a row for each of two maps
+    for element in painted:
+        i = int(element["data-i"])
+        score, classes = float(seen.scores[i]), element["class"].split()
+        assert ("pos" in classes) == (one.signed and score > 0)
+        assert ("neg" in classes) == (one.signed and score < 0)
+        assert ("mag" in classes) == (not one.signed or score == 0)
+        assert ("strong" in classes) == (one.signed and abs(score) >= tokens.STRONG * float(seen.scores.abs().max()))
+        share = float(element["style"].removeprefix("--a:"))
+        assert share == pytest.approx(abs(score) / float(seen.scores.abs().max()), abs=6e-4)
+        label, _, said = element["data-tip"].rpartition("  ")
+        assert label == seen.labels[i]
+        assert float(said.replace("−", "-")) == pytest.approx(score, rel=6e-3)
+        assert said.startswith(("+", "−")) == one.signed
+        assert element["aria-label"] == f"{seen.labels[i]}: {one.in_words(score)}"
+        if element["tag"] == "td":
+            assert element["text"] == ("" if "strong" not in classes else "+" if score > 0 else "−")
+
+
+def test_sign_is_spoken():
+    said = [element["aria-label"] for element in Reader(tokens.fragment([SIGNED])).painted("span")]
+    assert said == ["w0: plus 0.9, towards POSITIVE", "w1: minus 0.3, away from POSITIVE", "w2: 0", "w3: minus 1.2, away from POSITIVE",
+                    "w4: plus 0.05, towards POSITIVE"]
+    unsigned = [element["aria-label"] for element in Reader(tokens.fragment([UNSIGNED])).painted("span")]
+    assert not any("plus" in words or "minus" in words for words in unsigned)
+
+
+def test_rows_have_headers_and_one_set_of_columns():
+    reader = Reader(tokens.fragment([SIGNED, UNSIGNED]))
+    table = [element for element in reader.all() if "table" in element["parents"] and "details" not in element["parents"]]
+    columns = [element["text"] for element in table if element.get("scope") == "col"]
+    assert columns == ["w0", "w1", "w2", "w3", "w4"]
+    assert [element["text"].split()[0] for element in table if element.get("scope") == "row"] == ["AttCAT", "GAE"]
+    assert all(element["tag"] == "th" for element in table if "scope" in element)
+    assert [element["text"] for element in reader.all("span", "xp-badge")] == ["signed", "unsigned"]
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_an_empty_map_is_blank(signed):
+    rows = torch.zeros(2, 4)
+    nothing = heat([0.0] * 4, signed=signed, rows=rows, row_labels=["L0", "L1"], totals={"Sum": rows[0], "Rollout": rows[0]},
+                   notes=["AttCAT is zero for every token here."])
+    for html in (tokens.fragment([nothing]), tokens.fragment([nothing, nothing]), tokens.page([nothing]),
+                 tokens.layer_panel(nothing, slider=True)):
+        reader = Reader(html)
+        assert reader.painted()
+        assert {element["style"] for element in reader.painted()} == {"--a:0.000"}
+        assert not any({"pos", "neg", "strong"} & set(element["class"].split()) for element in reader.painted())
+        assert "nan" not in "".join(reader.texts).casefold()
+    assert "AttCAT is zero for every token here." in Reader(tokens.fragment([nothing])).texts
+    for text in (export.to_svg([nothing]), export.to_csv([nothing]), export.to_json([nothing])):
+        assert "nan" not in text.casefold() and "inf" not in text.casefold()
+    assert nothing.special_share == 0
+
+
+def test_a_map_of_one_word_and_of_none():
+    assert Reader(tokens.fragment([heat([0.1, -0.5, 0.2])])).painted()
+    only_specials = heat([0.1, 0.2], labels=[])
+    assert not Reader(tokens.fragment([only_specials, only_specials])).painted()
+    ElementTree.fromstring(export.to_svg([only_specials]))
+    assert tokens.fragment([]) == ""
+
+
+def test_the_legend_is_words():
+    words = lambda heats: Reader(tokens.fragment(heats)).all("p", "xp-legend")[0]["text"]
+    assert words([SIGNED]) == "AttCATaway from POSITIVEtowards POSITIVE"
+    assert words([UNSIGNED]) == "GAEunsigned: littlemuch"
+    assert words([UNSIGNED, SIGNED]).startswith("GAE")
+    assert "away from POSITIVE" in words([UNSIGNED, SIGNED]) and "unsigned: little" in words([UNSIGNED, SIGNED])
+
+
+def test_a_difference_says_both_sides(sentiment):
+    one = ex.explain(sentiment, "a dull film", "attcat", "NEGATIVE - POSITIVE")
+    html = tokens.fragment([one])
+    assert one.poles == ("towards POSITIVE", "towards NEGATIVE")
+    legend = Reader(html).all("p", "xp-legend")[0]["text"]
+    assert legend == "AttCATtowards POSITIVEtowards NEGATIVE"
+    assert {element["aria-label"].rpartition(", ")[2] for element in Reader(html).painted("span")} <= set(one.poles)
+
+
+def test_hidden_specials_are_stated():
+    share = round(100 * SIGNED.special_share)
+    assert share == round(100 * 0.6 / 3.05)
+    for html in (tokens.fragment([SIGNED]), tokens.fragment([SIGNED, UNSIGNED])):
+        assert any(f"specials {share} %" in text.replace("\u00a0", " ") for text in Reader(html).texts)
+        assert "[CLS]" not in "".join(Reader(html).texts)
+    shown = Reader(tokens.fragment([SIGNED], specials=True))
+    assert [element["text"] for element in shown.all("span", "xp-special")] == ["[CLS]", "[SEP]"]
+
+
+def test_words_are_summed_from_pieces_and_can_be_taken_apart(sentiment):
+    one = ex.explain(sentiment, "An unbelievably good film!", "attcat")
+    whole = Reader(tokens.fragment([one])).painted("span")
+    assert "".join(element["text"] for element in whole) == "Anunbelievablygoodfilm!"
+    assert "An unbelievably good film!" in "".join(Reader(tokens.fragment([one], style=False)).texts)
+    pieces = Reader(tokens.fragment([one], merge=False)).painted("span")
+    assert len(pieces) == len(one) - 2 >= len(whole)
+    assert "".join(element["text"] for element in pieces) == "Anunbelievablygoodfilm!"
+
+
+def test_the_same_numbers_as_a_table():
+    reader = Reader(tokens.fragment([SIGNED, UNSIGNED]))
+    cells = [element["text"] for element in reader.all("td") if "details" in element["parents"]]
+    assert cells[:4] == ["+0.9", "0.9", "−0.3", "0.3"]
+    assert [element["text"] for element in reader.all("summary")] == ["The numbers as a table"]
+
+
+def test_waiting_methods_keep_their_place():
+    reader = Reader(tokens.fragment([SIGNED], waiting=["GAE & co", "CAT"], layers=False))
+    waiting = reader.all("tr", "xp-wait")
+    assert [row["text"].split("computing …")[0].strip() for row in waiting] == ["GAE & co", "CAT"]
+    long = Reader(tokens.fragment([layered(50)], waiting=["CAT"], layers=False))
+    assert any(strip["text"] == "CATcomputing …" for strip in long.all("div", "xp-strip"))
+
+
+# ------------------------------------------------------------------------------------------------------ layers
+
+def test_the_layer_panel_has_a_row_a_layer_and_the_totals():
+    one = layered(4)
+    reader = Reader(tokens.layer_panel(one, slider=True))
+    assert [element["text"] for element in reader.all("th") if element.get("scope") == "row"] == ["L0", "L1", "L2", "Sum", "Rollout"]
+    cells = reader.painted("td")
+    expected = torch.cat([one.rows, torch.stack(list(one.totals.values()))])[:, 1:-1].flatten().tolist()
+    assert [float(cell["data-tip"].split("  ")[1].replace("−", "-")) for cell in cells] == pytest.approx(expected, rel=6e-3)
+    scale = float(one.rows[:, 1:-1].abs().max())
+    assert [float(cell["style"][4:]) for cell in cells[:12]] == pytest.approx([abs(x) / scale for x in expected[:12]], abs=6e-4)
+    slider = reader.all("input")[0]
+    assert (slider["min"], slider["max"], slider["value"]) == ("0", "4", "3")       # starts at Sum, the map itself
+    assert Reader(tokens.layer_panel(one)).all("input") == []
+    assert tokens.layer_panel(SIGNED) == ""
+
+
+def test_layers_without_totals_start_the_slider_at_the_last_layer():
+    one = replace(layered(4, signed=False), totals={})
+    reader = Reader(tokens.layer_panel(one, slider=True))
+    assert [element["text"] for element in reader.all("th") if element.get("scope") == "row"] == ["L0", "L1", "L2"]
+    assert (reader.all("input")[0]["max"], reader.all("input")[0]["value"]) == ("2", "2")
+
+
+def test_a_single_layered_map_brings_its_panel():
+    assert "layer by layer" in tokens.fragment([layered(4)])
+    assert "layer by layer" not in tokens.fragment([layered(4)], layers=False)
+    assert "layer by layer" not in tokens.fragment([layered(4), SIGNED])
+
+
+# -------------------------------------------------------------------------------------------------- long texts
+
+@pytest.mark.parametrize(("words", "strips"), [(tokens.COLUMNS, False), (tokens.COLUMNS + 1, True), (500, True)])
+def test_long_texts_become_strips(words, strips):
+    reader = Reader(tokens.fragment([layered(words), layered(words, signed=False)], layers=False))
+    assert bool(reader.all("div", "xp-strip")) == strips
+    assert bool(reader.all("table", "xp-map")) == (not strips)
+    if strips:
+        assert len(reader.all("div", "xp-strip")) == 2
+        assert len([text for text in reader.texts if text.startswith("strongest: ")]) == 2
+
+
+def test_strips_leave_faint_words_plain_and_keep_every_word():
+    scores = [0.0, *([0.001, 1.0] * 30), 0.0]
+    strip = Reader(tokens.strip(heat(scores), heat(scores).without_specials()))
+    assert {element["data-i"] for element in strip.painted()} == {str(i) for i in range(1, 60, 2)}
+    assert strip.all("p", "xp-prose")[0]["text"].split() == [f"w{i}" for i in range(60)]
+
+
+def test_a_layer_panel_of_too_many_words_says_so():
+    at_most = 4 * tokens.COLUMNS
+    assert Reader(tokens.layer_panel(layered(at_most))).all("table")
+    refused = Reader(tokens.layer_panel(layered(at_most + 1)))
+    assert not refused.all("table")
+    assert any(f"at {at_most + 1} words it would be unreadable" in text for text in refused.texts)
+
+
+def test_what_the_model_did_not_read_is_said(sentiment):
+    one = ex.explain(sentiment, "good " * 1000, "raw_attention")
+    note = f"The model reads {len(one)} tokens; {1002 - len(one):,} more were left out."
+    assert one.notes == [note]
+    assert [element["text"] for element in Reader(tokens.fragment([one, one])).all("p", "xp-note")] == [note]
+
+
+# ----------------------------------------------------------------------------------------------- typed by others
+
+@each_hostile
+def test_typed_text_stays_text_in_html(hostile):
+    fields = dict.fromkeys(("title", "target", "model", "revision", "cost"), hostile) | {"poles": (hostile, hostile), "notes": [hostile]}
+    rows = torch.tensor([[0.1, 0.5, -0.2, 0.3]])
+    one = heat([0.1, 0.5, -0.2, 0.3], labels=[hostile, "b"], rows=rows, row_labels=[hostile], **fields)
+    end = len(hostile)
+    other = replace(one, text=f"{hostile} b", spans=[None, (0, end), (end + 1, end + 2), None], words=[None, 0, 1, None])
+    for given in (one, other):
+        for html in (tokens.fragment([given]), tokens.fragment([given, given], waiting=[hostile]), tokens.page([given]),
+                     tokens.page([given, given]), tokens.layer_panel(given, slider=True), tokens.strip(given, given.without_specials())):
+            reader = Reader(html)
+            reader.check_harmless()
+            assert tokens.visible(hostile) in [element["text"] for element in reader.painted("span")]
+            assert any(element["aria-label"].startswith(tokens.visible(hostile) + ":") for element in reader.painted())
+
+
+@each_hostile
+def test_typed_text_stays_text_in_files(hostile, tmp_path):
+    names = dict.fromkeys(("title", "target", "model", "revision"), hostile) | {"poles": (hostile, hostile)}
+    one = heat([0.1, 0.5, -0.2], labels=[hostile], rows=torch.tensor([[0.1, 0.5, -0.2]]), row_labels=["L0"], **names)
+    svg = ElementTree.fromstring(export.to_svg([one]))
+    assert {element.tag.split("}")[1] for element in svg.iter()} == {"svg", "title", "desc", "rect", "text"}
+    if "\ufffe" not in hostile:
+        assert any((element.text or "").startswith(tokens.visible(hostile)) for element in svg.iter())
+    assert json.loads(export.to_json([one]))["tokens"] == ["[CLS]", hostile, "[SEP]"]
+    comment, *lines = export.to_csv([one]).split("\n", 1)
+    assert comment.startswith("# model ")
+    table = list(csv.reader(io.StringIO(lines[0])))
+    assert len(table) == 4 and {len(line) for line in table} == {4}
+    for suffix in (".html", ".csv", ".json"):
+        one.save(tmp_path / f"map{suffix}")
+
+
+@each_hostile
+def test_typed_text_stays_text_in_the_prediction(hostile):
+    for kind in ("probability", "probability of each label by itself", "value"):
+        reader = Reader(prediction.fragment([hostile, "b"], [0.75, 0.25], kind))
+        reader.check_harmless()
+        assert tokens.visible(hostile) in "".join(reader.texts)
+
+
+def test_a_figure_of_any_text_is_well_formed(sentiment):
+    one = ex.explain(sentiment, "mo\ufffevie \uffff a\x0bb\x7f \x85 \ud800 one\r\n<b>bad</b> ]]> 😀 é", "attcat")
+    ElementTree.fromstring(export.to_svg([one]))
+    ElementTree.fromstring(export.to_svg([one, one]))
+
+
+def test_nothing_is_an_open_box():
+    assert tokens.visible("") == "␣"
+    assert all(tokens.visible(chr(code)) == chr(0x2400 + code) for code in range(32))
+    assert tokens.visible("naïve 😀 مرحبا") == "naïve 😀 مرحبا"
+
+
+def test_text_in_any_direction_says_so():
+    reader = Reader(tokens.fragment([SIGNED, UNSIGNED]))
+    assert all(element["dir"] == "auto" for element in reader.all("p", "xp-prose"))
+    assert all(element["dir"] == "auto" for element in reader.all("span") if "thead" in element["parents"])
+
+
+# -------------------------------------------------------------------------------------------- styles and documents
+
+def test_styles_know_every_palette_in_light_and_dark():
+    for css in (tokens.stylesheet(), tokens.stylesheet("system")):
+        assert "@dark" not in css
+        assert css.count("{") == css.count("}")
+        for palette in list(tokens.PALETTES)[1:]:
+            assert css.count(f".xp.xp-{palette}") == 2
+    for host in (".dark", '[data-jp-theme-light="false"]', "body.vscode-dark", 'html[theme="dark"]'):
+        assert host in tokens.stylesheet()
+    assert "prefers-color-scheme:dark" in tokens.stylesheet("system").replace(" ", "")
+    assert "url(" not in tokens.stylesheet() and "@import" not in tokens.stylesheet()
+
+
+@pytest.mark.parametrize("palette", tokens.PALETTES)
+def test_a_palette_is_a_class_of_the_card(palette):
+    for html in (tokens.fragment([SIGNED], palette=palette), tokens.page([layered(4)], palette),
+                 tokens.layer_panel(layered(4), palette=palette)):
+        assert any(f"xp-{palette}" in element.get("class", "").split() for element in Reader(html).all("div", "xp"))
+
+
+def test_a_notebook_gets_no_script_and_its_styles(sentiment):
+    for shown in (ex.explain(sentiment, "a dull film"), ex.compare(sentiment, "a dull film", ["attcat", "gae"])):
+        reader = Reader(shown._repr_html_())
+        reader.check_harmless()
+        assert len(reader.all("style")) == 1
+        assert not reader.all("input"), "a slider without a script does nothing"
+
+
+def test_a_page_is_a_whole_document_that_says_where_it_is_from():
+    html = tokens.page([layered(5), SIGNED])
+    reader = Reader(html)
+    reader.check_harmless()
+    assert html.startswith("<!doctype html>")
+    assert reader.all("html")[0]["lang"] == "en"
+    assert [element["text"] for element in reader.all("title")] == ["AttCAT: POSITIVE"]
+    assert "tiny (r1), explaining POSITIVE, score 1.5" in reader.texts
+    assert html.count("layer by layer</h3>") == 1
+
+
+@pytest.mark.parametrize("kind", ["probability", "probability of each label by itself", "value"])
+def test_the_prediction_in_words(kind):
+    texts = Reader(prediction.fragment(["a", "b", "c", "d", "e", "f", "g"], [0.5, 0.2, 0.1, 0.08, 0.06, 0.04, 0.02], kind)).texts
+    if kind == "value":
+        assert texts == ["a: 0.500"]
+        return
+    assert texts[:3] == ["a 50.0%", "b 20.0%", "c 10.0%"]
+    assert "and 2 more" in texts
+    assert ("each label by itself" in texts) == ("itself" in kind)
+
+
+@pytest.mark.parametrize("key", ex.METHODS)
+def test_every_method_has_a_card(key):
+    method = ex.METHODS[key]
+    reader = Reader(cards.fragment([method], [key]))
+    reader.check_harmless()
+    assert reader.all("dt")[0]["text"] == "Formula"
+    assert {"Sign", "What it cannot show", "Cost", "Paper"} <= {element["text"] for element in reader.all("dt")}
+    assert all(element["text"] for element in reader.all("dd"))
+    assert reader.all("a")[0]["href"] == method.url
+    assert "open" in reader.all("details")[0]
+    assert "open" not in Reader(cards.fragment([method])).all("details")[0]
+    assert reader.all("span", "xp-badge")[0]["text"] == ("signed" if method.signed else "unsigned")
+
+
+# ------------------------------------------------------------------------------------------------------- files
+
+def test_json_round_trip(sentiment, tmp_path):
+    one = ex.explain(sentiment, "An unbelievably dull film, “boring”.", "attcat", "NEGATIVE", states="output")
+    one.save(tmp_path / "map.json")
+    read = json.loads((tmp_path / "map.json").read_text(encoding="utf-8"))
+    assert read == json.loads(json.dumps(export.record(one)))
+    assert torch.equal(torch.tensor(read["scores"]), one.scores)
+    assert torch.equal(torch.tensor(list(read["layers"].values())), one.rows)
+    assert {name: torch.tensor(total).equal(one.totals[name]) for name, total in read["totals"].items()} == {"Sum": True, "Rollout": True}
+    assert read["options"] == {"states": "output"}
+    assert (read["model"], read["revision"], read["target"], read["signed"]) == ("sentiment", "bundled", "NEGATIVE", True)
+    assert [read["text"][slice(*span)] for span in read["spans"] if span][:2] == ["An", "un"]
+    several = json.loads(export.to_json([one, one]))
+    assert [record["method"] for record in several] == ["attcat", "attcat"]
+
+
+def test_csv_has_a_line_a_token(sentiment):
+    one, other = ex.compare(sentiment, 'An unbelievably "dull", film', ["attcat", "occlusion"])
+    comment, rest = export.to_csv([one, other]).split("\n", 1)
+    for fact in ("sentiment", "bundled", one.target, "attcat", "occlusion"):
+        assert fact in comment
+    head, *lines = csv.reader(io.StringIO(rest))
+    assert head == ["token", "special", "attcat", "occlusion", *(f"attcat {name}" for name in one.row_labels)]
+    assert [line[0] for line in lines] == one.labels
+    assert [line[1] == "True" for line in lines] == one.special.tolist()
+    assert [float(line[2]) for line in lines] == pytest.approx(one.scores.tolist(), rel=1e-6)
+    assert [float(line[3]) for line in lines] == pytest.approx(other.scores.tolist(), rel=1e-6)
+    assert [float(line[-1]) for line in lines] == pytest.approx(one.rows[-1].tolist(), rel=1e-6)
+
+
+@pytest.mark.parametrize("heats", [[SIGNED], [SIGNED, UNSIGNED], [layered(6)], [layered(6), SIGNED]], ids=["one", "two", "layers", "mixed"])
+def test_a_figure_has_a_square_a_score(heats):
+    if len(heats) == 2 and len(heats[0]) != len(heats[1]):
+        heats = [heats[0], layered(6, signed=False)]
+    svg = ElementTree.fromstring(export.to_svg(heats))
+    space = "{http://www.w3.org/2000/svg}"
+    squares = [element for element in svg.iter(f"{space}rect") if element.get("stroke")]
+    words = len(heats[0]) - 2
+    rows = len(heats) if len(heats) > 1 or heats[0].rows is None else len(heats[0].rows) + len(heats[0].totals)
+    assert len(squares) == rows * words
+    titles = [square.find(f"{space}title").text for square in squares]
+    assert titles[0].startswith(heats[0].labels[1] + ": ")
+    for square, title in zip(squares, titles):
+        sign = "neg" if "minus" in title else "pos" if "plus" in title else "mag"
+        assert square.get("fill") == export.COLOURS[sign]
+        assert 0 <= float(square.get("fill-opacity")) <= 1
+    width = float(svg.get("width"))
+    lefts = sorted({float(square.get("x")) for square in squares})
+    assert lefts[-1] < width and min(b - a for a, b in pairwise(lefts)) > 0
+    origin = json.loads(svg.find(f"{space}desc").text)
+    assert origin["model"] == "tiny" and origin["target"] == "POSITIVE"
+    assert any("away from POSITIVE" in (element.text or "") for element in svg.iter(f"{space}text"))
+
+
+def test_an_unsigned_figure_says_how_much_only():
+    svg = export.to_svg([UNSIGNED])
+    assert "how much, not which way" in svg
+    assert export.COLOURS["pos"] not in svg and export.COLOURS["neg"] not in svg
+
+
+@pytest.mark.parametrize("name", ["map.png", "map", "map.txt", ".json"])
+def test_an_unknown_suffix_is_refused(name, tmp_path):
+    with pytest.raises(ex.Refusal, match=r"\.html, \.svg, \.csv, \.json") as refused:
+        SIGNED.save(tmp_path / name)
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_that_cannot_be_written_are_refused(tmp_path):
+    with pytest.raises(ex.Refusal, match="could not be written"):
+        SIGNED.save(tmp_path / "nowhere" / "map.json")
+    SIGNED.save(tmp_path / "MAP.JSON")
+    assert json.loads((tmp_path / "MAP.JSON").read_text())["method"] == "attcat"
+
+
+def test_a_comparison_saves_all_its_maps(sentiment, tmp_path):
+    several = ex.compare(sentiment, "a dull film", ["attcat", "gae"])
+    for suffix in (".html", ".svg", ".csv", ".json"):
+        several.save(tmp_path / f"maps{suffix}")
+        written = (tmp_path / f"maps{suffix}").read_text(encoding="utf-8")
+        assert "sentiment" in written
+        for heat_ in several:
+            assert heat_.title in written or heat_.method in written

@@ -1,0 +1,496 @@
+"""The recording: it sees what the model computes, its slopes are slopes, and it leaves nothing behind."""
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+import transformers
+from tiny import ARCHITECTURES, PADDING, TEXT, example, fresh, stock, tiny, varied
+from torch.overrides import TorchFunctionMode
+
+import explainers as ex
+from explainers.methods import METHODS
+from explainers.models import part
+from explainers.trace import RECORDED
+
+each_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
+each_text = pytest.mark.parametrize("name", TEXT)
+tight = dict(rtol=1e-10, atol=1e-12)     # float64, the same sums in another order
+
+
+def final_norm(name: str, model: ex.Model) -> torch.nn.Module:
+    """What pre-LN models put after the last block; `transformers` counts it as the last hidden state of GPT-2."""
+    return model.tower.ln_f if name == "gpt2" else torch.nn.Identity()
+
+
+def same_traces(one: ex.Trace, other: ex.Trace) -> None:
+    torch.testing.assert_close(one.score, other.score, **tight)
+    for name in RECORDED:
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), **tight)
+        torch.testing.assert_close(getattr(one.grad, name), getattr(other.grad, name), **tight)
+    assert one.readout == other.readout and torch.equal(one.real, other.real)
+
+
+# ------------------------------------------------------------------------------------------------ what is recorded
+
+CASES = [(name, False) for name in ARCHITECTURES] + [(name, True) for name in TEXT]
+
+
+@pytest.mark.parametrize("name, padded", CASES, ids=[f"{name}-padded" if padded else name for name, padded in CASES])
+def test_logits_attentions_and_hidden_states_are_the_stock_models(name, padded):
+    """Bit for bit where the stock attention softmaxes in the model's own precision; pictures' towers do so in float32 too."""
+    inputs = example(name, torch.float32)
+    inputs = padded_by(4, name, inputs) if padded else inputs
+    model, net = tiny(name, torch.float32), stock(name)
+    with torch.no_grad():
+        outputs = net(**inputs, output_attentions=True, output_hidden_states=True)
+    side = {"clip.vision": "vision_model_output", "clip.text": "text_model_output"}.get(name)
+    tower = getattr(outputs, side) if side else outputs
+    trace = model.trace(inputs, lambda outputs: next(iter(outputs.values())).flatten(1).sum(1))
+    logits = outputs.logits_per_image if side else outputs.logits
+    within = 1e-6 if name in ("vit", "clip.vision", "clip.text") else 0
+    same = lambda got, wanted: torch.testing.assert_close(got, wanted, rtol=within, atol=within)
+    same(trace.logits, logits[0, trace.readout] if logits.ndim == 3 else logits[0])
+    assert len(trace.attention) == len(tower.attentions) and len(trace.hidden) == len(tower.hidden_states)
+    for got, wanted in zip(trace.attention, tower.attentions):
+        same(got, wanted[0])
+    for got, wanted in zip(trace.hidden[:-1], tower.hidden_states):
+        same(got, wanted[0])
+    same(final_norm(name, model)(trace.hidden[-1]), tower.hidden_states[-1][0])
+
+
+@each_architecture
+def test_shapes_are_as_documented(name):
+    trace = tiny(name).trace(example(name), 0)
+    tokens = {"vit": 17, "clip.vision": 17, "clip.text": 8}.get(name, 12)
+    for one in (trace, trace.grad):
+        assert one.attention.shape == (4, 3, tokens, tokens)
+        assert one.value.shape == (4, 3, tokens, 16)
+        assert one.hidden.shape == (5, tokens, 48)
+        assert one.normed.shape == (4, tokens, 48)
+        assert one.real.shape == one.special.shape == (tokens,)
+    assert trace.score.ndim == 0 and len(trace.layers) == 4
+    assert (trace.pixels is not None) == ("pixel_values" in example(name))
+
+
+@each_architecture
+def test_what_attention_reads_is_the_norm_of_what_enters_in_pre_ln_models_and_the_same_in_others(name):
+    trace = tiny(name).trace(example(name), 0)
+    for layer, entering, read in zip(trace.layers, trace.hidden, trace.normed):
+        assert layer.norm_first == (name in ("gpt2", "vit", "clip.vision", "clip.text"))
+        torch.testing.assert_close(layer.norm1(entering) if layer.norm_first else entering, read, **tight)
+
+
+@each_architecture
+def test_the_parts_of_a_layer_rebuild_what_its_attention_says(name):
+    """sum over heads of A V W_o, plus b_o, is what the projection put out while the model ran."""
+    model, said = fresh(name), []
+    for block in model.blocks:
+        part(block, model.anatomy.w_o).register_forward_hook(lambda module, inputs, output: said.append(output.detach()))
+    trace = model.trace(example(name), 0)
+    assert len(said) == len(trace.layers)
+    for layer, attention, value, output in zip(trace.layers, trace.attention, trace.value, said):
+        torch.testing.assert_close(torch.einsum("hqk,hkd,hde->qe", attention, value, layer.w_o) + layer.b_o, output[0], **tight)
+
+
+@pytest.mark.parametrize("name, readout", [("bert", 0), ("gpt2", 11), ("vit", 0), ("clip.text", 7)])
+def test_the_readout_is_the_token_whose_last_state_the_score_depends_on(name, readout):
+    trace = tiny(name).trace(example(name), 0)
+    assert trace.readout == readout
+    assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [readout]
+
+
+def test_padding_on_the_left_leaves_the_readout_at_the_end():
+    inputs = {"input_ids": F.pad(example("gpt2")["input_ids"], (3, 0), value=199), "attention_mask": (torch.arange(15) >= 3).long()[None]}
+    trace = tiny("gpt2").trace(inputs, 0)
+    assert trace.readout == 14
+    assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [14]
+
+
+@pytest.mark.parametrize("kind", ["BertForMaskedLM", "BertForTokenClassification"])
+def test_a_model_with_logits_for_every_token_is_refused_or_read_at_its_readout(kind):
+    """These have no single score. Whatever is explained, the readout must be where it was read."""
+    torch.manual_seed(0)
+    config = transformers.BertConfig(vocab_size=200, hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=24)
+    try:
+        trace = ex.load(getattr(transformers, kind)(config), device="cpu").trace(example("bert"), 1)
+    except ex.Refusal:
+        return
+    assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [trace.readout]
+
+
+# ------------------------------------------------------------------------------------------------ slopes
+
+@each_architecture
+@pytest.mark.parametrize("what, layer", [("entry", 0), ("attention", 0), ("attention", 2), ("value", 1)])
+def test_gradients_are_finite_differences(name, what, layer):
+    """The score's change along a random direction, in float64, by a central difference."""
+    trace = tiny(name).trace(example(name), 0)
+    slopes = trace.grad.hidden if what == "entry" else getattr(trace.grad, what)
+    direction = torch.randn(slopes[layer].shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    step = 1e-5
+
+    def moved(size: float) -> torch.Tensor:
+        seen = []
+
+        def edit(tensor):
+            seen.append(None)       # one call a layer, in order
+            return tensor + size * direction if len(seen) == layer + 1 else tensor
+
+        return trace.again(**{what: edit}).score
+
+    difference = (moved(step) - moved(-step)) / (2 * step)
+    torch.testing.assert_close((slopes[layer] * direction).sum(), difference, rtol=1e-6, atol=1e-8)
+
+
+def test_gradients_by_the_pixels_are_finite_differences():
+    trace = tiny("vit").trace(example("vit"), 3)
+    assert trace.pixels.shape == trace.grad.pixels.shape == (3, 32, 32)
+    direction = torch.randn(3, 32, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    scores = trace.rescore({"pixel_values": torch.stack([trace.pixels + size * direction for size in (1e-5, -1e-5)])})
+    torch.testing.assert_close((trace.grad.pixels * direction).sum(), (scores[0] - scores[1]) / 2e-5, rtol=1e-6, atol=1e-8)
+
+
+# ------------------------------------------------------------------------------------------------ padding
+
+def padded_by(many: int, name: str, inputs: dict) -> dict:
+    length = inputs["input_ids"].shape[1]
+    mask = (torch.arange(length + many) < length).long()[None]
+    return inputs | {"input_ids": F.pad(inputs["input_ids"], (0, many), value=PADDING[name]), "attention_mask": mask}
+
+
+@each_text
+@pytest.mark.parametrize("method", METHODS)
+def test_padding_changes_no_real_tokens_score(name, method):
+    """GPT-2 too: its score is read from the last real token, not from the padding behind it."""
+    inputs = example(name)
+    short, long = (tiny(name).trace(one, 0) for one in (inputs, padded_by(3, name, inputs)))
+    assert long.readout == short.readout and long.real.tolist() == [True] * len(short.real) + [False] * 3
+    long = replace(long, special=F.pad(short.special, (0, 3), value=True))     # bare ids do not say what is special
+    options = {"steps": 6} if method == "integrated_gradients" else {"samples": 3} if method == "smoothgrad" else {}
+    scores = METHODS[method](long, **options)
+    torch.testing.assert_close(scores[:-3], METHODS[method](short, **options), rtol=1e-9, atol=1e-12)
+
+
+@each_text
+def test_padding_is_not_attended_to(name):
+    trace = tiny(name).trace(padded_by(3, name, example(name)), 0)
+    assert not trace.attention[:, :, trace.real][..., ~trace.real].any()
+
+
+# ------------------------------------------------------------------------------------------------ batches and threads
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "distilbert", "gpt2", "vit"])
+def test_many_traces_are_the_single_ones(name):
+    """Lengths and targets mixed: what shares a batch must not be felt."""
+    inputs = [varied(name, seed, tokens) for seed, tokens in enumerate([9, 7, 9, 8, 7])]
+    targets = [None, 1, (0, 2), 2, None]
+    model = tiny(name)
+    for one, alone in zip(model.trace_many(inputs, targets), (model.trace(*both) for both in zip(inputs, targets))):
+        same_traces(one, alone)
+        assert one.target.name == alone.target.name
+
+
+@pytest.mark.parametrize("name", ["clip.vision", "clip.text"])
+def test_many_pairs_of_picture_and_text_are_the_single_ones(name):
+    """Each picture is explained for its own text, whatever else is traced with it."""
+    inputs = [varied(name, seed) for seed in range(3)]
+    model = tiny(name)
+    for one, alone in zip(model.trace_many(inputs, [0, 0, 0]), [model.trace(one, 0) for one in inputs]):
+        same_traces(one, alone)
+
+
+def several_texts() -> dict:
+    """One picture and three texts, of which a target chooses one."""
+    texts = [varied("clip.text", seed)["input_ids"] for seed in range(3)]
+    return example("clip.vision") | {"input_ids": torch.cat(texts)}
+
+
+def test_a_picture_is_explained_for_the_text_that_was_chosen():
+    model, inputs = tiny("clip.vision"), several_texts()
+    one = model.trace(inputs, 1)
+    assert one.target.name == "text 1"
+    same_traces(one, model.trace(inputs | {"input_ids": inputs["input_ids"][1:2]}, 0))
+
+
+def test_a_text_among_several_is_refused_or_explained_itself():
+    model, inputs = tiny("clip.text"), several_texts()
+    try:
+        one = model.trace(inputs, 1)
+    except ex.Refusal:
+        return
+    assert one.grad.hidden.any()
+    torch.testing.assert_close(one.hidden, model.trace(inputs | {"input_ids": inputs["input_ids"][1:2]}, 0).hidden, **tight)
+
+
+def test_more_inputs_than_rows_are_all_traced():
+    inputs = [varied("bert", seed) for seed in range(5)]
+    model = tiny("bert")
+    for one, alone in zip(model.trace_many(inputs, rows=2), (model.trace(one) for one in inputs)):
+        same_traces(one, alone)
+
+
+def test_as_many_targets_as_inputs_are_wanted():
+    with pytest.raises(ex.Refusal, match="2 inputs need as many targets; got 1"):
+        tiny("bert").trace_many([example("bert")] * 2, [0])
+
+
+def test_threads_on_one_model_do_not_disturb_one_another():
+    model = tiny("bert")
+    inputs = [varied("bert", seed, 6 + seed % 5) for seed in range(20)]
+    serial = [model.trace(one, seed % 3) for seed, one in enumerate(inputs)]
+    with ThreadPoolExecutor(20) as threads:
+        together = list(threads.map(lambda both: model.trace(both[1], both[0] % 3), enumerate(inputs)))
+    for one, other in zip(serial, together):
+        same_traces(one, other)
+
+
+def test_the_towers_of_one_clip_can_be_traced_by_turns():
+    """Both wired into one network: each writes its own states only."""
+    net = fresh("clip.vision").net
+    vision, text = (ex.load(net, tower=tower, device="cpu") for tower in ("vision", "text"))
+    for _ in range(2):
+        assert vision.trace(example("clip.vision"), 0).attention.shape == (4, 3, 17, 17)
+        assert text.trace(example("clip.text"), 0).attention.shape == (4, 3, 8, 8)
+
+
+# ------------------------------------------------------------------------------------------------ nothing left behind
+
+def hooks(net) -> int:
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks) for module in net.modules())
+
+
+def tensors() -> int:
+    gc.collect()
+    return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+
+def test_a_hundred_traces_leave_no_tensor_and_no_hook():
+    model = fresh("bert")
+    model.trace(example("bert"), 0).again(entry=lambda hidden: hidden)
+    before = hooks(model.net), tensors()
+    for _ in range(100):
+        model.trace(example("bert"), 0)
+    assert (hooks(model.net), tensors()) == before
+
+
+def test_loading_a_model_twice_wires_it_once():
+    model = fresh("bert")
+    once = hooks(model.net)
+    assert ex.load(model.net, device="cpu").trace(example("bert"), 0).attention.shape == (4, 3, 12, 12)
+    assert hooks(model.net) == once
+
+
+@each_architecture
+def test_without_a_tape_the_network_is_what_it_was(name):
+    inputs = example(name, torch.float32)
+    model = tiny(name, torch.float32)
+    model.trace(inputs, 0)
+    with torch.no_grad():
+        wanted, got = stock(name)(**inputs), model.net(**inputs)
+    key = "logits_per_image" if name.startswith("clip") else "logits"
+    torch.testing.assert_close(got[key], wanted[key], rtol=1e-6, atol=1e-6)
+
+
+@each_architecture
+def test_a_trace_changes_neither_weights_nor_their_gradients_nor_its_input(name):
+    model, inputs = fresh(name), example(name)
+    weights = {key: tensor.clone() for key, tensor in model.net.state_dict().items()}
+    wanting = [parameter.requires_grad for parameter in model.net.parameters()]
+    given = {key: tensor.clone() for key, tensor in inputs.items()}
+    model.trace(inputs, 0).again()
+    assert all(torch.equal(tensor, weights[key]) for key, tensor in model.net.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.net.parameters())
+    assert [parameter.requires_grad for parameter in model.net.parameters()] == wanting
+    assert all(torch.equal(tensor, given[key]) and not tensor.requires_grad for key, tensor in inputs.items())
+
+
+@each_architecture
+def test_frozen_weights_and_no_grad_around_the_call_change_nothing(name):
+    model = fresh(name)
+    free = model.trace(example(name), 0)
+    model.net.requires_grad_(False)
+    with torch.no_grad():
+        same_traces(model.trace(example(name), 0), free)
+
+
+def test_nothing_in_a_trace_hangs_on_a_graph():
+    trace = tiny("bert").trace(example("bert"), 0)
+    for one in (trace, trace.grad):
+        for field in fields(one):
+            value = getattr(one, field.name)
+            assert not (isinstance(value, torch.Tensor) and value.requires_grad), field.name
+
+
+# ------------------------------------------------------------------------------------------------ again
+
+@each_architecture
+def test_again_without_changes_is_the_same(name):
+    trace = tiny(name).trace(example(name), 0)
+    same_traces(trace.again(), trace)
+
+
+@each_architecture
+def test_a_stack_of_entries_is_run_as_one_by_one(name):
+    """A cloud of noise, a path: n examples for the one that was traced. Pictures as well as texts."""
+    trace = tiny(name).trace(example(name), 0)
+    noise = torch.randn(3, *trace.hidden[0].shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) / 10
+    together = trace.again_many(entry=lambda hidden: hidden + noise)
+    assert len(together) == 3
+    for one, shift in zip(together, noise):
+        same_traces(one, trace.again(entry=lambda hidden, shift=shift: hidden + shift))
+
+
+def test_again_refuses_what_makes_several_examples():
+    trace = tiny("bert").trace(example("bert"), 0)
+    with pytest.raises(ValueError, match="made 2 examples of one"):
+        trace.again(entry=lambda hidden: hidden.expand(2, -1, -1))
+
+
+def test_a_stack_of_inputs_is_run_as_one_by_one():
+    trace = tiny("bert").trace(example("bert"), 1)
+    others = [varied("bert", seed, 12) for seed in range(3)]
+    together = trace.again_many(inputs={"input_ids": torch.cat([one["input_ids"] for one in others])})
+    for one, other in zip(together, others):
+        same_traces(one, tiny("bert").trace(other, 1))
+
+
+def test_again_can_ask_for_another_target():
+    trace = tiny("bert").trace(example("bert"), 0)
+    other = tiny("bert").trace(example("bert"), 2)
+    same_traces(trace.again(target=other.target), other)
+
+
+@each_text
+def test_hidden_tokens_are_attended_to_by_nobody_but_still_ask(name):
+    trace = tiny(name).trace(example(name), 0)
+    hide = torch.zeros_like(trace.real)
+    hide[[2, 5]] = True
+    again = trace.again(hide=hide)
+    assert not again.attention[..., hide].any()
+    torch.testing.assert_close(again.attention.sum(-1), torch.ones_like(again.attention.sum(-1)))
+    assert torch.equal(again.real, trace.real) and torch.equal(again.grad.real, trace.real)
+    assert again.readout == trace.readout and not torch.equal(again.score, trace.score)
+
+
+def test_tokens_of_a_picture_cannot_be_hidden():
+    trace = tiny("vit").trace(example("vit"), 0)
+    with pytest.raises(ex.Refusal, match="text models only"):
+        trace.again(hide=trace.special)
+
+
+class Tripled(torch.autograd.Function):
+    @staticmethod
+    def forward(context, hidden):
+        return hidden.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        return 3 * gradient
+
+
+class SteeperGelu(TorchFunctionMode):
+    """A chain rule in which GELU hands back three times what it gets."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        output = function(*args, **(kwargs or {}))
+        return Tripled.apply(output) if function is F.gelu else output
+
+
+def test_rules_change_the_gradient_and_only_while_they_hold():
+    """Under other rules `grad` is what they propagate; the forward pass is the same."""
+    trace = tiny("bert").trace(example("bert"), 0)
+    ruled = trace.again(rules=SteeperGelu())
+    assert torch.equal(ruled.hidden, trace.hidden) and torch.equal(ruled.score, trace.score)
+    torch.testing.assert_close(ruled.grad.hidden[-1], trace.grad.hidden[-1], **tight)     # no GELU behind the last block
+    assert not any(torch.allclose(one, other) for one, other in zip(ruled.grad.hidden[:-1], trace.grad.hidden[:-1]))
+    same_traces(trace.again(), trace)
+
+
+@pytest.mark.parametrize("kept", RECORDED)
+def test_only_what_is_asked_for_is_kept(kept):
+    trace = tiny("bert").trace(example("bert"), 0)
+    again = trace.again(record=(kept,))
+    for name in RECORDED:
+        if name == kept:
+            torch.testing.assert_close(getattr(again.grad, name), getattr(trace.grad, name), **tight)
+        else:
+            assert getattr(again, name) is None and getattr(again.grad, name) is None
+
+
+@each_text
+def test_scores_of_a_stack_are_the_single_ones(name):
+    trace = tiny(name).trace(example(name), 0)
+    tokens = len(trace.real)
+    where = torch.eye(tokens, dtype=torch.bool)[1:-1]
+    together = trace.rescore(trace.fill(where, "pad"))
+    assert together.shape == (tokens - 2,) and not together.requires_grad
+    for score, row in zip(together, where):
+        torch.testing.assert_close(score, trace.again(inputs=trace.fill(row[None], "pad")).score, **tight)
+
+
+def test_many_scores_come_in_parts_of_bounded_size():
+    model = tiny("bert")
+    trace = model.trace(example("bert"), 0)
+    seen = []
+    hook = model.net.register_forward_pre_hook(lambda net, args, kwargs: seen.append(kwargs["input_ids"].shape[0]), with_kwargs=True)
+    try:
+        scores = trace.rescore({"input_ids": example("bert")["input_ids"].expand(1000, -1)})
+    finally:
+        hook.remove()
+    assert len(scores) == sum(seen) == 1000 and max(seen) * 12 <= 4096
+    torch.testing.assert_close(scores, trace.score.expand(1000), **tight)
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_a_blank_replaces_just_the_tokens_it_should(name):
+    trace = tiny(name).trace(example(name), 0)
+    where = torch.zeros(2, len(trace.real), dtype=torch.bool)
+    where[0, 3] = where[1, 4] = True
+    filled = trace.fill(where, "pad")["input_ids"]
+    assert torch.equal(filled[~where], example(name)["input_ids"].expand(2, -1)[~where])
+    assert filled[where].tolist() == [PADDING[name]] * 2
+
+
+def test_a_picture_has_no_blank_token():
+    trace = tiny("vit").trace(example("vit"), 0)
+    with pytest.raises(ex.Refusal, match="Only tokens of text"):
+        trace.fill(trace.special[None], "mask")
+
+
+# ------------------------------------------------------------------------------------------------ one layer alone
+
+@each_architecture
+def test_a_layer_alone_gives_the_next_hidden_state(name):
+    trace = tiny(name).trace(example(name), 0)
+    for layer, entering, leaving in zip(trace.layers, trace.hidden, trace.hidden[1:]):
+        together = layer.run(torch.stack([entering, entering.flip(0), entering]))
+        torch.testing.assert_close(together[0], leaving, **tight)
+        torch.testing.assert_close(together[2], leaving, **tight)
+        torch.testing.assert_close(together[1], layer.run(entering.flip(0)[None])[0], **tight)
+
+
+@each_text
+def test_a_layer_alone_keeps_the_mask_of_its_own_example(name):
+    """Traced in one batch with another length behind the padding, each layer still masks what its example masks."""
+    inputs = padded_by(3, name, example(name))
+    other = inputs | {"attention_mask": torch.ones_like(inputs["attention_mask"])}
+    for one in tiny(name).trace_many([inputs, other], [0, 0]) if not name.startswith("clip") else [tiny(name).trace(inputs, 0)]:
+        for layer, entering, leaving in zip(one.layers, one.hidden, one.hidden[1:]):
+            torch.testing.assert_close(layer.run(entering[None])[0], leaving, **tight)
+
+
+def test_values_can_be_edited_inside_a_layer():
+    """Copy i forgets the value of token i: value zeroing, all tokens in one pass."""
+    trace = tiny("bert").trace(example("bert"), 0)
+    tokens = len(trace.real)
+    forget = 1 - torch.eye(tokens, dtype=torch.float64)
+    for layer, entering, leaving in zip(trace.layers, trace.hidden, trace.hidden[1:]):
+        together = layer.run(entering.expand(tokens, -1, -1), value=lambda value: value * forget[:, None, :, None])
+        for i in range(tokens):
+            alone = layer.run(entering[None], value=lambda value, i=i: value * forget[i][None, None, :, None])
+            torch.testing.assert_close(together[i], alone[0], **tight)
+        assert not torch.allclose(together[3], leaving)

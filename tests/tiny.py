@@ -1,0 +1,82 @@
+"""The tiny fixed models of `goldens/`, and inputs for them: one row an architecture."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors.torch import load_file
+
+import explainers as ex
+
+GOLDENS = Path(__file__).parent / "goldens"
+INPUTS = load_file(GOLDENS / "inputs.safetensors")
+
+TEXT = ("bert", "roberta", "distilbert", "gpt2", "clip.text")
+IMAGE = ("vit", "clip.vision")
+ARCHITECTURES = TEXT + IMAGE
+
+#: What is put after a text to make it longer without meaning anything.
+PADDING = {"bert": 0, "roberta": 1, "distilbert": 0, "gpt2": 199, "clip.text": 1}
+
+
+def records() -> list[dict]:
+    return json.loads((GOLDENS / "goldens.json").read_text())
+
+
+def folder(name: str) -> Path:
+    return GOLDENS / "models" / name.split(".")[0]
+
+
+def fresh(name: str, dtype: torch.dtype = torch.float64) -> ex.Model:
+    """A model of its own for a test that changes it."""
+    tower = name.partition(".")[2] or None
+    return ex.load(folder(name), tower=tower, device="cpu", dtype=dtype)
+
+
+@cache
+def tiny(name: str, dtype: torch.dtype = torch.float64) -> ex.Model:
+    """The model of `fresh`, loaded once for all tests: do not change it."""
+    return fresh(name, dtype)
+
+
+def stock(name: str):
+    """The same network as `transformers` builds it, untouched by this package, with its own eager attention."""
+    kind = json.loads((folder(name) / "config.json").read_text())["architectures"][0]
+    return getattr(transformers, kind).from_pretrained(folder(name), attn_implementation="eager").eval()
+
+
+def example(name: str, dtype: torch.dtype = torch.float64) -> dict[str, torch.Tensor]:
+    """The fixed input of an architecture: 12 tokens, 4 x 4 patches, or CLIP's picture and text."""
+    pixels, text = {"pixel_values": INPUTS["pixel_values"].to(dtype)}, {"input_ids": INPUTS["input_ids"]}
+    if name.startswith("clip"):
+        return pixels | {"input_ids": INPUTS["clip_input_ids"]}
+    return pixels if name == "vit" else text
+
+
+def varied(name: str, seed: int, tokens: int = 9) -> dict[str, torch.Tensor]:
+    """Another input, made from `seed`. Ids keep clear of the padding and the special ones."""
+    made = torch.Generator().manual_seed(seed)
+    ids = torch.randint(5, 195, (1, tokens), generator=made)
+    pixels = {"pixel_values": torch.randn(1, 3, 32, 32, generator=made, dtype=torch.float64)}
+    if name.startswith("clip"):
+        ids[0, 0], ids[0, -1] = 198, 199
+        return pixels | {"input_ids": ids}
+    return pixels if name == "vit" else {"input_ids": ids}
+
+
+def classes(name: str) -> int:
+    """How many targets the fixed input has: CLIP matches one picture with one text."""
+    return 1 if name.startswith("clip") else {"vit": 5, "gpt2": 200}.get(name, 3)
+
+
+def close(got: torch.Tensor, wanted: torch.Tensor, rtol: float) -> None:
+    """Equal within `rtol` of the largest wanted number; where all wanted numbers are zero, exactly zero."""
+    got, wanted = torch.as_tensor(got, dtype=torch.float64), torch.as_tensor(wanted, dtype=torch.float64)
+    assert got.shape == wanted.shape
+    largest = wanted.abs().max()
+    if largest == 0:
+        assert not got.any(), "the authors' numbers are all zero, these are not"
+    else:
+        assert (got - wanted).abs().max() <= rtol * largest, f"off by {((got - wanted).abs().max() / largest).item():.1e} of the largest"
