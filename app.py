@@ -19,11 +19,11 @@ try:                        # ZeroGPU hosts give a GPU to decorated functions on
 except ImportError:
     gpu = lambda function: function
 
-import gradio as gr  # noqa: E402
-import transformers  # noqa: E402
+import gradio as gr
+import transformers
 
-import explainers as ex  # noqa: E402
-from explainers.render import cards, export, prediction, tokens  # noqa: E402
+import explainers as ex
+from explainers.render import cards, export, prediction, tokens
 
 transformers.logging.set_verbosity_error()
 

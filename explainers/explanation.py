@@ -30,10 +30,7 @@ def predict(model: Model, inputs) -> Prediction:
     """The model's answer for a text (or whatever `model.trace` takes), without explaining it."""
     coded = model.encode(inputs)
     with torch.no_grad():
-        outputs = model.forward(coded.tensors)
-    logits = model.logits(outputs)
-    if logits is None:
-        raise Refusal("This model gives no class logits.")
+        logits = model.answer(coded.tensors).logits
     return read_logits(model, coded, logits[0])
 
 

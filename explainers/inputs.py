@@ -9,7 +9,7 @@ from torch import Tensor
 from .errors import Refusal
 
 #: Words that tokenizers cut at the apostrophe although readers do not: didn't, l'homme.
-APOSTROPHE = re.compile(r"\w+(?:['’]\w+)+")
+APOSTROPHE = re.compile(r"(?<!\w)\w++(?:['’]\w++)+")     # possessive: a megabyte without a space stays linear
 
 #: Characters that draw nothing: controls, zero-width joiners and spaces, direction marks. They alone are no text.
 INVISIBLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
@@ -51,6 +51,8 @@ def encode(model, given) -> Encoded:
 def from_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     tensors = {name: tensor.to(model.net.device) for name, tensor in tensors.items()}
     if model.anatomy.sees != "text":
+        if "pixel_values" not in tensors or tensors["pixel_values"].ndim != 4:
+            raise Refusal("Tensors for an image model need pixel_values of shape (1, channels, height, width).")
         patches = tokens_of_image(model, tensors["pixel_values"])
         return Encoded(tensors, [str(i) for i in range(patches)], torch.arange(patches) == 0)
     if "input_ids" not in tensors or tensors["input_ids"].ndim != 2 or 0 in tensors["input_ids"].shape:
@@ -58,6 +60,11 @@ def from_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     if len(tensors["input_ids"]) > 1 and "pixel_values" not in tensors:
         raise Refusal(f"Give one example at a time, or a list of them to trace_many; these tensors hold {len(tensors['input_ids'])}.")
     ids = tensors["input_ids"][0].tolist()
+    vocabulary = model.tower.config.vocab_size
+    if min(ids) < 0 or max(ids) >= vocabulary:
+        raise Refusal(f"Token ids go from 0 to {vocabulary - 1} in this model; got {min(ids)} to {max(ids)}.")
+    if model.max_tokens and len(ids) > model.max_tokens:
+        raise Refusal(f"This model reads at most {model.max_tokens} tokens; these tensors hold {len(ids)}.")
     config = model.tower.config
     known = set(model.tokenizer.all_special_ids) if model.tokenizer else {
         getattr(config, f"{kind}_token_id", None) for kind in ("bos", "eos", "pad", "cls", "sep")}

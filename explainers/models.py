@@ -13,7 +13,12 @@ import torch
 import transformers
 from huggingface_hub import HfApi
 from huggingface_hub.errors import (
-    GatedRepoError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
 )
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -131,17 +136,25 @@ class Model:
         return inputs if isinstance(inputs, Encoded) else encode(self, inputs)
 
     def classes(self, coded: Encoded) -> dict[int, str]:
-        """What a target may name: the labels, or the texts that a picture is matched with."""
+        """What a target may name: the labels, or the texts (pictures) that a picture (text) is matched with."""
         if "pixel_values" in coded.tensors and "input_ids" in coded.tensors:
-            return {i: f"text {i}" for i in range(len(coded.tensors["input_ids"]))}
+            matched, what = ("input_ids", "text") if self.anatomy.sees == "image" else ("pixel_values", "picture")
+            return {i: f"{what} {i}" for i in range(len(coded.tensors[matched]))}
         return self.labels
 
-    def forward(self, inputs: dict[str, Tensor], **tape):
+    def answer(self, inputs: dict[str, Tensor], real: Tensor | None = None, **tape) -> targets.Answer:
+        """What the network says. real [example token] tells where padding is, if not the attention mask."""
         without_cache = {"use_cache": False} if hasattr(self.net.config, "use_cache") else {}  # GPT-2 would append to it
-        return self.net(**inputs, **without_cache, **tape)
-
-    def logits(self, outputs) -> Tensor | None:
-        return targets.logits_of(outputs).detach() if {"logits", "logits_per_image"} & set(outputs) else None
+        outputs = self.net(**inputs, **without_cache, **tape)
+        if "logits_per_image" in outputs:
+            return targets.Answer(outputs, outputs.logits_per_image if self.anatomy.sees == "image" else outputs.logits_per_text)
+        table = outputs.logits if "logits" in outputs else None
+        if table is not None and table.ndim == 3:           # logits for every token: what comes next is read at the last
+            if self.anatomy.readout != "last":
+                return targets.Answer(outputs, None)
+            at = self.readout(inputs, self.real(inputs, table.shape[1]) if real is None else real).expand(len(table))
+            table = table[torch.arange(len(table), device=table.device), at]
+        return targets.Answer(outputs, table)
 
     def real(self, inputs: dict[str, Tensor], tokens: int) -> Tensor:
         """[example token] bool: False at padding."""
@@ -149,13 +162,13 @@ class Model:
             return inputs["attention_mask"].bool()
         return torch.ones(1, tokens, dtype=torch.bool, device=self.net.device)
 
-    def readout(self, inputs: dict[str, Tensor], tokens: int) -> Tensor:
+    def readout(self, inputs: dict[str, Tensor], real: Tensor) -> Tensor:
         """[example] the token that the score is read from."""
         if self.anatomy.readout == "first":
-            return torch.zeros(1, dtype=torch.long)
+            return torch.zeros(1, dtype=torch.long, device=real.device)
         if self.anatomy.readout == "end of text":
             return (inputs["input_ids"] == self.tower.config.eos_token_id).int().argmax(-1)
-        return self.real(inputs, tokens).sum(-1) - 1
+        return (real * torch.arange(1, real.shape[-1] + 1, device=real.device)).argmax(-1)      # the last that is real
 
     def hide(self, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
         """The inputs with `tokens` [token] (bool) closed to every query."""
@@ -168,7 +181,8 @@ class Model:
         """`inputs` [1 token] n times over, the tokens `where` [n token] replaced by the blank that `fill` names."""
         if self.anatomy.sees != "text":
             raise Refusal("Only tokens of text can be blanked so far.")
-        copies = {name: tensor.expand(len(where), *tensor.shape[1:]) for name, tensor in inputs.items()}
+        copies = {name: tensor.expand(len(where), -1) if tensor.shape == inputs["input_ids"].shape else tensor
+                  for name, tensor in inputs.items()}
         return copies | {"input_ids": copies["input_ids"].masked_fill(where, self.blank(fill))}
 
     def blank(self, fill: str) -> int:
@@ -177,7 +191,7 @@ class Model:
         for kind in order:
             for holder in (self.tokenizer, self.tower.config):
                 token = getattr(holder, f"{kind}_token_id", None)
-                if token is not None:
+                if token is not None and token < self.tower.config.vocab_size:
                     return token
         raise Refusal("This model has no token that stands for nothing (no mask, padding, unknown or end token).")
 
@@ -194,10 +208,14 @@ class Model:
 
 
 def of_one_shape(coded: list[Encoded], rows: int) -> list[list[int]]:
-    """Places in `coded` that can share a batch, at most `rows` together."""
+    """Places in `coded` that can share a batch, at most `rows` together.
+
+    A picture with its texts stays alone: in a batch every picture would be matched with every text.
+    """
     groups: dict[tuple, list[int]] = {}
     for i, one in enumerate(coded):
-        groups.setdefault(tuple((name, tensor.shape) for name, tensor in one.tensors.items()), []).append(i)
+        shapes = tuple((name, tensor.shape) for name, tensor in one.tensors.items())
+        groups.setdefault((i,) if {"pixel_values", "input_ids"} <= set(one.tensors) else shapes, []).append(i)
     return [places[k:k + rows] for places in groups.values() for k in range(0, len(places), rows)]
 
 
@@ -283,7 +301,7 @@ def bundled(task: str) -> PreTrainedModel:
 def from_files(name: str, tokenizer, processor, revision):
     """Network, tokenizer, processor and revision from a folder or the Hub: the cache first, then the network once."""
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if is_folder(folder):
         source, where = str(folder), {"local_files_only": True}
         if not any(folder.glob("*.safetensors")):
             raise ModelUnavailable(f"The folder {name} holds no .safetensors file; other formats can run code and are not read.")
@@ -309,7 +327,7 @@ def from_files(name: str, tokenizer, processor, revision):
         raise ModelUnavailable(f"A settings file of {name} is damaged and cannot be read.") from error
     except Refusal:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         cause = next((e for e in causes(error) if isinstance(e, SafetensorError)), None)
         if cause:
             raise ModelUnavailable(f"A file of {name} is damaged ({cause}); download it again.") from error
@@ -317,8 +335,18 @@ def from_files(name: str, tokenizer, processor, revision):
     return net, tokenizer, processor, revision or getattr(net.config, "_commit_hash", None) or "local"
 
 
+def is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:             # a name that no file system takes
+        return False
+
+
 def read_config(source: str, where: dict) -> tuple[str, type[PreTrainedModel]]:
     """Model type and class, refused before any weight is read when they cannot be traced."""
+    config = Path(source) / "config.json"
+    if is_folder(Path(source)) and config.exists() and not isinstance(json.loads(config.read_text(encoding="utf-8")), dict):
+        raise ModelUnavailable(f"The config.json of {source} holds no settings.")
     settings, _ = transformers.PretrainedConfig.get_config_dict(source, **where)
     if not settings:
         raise ModelUnavailable(f"{source} has no config.json, so its architecture is not known.")

@@ -1,16 +1,36 @@
-"""What is explained: a function from a model's outputs to one number an example.
+"""What is explained: a function from a model's answer to one number an example.
 
 A class's raw logit, the difference of two, the match of a picture and a text, the next token. Anything else that a
 caller can write as `outputs -> Tensor[example]` is a target too.
 """
 
+import operator
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .errors import Refusal, nearest
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a network says of n examples: its own outputs, and a table of logits where it has one.
+
+    table [example class] of a classifier, [example token-of-the-vocabulary] of what comes next, [picture text] or
+    [text picture] of a dual encoder, by the side that is traced.
+    """
+
+    outputs: object
+    table: Tensor | None
+
+    @property
+    def logits(self) -> Tensor:
+        if self.table is None:
+            raise Refusal("This model has no logits for a whole text; pass a target that is a function of its outputs.")
+        return self.table
 
 
 @dataclass(frozen=True)
@@ -25,10 +45,10 @@ class Logit:
         """What a negative and a positive contribution do, in words."""
         return f"away from {self.name}", f"towards {self.name}"
 
-    def __call__(self, outputs) -> Tensor:
-        return logits_of(outputs)[:, self.index]
+    def __call__(self, answer: Answer) -> Tensor:
+        return answer.logits[:, self.index]
 
-    def fixed(self, outputs, example: int) -> "Logit":
+    def fixed(self, answer: Answer, example: int) -> "Logit":
         return self
 
 
@@ -47,10 +67,10 @@ class Difference:
     def poles(self) -> tuple[str, str]:
         return f"towards {self.second.name}", f"towards {self.first.name}"
 
-    def __call__(self, outputs) -> Tensor:
-        return self.first(outputs) - self.second(outputs)
+    def __call__(self, answer: Answer) -> Tensor:
+        return self.first(answer) - self.second(answer)
 
-    def fixed(self, outputs, example: int) -> "Difference":
+    def fixed(self, answer: Answer, example: int) -> "Difference":
         return self
 
 
@@ -60,11 +80,11 @@ class Predicted:
 
     names: Callable[[int], str]
 
-    def __call__(self, outputs) -> Tensor:
-        return logits_of(outputs).amax(-1)
+    def __call__(self, answer: Answer) -> Tensor:
+        return answer.logits.amax(-1)
 
-    def fixed(self, outputs, example: int) -> Logit:
-        index = int(logits_of(outputs)[example].argmax())
+    def fixed(self, answer: Answer, example: int) -> Logit:
+        index = int(answer.logits[example].argmax())
         return Logit(index, self.names(index))
 
 
@@ -76,27 +96,18 @@ class Custom:
     name: str = "custom score"
     poles: tuple[str, str] = ("lowers the score", "raises the score")
 
-    def __call__(self, outputs) -> Tensor:
-        scores = self.function(outputs)
+    def __call__(self, answer: Answer) -> Tensor:
+        scores = self.function(answer.outputs)
         if not torch.is_tensor(scores) or scores.ndim != 1:
             got = tuple(scores.shape) if torch.is_tensor(scores) else type(scores).__name__
             raise Refusal(f"A target must give one score an example, shape (examples,); this one gave {got}.")
         return scores
 
-    def fixed(self, outputs, example: int) -> "Custom":
+    def fixed(self, answer: Answer, example: int) -> "Custom":
         return self
 
 
 Target = Logit | Difference | Predicted | Custom
-
-
-def logits_of(outputs) -> Tensor:
-    """[example class] of a classifier, [picture text] of a dual encoder, [example token-of-the-vocabulary] coming next."""
-    if "logits_per_image" in outputs:
-        return outputs.logits_per_image
-    if "logits" not in outputs:
-        raise Refusal("This model gives no class logits; pass a target that is a function of its outputs.")
-    return outputs.logits if outputs.logits.ndim == 2 else outputs.logits[:, -1]
 
 
 def resolve(target, labels: dict[int, str]) -> Target:
@@ -127,6 +138,9 @@ def known(label: str, labels: dict[int, str]) -> bool:
 
 def index_of(target, labels: dict[int, str]) -> int:
     """The class that a label (upper or lower case) or an index means. Class 0 is a class like any other."""
+    if not isinstance(target, str | bool):
+        with suppress(TypeError):
+            target = operator.index(target)                 # numpy's integers too
     if isinstance(target, bool) or not isinstance(target, int | str):
         raise Refusal(f"A target is a class label, a class index, a pair of these or a function; got {type(target).__name__}.")
     if isinstance(target, str):

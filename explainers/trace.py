@@ -2,21 +2,24 @@
 
 One attention function, registered with `transformers`, serves every architecture. Called with a `tape` it writes down
 the probabilities and values that pass through it; without one it is plain scaled dot-product attention. The tape
-travels as a keyword of the call, from `net(**inputs, tape=tape)` down to every block and every attention, so nothing
-is global and any number of threads may trace the same network.
+travels as a keyword of the call, from `net(**inputs, tape=tape)` down to every block, which hands it on to its attention
+as `on_tape` if it is a block of the traced tower. So nothing is global, any number of threads may trace the same
+network, and the other tower of a dual encoder stays off the record.
 
 Shapes are written without a batch axis: a `Trace` is one example. Batches exist only in here.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
+
+from .errors import Refusal
 
 Edit = Callable[[Tensor], Tensor]
 
@@ -51,14 +54,14 @@ class Tape:
         return tensor
 
 
-def attention(module, query, key, value, mask, scaling=None, tape=None, dropout=0.0, **_) -> tuple[Tensor, Tensor]:
+def attention(module, query, key, value, mask, scaling=None, on_tape=None, dropout=0.0, **_) -> tuple[Tensor, Tensor]:
     """softmax(QKᵀ/√d + mask) V, on the record. [batch head token dim_head] in, [batch token head dim_head] out."""
-    if tape:
-        value = tape.write("value", tape.edit("value", value))
+    if on_tape:
+        value = on_tape.write("value", on_tape.edit("value", value))
     scores = torch.matmul(query, key.transpose(-2, -1)) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
     probabilities = F.softmax(scores if mask is None else scores + mask, dim=-1)
-    if tape:
-        probabilities = tape.write("attention", tape.edit("attention", probabilities))
+    if on_tape:
+        probabilities = on_tape.write("attention", on_tape.edit("attention", probabilities))
     dropped = F.dropout(probabilities, dropout, module.training)
     return torch.matmul(dropped, value).transpose(1, 2).contiguous(), probabilities
 
@@ -71,23 +74,23 @@ def wire(net, blocks: nn.ModuleList, attentions: Sequence[nn.Module]) -> None:
     """Teach `blocks` of `net` to write on the tape that a call carries. Wiring twice changes nothing."""
 
     def on_entry(block, args, kwargs):
-        tape = kwargs.get("tape")
-        if tape is None or tape.blocks is not blocks:  # none, or the other tower's: keep it from our attention
-            return args, kwargs | {"tape": None}
+        tape = kwargs.pop("tape", None)
+        if tape is None or tape.blocks is not blocks:       # none, or the other tower's
+            return args, kwargs
         if block is blocks[0]:
             entry = tape.edit("entry", args[0])
             tape.shape = tuple(entry.shape[:2])
             args = (tape.write("hidden", entry), *args[1:])
-        tape.rest.append((args[1:], {name: value for name, value in kwargs.items() if name != "tape"}))
-        return args, kwargs
+        tape.rest.append((args[1:], dict(kwargs)))
+        return args, kwargs | {"on_tape": tape}
 
     def on_exit(block, args, kwargs, output):
-        tape = kwargs.get("tape")
+        tape = kwargs.get("on_tape")
         if tape is not None:
             return tape.write("hidden", output)
 
     def on_attention(module, args, kwargs):
-        tape = kwargs.get("tape")
+        tape = kwargs.get("on_tape")
         if tape is None:
             return None
         if args:
@@ -201,28 +204,30 @@ class Rerun:
         inputs = inputs or self.inputs
         if hide is not None:
             inputs = self.model.hide(inputs, hide)
-        traces = trace(self.model, inputs, [target or self.target], self.special[None], rules, record, edits)
-        # `hide` makes no token padding: it still asks, and counts among the queries
-        return [replace(t, real=self.real, grad=replace(t.grad, real=self.real)) for t in traces]
+        # `real` stays as it was: a hidden token is no padding, it still asks and counts among the queries
+        return trace(self.model, inputs, [target or self.target], self.special[None], self.real[None], rules, record, edits)
 
     @torch.no_grad()
     def rescore(self, inputs: dict) -> Tensor:
-        return torch.cat([self.target(self.model.forward(part)) for part in chunks(inputs)])
+        return torch.cat([self.target(self.model.answer(part, self.real[None])) for part in chunks(inputs)])
 
 
 def chunks(inputs: dict, budget: int = 4096):
     """`inputs` in parts of about `budget` tokens, so that memory does not grow with the number of examples."""
-    size, *shape = next(iter(inputs.values())).shape
-    rows = max(1, budget // (shape[-1] if len(shape) == 1 else 256))
+    size = max(map(len, inputs.values()))
+    longest = max([tensor.shape[-1] for tensor in inputs.values() if tensor.ndim == 2], default=256)
+    rows = max(1, budget // longest)
     for i in range(0, size, rows):
-        yield {name: tensor[i:i + rows] for name, tensor in inputs.items()}
+        yield {name: tensor[i:i + rows] if len(tensor) == size else tensor for name, tensor in inputs.items()}
 
 
-def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rules: AbstractContextManager | None = None,
-          record: Sequence[str] = RECORDED, edits: dict[str, Edit] | None = None) -> list[Trace]:
+def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, real: Tensor | None = None,
+          rules: AbstractContextManager | None = None, record: Sequence[str] = RECORDED,
+          edits: dict[str, Edit] | None = None) -> list[Trace]:
     """Run `model` forward and the targets' scores backward, once for all examples stacked in `inputs`.
 
-    targets: one for each example, or a single one for all. special: [example token] bool. -> one `Trace` an example.
+    targets: one for each example, or a single one for all. special, real: [example token] bool; real is read off the
+    attention mask where it is not given. -> one `Trace` an example.
     Per-example gradients come from one backward pass of the sum: no example's score depends on another's input.
     """
     tape = Tape(model.blocks, edits or {}, record)
@@ -230,39 +235,43 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rul
     if "pixel_values" in fed and rules is None:  # relevance stops at the first block's entry
         fed["pixel_values"] = fed["pixel_values"].detach().requires_grad_()
         tape.pixels.append(fed["pixel_values"])
-    with rules or nullcontext(), torch.enable_grad():
-        outputs = model.forward(fed, tape=tape)
-    size, tokens = tape.shape
-    targets = [target.fixed(outputs, i) for i, target in enumerate(targets * size if len(targets) == 1 else targets)]
-    scores = [target(outputs)[i] for i, target in enumerate(targets)]
+    with torch.enable_grad():
+        with rules or nullcontext():
+            answer = model.answer(fed, real, tape=tape)
+        size, tokens = tape.shape
+        targets = [target.fixed(answer, i) for i, target in enumerate(targets * size if len(targets) == 1 else targets)]
+        scores = torch.stack([target(answer)[i] for i, target in enumerate(targets)])
+        total = scores.sum()
+    if not total.requires_grad:
+        raise Refusal("This target does not depend on the input, so there is nothing to explain.")
 
     names = [name for name in (*RECORDED, "pixels") if getattr(tape, name)]
     leaves = [tensor for name in names for tensor in getattr(tape, name)]
-    grads = iter(torch.autograd.grad(torch.stack(scores).sum(), leaves, materialize_grads=True))
+    grads = iter(torch.autograd.grad(total, leaves, materialize_grads=True))
     seen = {name: [tensor.detach() for tensor in getattr(tape, name)] for name in names}
     felt = {name: [next(grads) for _ in getattr(tape, name)] for name in names}
 
-    logits = model.logits(outputs)
-    real = model.real(inputs, tokens).expand(size, -1)
-    readout = model.readout(inputs, tokens).expand(size).tolist()
+    real = model.real(inputs, tokens) if real is None else real
+    readout = model.readout(inputs, real).expand(size).tolist()
+    own = lambda tensor, i: tensor[i if len(tensor) > 1 else 0]
     traces = []
     for i in range(size):
-        row = i if len(special) > 1 else 0
+        where = {"score": scores[i].detach(), "readout": readout[i], "real": own(real, i), "special": own(special, i)}
         one = {name: tensor[i:i + 1] if len(tensor) == size else tensor for name, tensor in inputs.items()}
-        where = {"score": scores[i].detach(), "readout": readout[i], "real": real[i], "special": special[row]}
         traces.append(Trace(
             **where, **stacked(seen, i), grad=Trace(**where, **stacked(felt, i)), target=targets[i],
-            logits=None if logits is None else logits[i],
+            logits=None if answer.table is None else own(answer.table, i).detach(),
             layers=[model.layer(block, *example(rest, i, size)) for block, rest in zip(model.blocks, tape.rest)],
-            run=Rerun(model, one, targets[i], special[row], real[i]),
+            run=Rerun(model, one, targets[i], where["special"], where["real"]),
         ))
     return traces
 
 
 def stacked(written: dict[str, list[Tensor]], i: int) -> dict[str, Tensor | None]:
-    """Example i of what the tape holds, layers first; an image has no layers."""
+    """Example i of what the tape holds, layers first. An image has no layers, and may be one for many edits."""
     rows = {name: torch.stack([tensor[i] for tensor in written[name]]) if name in written else None for name in RECORDED}
-    return rows | {"pixels": written["pixels"][0][i] if "pixels" in written else None}
+    pixels = written["pixels"][0] if "pixels" in written else None
+    return rows | {"pixels": None if pixels is None else pixels[i if len(pixels) > 1 else 0]}
 
 
 def example(rest: tuple[tuple, dict], i: int, size: int) -> tuple[tuple, dict]:

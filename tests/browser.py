@@ -141,6 +141,16 @@ CONTRAST = """(selector) => {
   return found;
 }"""
 
+#: Every word and signed cell at full strength, words of all three kinds: the hardest to read that a map can be.
+STRONGEST = """() => {
+  const kinds = ['pos', 'neg', 'mag'];
+  document.querySelectorAll('.xp-t').forEach((word, k) => {
+    word.classList.remove(...kinds);
+    word.classList.add(kinds[k % 3]);
+  });
+  document.querySelectorAll('.xp-t, td.pos, td.neg').forEach(cell => cell.style.setProperty('--a', 1));
+}"""
+
 LUMINANCE = """(element) => {
   const [r, g, b] = getComputedStyle(element).backgroundColor.match(/[\\d.]+/g).map(value => value / 255)
     .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);

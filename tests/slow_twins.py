@@ -43,7 +43,7 @@ def integrated_gradients(trace, steps: int, blank: int) -> list[float]:
     return scores
 
 
-def smoothgrad(trace, samples: int, sigma: float, seed: int, times_input: bool) -> list[float]:
+def smoothgrad(trace, samples: int, sigma: float, seed: int) -> list[float]:
     """The mean slope of noisy copies; the noise is drawn for all copies at once, in float64, and only for real tokens."""
     x = trace.hidden[0]
     spread = sigma * (max(max(row) for row in x.tolist()) - min(min(row) for row in x.tolist()))
@@ -52,7 +52,7 @@ def smoothgrad(trace, samples: int, sigma: float, seed: int, times_input: bool) 
     for sample in noise:
         slopes = slope_at(trace, x + spread * sample)
         for i in range(len(x)):
-            scores[i] += float(x[i] @ slopes[i] if times_input else slopes[i].sum()) / samples
+            scores[i] += float(x[i] @ slopes[i]) / samples
     return scores
 
 

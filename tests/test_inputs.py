@@ -233,7 +233,7 @@ def test_a_megabyte_of_text_is_cut_within_seconds(model):
 
 def test_a_megabyte_without_a_space_is_cut_within_seconds(model):
     """Looking for apostrophes must not start over at every letter. First a part of it, where failing takes seconds, not hours."""
-    for letters, seconds in ((50_000, 4), (1_000_000, 20)):
+    for letters, seconds in ((10_000, 1), (1_000_000, 20)):
         started = time.process_time()
         with contextlib.suppress(ex.Refusal):
             check(encode(model, "x" * letters), model)

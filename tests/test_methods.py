@@ -210,10 +210,10 @@ def test_integrated_gradients_equal_their_slow_twin(name):
     close(METHODS["integrated_gradients"](trace, steps=13), slow_twins.integrated_gradients(trace, 13, blank_of(name)), 1e-9)
 
 
-@pytest.mark.parametrize("name, times_input", [("bert", True), ("bert", False), ("gpt2", True), ("vit", True)])
-def test_smoothgrad_equals_its_slow_twin(name, times_input):
+@pytest.mark.parametrize("name", ["bert", "gpt2", "vit"])
+def test_smoothgrad_equals_its_slow_twin(name):
     trace = traced(name)
-    options = {"samples": 12, "sigma": 0.2, "seed": 5, "times_input": times_input}
+    options = {"samples": 12, "sigma": 0.2, "seed": 5}
     close(METHODS["smoothgrad"](trace, **options), slow_twins.smoothgrad(trace, **options), 1e-9)
 
 

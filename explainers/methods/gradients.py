@@ -71,7 +71,8 @@ def integrated_gradients(trace: Trace, steps: int = 50, baseline: Literal["pad",
     alphas, weights = (torch.as_tensor(values).to(way) for values in ((nodes + 1) / 2, weights / 2))
     mean = torch.zeros_like(way)
     for alpha, weight in zip(alphas.split(rows(trace)), weights.split(rows(trace))):
-        path = trace.again_many(entry=lambda _: start + alpha[:, None, None] * way, record=("hidden",))
+        points = start + alpha[:, None, None] * way
+        path = trace.again_many(entry=lambda _, points=points: points, record=("hidden",))
         mean += sum(w * step.grad.hidden[0] for w, step in zip(weight, path))
     scores = (way * mean).sum(-1)
     return scores, {"completeness gap": float(scores.sum() - (trace.score - blank.score))}
@@ -79,7 +80,7 @@ def integrated_gradients(trace: Trace, steps: int = 50, baseline: Literal["pad",
 
 @method("SmoothGrad", family="Input gradients", paper="Smilkov et al. 2017", url="https://arxiv.org/abs/1706.03825", signed=True,
         class_specific=True, passes="20F 20B")
-def smoothgrad(trace: Trace, samples: int = 20, sigma: float = 0.15, seed: int = 0, times_input: bool = True) -> Tensor:
+def smoothgrad(trace: Trace, samples: int = 20, sigma: float = 0.15, seed: int = 0) -> Tensor:
     """The slope averaged over noisy copies of the input, times the input.
 
     Formula: score_i = sum_d x_i ⊙ mean over n of ∂y/∂x_i(x + ε_n), ε ~ N(0, (σ · (max x − min x))²) (Smilkov et al., section 3).
@@ -88,15 +89,17 @@ def smoothgrad(trace: Trace, samples: int = 20, sigma: float = 0.15, seed: int =
 
     Limits: the noise makes inputs that no text has; too much of it explains another input. It depends on the seed.
 
-    Options: samples, sigma (share of the input's range), seed, times_input (false: the sum of the slope alone).
+    Options: samples, sigma (share of the input's range), seed.
     """
     if samples < 1 or sigma < 0:
         raise Refusal("SmoothGrad needs at least one sample and a sigma of 0 or more.")
     x = trace.hidden[0]
     spread = sigma * (x[trace.real].max() - x[trace.real].min())
-    noise = torch.randn(samples, *x.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(x) * spread
-    noise[:, ~trace.real] = 0
+    drawn = torch.randn(samples, int(trace.real.sum()), x.shape[1], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    noise = torch.zeros(samples, *x.shape).to(x)
+    noise[:, trace.real] = drawn.to(x) * spread             # padding gets none, and changes no draw
     mean = torch.zeros_like(x)
-    for part in noise.split(rows(trace)):
-        mean += sum(t.grad.hidden[0] for t in trace.again_many(entry=lambda _: x + part, record=("hidden",))) / samples
-    return ((x if times_input else 1) * mean).sum(-1)
+    for cloud in (x + noise).split(rows(trace)):
+        copies = trace.again_many(entry=lambda _, cloud=cloud: cloud, record=("hidden",))
+        mean += sum(copy.grad.hidden[0] for copy in copies) / samples
+    return (x * mean).sum(-1)

@@ -34,7 +34,7 @@ class Option:
             return value.casefold() == "true"
         try:
             read = self.kind(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             read = None
         if read is None or (self.kind is bool and not isinstance(value, bool)) or (self.kind is int and read != float(value)):
             raise Refusal(f"The option {self.name} takes {'true or false' if self.kind is bool else f'a number ({self.kind.__name__})'}; "

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor
 
+from ..errors import Refusal
 from ..trace import Trace
 from ._chain import products, with_residual
 from .registry import method, within
@@ -13,6 +13,8 @@ Heads = Literal["mean", "min", "max"]
 
 
 def rollout_layers(trace: Trace, residual: bool = True, heads: Heads = "mean", discard: float = 0.0, start: int = 0) -> Tensor:
+    if not 0 <= discard < 1:
+        raise Refusal("discard is a share: 0 or more, and less than 1.")
     fused = {"mean": trace.attention.mean(1), "min": trace.attention.amin(1), "max": trace.attention.amax(1)}[heads]
     maps = without_weakest(fused, discard)[within(start, len(fused), "layer"):]
     # min, max and discarding leave rows that do not sum to 1; with_residual mends them, alone they stay as they are

@@ -69,25 +69,26 @@ def to_svg(heats: Sequence[Heatmap], cell: int = 30) -> str:
         scale = largest(first.rows)
         lines = [(name, first, scores, scale) for name, scores in zip(first.row_labels, first.rows)]
         lines += [(name, first, scores, largest(scores)) for name, scores in (first.totals or {first.title: first.scores}).items()]
-    left, top = 16 + 7.6 * max(len(line[0]) for line in lines), 16 + 7.2 * min(20, max(len(label) for label in first.labels))
+    left, top = 16 + 7.6 * max(len(line[0]) for line in lines), 16 + 7.2 * min(20, max(map(len, first.labels), default=0))
     width, height = left + cell * len(first) + 16, top + cell * len(lines) + 44
+    origin = {key: record(heats[0])[key] for key in ("model", "revision", "target", "score", "options")}
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
            f'font-family="system-ui, sans-serif" font-size="13" fill="#1c1b1a">',
-           f"<title>{escape(first.title)}: {escape(first.target)}</title>",
-           f"<desc>{escape(json.dumps({key: value for key, value in record(heats[0]).items() if key in ('model', 'revision', 'target', 'score', 'options')}, ensure_ascii=False))}</desc>",
+           f"<title>{escape(visible(first.title))}: {escape(visible(first.target))}</title>",
+           f"<desc>{escape(json.dumps(origin))}</desc>",
            '<rect width="100%" height="100%" fill="#fff"/>']
     for i, label in enumerate(first.labels):
         x = left + cell * (i + 0.5)
         out.append(f'<text transform="translate({x + 4:.0f} {top - 6:.0f}) rotate(-90)">{escape(visible(label)[:20])}</text>')
     for k, (name, heat, scores, scale) in enumerate(lines):
         y = top + cell * k
-        out.append(f'<text x="{left - 8:.0f}" y="{y + cell * 0.65:.0f}" text-anchor="end">{escape(name)}</text>')
+        out.append(f'<text x="{left - 8:.0f}" y="{y + cell * 0.65:.0f}" text-anchor="end">{escape(visible(name))}</text>')
         for i, score in enumerate(scores.tolist()):
             kind, share = paint(heat, score, scale)
             out.append(f'<rect x="{left + cell * i + 1:.0f}" y="{y + 1:.0f}" width="{cell - 2}" height="{cell - 2}" rx="4" '
                        f'fill="{COLOURS[kind.split()[0]]}" fill-opacity="{share:.3f}" stroke="#e4e0da">'
-                       f"<title>{escape(visible(heat.labels[i]))}: {escape(heat.in_words(score))}</title></rect>")
+                       f"<title>{escape(visible(heat.labels[i]))}: {escape(visible(heat.in_words(score)))}</title></rect>")
     signed = next((heat for heat in shown if heat.signed), None)
     words = f"blue: {signed.poles[0]} · orange: {signed.poles[1]}" if signed else "darker: more (how much, not which way)"
-    out.append(f'<text x="16" y="{height - 14:.0f}" fill="#5c5853">{escape(words)} · {escape(first.model)}</text></svg>')
+    out.append(f'<text x="16" y="{height - 14:.0f}" fill="#5c5853">{escape(visible(words))} · {escape(visible(first.model))}</text></svg>')
     return "\n".join(out)

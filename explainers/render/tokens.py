@@ -25,6 +25,7 @@ STRONG = 0.6        # share of the largest |score| from which a sign is drawn, s
 FAINT = 0.05        # in strips, words below this share are plain text
 
 NBSP = "\u00a0"
+UNWRITABLE = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 #: How Gradio, JupyterLab, VS Code and Colab say that their page is dark.
 DARK_HOSTS = ':is(.dark, [data-jp-theme-light="false"], body.vscode-dark, html[theme="dark"])'
@@ -142,8 +143,8 @@ def number(score: float) -> str:
 
 
 def visible(label: str) -> str:
-    """A label that can be seen: control characters as their pictures, nothing as an open box."""
-    return "".join(chr(0x2400 + ord(c)) if ord(c) < 32 else c for c in label) or "␣"
+    """A label that can be seen and written: control characters as their pictures, what no file may hold as �, nothing as ␣."""
+    return "".join(chr(0x2400 + ord(c)) if ord(c) < 32 else "�" if UNWRITABLE.match(c) else c for c in label) or "␣"
 
 
 def describe(heat: Heatmap, i: int, score: float) -> str:
