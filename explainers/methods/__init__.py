@@ -10,7 +10,7 @@ from .occlusion import occlusion
 from .registry import METHODS, Card, Method, Option, find
 
 __all__ = [
-    "METHODS", "Card", "Method", "Option", "find",
-    "attcat", "attgrads", "attn_gradcam", "cat", "gae", "gradient", "grads", "input_x_gradient", "integrated_gradients",
+    "METHODS", "Card", "Method", "Option",
+    "attcat", "attgrads", "attn_gradcam", "cat", "find", "gae", "gradient", "grads", "input_x_gradient", "integrated_gradients",
     "occlusion", "raw_attention", "rollout", "smoothgrad",
 ]
