@@ -37,6 +37,7 @@ LAYERED = [(method.title, method.key) for method in TEXT_METHODS if method.run_l
 FIRST = ["attcat", "integrated_gradients", "occlusion", "gae", "rollout", "raw_attention"]
 PREDICTED, NOTHING = "predicted", "nothing"
 MOST_CLASSES = 2000         # a language model's vocabulary would not fit a menu
+FILES = tempfile.TemporaryDirectory()     # files that visitors ask for; gone when the server stops
 LINK_LIMIT = 2000           # characters of text that a link carries
 
 
@@ -44,13 +45,16 @@ LINK_LIMIT = 2000           # characters of text that a link carries
 
 @lru_cache(maxsize=2)
 def model_of(name: str) -> ex.Model:
-    """A bundled model or one from the Hub. Folders are for Python and the command line: visitors get no look at this machine's disk."""
-    if name not in ex.BUNDLED and (name.startswith((".", "/", "~", "\\")) or Path(name).exists()):
-        raise ex.ModelUnavailable("On this page a model is a bundled one or the id of one on the Hub, such as owner/name.")
+    """The bundled model for single texts, or one from the Hub. Folders are for Python and the command line: visitors get no
+    look at this machine's disk."""
+    if name in ex.BUNDLED and name != "sentiment":
+        raise ex.ModelUnavailable(f"{name} reads two texts at once; this page explains one. Python and the command line take pairs.")
+    if name != "sentiment" and (len(name) > 100 or name.startswith((".", "/", "~", "\\")) or Path(name).exists()):
+        raise ex.ModelUnavailable("On this page a model is the bundled one or the id of one on the Hub, such as owner/name.")
     model = ex.load(name)
-    if model.anatomy.sees != "text" or len(model.labels) > MOST_CLASSES:
-        what = "sees pictures" if model.anatomy.sees != "text" else f"chooses among {len(model.labels):,} classes"
-        raise ex.ModelUnavailable(f"{name} {what}; this page explains classifiers of text with at most {MOST_CLASSES:,} classes.")
+    if not type(model.net).__name__.endswith("ForSequenceClassification") or model.anatomy.sees != "text" or len(model.labels) > MOST_CLASSES:
+        raise ex.ModelUnavailable(f"{name} is a {type(model.net).__name__} of {len(model.labels):,} labels; "
+                                  f"this page explains classifiers of text with at most {MOST_CLASSES:,} classes.")
     return model
 
 
@@ -60,7 +64,7 @@ def trace_of(model: str, text: str, target) -> tuple:
     return coded, model_of(model).trace(coded, target)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 @gpu
 def heatmap_of(model: str, text: str, target, method: str) -> ex.Heatmap:
     return ex.explain_trace(model_of(model), *trace_of(model, text, target), method)
@@ -105,15 +109,25 @@ def run(text, model, target, versus, layered, merge, specials, palette, *familie
             heats.append(heatmap_of(model, text, goal, key))
             waiting = [ex.METHODS[other].title for other in keys[i + 1:]]
             panel = keep if i else tokens.layer_panel(heatmap_of(model, text, goal, layered), slider=True, **look)
-            yield refusal(), refusal(), bar, tokens.fragment(heats, waiting=waiting, layers=False, **look), panel
+            yield refusal(), keep, bar, tokens.fragment(heats, waiting=waiting, layers=False, **look), panel
     except ex.ModelUnavailable as error:
         yield refusal(), refusal(str(error)), keep, keep, keep
     except ex.Refusal as error:
-        yield refusal(str(error)), refusal(), keep, keep, keep
+        yield refusal(str(error)), keep, keep, keep, keep
     except Exception:
         logging.exception("explaining failed")
         wrong = "Something went wrong here, not with your text; it has been logged. Another method or model may work."
-        yield refusal(wrong), refusal(), keep, keep, keep
+        yield refusal(wrong), keep, keep, keep, keep
+
+
+def latest(turn: list, *question):
+    """`run`, until something newer was asked: an older answer never overwrites a newer one."""
+    turn[0] += 1
+    mine = turn[0]
+    for answer in run(*question):
+        if turn[0] != mine:
+            return
+        yield answer
 
 
 def show_layers(text, model, target, versus, layered, merge, specials, palette, *families):
@@ -147,8 +161,10 @@ def restore(request: gr.Request):
     model, note = asked.get("model", "sentiment")[:200], ""
     try:
         labels = list(model_of(model).labels.values())
-    except ex.Refusal as error:
-        note = f"{error} The bundled model is shown instead."
+    except Exception as error:
+        if not isinstance(error, ex.Refusal):
+            logging.exception("loading %r failed", model)
+        note = f"{error if isinstance(error, ex.Refusal) else 'This model could not be loaded.'} The bundled model is shown instead."
         model, labels = "sentiment", list(model_of("sentiment").labels.values())
     keys = [key for key in asked.get("methods", "").split(",") if key in ex.METHODS] or FIRST
     layered = asked.get("layers", "attcat")
@@ -165,11 +181,14 @@ def write_file(suffix, text, model, target, versus, *families):
     """The comparison as a file; a single method brings its layers along."""
     try:
         goal, keys = goal_of(model, text or "", target, versus), in_order(families)
-        path = Path(tempfile.mkdtemp()) / f"explanation{suffix}"
+        path = Path(tempfile.mkdtemp(dir=FILES.name)) / f"explanation{suffix}"
         export.save([heatmap_of(model, text or "", goal, key) for key in keys], path)
         return refusal(), gr.update(value=str(path), visible=True)
     except ex.Refusal as error:
         return refusal(str(error)), gr.skip()
+    except Exception:
+        logging.exception("writing a file failed")
+        return refusal("The file could not be written; the reason has been logged."), gr.skip()
 
 
 def explain_api(text: str, model: str = "sentiment", method: str = "attcat", target: str = "") -> dict:
@@ -267,16 +286,17 @@ with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=
                     suffix = gr.Radio([".html", ".svg", ".csv", ".json"], value=".html", label="A file with the numbers, model, target and options inside")
                     write = gr.Button("Write the file")
                     file = gr.File(label="Ready", visible=False)
-    gr.HTML('<footer><p>Texts are held in memory only. Agreement between methods is a hint, not a proof.</p></footer>', elem_id="foot")
+    gr.HTML('<footer><p>What you type goes to this server and to nobody else. Agreement between methods is a hint, not a proof.</p></footer>', elem_id="foot")
 
     # ------------------------------------------------------------------------------------------------ events
+    turn = gr.State([0])
     question = [text, model, target, versus, layered, merge, specials, palette, *families]
     answer = [text_refusal, model_refusal, said, compared, panel]
     quiet = {"show_progress": "minimal", "show_progress_on": [go], "api_visibility": "private"}
 
     def explaining(after):
         """Run `after` something happened, then write the link."""
-        after(run, question, answer, **quiet).then(None, question, link, js=LINK, api_visibility="private")
+        after(latest, [turn, *question], answer, **quiet).then(None, question, link, js=LINK, api_visibility="private")
 
     explaining(partial(gr.on, [go.click, text.submit, target.input, versus.input, merge.input, specials.input, palette.input,
                                *(family.input for family in families)], trigger_mode="always_last"))
@@ -295,4 +315,4 @@ demo.queue(max_size=64, default_concurrency_limit=4)
 if __name__ == "__main__":
     # in the head, as it is: Gradio rewrites the selectors of css=, and then no rule finds the page's .dark
     styles = tokens.stylesheet(controls=True) + (ASSETS / "page.css").read_text(encoding="utf-8")
-    demo.launch(theme=THEME, head=f"<style>{styles}</style>", footer_links=["api", "settings"])
+    demo.launch(theme=THEME, head=f"<style>{styles}</style>", footer_links=["api", "settings"], max_file_size="1mb")

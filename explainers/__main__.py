@@ -15,21 +15,25 @@ def explain(args) -> str:
 
     from .explanation import Comparison, predict, stream
     from .models import load
-    from .render.export import save, to_json
+    from .render.export import save, to_json, write, writer_for
+    from .render.tokens import page
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     text = sys.stdin.read() if args.text == "-" else args.text
     given = text if args.pair is None else (text, args.pair)
+    if args.save:
+        writer_for(args.save)                                  # refuse before the model runs
     model = load(args.model, revision=args.revision)
     keys = args.method or ["attcat"]
     options = dict(option_of(one) for one in args.option)
     if options and len(keys) > 1:
         raise Refusal("Options belong to one method: give a single --method with them.")
     heats = Comparison(stream(model, given, keys, args.target, **options))
-    for path in (args.html, args.save):
-        if path:
-            save(heats, path)
+    if args.html:
+        write(page(heats), args.html)
+    if args.save:
+        save(heats, args.save)
     if args.json:
         return to_json(heats)
     said = predict(model, given)
@@ -117,6 +121,9 @@ def main(arguments: list[str] | None = None) -> int:
     menu.add_argument("--markdown", action="store_true", help="as the README's table")
 
     args = parser.parse_args(arguments)
+    for stream in (sys.stdin, sys.stdout):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")                # odd bytes in a pipe, a terminal that cannot draw a bar
     try:
         print(args.run(args))
     except Refusal as refusal:

@@ -130,6 +130,6 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **option
         score=float(trace.score), signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
         poles=trace.target.poles, rows=None if rows is None else rows.detach().cpu(), row_labels=names,
         totals={name: total.detach().cpu() for name, total in chosen.totals(trace, **options).items()}, text=coded.text, spans=coded.spans, words=coded.words,
-        options=given, facts=facts, notes=notes, cost=chosen.passes.replace("n", str(int((~coded.special).sum()))),
+        options=given, facts=facts, notes=notes, cost=chosen.cost_of(given, int((~coded.special).sum())),
         model=model.name, revision=model.revision,
     )

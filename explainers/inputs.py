@@ -11,6 +11,8 @@ from .errors import Refusal
 #: Words that tokenizers cut at the apostrophe although readers do not: didn't, l'homme.
 APOSTROPHE = re.compile(r"(?<!\w)\w++(?:['’]\w++)+")     # possessive: a megabyte without a space stays linear
 
+MOST_CHARACTERS = 2_000_000
+
 #: Characters that draw nothing: controls, zero-width joiners and spaces, direction marks. They alone are no text.
 INVISIBLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 
@@ -66,8 +68,7 @@ def from_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     if model.max_tokens and len(ids) > model.max_tokens:
         raise Refusal(f"This model reads at most {model.max_tokens} tokens; these tensors hold {len(ids)}.")
     config = model.tower.config
-    known = set(model.tokenizer.all_special_ids) if model.tokenizer else {
-        getattr(config, f"{kind}_token_id", None) for kind in ("bos", "eos", "pad", "cls", "sep")}
+    known = {getattr(model.tokenizer or config, f"{kind}_token_id", None) for kind in ("bos", "eos", "pad", "cls", "sep")}
     labels = model.tokenizer.convert_ids_to_tokens(ids) if model.tokenizer else [str(i) for i in ids]
     return Encoded(tensors, labels, torch.tensor([i in known for i in ids]))
 
@@ -83,6 +84,8 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
     for text, what in zip(texts, ("text",) if len(texts) == 1 else ("first text", "second text")):
         if not INVISIBLE.sub("", text):
             raise Refusal(f"The {what} is empty: type something to explain.")
+    if sum(map(len, texts)) > MOST_CHARACTERS:
+        raise Refusal(f"This text has {sum(map(len, texts)):,} characters; at most {MOST_CHARACTERS:,} can be read.")
     texts = tuple(text.encode("utf-8", "replace").decode() for text in texts)  # lone surrogates break tokenizers
     coded = model.tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
     length, limit = len(coded["input_ids"]), model.max_tokens
@@ -96,7 +99,7 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
         raise Refusal("The tokenizer finds nothing to read in this text.")
     starts = [0, len(texts[0]) + 1]
     spans = [None if s is None else (a + starts[s], b + starts[s]) for (a, b), s in zip(offsets, sequence)]
-    text = "\n".join(texts)
+    text = "\n".join(texts)[:max(span[1] for span in spans if span)]      # what was left out is not carried along
     return Encoded(
         tensors={name: torch.tensor([ids], device=model.net.device) for name, ids in coded.items()},
         labels=model.tokenizer.convert_ids_to_tokens(coded["input_ids"]),

@@ -5,13 +5,14 @@ folder of `assets/models`.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, reduce
 from pathlib import Path
 
 import torch
 import transformers
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -183,6 +184,10 @@ class Model:
             raise Refusal("Only tokens of text can be blanked so far.")
         copies = {name: tensor.expand(len(where), -1) if tensor.shape == inputs["input_ids"].shape else tensor
                   for name, tensor in inputs.items()}
+        if self.anatomy.lost_positions:     # RoBERTa reads positions off the ids: a blank must not move the others
+            real = self.real(inputs, where.shape[-1])
+            positions = (real.cumsum(-1) * real + self.anatomy.lost_positions - 1).expand(len(where), -1)
+            copies = copies | {"position_ids": inputs.get("position_ids", positions)}
         return copies | {"input_ids": copies["input_ids"].masked_fill(where, self.blank(fill))}
 
     def blank(self, fill: str) -> int:
@@ -228,21 +233,19 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     source is the name of a bundled model ("sentiment", "paraphrase", "inference", "question-answering"), a folder in
     Hugging Face layout, the id of a model on the Hugging Face Hub, or a `transformers` model that you loaded. Only
     safetensors are read and no code from a repository is run. A GPU is used when there is one, unless `device` says
-    otherwise. `tower` ("vision" or "text") chooses the side of a dual encoder.
+    otherwise; weights from files become float32, unless `dtype` says otherwise. `tower` ("vision" or "text") chooses the side of a dual encoder.
 
     A model that you pass in is put in evaluation mode and gets this package's attention function, which computes what
     "eager" attention does. Raises `ModelUnavailable` with the reason in plain words.
     """
     if isinstance(source, PreTrainedModel):
         net, name, revision = source, source.config.name_or_path or type(source).__name__, revision or ""
-    elif not isinstance(source, str | Path) or not str(source).strip():
+    elif not isinstance(source, str | Path) or not (name := str(source).strip()):
         raise ModelUnavailable("A model is a bundled name, a folder, a Hub id or a transformers model.")
-    elif str(source) in BUNDLED:
-        net, name = bundled(str(source)), str(source)
-        tokenizer, revision = tokenizer or bundled_tokenizer(), revision or "bundled"
+    elif name in BUNDLED:
+        net, tokenizer, revision = bundled(name), tokenizer or bundled_tokenizer(), "bundled"
     else:
-        name = str(source).strip()
-        net, tokenizer, processor, revision = from_files(name, tokenizer, processor, revision)
+        net, tokenizer, processor, revision = from_files(name, tokenizer, processor, revision, dtype or torch.float32)
     anatomy = anatomy_of(net, tower)
     net.to(device=device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype=dtype).eval()
     model = Model(net, anatomy, tokenizer, processor, name, revision)
@@ -252,8 +255,13 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
 
 def anatomy_of(net: PreTrainedModel, tower: str | None) -> Anatomy:
     kind = net.config.model_type + (f".{tower}" if tower else "")
+    sides = [name.split(".")[1] for name in ANATOMIES if name.startswith(f"{net.config.model_type}.")]
+    if kind not in ANATOMIES and sides:
+        raise ModelUnavailable(f"Models of type {net.config.model_type!r} have several towers: load them with tower={' or '.join(map(repr, sides))}.")
     if kind not in ANATOMIES:
         raise unsupported(kind)
+    if kind == "gpt2" and "ForSequenceClassification" in type(net).__name__:
+        raise ModelUnavailable("GPT-2 with a classification head cannot be traced yet; GPT-2 language models can.")
     try:
         part(net, ANATOMIES[kind].tower)
     except AttributeError:
@@ -298,10 +306,11 @@ def bundled(task: str) -> PreTrainedModel:
     return net.requires_grad_(False)
 
 
-def from_files(name: str, tokenizer, processor, revision):
+def from_files(name: str, tokenizer, processor, revision, dtype):
     """Network, tokenizer, processor and revision from a folder or the Hub: the cache first, then the network once."""
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if is_folder(folder):
+        revision = None
         source, where = str(folder), {"local_files_only": True}
         if not any(folder.glob("*.safetensors")):
             raise ModelUnavailable(f"The folder {name} holds no .safetensors file; other formats can run code and are not read.")
@@ -310,12 +319,11 @@ def from_files(name: str, tokenizer, processor, revision):
             raise ModelUnavailable(f"There is no folder {name[:200]}.")
         source, where = name, {"revision": revision, "local_files_only": in_cache(name, revision)}
         if not where["local_files_only"]:
-            revision = ask_hub(name, revision)
-            where["revision"] = revision
+            ask_hub(name, revision)
     try:
         kind, architecture = read_config(source, where)
         net, report = architecture.from_pretrained(
-            source, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **where)
+            source, use_safetensors=True, trust_remote_code=False, output_loading_info=True, dtype=dtype, **where)
         if report["missing_keys"]:
             raise ModelUnavailable(
                 f"{name} lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}: its scores would be random.")
@@ -327,12 +335,12 @@ def from_files(name: str, tokenizer, processor, revision):
         raise ModelUnavailable(f"A settings file of {name} is damaged and cannot be read.") from error
     except Refusal:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError) as error:
         cause = next((e for e in causes(error) if isinstance(e, SafetensorError)), None)
         if cause:
             raise ModelUnavailable(f"A file of {name} is damaged ({cause}); download it again.") from error
         raise ModelUnavailable(f"{name} could not be loaded: {str(error).splitlines()[0][:300]}") from error
-    return net, tokenizer, processor, revision or getattr(net.config, "_commit_hash", None) or "local"
+    return net, tokenizer, processor, getattr(net.config, "_commit_hash", None) or revision or "local"
 
 
 def is_folder(path: Path) -> bool:
@@ -366,24 +374,31 @@ def tokenizer_of(source: str, where: dict) -> PreTrainedTokenizerBase | None:
     """The model's tokenizer; None when its folder has none (tensors can still be traced)."""
     if Path(source).is_dir() and not any((Path(source) / name).exists() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
         return None
-    return AutoTokenizer.from_pretrained(source, trust_remote_code=False, **where)
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **where)
+    if not tokenizer.is_fast:
+        raise ModelUnavailable(f"{source} has no fast tokenizer, so its tokens cannot be placed in the text.")
+    return tokenizer
 
 
 def in_cache(name: str, revision: str | None) -> bool:
+    """Whether settings and weights of a Hub model are on this machine."""
     try:
-        transformers.AutoConfig.from_pretrained(name, revision=revision, local_files_only=True)
-    except (OSError, ValueError):
+        found = [try_to_load_from_cache(name, file, revision=revision)
+                 for file in ("config.json", "model.safetensors", "model.safetensors.index.json")]
+    except HFValidationError:
         return False
-    return True
+    return isinstance(found[0], str) and any(isinstance(path, str) for path in found[1:])
 
 
-def ask_hub(name: str, revision: str | None) -> str:
-    """The commit of a Hub model that is there, open, and in safetensors; otherwise the reason, within seconds.
+def ask_hub(name: str, revision: str | None) -> None:
+    """Make sure that a Hub model is there, open to this reader, and in safetensors; otherwise the reason, within seconds.
 
     Without this question `from_pretrained` retries for half a minute when there is no network.
     """
     try:
         info = HfApi().model_info(name, revision=revision, timeout=5)
+        if info.gated:
+            HfApi().auth_check(name)
     except HFValidationError:
         raise ModelUnavailable(
             f"{name[:100]!r} is neither a bundled model ({', '.join(BUNDLED)}), nor a folder, nor a Hub id like owner/name.") from None
@@ -401,11 +416,8 @@ def ask_hub(name: str, revision: str | None) -> str:
         if "httpx" in type(error).__module__ or "requests" in type(error).__module__:
             raise offline(name) from error
         raise
-    if info.gated:
-        raise ModelUnavailable(f"{name} is gated: its owner wants you to accept terms on the Hub first, then log in.")
     if not any(file.rfilename.endswith(".safetensors") for file in info.siblings or []):
         raise ModelUnavailable(f"{name} has no safetensors file; other formats can run code and are not read.")
-    return info.sha
 
 
 def offline(name: str) -> ModelUnavailable:

@@ -148,7 +148,7 @@ def index_of(target, labels: dict[int, str]) -> int:
         folded = [index for index, name in labels.items() if name.casefold() == target.casefold()]
         if exact or folded:
             return (exact or folded)[0]
-        if not target.strip().isdigit():
+        if not target.strip().isdecimal():
             raise nearest(target, labels.values(), "class")
         target = int(target)
     if target not in labels:

@@ -73,38 +73,40 @@ AttentionMaskInterface.register("explainers", eager_mask)  # without it GPT-2 lo
 def wire(net, blocks: nn.ModuleList, attentions: Sequence[nn.Module]) -> None:
     """Teach `blocks` of `net` to write on the tape that a call carries. Wiring twice changes nothing."""
 
-    def on_entry(block, args, kwargs):
-        tape = kwargs.pop("tape", None)
-        if tape is None or tape.blocks is not blocks:       # none, or the other tower's
-            return args, kwargs
-        if block is blocks[0]:
-            entry = tape.edit("entry", args[0])
-            tape.shape = tuple(entry.shape[:2])
-            args = (tape.write("hidden", entry), *args[1:])
-        tape.rest.append((args[1:], dict(kwargs)))
-        return args, kwargs | {"on_tape": tape}
-
-    def on_exit(block, args, kwargs, output):
-        tape = kwargs.get("on_tape")
-        if tape is not None:
-            return tape.write("hidden", output)
-
-    def on_attention(module, args, kwargs):
-        tape = kwargs.get("on_tape")
-        if tape is None:
-            return None
-        if args:
-            return (tape.write("normed", args[0]), *args[1:]), kwargs
-        return args, kwargs | {"hidden_states": tape.write("normed", kwargs["hidden_states"])}
-
     net.set_attn_implementation("explainers")
-    if getattr(blocks, "wired", False):
-        return
-    blocks.wired = True
     for block, inner in zip(blocks, attentions):
-        block.register_forward_pre_hook(on_entry, with_kwargs=True)
-        block.register_forward_hook(on_exit, with_kwargs=True)
-        inner.register_forward_pre_hook(on_attention, with_kwargs=True)
+        if not getattr(block, "wired", False):
+            block.wired = True
+            block.register_forward_pre_hook(on_entry, with_kwargs=True)
+            block.register_forward_hook(on_exit, with_kwargs=True)
+            inner.register_forward_pre_hook(on_attention, with_kwargs=True)
+
+
+def on_entry(block, args, kwargs):
+    tape = kwargs.pop("tape", None)
+    if tape is None or not any(block is other for other in tape.blocks):    # none, or the other tower's
+        return args, kwargs
+    if block is tape.blocks[0]:
+        entry = tape.edit("entry", args[0])
+        tape.shape = tuple(entry.shape[:2])
+        args = (tape.write("hidden", entry), *args[1:])
+    tape.rest.append((args[1:], dict(kwargs)))
+    return args, kwargs | {"on_tape": tape}
+
+
+def on_exit(block, args, kwargs, output):
+    tape = kwargs.get("on_tape")
+    if tape is not None:
+        return tape.write("hidden", output)
+
+
+def on_attention(module, args, kwargs):
+    tape = kwargs.get("on_tape")
+    if tape is None:
+        return None
+    if args:
+        return (tape.write("normed", args[0]), *args[1:]), kwargs
+    return args, kwargs | {"hidden_states": tape.write("normed", kwargs["hidden_states"])}
 
 
 @dataclass(frozen=True, eq=False)

@@ -151,6 +151,16 @@ STRONGEST = """() => {
   document.querySelectorAll('.xp-t, td.pos, td.neg').forEach(cell => cell.style.setProperty('--a', 1));
 }"""
 
+#: What sticks out of the window, and the window's own overflow; wide tables have scrollers of their own.
+CUT = """() => {
+  const parts = [...document.querySelectorAll('h1, .xp, .xp > *, .block, button, input, textarea, label, .refusal')];
+  const out = parts.filter(one => one.checkVisibility() && !one.closest('.xp-scroll, .xp-wide')).filter(one => {
+    const box = one.getBoundingClientRect();
+    return box.width > 1 && (box.right > innerWidth + 1 || box.left < -1);
+  }).map(one => `${one.tagName}#${one.id}.${one.className} ends at ${Math.round(one.getBoundingClientRect().right)}`);
+  return document.documentElement.scrollWidth > innerWidth ? [`the page is ${document.documentElement.scrollWidth} wide`, ...out] : out;
+}"""
+
 LUMINANCE = """(element) => {
   const [r, g, b] = getComputedStyle(element).backgroundColor.match(/[\\d.]+/g).map(value => value / 255)
     .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);

@@ -15,6 +15,17 @@ def slope_at(trace, entry: torch.Tensor) -> torch.Tensor:
     return trace.again(entry=lambda _: entry[None]).grad.hidden[0]
 
 
+def blanked(trace, places: list[int], blank: int) -> dict:
+    """The input with `places` blanked and every token where it was: RoBERTa would count positions anew at each padding token."""
+    ids = trace.run.inputs["input_ids"].clone()
+    for i in places:
+        ids[0, i] = blank
+    inputs = trace.run.inputs | {"input_ids": ids}
+    if trace.run.model.net.config.model_type == "roberta":
+        inputs["position_ids"] = torch.tensor([[2 + i for i in range(len(ids[0]))]])
+    return inputs
+
+
 def gradient(trace, order: int = 2) -> list[float]:
     scores = []
     for slopes in trace.grad.hidden[0].tolist():
@@ -28,11 +39,8 @@ def input_x_gradient(trace) -> list[float]:
 
 def integrated_gradients(trace, steps: int, blank: int) -> list[float]:
     """Eq. 1 of Sundararajan et al. by Gauss-Legendre quadrature, from the same text with every word blanked."""
-    ids = trace.run.inputs["input_ids"].clone()
-    for i, special in enumerate(trace.special.tolist()):
-        if not special:
-            ids[0, i] = blank
-    start = trace.again(inputs=trace.run.inputs | {"input_ids": ids}).hidden[0]
+    words = [i for i, special in enumerate(trace.special.tolist()) if not special]
+    start = trace.again(inputs=blanked(trace, words, blank)).hidden[0]
     end = trace.hidden[0]
     scores = [0.0] * len(end)
     for node, weight in zip(*np.polynomial.legendre.leggauss(steps)):
@@ -62,10 +70,7 @@ def occlusion(trace, blank: int, window: int) -> list[float]:
     windows = [words[first:first + window] for first in range(max(1, len(words) - window + 1))]
     lost = []
     for hidden in windows:
-        ids = trace.run.inputs["input_ids"].clone()
-        for i in hidden:
-            ids[0, i] = blank
-        lost.append(float(trace.score - trace.again(inputs=trace.run.inputs | {"input_ids": ids}).score))
+        lost.append(float(trace.score - trace.again(inputs=blanked(trace, hidden, blank)).score))
     scores = []
     for i in range(len(trace.special)):
         holding = [loss for loss, hidden in zip(lost, windows) if i in hidden]

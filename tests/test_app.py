@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from browser import CONTRAST, FLAGS, LAYERS, LUMINANCE, PATIENCE, ROOT, SHOWN, STRONGEST, Server, foreign, missing
+from browser import CONTRAST, CUT, FLAGS, LAYERS, LUMINANCE, PATIENCE, ROOT, SHOWN, STRONGEST, Server, foreign, missing
 
 import explainers as ex
 from explainers.render import tokens
@@ -582,7 +582,7 @@ def test_typed_text_stays_text(visit, sentiment, text):
     assert page.locator("#panel :is(script, img, svg, iframe)").count() == 0
     direction = page.locator("#compared .xp-prose").first.evaluate("prose => getComputedStyle(prose).direction")
     assert direction == ("rtl" if "هذا" in text else "ltr")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(CUT) == []
 
 
 @browser_test
@@ -626,7 +626,7 @@ def test_a_very_long_text_becomes_strips_and_says_what_was_left_out(visit, senti
     assert any(f"{left_out:,} more were left out" in note for note in shown["notes"])
     tab(page, "Layers")
     assert "Explain a shorter text" in page.evaluate(LAYERS)["text"]
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(CUT) == []
     page.screenshot(path=pictures / "long_text_light.png")
 
 
@@ -714,7 +714,7 @@ def test_a_saved_page_needs_nothing_and_follows_the_reader_s_system(chromium, se
         assert faint(page, ".xp") == []
         card = page.locator(".xp").first.evaluate(LUMINANCE)
         assert card < 0.05 if scheme == "dark" else card > 0.9
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate(CUT) == []
         page.screenshot(path=pictures / f"saved_{scheme}.png", full_page=True)
         context.close()
 
@@ -726,7 +726,7 @@ def test_a_phone(visit, pictures):
     for name in ("Compare", "Layers", "Methods", "Share"):
         tab(page, name)
         page.wait_for_timeout(100)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        assert page.evaluate(CUT) == [], name
         page.screenshot(path=pictures / f"{name.lower()}_390.png", full_page=True)
     result, menu = page.locator("#results").bounding_box(), page.locator("#menu").bounding_box()
     assert result["y"] < menu["y"], "the answer comes before the long menus"
@@ -735,7 +735,7 @@ def test_a_phone(visit, pictures):
     tab(page, "Compare")
     explain(page, "b" + "a" * 200 + "d " + "good bad " * 60)
     strips(page, 3)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(CUT) == []
 
 
 @browser_test

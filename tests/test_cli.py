@@ -52,6 +52,11 @@ def refused(capsys):
     return refused
 
 
+def typed(text: str) -> io.TextIOWrapper:
+    """A standard input with `text` in it."""
+    return io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8")
+
+
 def shell(*arguments: str, **more) -> subprocess.CompletedProcess:
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""} | more.pop("env", {})
     return subprocess.run(
@@ -113,7 +118,7 @@ def test_options_reach_the_method(run, sentiment):
 
 
 def test_standard_input_and_other_models(run, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO(TEXT))
+    monkeypatch.setattr("sys.stdin", typed(TEXT))
     assert json.loads(run("explain", "--text", "-", "--json"))["text"] == TEXT
     pair = json.loads(run("explain", "--model", "paraphrase", "--text", "A dull film.", "--pair", "A boring movie.", "--json"))
     assert pair["model"] == "paraphrase" and pair["text"] == "A dull film.\nA boring movie."
@@ -169,7 +174,7 @@ def test_an_unknown_hub_model_is_refused_at_once(refused, monkeypatch):
 
 
 def test_an_empty_standard_input_is_refused(refused, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    monkeypatch.setattr("sys.stdin", typed("\n"))
     assert "empty" in refused("explain", "--text", "-")
 
 

@@ -148,7 +148,7 @@ def test_the_commands_of_the_readme_run(tmp_path, monkeypatch, capsys):
         typed, _, command = line.rpartition("|")
         arguments = shlex.split(command, comments=True)[3:]
         if typed:
-            monkeypatch.setattr("sys.stdin", io.StringIO(shlex.split(typed)[1]))
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(shlex.split(typed)[1].encode())))
         if "path/to/model" in arguments:
             arguments[arguments.index("path/to/model")] = "sentiment"
         assert main(arguments) == 0, line

@@ -121,6 +121,15 @@ def second_stage(data: Path) -> list[tuple[list[Example], int, int]]:
     ]
 
 
+def third_stage(data: Path) -> list[tuple[list[Example], int, int]]:
+    return [
+        (sst2(data / "sst2/train_67k.tsv")[::3], 1, 64),
+        (sst2(data / "sst2/train_sentences.tsv"), 2, 64),
+        (pairs(data / "pairs/MNLI_train.tsv", "inference")[::2], 1, 112),
+        (squad(data / "squad/articles_0_13.json", held_out=False), 1, 256),
+    ]
+
+
 @dataclass(frozen=True)
 class Stage:
     """One run over a schedule: its rows, learning rates, and what its loss adds."""
@@ -133,8 +142,11 @@ class Stage:
     seed: int = 20
 
 
-TRAIN = Stage(first_stage, 6e-5, 5e-4)
-POLISH = Stage(second_stage, 5e-5, 2e-4, r_drop=("inference", "paraphrase"), null_weight=2.5, seed=21)
+STAGES = {
+    1: Stage(first_stage, 6e-5, 5e-4),
+    2: Stage(second_stage, 5e-5, 2e-4, r_drop=("inference", "paraphrase"), null_weight=2.5, seed=21),
+    3: Stage(third_stage, 3e-5, 1e-4, r_drop=("inference", "sentiment"), null_weight=2.5, seed=22),
+}
 
 
 # ------------------------------------------------------------------------------------------------- encoding
@@ -246,15 +258,13 @@ def loss_of(task: str, logits: Tensor, rows: list[dict], batch: dict[str, Tensor
 # ------------------------------------------------------------------------------------------------- commands
 
 def train(args) -> None:
-    """the first stage, from its checkpoint if there is one"""
-    run_stage(TRAIN, FourHeads(args.encoder), args, args.work / "train.pt")
-
-
-def polish(args) -> None:
-    """the second stage, from the end of the first or its own checkpoint"""
+    """a stage: from its own checkpoint, or from the end of the stage before"""
+    stage = STAGES[args.stage]
+    torch.manual_seed(stage.seed)
     model = FourHeads(args.encoder)
-    model.load_state_dict(weights(args.work / "train.pt"))
-    run_stage(POLISH, model, args, args.work / "polish.pt")
+    if args.stage > 1:
+        model.load_state_dict(weights(args.work / f"stage{args.stage - 1}.pt"))
+    run_stage(stage, model, args, args.work / f"stage{args.stage}.pt")
 
 
 def weights(checkpoint: Path) -> dict[str, Tensor]:
@@ -262,7 +272,6 @@ def weights(checkpoint: Path) -> dict[str, Tensor]:
 
 
 def run_stage(stage: Stage, model: FourHeads, args, checkpoint: Path) -> None:
-    torch.manual_seed(stage.seed)
     args.work.mkdir(parents=True, exist_ok=True)
     model.train()
     batches = schedule(stage, args.data, AutoTokenizer.from_pretrained(args.encoder))
@@ -343,7 +352,7 @@ def evaluate(args) -> None:
         "SQuAD v2 held-out articles": squad(args.data / "squad/articles_0_13.json", held_out=True),
     }
     for name, examples in tests.items():
-        model = explainers.load(examples[0].task)
+        model = explainers.load(examples[0].task, device="cpu")
         right = [hit for batch in buckets(examples) for hit in hits(model.net, model.tokenizer, batch)]
         print(f"{name:28s} n {len(right):5d}  {100 * sum(right) / len(right):.1f} %", flush=True)
 
@@ -375,11 +384,12 @@ def hits(net, tokenizer, examples: list[Example]) -> list[bool]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for run, needs in ((train, "encoder data work"), (polish, "encoder data work"), (export, "encoder work out"), (evaluate, "data")):
+    for run, needs in ((train, "encoder data work"), (export, "encoder work out"), (evaluate, "data")):
         command = commands.add_parser(run.__name__, help=run.__doc__.split("\n")[0])
         command.set_defaults(run=run)
         for need in needs.split():
             command.add_argument(f"--{need}", type=Path, required=True)
+    commands.choices["train"].add_argument("--stage", type=int, choices=STAGES, default=1)
     args = parser.parse_args()
     args.run(args)
 

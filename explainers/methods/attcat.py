@@ -23,10 +23,13 @@ def cat_layers(trace: Trace, states: States | None = None) -> Tensor:
     return (hidden * slope).sum(-1)
 
 
+def masked(trace: Trace, mask_specials: bool) -> Trace:
+    return trace.again(hide=trace.special & trace.real) if mask_specials else trace
+
+
 def attcat_layers(trace: Trace, states: States | None = None, mask_specials: bool = False) -> Tensor:
     """AttCAT_l,i = (mean over heads and real queries of A_l[:, q, i]) · CAT_l,i  [layers token]."""
-    if mask_specials:
-        trace = trace.again(hide=trace.special & trace.real)
+    trace = masked(trace, mask_specials)
     received = trace.attention.mean(1)[:, trace.real].mean(1)
     return received * cat_layers(trace, states)
 
@@ -38,7 +41,8 @@ def carried_back(layers: Tensor, trace: Trace) -> Tensor:
 
 
 def attcat_totals(trace: Trace, states: States | None = None, mask_specials: bool = False) -> dict[str, Tensor]:
-    layers = attcat_layers(trace, states, mask_specials)
+    trace = masked(trace, mask_specials)
+    layers = attcat_layers(trace, states)
     return {"Sum": layers.sum(0), "Rollout": carried_back(layers, trace).sum(0)}
 
 
@@ -82,7 +86,8 @@ def attcat(trace: Trace, states: States | None = None, aggregate: Literal["sum",
     product: the layers multiplied, the row that the authors' notebook calls Rollout, whose sign is only a parity);
     mask_specials (close [CLS] and [SEP] to attention while explaining, as every notebook of the authors does).
     """
-    layers = attcat_layers(trace, states, mask_specials)
+    trace = masked(trace, mask_specials)
+    layers = attcat_layers(trace, states)
     if aggregate == "product":
         return layers.prod(0)
     return carried_back(layers, trace).sum(0) if aggregate == "rollout" else layers.sum(0)

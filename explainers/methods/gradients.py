@@ -49,7 +49,7 @@ def input_x_gradient(trace: Trace) -> Tensor:
 
 
 @method("Integrated gradients", family="Input gradients", paper="Sundararajan et al. 2017", url="https://arxiv.org/abs/1703.01365",
-        signed=True, class_specific=True, passes="50F 50B", invariant="completeness", tasks=("text",))
+        signed=True, class_specific=True, passes="{steps}F {steps}B", invariant="completeness", tasks=("text",))
 def integrated_gradients(trace: Trace, steps: int = 50, baseline: Literal["pad", "mask", "unk"] = "pad") -> tuple[Tensor, dict]:
     """Slopes collected on the way from a blank text to this one, so that the shares add up to the score gained.
 
@@ -79,7 +79,7 @@ def integrated_gradients(trace: Trace, steps: int = 50, baseline: Literal["pad",
 
 
 @method("SmoothGrad", family="Input gradients", paper="Smilkov et al. 2017", url="https://arxiv.org/abs/1706.03825", signed=True,
-        class_specific=True, passes="20F 20B")
+        class_specific=True, passes="{samples}F {samples}B")
 def smoothgrad(trace: Trace, samples: int = 20, sigma: float = 0.15, seed: int = 0) -> Tensor:
     """The slope averaged over noisy copies of the input, times the input.
 

@@ -59,7 +59,7 @@ class Method:
 
     signed          a negative number means "away from the target"
     class_specific  another target gives another map
-    passes          forward (F) and backward (B) passes of one explanation, n = number of tokens
+    cost            forward (F) and backward (B) passes of one explanation, n = number of tokens, options in braces
     single_pass     needs nothing but the trace: comparisons share it
     invariant       a law its numbers obey, tested on every model: completeness, rows sum to one, layers sum to the map
     """
@@ -71,7 +71,7 @@ class Method:
     url: str
     signed: bool
     class_specific: bool
-    passes: str
+    cost: str
     tasks: tuple[str, ...]
     invariant: str
     run: Callable = field(repr=False)
@@ -102,6 +102,15 @@ class Method:
     def known_to(self, function: Callable, options: dict) -> dict:
         names = inspect.signature(function).parameters
         return {name: value for name, value in self.read(options).items() if name in names}
+
+    @property
+    def passes(self) -> str:
+        """The cost with default options."""
+        return self.cost_of({})
+
+    def cost_of(self, options: dict, tokens: int | None = None) -> str:
+        values = {name: option.default for name, option in self.options.items()} | options
+        return self.cost.format(**values).replace("n", "n" if tokens is None else str(tokens))
 
     @property
     def single_pass(self) -> bool:

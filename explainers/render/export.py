@@ -18,12 +18,21 @@ COLOURS = {"pos": "#fb923c", "neg": "#60a5fa", "mag": "#a8a29e"}
 def save(heats: Heatmap | Sequence[Heatmap], path) -> None:
     """Write to `path`; its suffix (.html .svg .csv .json) says how. Refuses an unknown suffix."""
     heats = [heats] if isinstance(heats, Heatmap) else list(heats)
+    write(writer_for(path)(heats), path)
+
+
+def writer_for(path):
+    """The function that makes the text of such a file; refuses an unknown suffix."""
     writers = {".html": page, ".svg": to_svg, ".csv": to_csv, ".json": to_json}
-    path = Path(path)
-    if path.suffix.casefold() not in writers:
-        raise Refusal(f"{path.name} could be written as {', '.join(writers)}; {path.suffix or 'no suffix'} is none of them.")
+    suffix = Path(path).suffix.casefold()
+    if suffix not in writers:
+        raise Refusal(f"{Path(path).name} could be written as {', '.join(writers)}; {suffix or 'no suffix'} is none of them.")
+    return writers[suffix]
+
+
+def write(text: str, path) -> None:
     try:
-        path.write_text(writers[path.suffix.casefold()](heats), encoding="utf-8")
+        Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise Refusal(f"{path} could not be written: {error.strerror}.") from error
 

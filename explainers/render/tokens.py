@@ -94,11 +94,11 @@ def layer_panel(heat: Heatmap, *, merge: bool = True, specials: bool = False, pa
     totals = [row(f'<th scope="row">{escape(name)}</th>', seen, scores, largest(scores), "xp-total") for name, scores in seen.totals.items()]
     if totals:
         rows += [f'<tr class="xp-gap" aria-hidden="true"><td colspan="{len(seen) + 1}"></td></tr>', *totals]
+        meaning = {"Sum": "Sum adds the layers up", "Rollout": "Rollout carries each layer's evidence back to the words along attention"}
         says = "Where in the network the evidence appears. The layers share one scale; " + " and ".join(
-            {"Sum": "Sum is the map above", "Rollout": "Rollout carries each layer's evidence back to the words along attention"}[name]
-            for name in seen.totals) + "."
+            meaning[name] + (" and is the map above" if total.equal(seen.scores) else "") for name, total in seen.totals.items()) + "."
     else:
-        says = "The map after each layer, all on one scale; the last row is the map above."
+        says = "The map layer by layer, all on one scale" + ("; the last row is the map above." if seen.rows[-1].equal(seen.scores) else ".")
     control = (
         '<div class="xp-slider"><label>Read one row as text <input type="range" class="xp-range" min="0" '
         f'max="{len(seen.row_labels) + len(totals) - 1}" value="{len(seen.row_labels) - (0 if totals else 1)}" '
@@ -112,7 +112,8 @@ def layer_panel(heat: Heatmap, *, merge: bool = True, specials: bool = False, pa
 
 def page(heats: Sequence[Heatmap], palette: str = "orange-blue") -> str:
     """A whole HTML document, light or dark as the reader's system, with every map, its layers and its origin."""
-    origin = f"{heats[0].model} ({heats[0].revision}), explaining {heats[0].target}, score {heats[0].score:.4g}"
+    origin = "; ".join(f"{heat.title}: {heat.model} ({heat.revision}), explaining {heat.target}, score {heat.score:.4g}"
+                       + "".join(f", {name}={value}" for name, value in heat.options.items()) for heat in heats)
     panels = "".join(layer_panel(heat, palette=palette, style=False) for heat in heats if heat.rows is not None)
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{escape(heats[0].title)}: {escape(heats[0].target)}</title><style>body{{margin:24px auto;max-width:1100px;padding:0 16px;"
