@@ -1,16 +1,16 @@
 """Fine-tune the bundled text model: one MiniLM encoder, four heads (sentiment, paraphrase, inference, question answering).
 
     python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR
-    python training/text.py polish   --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR
+    python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR --stage 2    (then --stage 3)
     python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --out assets/models/text
     python training/text.py evaluate --data DATA_DIR
 
-`train` is the long first stage over everything; `polish` goes on from its end with what the first stage leaves weak:
-pairs with R-Drop (two dropout masks must agree; Liang et al. 2021, eq. 4), questions with unanswerable ones weighted up,
-whole sentences. Each writes a checkpoint in RUN_DIR every few hundred steps and continues from it when started again:
-the whole schedule (which example in which batch at which step) is drawn from the seed before the first step, so a
-resumed run takes the same steps as an uninterrupted one. `export` writes the mean of the two stages' weights, the
-encoder once, in fp16, and one small folder a task. `evaluate` loads what was exported as a user would
+Stage 1 is the long one over everything; 2 and 3 go on from its end with what it leaves weak: pairs, then sentences, with
+R-Drop (two dropout masks must agree; Liang et al. 2021, eq. 4), and questions with unanswerable ones weighted up. Each
+writes a checkpoint in RUN_DIR every few hundred steps and continues from it when started again: the whole schedule
+(which example in which batch at which step) is drawn from the seed before the first step, so a resumed run takes the
+same steps as an uninterrupted one. `export` writes the mean of the last two stages' weights, the encoder once, in
+fp16, and one small folder a task. `evaluate` loads what was exported as a user would
 (`explainers.load`) and prints the numbers of the model card.
 
 DATA_DIR holds  sst2/{train_67k,train_sentences,dev,test_labelled}.tsv  imdb/{train,test_2000}.jsonl.gz
@@ -58,6 +58,7 @@ class Example:
     label: int = 0                                      # a class; unused by question answering
     spans: tuple[tuple[int, int], ...] | None = None    # answers as characters of the context; () = none there
     somewhere: bool = False                             # an answer is in the context, but nobody says where
+    article: str = ""
 
 
 # ----------------------------------------------------------------------------------------------------- data
@@ -90,7 +91,8 @@ def squad(path: Path, held_out: bool) -> list[Example]:
     articles = json.loads(path.read_text())["data"]
     return [
         Example("question-answering", (qa["question"], paragraph["context"]),
-                spans=tuple(sorted({(a["answer_start"], a["answer_start"] + len(a["text"])) for a in qa["answers"]})))
+                spans=tuple(sorted({(a["answer_start"], a["answer_start"] + len(a["text"])) for a in qa["answers"]})),
+                article=article["title"])
         for article in articles if (article["title"] in HELD_OUT_ARTICLES) == held_out
         for paragraph in article["paragraphs"] for qa in paragraph["qas"]
     ]
@@ -317,7 +319,7 @@ def run_stage(stage: Stage, model: FourHeads, args, checkpoint: Path) -> None:
 def export(args) -> None:
     """encoder.safetensors (fp16, without its pooler), the tokenizer, and for each task config.json and head.safetensors."""
     model = FourHeads(args.encoder)
-    stages = [weights(path) for name in ("train", "polish") if (path := args.work / f"{name}.pt").exists()]
+    stages = [weights(path) for stage in STAGES if (path := args.work / f"stage{stage}.pt").exists()][-2:]
     model.load_state_dict({name: sum(stage[name] for stage in stages) / len(stages) for name in stages[0]})
     half = lambda module, prefix: {prefix + name: p.detach().half().contiguous() for name, p in module.state_dict().items()}
     args.out.mkdir(parents=True, exist_ok=True)
@@ -327,9 +329,9 @@ def export(args) -> None:
         folder = args.out / task
         folder.mkdir(exist_ok=True)
         answers = labels is None
-        weights = half(model.heads[task], "qa_outputs." if answers else "classifier.")
-        weights |= {} if answers else half(model.poolers[task], "bert.pooler.")
-        save_file(weights, folder / "head.safetensors", metadata={"format": "pt"})
+        head = half(model.heads[task], "qa_outputs." if answers else "classifier.")
+        head |= {} if answers else half(model.poolers[task], "bert.pooler.")
+        save_file(head, folder / "head.safetensors", metadata={"format": "pt"})
         config = BertConfig.from_pretrained(
             args.encoder, architectures=["BertForQuestionAnswering" if answers else "BertForSequenceClassification"],
             **({} if answers else {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}}))
@@ -351,10 +353,22 @@ def evaluate(args) -> None:
         "SNLI dev": pairs(args.data / "pairs/SNLI_dev.tsv", "inference"),
         "SQuAD v2 held-out articles": squad(args.data / "squad/articles_0_13.json", held_out=True),
     }
+    print("| rows | n | right |\n|---|---|---|")
     for name, examples in tests.items():
         model = explainers.load(examples[0].task, device="cpu")
-        right = [hit for batch in buckets(examples) for hit in hits(model.net, model.tokenizer, batch)]
-        print(f"{name:28s} n {len(right):5d}  {100 * sum(right) / len(right):.1f} %", flush=True)
+        batches = buckets(examples)
+        if name.startswith("SQuAD"):
+            replies = [reply for batch in batches for reply in read_answers(model.net, model.tokenizer, batch)]
+            report(name, [reply.right(reply.plain) for reply in replies])
+            margins = {article: fitted(replies, without=article) for article in HELD_OUT_ARTICLES}
+            report(f"{name}, with a threshold",
+                   [reply.right(None if reply.margin > margins[reply.example.article] else reply.span) for reply in replies])
+        else:
+            report(name, [hit for batch in batches for hit in hits(model.net, model.tokenizer, batch)])
+
+
+def report(name: str, right: list[bool]) -> None:
+    print(f"| {name} | {len(right)} | {100 * sum(right) / len(right):.1f} % |", flush=True)
 
 
 def buckets(examples: list[Example]) -> Iterator[list[Example]]:
@@ -364,21 +378,45 @@ def buckets(examples: list[Example]) -> Iterator[list[Example]]:
 
 
 def hits(net, tokenizer, examples: list[Example]) -> list[bool]:
-    answers = examples[0].task == "question-answering"
     batch = tokenizer(*map(list, zip(*(example.texts for example in examples))), padding=True, max_length=512,
-                      truncation="only_second" if answers else "longest_first", return_offsets_mapping=True, return_tensors="pt")
+                      truncation="longest_first", return_tensors="pt")
+    return [said == example.label for said, example in zip(net(**batch).logits.argmax(-1).tolist(), examples)]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the model answers to one question; None stands for "not in this text"."""
+
+    example: Example
+    plain: tuple[int, int] | None       # both ends by themselves, [CLS] counting as one of the places
+    span: tuple[int, int]               # the best span of the text
+    margin: float                       # how much more [CLS] is than that span
+
+    def right(self, said: tuple[int, int] | None) -> bool:
+        return said in self.example.spans if self.example.spans else said is None
+
+
+def read_answers(net, tokenizer, examples: list[Example]) -> Iterator[Reply]:
+    batch = tokenizer(*map(list, zip(*(example.texts for example in examples))), padding=True, max_length=512,
+                      truncation="only_second", return_offsets_mapping=True, return_tensors="pt")
     offsets = batch.pop("offset_mapping")
     outputs = net(**batch)
-    if not answers:
-        return [p == example.label for p, example in zip(outputs.logits.argmax(-1).tolist(), examples)]
-    found = []
     for i, example in enumerate(examples):
-        allowed = torch.tensor([s == 1 for s in batch.sequence_ids(i)])
-        allowed[0] = True
-        start, end = (logits[i].masked_fill(~allowed, -1e4).argmax().item() for logits in (outputs.start_logits, outputs.end_logits))
-        said = None if start == 0 or end == 0 else (offsets[i, start, 0].item(), offsets[i, end, 1].item())
-        found.append(said in example.spans if example.spans else said is None)
-    return found
+        outside = torch.tensor([s != 1 for s in batch.sequence_ids(i)])
+        start, end = (logits[i].masked_fill(outside, -1e4) for logits in (outputs.start_logits, outputs.end_logits))
+        nothing = (outputs.start_logits[i, 0], outputs.end_logits[i, 0])
+        ordered = (start[:, None] + end).masked_fill(~torch.ones(len(start), len(end)).triu().tril(30).bool(), -1e5)
+        a, b = divmod(int(ordered.argmax()), len(end))
+        place = lambda first, last, i=i: (int(offsets[i, first, 0]), int(offsets[i, last, 1]))
+        plain = None if nothing[0] > start.max() or nothing[1] > end.max() else place(start.argmax(), end.argmax())
+        yield Reply(example, plain, place(a, b), float(sum(nothing) - ordered.max()))
+
+
+def fitted(replies: list[Reply], without: str) -> float:
+    """The margin above which "not in this text" is the better answer, on every article but one."""
+    others = [reply for reply in replies if reply.example.article != without]
+    score = lambda margin: sum(reply.right(None if reply.margin > margin else reply.span) for reply in others)
+    return max((reply.margin for reply in others), key=score)
 
 
 def main() -> None:
