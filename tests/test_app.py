@@ -138,7 +138,7 @@ def test_examples_can_be_explained(app, sentiment):
         assert len(tokens.view(ex.explain(sentiment, text, "raw_attention"))) <= tokens.COLUMNS
 
 
-# ------------------------------------------------------------------------------------------- helpers for the page
+# --------------------------------------------------------------------------------------------- asking the page
 
 browser_test = pytest.mark.browser
 
