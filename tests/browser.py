@@ -37,7 +37,7 @@ class Server:
         self.address = f"http://127.0.0.1:{port}"
         self.log = folder / "server.log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen([sys.executable, str(ROOT / "app.py")], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
