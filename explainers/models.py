@@ -6,6 +6,7 @@ folder of `assets/models`.
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, reduce
 from pathlib import Path
@@ -31,7 +32,7 @@ from transformers.pytorch_utils import Conv1D
 from . import targets
 from .errors import ModelUnavailable, Refusal
 from .inputs import Encoded, encode
-from .trace import Layer, Tape, Trace, trace, wire
+from .trace import Affine, Layer, Tape, Trace, trace, wire
 
 
 @dataclass(frozen=True)
@@ -45,27 +46,53 @@ class Anatomy:
     norm1: str                      # from a block: the LayerNorm of the attention sublayer
     norm2: str                      # from a block: the LayerNorm of the feed-forward sublayer
     norm_first: bool                # pre-LN (x + f(LN x)) or post-LN (LN(x + f(x)))
+    ffn: tuple[str, ...] = ()       # from a block: the two linear maps of the feed-forward sublayer and the function between; () if gated
+    head: tuple[str, ...] = ()      # from the model: the steps from a token's last hidden state to the logits; tanh and relu by name
     readout: str = "first"          # the token the score is read from: first, last (real), or end of text
     sees: str = "text"              # text or image
     lost_positions: int = 0         # rows of the position table that no token can have
 
 
 ANATOMIES = {
-    #                     tower          blocks               attention    w_o                        norm1                         norm2
-    "bert":        Anatomy("bert",        "encoder.layer",     "attention", "attention.output.dense",  "attention.output.LayerNorm", "output.LayerNorm",  False),
-    "roberta":     Anatomy("roberta",     "encoder.layer",     "attention", "attention.output.dense",  "attention.output.LayerNorm", "output.LayerNorm",  False, lost_positions=2),
-    "distilbert":  Anatomy("distilbert",  "transformer.layer", "attention", "attention.out_lin",       "sa_layer_norm",              "output_layer_norm", False),
-    "gpt2":        Anatomy("transformer", "h",                 "attn",      "attn.c_proj",             "ln_1",                       "ln_2",              True, readout="last"),
-    "vit":         Anatomy("vit",         "layers",            "attention", "attention.o_proj",        "layernorm_before",           "layernorm_after",   True, sees="image"),
-    "clip.vision": Anatomy("vision_model", "encoder.layers",   "self_attn", "self_attn.out_proj",      "layer_norm1",                "layer_norm2",       True, sees="image"),
-    "clip.text":   Anatomy("text_model",  "encoder.layers",    "self_attn", "self_attn.out_proj",      "layer_norm1",                "layer_norm2",       True, readout="end of text"),
+    "bert": Anatomy(
+        "bert", "encoder.layer", attention="attention", w_o="attention.output.dense", norm1="attention.output.LayerNorm",
+        norm2="output.LayerNorm", norm_first=False, ffn=("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense"),
+        head=("bert.pooler.dense", "tanh", "classifier")),
+    "roberta": Anatomy(
+        "roberta", "encoder.layer", attention="attention", w_o="attention.output.dense", norm1="attention.output.LayerNorm",
+        norm2="output.LayerNorm", norm_first=False, ffn=("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense"),
+        head=("classifier.dense", "tanh", "classifier.out_proj"), lost_positions=2),
+    "distilbert": Anatomy(
+        "distilbert", "transformer.layer", attention="attention", w_o="attention.out_lin", norm1="sa_layer_norm",
+        norm2="output_layer_norm", norm_first=False, ffn=("ffn.lin1", "ffn.activation", "ffn.lin2"),
+        head=("pre_classifier", "relu", "classifier")),
+    "gpt2": Anatomy(
+        "transformer", "h", attention="attn", w_o="attn.c_proj", norm1="ln_1", norm2="ln_2", norm_first=True,
+        ffn=("mlp.c_fc", "mlp.act", "mlp.c_proj"), readout="last"),
+    "vit": Anatomy(
+        "vit", "layers", attention="attention", w_o="attention.o_proj", norm1="layernorm_before", norm2="layernorm_after",
+        norm_first=True, ffn=("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), sees="image"),
+    "clip.vision": Anatomy(
+        "vision_model", "encoder.layers", attention="self_attn", w_o="self_attn.out_proj", norm1="layer_norm1", norm2="layer_norm2",
+        norm_first=True, ffn=("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), sees="image"),
+    "clip.text": Anatomy(
+        "text_model", "encoder.layers", attention="self_attn", w_o="self_attn.out_proj", norm1="layer_norm1", norm2="layer_norm2",
+        norm_first=True, ffn=("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), readout="end of text"),
 }
 
 BUNDLED = ("sentiment", "paraphrase", "inference", "question-answering")
 
 
+#: Steps of a head that are functions in the model's code, not modules.
+FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "gelu": nn.functional.gelu}
+
+
 def part(module: nn.Module, path: str) -> nn.Module:
     return reduce(getattr, path.split(".") if path else [], module)
+
+
+def affine(module: nn.Module) -> Affine:
+    return Affine(module.weight if isinstance(module, Conv1D) else module.weight.T, module.bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,11 +211,14 @@ class Model:
             raise Refusal("Only tokens of text can be blanked so far.")
         copies = {name: tensor.expand(len(where), -1) if tensor.shape == inputs["input_ids"].shape else tensor
                   for name, tensor in inputs.items()}
-        if self.anatomy.lost_positions:     # RoBERTa reads positions off the ids: a blank must not move the others
-            real = self.real(inputs, where.shape[-1])
-            positions = (real.cumsum(-1) * real + self.anatomy.lost_positions - 1).expand(len(where), -1)
-            copies = copies | {"position_ids": inputs.get("position_ids", positions)}
+        copies = self.placed(copies, self.real(inputs, where.shape[-1]).expand(len(where), -1))
         return copies | {"input_ids": copies["input_ids"].masked_fill(where, self.blank(fill))}
+
+    def placed(self, inputs: dict[str, Tensor], real: Tensor) -> dict[str, Tensor]:
+        """`inputs` with every token's position said. RoBERTa reads positions off the ids: a blank must not move the others."""
+        if not self.anatomy.lost_positions or "position_ids" in inputs:
+            return inputs
+        return inputs | {"position_ids": real.cumsum(-1) * real + self.anatomy.lost_positions - 1}
 
     def blank(self, fill: str) -> int:
         """The id of the mask, padding or unknown token; a model that lacks the wanted one gets the next it has."""
@@ -200,16 +230,35 @@ class Model:
                     return token
         raise Refusal("This model has no token that stands for nothing (no mask, padding, unknown or end token).")
 
+    def embed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """`inputs` with the word embeddings in place of the ids. Positions stay: RoBERTa reads them off the ids."""
+        if self.anatomy.sees != "text" or "input_ids" not in inputs or self.anatomy.readout == "end of text":
+            raise Refusal("Word embeddings can be fed to text models only.")
+        with torch.no_grad():
+            inputs = self.placed(inputs, self.real(inputs, inputs["input_ids"].shape[-1]))
+            embedded = self.net.get_input_embeddings()(inputs["input_ids"])
+        return {name: tensor for name, tensor in inputs.items() if name != "input_ids"} | {"inputs_embeds": embedded}
+
+    @cached_property
+    def head(self) -> list[Affine | Callable] | None:
+        """The steps from a token's last hidden state to the logits, where the anatomy names them."""
+        steps = ("qa_outputs",) if hasattr(self.net, "qa_outputs") else self.anatomy.head
+        try:
+            return [FUNCTIONS.get(step) or affine(part(self.net, step)) for step in steps] or None
+        except AttributeError:
+            return None
+
     def layer(self, block: nn.Module, args: tuple, kwargs: dict) -> Layer:
         names = self.anatomy
-        out = part(block, names.w_o)
-        weight = out.weight if isinstance(out, Conv1D) else out.weight.T     # [in out]
+        out = affine(part(block, names.w_o))
+        up, act, down = (part(block, name) for name in names.ffn) if names.ffn else (None, None, None)
 
         def run(hidden: Tensor, **edits) -> Tensor:
             return block(hidden, *args, **kwargs | {"tape": Tape(self.blocks, edits, record=())})
 
-        return Layer(weight.unflatten(0, (self.tower.config.num_attention_heads, -1)), out.bias,
-                     part(block, names.norm1), part(block, names.norm2), names.norm_first, run)
+        return Layer(out.weight.unflatten(0, (self.tower.config.num_attention_heads, -1)), out.bias,
+                     part(block, names.norm1), part(block, names.norm2), names.norm_first,
+                     up and affine(up), act, down and affine(down), run)
 
 
 def of_one_shape(coded: list[Encoded], rows: int) -> list[list[int]]:

@@ -21,10 +21,14 @@ from transformers.masking_utils import eager_mask
 
 from .errors import Refusal
 
-Edit = Callable[[Tensor], Tensor]
+#: What is done to a tensor on its way; in `attention`, `scores` and `value` also by layer, {layer: function}.
+Edit = Callable[[Tensor], Tensor] | dict[int, Callable[[Tensor], Tensor]]
 
 #: What a pass can write down, as a `Trace` calls it.
 RECORDED = ("attention", "value", "hidden", "normed")
+
+#: What is fed in and can be differentiated by, under the names of `transformers` and of a `Trace`.
+FED = {"pixels": "pixel_values", "embedded": "inputs_embeds"}
 
 
 @dataclass(eq=False)
@@ -38,12 +42,15 @@ class Tape:
     value: list[Tensor] = field(default_factory=list)
     hidden: list[Tensor] = field(default_factory=list)
     normed: list[Tensor] = field(default_factory=list)
-    pixels: list[Tensor] = field(default_factory=list)
     shape: tuple[int, int] = (0, 0)     # examples, tokens
-    rest: list[tuple[tuple, dict]] = field(default_factory=list)
+    runs: list[tuple[nn.Module, tuple, dict]] = field(default_factory=list)     # each block that ran, with its other arguments
+    wakes_at_entry: bool = False        # gradients are off until the first block: see `trace`
 
     def edit(self, name: str, tensor: Tensor) -> Tensor:
-        return self.edits[name](tensor) if name in self.edits else tensor
+        edit = self.edits.get(name)
+        if isinstance(edit, dict):
+            edit = edit.get(len(self.runs) - 1)
+        return tensor if edit is None else edit(tensor)
 
     def write(self, name: str, tensor: Tensor) -> Tensor:
         """Note `tensor`, as a leaf if nothing before it needs a gradient; return what the network must go on with."""
@@ -59,6 +66,8 @@ def attention(module, query, key, value, mask, scaling=None, on_tape=None, dropo
     if on_tape:
         value = on_tape.write("value", on_tape.edit("value", value))
     scores = torch.matmul(query, key.transpose(-2, -1)) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    if on_tape:
+        scores = on_tape.edit("scores", scores)
     probabilities = F.softmax(scores if mask is None else scores + mask, dim=-1)
     if on_tape:
         probabilities = on_tape.write("attention", on_tape.edit("attention", probabilities))
@@ -86,11 +95,13 @@ def on_entry(block, args, kwargs):
     tape = kwargs.pop("tape", None)
     if tape is None or not any(block is other for other in tape.blocks):    # none, or the other tower's
         return args, kwargs
-    if block is tape.blocks[0]:
+    if not tape.runs:
+        if tape.wakes_at_entry:
+            torch.set_grad_enabled(True)
         entry = tape.edit("entry", args[0])
         tape.shape = tuple(entry.shape[:2])
         args = (tape.write("hidden", entry), *args[1:])
-    tape.rest.append((args[1:], dict(kwargs)))
+    tape.runs.append((block, args[1:], dict(kwargs)))
     return args, kwargs | {"on_tape": tape}
 
 
@@ -110,12 +121,24 @@ def on_attention(module, args, kwargs):
 
 
 @dataclass(frozen=True, eq=False)
+class Affine:
+    """x -> x W + b, however the architecture stores it: weight [in out], bias [out] or None."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x @ self.weight if self.bias is None else x @ self.weight + self.bias
+
+
+@dataclass(frozen=True, eq=False)
 class Layer:
     """One block by its parts, the same for every architecture.
 
     w_o [head dim_head dim] and b_o [dim] project the heads' outputs back; norm1 and norm2 are the LayerNorms of the
-    attention and feed-forward sublayers, before them if `norm_first`. `run(hidden [n token dim], value=edit)` gives
-    [n token dim]: this block alone, with the mask of the traced input.
+    attention and feed-forward sublayers, before them if `norm_first`; the feed-forward sublayer is
+    down(act(up(x))), and `up` is None where it is something else (a gated one). `run(hidden [n token dim], value=edit)`
+    gives [n token dim]: this block alone, with the mask of the traced input.
     """
 
     w_o: Tensor
@@ -123,6 +146,9 @@ class Layer:
     norm1: nn.LayerNorm
     norm2: nn.LayerNorm
     norm_first: bool
+    up: Affine | None
+    act: Callable[[Tensor], Tensor] | None
+    down: Affine | None
     run: Callable[..., Tensor] = field(repr=False)
 
 
@@ -136,11 +162,14 @@ class Trace:
     hidden      [layers+1 key dim]              hidden[l] enters block l, hidden[-1] leaves the last
     normed      [layers key dim]                what attention l reads: hidden[l], in pre-LN models its LayerNorm
     pixels      [channel height width]          of an image, else None
+    embedded    [token dim]                     word embeddings, of a run that was given inputs_embeds, else None
     readout     the token the score is read from
     real        [token] bool                    False at padding
     special     [token] bool                    True at [CLS], [SEP], padding and their like
 
-    A part that was not recorded is None. `again` and `rescore` run the network once more: see `trace`.
+    head holds the steps from a token's last hidden state to the logits, `Affine` or a function each; None where the
+    architecture's are not known. A part that was not recorded is None. `again` and `rescore` run the network once more:
+    see `trace`.
     """
 
     score: Tensor
@@ -149,6 +178,7 @@ class Trace:
     hidden: Tensor | None
     normed: Tensor | None
     pixels: Tensor | None
+    embedded: Tensor | None
     readout: int
     real: Tensor
     special: Tensor
@@ -156,10 +186,11 @@ class Trace:
     logits: Tensor | None = None
     target: Callable | None = None
     layers: list[Layer] = field(default_factory=list, repr=False)
+    head: "list[Affine | Callable] | None" = field(default=None, repr=False)
     run: "Rerun | None" = field(default=None, repr=False)
 
     def __repr__(self) -> str:
-        parts = {name: tuple(part.shape) for name in (*RECORDED, "pixels") if (part := getattr(self, name)) is not None}
+        parts = {name: tuple(part.shape) for name in (*RECORDED, *FED) if (part := getattr(self, name)) is not None}
         return f"Trace(score {float(self.score):.4g}{f' of {self.target.name}' if self.target else ''}, {parts})"
 
     def again(self, **how) -> "Trace":
@@ -176,6 +207,16 @@ class Trace:
         """The target's score for a stack of inputs: n examples of the traced length -> [n]. Forward only."""
         return self.run.rescore(inputs)
 
+    def once(self, name, make: Callable[[], object]):
+        """What `make` gives, made once for this trace: passes that several methods of a comparison share."""
+        if name not in self.run.made:
+            self.run.made[name] = make()
+        return self.run.made[name]
+
+    def embed(self) -> dict:
+        """Inputs for `again` with the word embeddings in place of the ids, so that they can be changed and differentiated by."""
+        return self.run.model.embed(self.run.inputs)
+
     def fill(self, where: Tensor, fill: str) -> dict:
         """Inputs for `again` and `rescore` whose tokens `where` [n token] (bool) are blanked with 'mask', 'pad' or 'unk'."""
         return self.run.model.fill(self.run.inputs, where, fill)
@@ -190,6 +231,7 @@ class Rerun:
     target: Callable
     special: Tensor
     real: Tensor
+    made: dict = field(default_factory=dict, repr=False)
 
     def again_many(self, inputs: dict | None = None, target: Callable | None = None, hide: Tensor | None = None,
                    rules: AbstractContextManager | None = None, record: Sequence[str] = RECORDED, **edits: Edit) -> list[Trace]:
@@ -200,8 +242,9 @@ class Rerun:
         hide     [token] bool: tokens no other may attend to
         rules    a context manager under which the chain rule is another one: `grad` is then what it propagates
         record   what to keep of `RECORDED`; the rest is None and costs no memory
-        edits    entry=, value=, attention=: functions of the tensor on its way, batch axis first. An edit of `entry` may
-                 return n examples for the one it was given: a path, a cloud of noise, a set of masks, all in one batch.
+        edits    entry=, value=, scores= (before the softmax), attention=: functions of the tensor on its way, batch axis
+                 first; all but entry also as {layer: function}. An edit of `entry` may return n examples for the one it
+                 was given: a path, a cloud of noise, a set of masks, all in one batch.
         """
         inputs = inputs or self.inputs
         if hide is not None:
@@ -232,13 +275,12 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
     attention mask where it is not given. -> one `Trace` an example.
     Per-example gradients come from one backward pass of the sum: no example's score depends on another's input.
     """
-    tape = Tape(model.blocks, edits or {}, record)
-    fed = dict(inputs)
-    if "pixel_values" in fed and rules is None:  # relevance stops at the first block's entry
-        fed["pixel_values"] = fed["pixel_values"].detach().requires_grad_()
-        tape.pixels.append(fed["pixel_values"])
+    # Relevance stops at the first block's entry, unless word embeddings are given to go on to: no gradients before it
+    below = rules is None or "inputs_embeds" in inputs
+    tape = Tape(model.blocks, edits or {}, record, wakes_at_entry=not below)
+    fed = inputs | {key: inputs[key].detach().requires_grad_() for key in FED.values() if below and key in inputs}
     with torch.enable_grad():
-        with rules or nullcontext():
+        with rules or nullcontext(), torch.set_grad_enabled(below):
             answer = model.answer(fed, real, tape=tape)
         size, tokens = tape.shape
         targets = [target.fixed(answer, i) for i, target in enumerate(targets * size if len(targets) == 1 else targets)]
@@ -247,11 +289,11 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
     if not total.requires_grad:
         raise Refusal("This target does not depend on the input, so there is nothing to explain.")
 
-    names = [name for name in (*RECORDED, "pixels") if getattr(tape, name)]
-    leaves = [tensor for name in names for tensor in getattr(tape, name)]
-    grads = iter(torch.autograd.grad(total, leaves, materialize_grads=True))
-    seen = {name: [tensor.detach() for tensor in getattr(tape, name)] for name in names}
-    felt = {name: [next(grads) for _ in getattr(tape, name)] for name in names}
+    written = {name: tensors for name in RECORDED if (tensors := getattr(tape, name))}
+    written |= {name: [fed[key]] for name, key in FED.items() if below and key in fed}
+    grads = iter(torch.autograd.grad(total, [tensor for tensors in written.values() for tensor in tensors], materialize_grads=True))
+    seen = {name: [tensor.detach() for tensor in tensors] for name, tensors in written.items()}
+    felt = {name: [next(grads) for _ in tensors] for name, tensors in written.items()}
 
     real = model.real(inputs, tokens) if real is None else real
     readout = model.readout(inputs, real).expand(size).tolist()
@@ -263,21 +305,19 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
         traces.append(Trace(
             **where, **stacked(seen, i), grad=Trace(**where, **stacked(felt, i)), target=targets[i],
             logits=None if answer.table is None else own(answer.table, i).detach(),
-            layers=[model.layer(block, *example(rest, i, size)) for block, rest in zip(model.blocks, tape.rest)],
+            layers=[model.layer(block, *example(args, kwargs, i, size)) for block, args, kwargs in tape.runs], head=model.head,
             run=Rerun(model, one, targets[i], where["special"], where["real"]),
         ))
     return traces
 
 
 def stacked(written: dict[str, list[Tensor]], i: int) -> dict[str, Tensor | None]:
-    """Example i of what the tape holds, layers first. An image has no layers, and may be one for many edits."""
+    """Example i of what was written, layers first. What was fed in has no layers, and may be one for many edits."""
     rows = {name: torch.stack([tensor[i] for tensor in written[name]]) if name in written else None for name in RECORDED}
-    pixels = written["pixels"][0] if "pixels" in written else None
-    return rows | {"pixels": None if pixels is None else pixels[i if len(pixels) > 1 else 0]}
+    return rows | {name: None if name not in written else written[name][0][i if len(written[name][0]) > 1 else 0] for name in FED}
 
 
-def example(rest: tuple[tuple, dict], i: int, size: int) -> tuple[tuple, dict]:
+def example(args: tuple, kwargs: dict, i: int, size: int) -> tuple[tuple, dict]:
     """A block's other arguments (masks, positions) for example i alone."""
     alone = lambda value: value[i:i + 1] if torch.is_tensor(value) and value.ndim > 1 and len(value) == size > 1 else value
-    args, kwargs = rest
     return tuple(map(alone, args)), {name: alone(value) for name, value in kwargs.items()}

@@ -2,15 +2,18 @@
 
     python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR
     python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR --stage 2    (then --stage 3)
-    python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --out assets/models/text
+    python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 2 3 --out runs/three
+    python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR --stage 4 --start runs/three
+    python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 4 --out assets/models/text
     python training/text.py evaluate --data DATA_DIR
 
 Stage 1 is the long one over everything; 2 and 3 go on from its end with what it leaves weak: pairs, then sentences, with
-R-Drop (two dropout masks must agree; Liang et al. 2021, eq. 4), and questions with unanswerable ones weighted up. Each
-writes a checkpoint in RUN_DIR every few hundred steps and continues from it when started again: the whole schedule
+R-Drop (two dropout masks must agree; Liang et al. 2021, eq. 4), and questions with unanswerable ones weighted up. Stage 4
+is for questions, which the model had learned by heart instead of reading: no context is seen twice alike (`shaken`), and QNLI's
+sentences stand among others like them. Each stage writes a checkpoint in RUN_DIR every few hundred steps and continues from it when started again: the whole schedule
 (which example in which batch at which step) is drawn from the seed before the first step, so a resumed run takes the
-same steps as an uninterrupted one. `export` writes the mean of the last two stages' weights, the encoder once, in
-fp16, and one small folder a task. `evaluate` loads what was exported as a user would
+same steps as an uninterrupted one. `export` writes the mean of the named stages' weights, the encoder once, in
+fp16, and one small folder a task; a stage can start from such a folder. `evaluate` loads what was exported as a user would
 (`explainers.load`) and prints the numbers of the model card.
 
 DATA_DIR holds  sst2/{train_67k,train_sentences,dev,test_labelled}.tsv  imdb/{train,test_2000}.jsonl.gz
@@ -19,18 +22,22 @@ DATA_DIR holds  sst2/{train_67k,train_sentences,dev,test_labelled}.tsv  imdb/{tr
 
 import argparse
 import csv
+import itertools
 import json
 import random
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 from transformers import AutoTokenizer, BertConfig, BertModel
 from transformers.models.bert.modeling_bert import BertPooler
@@ -39,6 +46,8 @@ BATCH_TOKENS = 2048          # padded tokens a batch
 STEP_LENGTHS = 16            # lengths are padded to a multiple of this: few distinct shapes, or memory grows
 WARM_UP = 0.06
 CHECKPOINT_EVERY = 250
+LONGEST_ANSWER = 12          # tokens, where only the sentence is known
+ANSWER_LEFT_OUT, LEFT_ALONE, MASKED = 0.12, 0.3, 0.1     # of the questions, of the contexts, of the tokens in half of the contexts
 
 LABELS = {
     "sentiment": ["NEGATIVE", "POSITIVE"],
@@ -57,8 +66,9 @@ class Example:
     texts: tuple[str, ...]
     label: int = 0                                      # a class; unused by question answering
     spans: tuple[tuple[int, int], ...] | None = None    # answers as characters of the context; () = none there
-    somewhere: bool = False                             # an answer is in the context, but nobody says where
+    somewhere: tuple[int, int] | None = None            # the answer is inside these characters, but nobody says where
     article: str = ""
+    shake: bool = False                                 # give the context anew at every pass
 
 
 # ----------------------------------------------------------------------------------------------------- data
@@ -83,16 +93,33 @@ def pairs(path: Path, task: str) -> list[Example]:
 def qnli(path: Path) -> list[Example]:
     """Question and sentence: 'entailment' means that the answer is somewhere in the sentence, else nowhere."""
     rows = pd.read_csv(path, sep="\t").dropna()
-    return [Example("question-answering", (q, s), spans=(), somewhere=label == "entailment")
+    return [Example("question-answering", (q, s), spans=(), somewhere=(0, len(s)) if label == "entailment" else None)
             for q, s, label in zip(rows.text_a, rows.text_b, rows.label)]
 
 
-def squad(path: Path, held_out: bool) -> list[Example]:
+def qnli_paragraphs(path: Path, others: int = 3) -> list[Example]:
+    """QNLI with each sentence among the `others` most like it: a paragraph, of which one sentence may hold the answer."""
+    rows = qnli(path)
+    sentences = [row.texts[1] for row in rows]
+    tfidf = TfidfVectorizer(stop_words="english").fit_transform(sentences)
+    alike = NearestNeighbors(n_neighbors=3 * others, metric="cosine").fit(tfidf).kneighbors(tfidf, return_distance=False)
+    rng, paragraphs = random.Random(0), []
+    for row, near in zip(rows, alike):
+        texts = list(dict.fromkeys(sentences[i] for i in near if sentences[i] != row.texts[1]))[:others]
+        place = rng.randint(0, len(texts))
+        before = "".join(f"{text} " for text in texts[:place])
+        context = before + " ".join([row.texts[1], *texts[place:]])
+        found = (len(before), len(before) + len(row.texts[1])) if row.somewhere else None
+        paragraphs.append(replace(row, texts=(row.texts[0], context), somewhere=found))
+    return paragraphs
+
+
+def squad(path: Path, held_out: bool, shake: bool = False) -> list[Example]:
     articles = json.loads(path.read_text())["data"]
     return [
         Example("question-answering", (qa["question"], paragraph["context"]),
                 spans=tuple(sorted({(a["answer_start"], a["answer_start"] + len(a["text"])) for a in qa["answers"]})),
-                article=article["title"])
+                article=article["title"], shake=shake)
         for article in articles if (article["title"] in HELD_OUT_ARTICLES) == held_out
         for paragraph in article["paragraphs"] for qa in paragraph["qas"]
     ]
@@ -132,6 +159,17 @@ def third_stage(data: Path) -> list[tuple[list[Example], int, int]]:
     ]
 
 
+def fourth_stage(data: Path) -> list[tuple[list[Example], int, int]]:
+    return [
+        (sst2(data / "sst2/train_67k.tsv")[::6], 1, 64),
+        (sst2(data / "sst2/train_sentences.tsv"), 1, 64),
+        (pairs(data / "pairs/QQP_train.tsv", "paraphrase"), 1, 96),
+        (pairs(data / "pairs/MNLI_train.tsv", "inference"), 1, 112),
+        (squad(data / "squad/articles_0_13.json", held_out=False, shake=True), 9, 256),
+        (qnli_paragraphs(data / "pairs/QNLI_train.tsv"), 2, 192),
+    ]
+
+
 @dataclass(frozen=True)
 class Stage:
     """One run over a schedule: its rows, learning rates, and what its loss adds."""
@@ -148,6 +186,7 @@ STAGES = {
     1: Stage(first_stage, 6e-5, 5e-4),
     2: Stage(second_stage, 5e-5, 2e-4, r_drop=("inference", "paraphrase"), null_weight=2.5, seed=21),
     3: Stage(third_stage, 3e-5, 1e-4, r_drop=("inference", "sentiment"), null_weight=2.5, seed=22),
+    4: Stage(fourth_stage, 6e-5, 2e-4, r_drop=("inference", "sentiment"), null_weight=3.0, seed=23),
 }
 
 
@@ -165,25 +204,59 @@ def encode(tokenizer, example: Example, longest: int, rng: random.Random) -> dic
         coded = tokenizer(*example.texts, truncation="longest_first", max_length=longest)
         return {"ids": coded["input_ids"], "segments": coded["token_type_ids"], "label": example.label}
 
+    if example.shake:
+        example = shaken(example, rng)
     windows = tokenizer(*example.texts, truncation="only_second", max_length=longest, stride=longest // 4,
                         return_overflowing_tokens=True, return_offsets_mapping=True)
     span = rng.choice(example.spans) if example.spans else None
     found = [(w, where) for w in range(len(windows["input_ids"])) if (where := locate(windows, w, span))]
     w, (start, end) = rng.choice(found) if found else (rng.randrange(len(windows["input_ids"])), (0, 0))
-    context = [float(s == 1) for s in windows.sequence_ids(w)]
-    return {"ids": windows["input_ids"][w], "segments": windows["token_type_ids"][w], "start": start, "end": end,
-            "anywhere": context if example.somewhere else None}
+    ids = windows["input_ids"][w]
+    if example.shake:
+        kept = {*range(start, end + 1), *(i for i, s in enumerate(windows.sequence_ids(w)) if s != 1)}
+        rate = rng.choice([0, MASKED])
+        ids = [token if i in kept or rng.random() >= rate else tokenizer.mask_token_id for i, token in enumerate(ids)]
+    where = locate(windows, w, example.somewhere, whole=False)
+    return {"ids": ids, "segments": windows["token_type_ids"][w], "start": start, "end": end, "anywhere": where}
 
 
-def locate(windows, w: int, span: tuple[int, int] | None) -> tuple[int, int] | None:
-    """First and last token of the answer `span` in window `w`, or None when it is not wholly inside."""
+def shaken(example: Example, rng: random.Random) -> Example:
+    """The question over another edition of its context: sentences left out, or out of order, and now and then without the answer's.
+
+    A question whose answer was left out becomes one that the text does not answer.
+    """
+    question, context = example.texts
+    bounds = [0, *(match.end() for match in re.finditer(r"[.!?][\"”’)]*\s+(?=[A-Z\"“(])", context)), len(context)]
+    sentences = list(itertools.pairwise(bounds))
+    span = rng.choice(example.spans) if example.spans else None
+    holds = {i for i, (a, b) in enumerate(sentences) if span and a < span[1] and b > span[0]}
+    if span and len(holds) == 1 and len(sentences) > 1 and rng.random() < ANSWER_LEFT_OUT:
+        others = [context[a:b] for i, (a, b) in enumerate(sentences) if i not in holds]
+        return replace(example, texts=(question, " ".join(text.strip() for text in others)), spans=())
+    if rng.random() < LEFT_ALONE or len(holds) > 1:
+        return example
+    gone = rng.uniform(0, 0.6)
+    order = [i for i in range(len(sentences)) if i in holds or rng.random() >= gone] or [0]
+    if rng.random() < 0.5:
+        rng.shuffle(order)
+    text, spans = "", ()
+    for i in order:
+        a, b = sentences[i]
+        if i in holds:
+            spans = ((len(text) + span[0] - a, len(text) + span[1] - a),)
+        text += context[a:b].rstrip() + " "
+    return replace(example, texts=(question, text.rstrip()), spans=spans)
+
+
+def locate(windows, w: int, span: tuple[int, int] | None, whole: bool = True) -> tuple[int, int] | None:
+    """First and last token of `span` in window `w`, or None when it is not (wholly) inside."""
     if span is None:
         return None
     inside = [i for i, s in enumerate(windows.sequence_ids(w)) if s == 1
               and windows["offset_mapping"][w][i][0] < span[1] and windows["offset_mapping"][w][i][1] > span[0]]
     offsets = [windows["offset_mapping"][w][i] for i in inside]
-    whole = inside and offsets[0][0] <= span[0] and offsets[-1][1] >= span[1]
-    return (inside[0], inside[-1]) if whole else None
+    fits = inside and (not whole or offsets[0][0] <= span[0] and offsets[-1][1] >= span[1])
+    return (inside[0], inside[-1]) if fits else None
 
 
 def schedule(stage: Stage, data: Path, tokenizer) -> list[tuple[str, list[dict]]]:
@@ -250,8 +323,9 @@ def loss_of(task: str, logits: Tensor, rows: list[dict], batch: dict[str, Tensor
     losses = []
     for row, p in zip(rows, logp):
         if row["anywhere"]:
-            context = torch.tensor(row["anywhere"]).bool()
-            losses.append(-p[:len(context)][context].logsumexp(dim=0).mean())
+            first, last = row["anywhere"]
+            both = p[first:last + 1, 0, None] + p[None, first:last + 1, 1]          # [start end], every short span counts
+            losses.append(-both[torch.ones_like(both).triu().tril(LONGEST_ANSWER).bool()].logsumexp(0) / 2)
         else:
             losses.append(-(p[row["start"], 0] + p[row["end"], 1]) / 2 * (null_weight if row["start"] == 0 else 1.0))
     return torch.stack(losses).mean()
@@ -264,13 +338,25 @@ def train(args) -> None:
     stage = STAGES[args.stage]
     torch.manual_seed(stage.seed)
     model = FourHeads(args.encoder)
-    if args.stage > 1:
+    if args.start:
+        model.load_state_dict(exported(args.start), strict=False)
+    elif args.stage > 1:
         model.load_state_dict(weights(args.work / f"stage{args.stage - 1}.pt"))
     run_stage(stage, model, args, args.work / f"stage{args.stage}.pt")
 
 
 def weights(checkpoint: Path) -> dict[str, Tensor]:
     return torch.load(checkpoint, weights_only=True)["model"]
+
+
+def exported(folder: Path) -> dict[str, Tensor]:
+    """What `export` wrote, under this model's names."""
+    state = {name.replace("bert.", "encoder.", 1): p for name, p in load_file(folder / "encoder.safetensors").items()}
+    for task in LABELS:
+        for name, p in load_file(folder / task / "head.safetensors").items():
+            of = "poolers" if "pooler" in name else "heads"
+            state[f"{of}.{task}." + (name.removeprefix("bert.pooler.") if of == "poolers" else name.split(".")[-1])] = p
+    return {name: p.float() for name, p in state.items()}
 
 
 def run_stage(stage: Stage, model: FourHeads, args, checkpoint: Path) -> None:
@@ -319,7 +405,7 @@ def run_stage(stage: Stage, model: FourHeads, args, checkpoint: Path) -> None:
 def export(args) -> None:
     """encoder.safetensors (fp16, without its pooler), the tokenizer, and for each task config.json and head.safetensors."""
     model = FourHeads(args.encoder)
-    stages = [weights(path) for stage in STAGES if (path := args.work / f"stage{stage}.pt").exists()][-2:]
+    stages = [weights(args.work / f"stage{stage}.pt") for stage in args.stages]
     model.load_state_dict({name: sum(stage[name] for stage in stages) / len(stages) for name in stages[0]})
     half = lambda module, prefix: {prefix + name: p.detach().half().contiguous() for name, p in module.state_dict().items()}
     args.out.mkdir(parents=True, exist_ok=True)
@@ -428,6 +514,8 @@ def main() -> None:
         for need in needs.split():
             command.add_argument(f"--{need}", type=Path, required=True)
     commands.choices["train"].add_argument("--stage", type=int, choices=STAGES, default=1)
+    commands.choices["train"].add_argument("--start", type=Path, help="an exported model to begin with, instead of the stage before")
+    commands.choices["export"].add_argument("--stages", type=int, choices=STAGES, nargs="+", required=True, help="their mean is written")
     args = parser.parse_args()
     args.run(args)
 
