@@ -96,13 +96,21 @@ def compare(model: Model, inputs, methods: Iterable[str] | None = None, target=N
 
 
 def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=None, **options) -> Iterator[Heatmap]:
-    """`compare`, one heatmap at a time, as each is ready. options go to every method named."""
-    keys = list(METHODS if methods is None else methods)
-    if not keys:
+    """`compare`, one heatmap at a time, as each is ready. options go to every method named.
+
+    Every method means every one that this model and this length allow; a method asked for by name is refused instead.
+    """
+    keys = None if methods is None else list(methods)
+    if keys == []:
         raise Refusal("Choose at least one method.")
-    for key in keys:
+    for key in keys or ():
         find(key).read(options)                                # refuse before the model runs
     coded = model.encode(inputs)
+    tokens = len(coded.labels)
+    if keys is None:
+        keys = [key for key, one in METHODS.items() if model.anatomy.sees in one.tasks and tokens <= (one.most_tokens or tokens)]
+    for key in keys:
+        METHODS[key].check_length(tokens, **options)
     trace = model.trace(coded, target)
     for key in keys:
         yield explain_trace(model, coded, trace, key, **options)
@@ -113,8 +121,10 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **option
     chosen = find(key)
     if model.anatomy.sees not in chosen.tasks:
         raise Refusal(f"{chosen.title} is not defined for {model.anatomy.sees} models here.")
+    chosen.check_length(len(trace.real), **options)
     scores, facts = chosen.measure(trace, **options)
     rows = chosen.layers(trace, **options) if chosen.run_layers else None
+    heads = chosen.heads(trace, **options).detach().cpu() if chosen.run_heads else None
     given = chosen.read(options)
     names = [] if rows is None else (
         chosen.name_rows(trace, **given) if chosen.name_rows else [f"L{i}" for i in range(len(rows))])
@@ -128,7 +138,7 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **option
     return Heatmap(
         scores=scores.detach().cpu(), labels=coded.labels, method=key, title=chosen.title, target=trace.target.name,
         score=float(trace.score), signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
-        poles=trace.target.poles, rows=None if rows is None else rows.detach().cpu(), row_labels=names,
+        poles=trace.target.poles, rows=None if rows is None else rows.detach().cpu(), row_labels=names, heads=heads,
         totals={name: total.detach().cpu() for name, total in chosen.totals(trace, **options).items()}, text=coded.text, spans=coded.spans, words=coded.words,
         options=given, facts=facts, notes=notes, cost=chosen.cost_of(given, int((~coded.special).sum())),
         model=model.name, revision=model.revision,

@@ -18,6 +18,7 @@ class Heatmap:
     poles      what a negative and a positive number mean, in words
     special    [token] bool: [CLS], [SEP] and their like
     rows       [layers token] the per-layer picture, or None; row_labels name the rows
+    heads      [layers head token] every attention head's share, where the method has a head axis, or None
     totals     [token] each: ways to make one map of the layers, such as Sum and Rollout
     text       the input, and spans [token] the characters of each token (None for specials)
     words      [token] number of the word a sub-word belongs to (None for specials)
@@ -38,6 +39,7 @@ class Heatmap:
     special: Tensor
     poles: tuple[str, str] = ("minus", "plus")
     rows: Tensor | None = None
+    heads: Tensor | None = None
     row_labels: list[str] = field(default_factory=list)
     totals: dict[str, Tensor] = field(default_factory=dict)
     text: str | None = None

@@ -34,6 +34,12 @@ def attcat_layers(trace: Trace, states: States | None = None, mask_specials: boo
     return received * cat_layers(trace, states)
 
 
+def attcat_heads(trace: Trace, states: States | None = None, mask_specials: bool = False) -> Tensor:
+    """Each head's part of the layer's row [layers head token]: they add up to it."""
+    trace = masked(trace, mask_specials)
+    return trace.attention[:, :, trace.real].mean(2) / trace.attention.shape[1] * cat_layers(trace, states)[:, None]
+
+
 def carried_back(layers: Tensor, trace: Trace) -> Tensor:
     """Row l's evidence, held by the tokens that enter block l, given to the input tokens those were made of."""
     flows = products(with_residual(trace.attention.mean(1)))[:-1]      # into block 1, 2, ...; block 0 reads the input itself
@@ -68,7 +74,7 @@ def cat(trace: Trace, states: States | None = None) -> Tensor:
 
 @method("AttCAT", family="Class activation tokens", paper="Qiang et al. 2022", url="https://openreview.net/forum?id=cA8Zor8wFr5",
         signed=True, class_specific=True, passes="1F 1B", invariant="layers sum to the map",
-        layers=attcat_layers, totals=attcat_totals)
+        layers=attcat_layers, totals=attcat_totals, heads=attcat_heads)
 def attcat(trace: Trace, states: States | None = None, aggregate: Literal["sum", "rollout", "product"] = "sum",
            mask_specials: bool = False) -> Tensor:
     """What each token said for or against the class, weighed by the attention it received, added up over the layers.

@@ -10,7 +10,7 @@ from .registry import method, within
 
 
 @method("Grads", family="Attention gradients", paper="Qiang et al. 2022", url="https://openreview.net/forum?id=cA8Zor8wFr5", signed=True,
-        class_specific=True, passes="1F 1B")
+        class_specific=True, passes="1F 1B", heads=lambda trace: trace.grad.attention[:, :, trace.readout])
 def grads(trace: Trace, layer: int = -1) -> Tensor:
     """How the score would change if the readout token attended a little more to each token.
 

@@ -61,6 +61,7 @@ class Method:
     class_specific  another target gives another map
     cost            forward (F) and backward (B) passes of one explanation, n = number of tokens, options in braces
     single_pass     needs nothing but the trace: comparisons share it
+    most_tokens     refused above this many tokens, because time or memory would run away
     invariant       a law its numbers obey, tested on every model: completeness, rows sum to one, layers sum to the map
     """
 
@@ -78,6 +79,9 @@ class Method:
     run_layers: Callable | None = field(default=None, repr=False)
     name_rows: Callable | None = field(default=None, repr=False)
     run_totals: Callable | None = field(default=None, repr=False)
+    run_maps: Callable | None = field(default=None, repr=False)
+    run_heads: Callable | None = field(default=None, repr=False)
+    most_tokens: int | None = None
 
     def __call__(self, trace: Trace, **options) -> Tensor:
         """Raw scores [token], specials included."""
@@ -98,6 +102,26 @@ class Method:
     def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
         """Maps [token] that the layers can be made into, by name; {} where the map is the last layer's."""
         return self.run_totals(trace, **self.known_to(self.run_totals, options)) if self.run_totals else {}
+
+    def maps(self, trace: Trace, **options) -> Tensor:
+        """What each token gave each token in every layer [layers query key], before layers are chained. Refused by methods that have none."""
+        if self.run_maps is None:
+            having = ", ".join(method.key for method in METHODS.values() if method.run_maps)
+            raise Refusal(f"{self.title} has no token-by-token maps. These have: {having}.")
+        return self.run_maps(trace, **self.known_to(self.run_maps, options))
+
+    def heads(self, trace: Trace, **options) -> Tensor:
+        """The share of every attention head [layers head token]. Refused by methods that have no head axis."""
+        if self.run_heads is None:
+            having = ", ".join(method.key for method in METHODS.values() if method.run_heads)
+            raise Refusal(f"{self.title} has no head axis. These have: {having}.")
+        return self.run_heads(trace, **self.known_to(self.run_heads, options))
+
+    def check_length(self, tokens: int, **options) -> None:
+        """A `Refusal` that says what it would cost, for an input too long for this method; before anything is computed."""
+        if self.most_tokens and tokens > self.most_tokens:
+            raise Refusal(f"{self.title} takes at most {self.most_tokens} tokens and this input has {tokens}: it would cost "
+                          f"{self.cost_of(options, tokens)} and grows faster than the text. Shorten the text, or choose another method.")
 
     def known_to(self, function: Callable, options: dict) -> dict:
         names = inspect.signature(function).parameters
@@ -149,18 +173,20 @@ METHODS: dict[str, Method] = {}
 
 def method(title: str, *, family: str, paper: str, url: str, signed: bool, class_specific: bool, passes: str,
            tasks: tuple[str, ...] = ("text", "image"), invariant: str = "", layers: Callable | None = None,
-           rows: Callable | None = None, totals: Callable | None = None):
+           rows: Callable | None = None, totals: Callable | None = None, maps: Callable | None = None, heads: Callable | None = None,
+           most_tokens: int | None = None):
     """Put a function `trace -> scores` on the menu under its own name.
 
     `layers` gives the per-layer picture of the same trace, `rows` names its rows (by default L0, L1, ...), and `totals`
-    the ways to make one map of them.
+    the ways to make one map of them. `maps` gives what each token gave each token in every layer, `heads` the share of
+    every head. `most_tokens` is the longest input it is offered for.
     """
     def register(run: Callable) -> Method:
         key = run.__name__
         if key in METHODS:
             raise ValueError(f"two methods are called {key}")
         METHODS[key] = Method(key, title, family, paper, url, signed, class_specific, passes, tasks, invariant, run, layers,
-                              rows, totals)
+                              rows, totals, maps, heads, most_tokens)
         return METHODS[key]
 
     return register
