@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from .errors import Refusal
@@ -35,7 +35,11 @@ class ChainRules(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         y = func(*args, **(kwargs or {}))
-        if func in MOVES or not torch.is_grad_enabled() or not any(map(wants, args)) or not wants(y):
+        if not wants(y[0] if isinstance(y, tuple) else y):
+            return y
+        if not any(carries(x) for arg in args for x in (arg if isinstance(arg, tuple | list) else (arg,))):
+            return y.detach() if torch.is_tensor(y) else y      # weights alone: what came before the first block, another tower
+        if func in MOVES:
             return y
         if func in self.table:
             return self.table[func](y, *args, **{name: value for name, value in (kwargs or {}).items() if name in ("weight", "bias", "eps")})
@@ -59,6 +63,11 @@ class Back(torch.autograd.Function):
 
 def wants(x) -> bool:
     return torch.is_tensor(x) and x.requires_grad
+
+
+def carries(x) -> bool:
+    """Whether relevance can reach `x`: a tensor with a history, which no weight has."""
+    return wants(x) and not isinstance(x, nn.Parameter)
 
 
 def share(a: Tensor, b: Tensor) -> Tensor:
@@ -94,14 +103,16 @@ def linear_apart(y, x, weight, bias=None):
 
 def addmm(rule: Rule) -> Rule:
     """GPT-2's Conv1D is a linear layer written the other way round."""
-    return lambda y, bias, x, weight: rule(y, x, weight.T)
+    return lambda y, bias, x, weight: rule(y, x, weight.T, bias)
 
 
 def matmul(y, a, b):
-    """Both factors by what they produced, half each (eq. 8)."""
+    """Both factors by what they produced, half each (eq. 8); a factor that is no signal leaves the other the whole."""
+    part = 2 if wants(a) and wants(b) else 1
+
     def back(r):
         s = share(r, a @ b)
-        return a * (s @ b.mT) / 2, b * (a.mT @ s) / 2
+        return a * (s @ b.mT) / part, b * (a.mT @ s) / part
     return Back.apply(y, back, a, b)
 
 
@@ -164,6 +175,36 @@ def gate(y, a, b):
     return a * b.detach() if wants(a) and wants(b) else y
 
 
+def linear_gamma(gamma: float, spared: frozenset[int]) -> Rule:
+    """The gamma rule as a changed gradient: weights that agree with the output's sign are strengthened by 1 + gamma.
+
+    spared: addresses of weights that keep their own gradient.
+    """
+    def rule(y, x, weight, bias=None):
+        if weight.data_ptr() in spared:
+            return y
+        b = torch.zeros(()).to(y) if bias is None else bias
+        up, down = x.clamp(min=0), x.clamp(max=0)
+        towards, against = (weight + gamma * weight.clamp(min=0), weight + gamma * weight.clamp(max=0))
+
+        def back(g):
+            plus = up @ towards.T + down @ against.T + b + gamma * b.clamp(min=0)
+            minus = up @ against.T + down @ towards.T + b + gamma * b.clamp(max=0)
+            s, t = ((y * g).where(side, 0) / whole.where(side, 1) for side, whole in ((y > 0, plus), (y < 0, minus)))
+            return ((s @ towards + t @ against).where(x > 0, s @ against + t @ towards),)
+        return Back.apply(y, back, x)
+    return rule
+
+
+def with_gamma(table: dict[Callable, Rule], gamma: float, layers: list) -> dict[Callable, Rule]:
+    """`table` with the gamma rule for linear layers, but not for attention's values and output: the authors' code does not reach these."""
+    if not 0 <= gamma < float("inf"):
+        raise Refusal("gamma is a number of 0 or more.")
+    spared = frozenset(weight.data_ptr() for layer in layers for weight in (layer.w_v, layer.w_o) if weight is not None)
+    rule = linear_gamma(gamma, spared)
+    return table | {F.linear: rule, torch.addmm: addmm(rule)} if gamma else table
+
+
 def softmax_held(y, *_, **__):
     """CP-LRP: attention counts as a constant, and all relevance goes through the values."""
     return y.detach()
@@ -193,7 +234,7 @@ ATTNLRP = (
     dict.fromkeys(ACTIVATION, ratio) | {F.layer_norm: norm_held} | dict.fromkeys(MATMUL, matmul_halved)
     | dict.fromkeys([torch.mul, TENSOR.mul, TENSOR.__mul__, TENSOR.__rmul__], gate)
 )
-CPLRP = ATTNLRP | dict.fromkeys(SOFTMAX, softmax_held)
+CPLRP = {f: rule for f, rule in ATTNLRP.items() if f not in MATMUL} | dict.fromkeys(SOFTMAX, softmax_held)
 
 
 def relevance(trace, table: dict = OURS):

@@ -3,14 +3,26 @@
 
 from .raw_attention import raw_attention
 from .rollout import rollout
+from .attention_flow import attention_flow
 from .attention_gradients import grads, attgrads, attn_gradcam, gae
+from .beyond_intuition import beyond_intuition
+from .attattr import attattr
 from .attcat import cat, attcat
 from .gradients import gradient, input_x_gradient, integrated_gradients, smoothgrad
+from .relevance import partial_lrp, transatt, lrp, attnlrp
+from .norm import mixing_ratios, norm
+from .globenc import globenc
+from .alti import alti
+from .value_zeroing import value_zeroing
+from .decompx import decompx
 from .occlusion import occlusion
+from .optimus import best_reading, optimus, readings
 from .registry import METHODS, Card, Method, Option, find
 
 __all__ = [
     "METHODS", "Card", "Method", "Option",
-    "attcat", "attgrads", "attn_gradcam", "cat", "find", "gae", "gradient", "grads", "input_x_gradient", "integrated_gradients",
-    "occlusion", "raw_attention", "rollout", "smoothgrad",
+    "alti", "attattr", "attcat", "attention_flow", "attgrads", "attn_gradcam", "attnlrp", "best_reading",
+    "beyond_intuition", "cat", "decompx", "find",
+    "gae", "globenc", "gradient", "grads", "input_x_gradient", "integrated_gradients", "lrp", "mixing_ratios", "norm", "occlusion",
+    "optimus", "partial_lrp", "raw_attention", "readings", "rollout", "smoothgrad", "transatt", "value_zeroing",
 ]

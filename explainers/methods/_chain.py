@@ -1,13 +1,23 @@
-"""Chains of token-to-token maps: what attention passes on through several layers. Shared by the rollout family."""
+"""Chains of token-to-token maps: what each layer passed on, followed back through several. Shared by the rollout family."""
 
+import numpy as np
 import torch
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import maximum_flow
 from torch import Tensor
+
+WHOLE = 10**7       # SciPy's maximum flow counts in whole numbers: capacities keep seven digits
 
 
 def with_residual(maps: Tensor) -> Tensor:
     """Half the token itself, half what it attends to: (A + I) with rows that sum to 1. [layers query key]"""
-    mixed = maps + torch.eye(maps.shape[-1]).to(maps)
-    return mixed / mixed.sum(-1, keepdim=True)
+    return rows_to_one(maps + torch.eye(maps.shape[-1]).to(maps))
+
+
+def rows_to_one(maps: Tensor) -> Tensor:
+    """Every row divided by its sum; a row of zeros stays one."""
+    sums = maps.sum(-1, keepdim=True)
+    return maps / sums.where(sums != 0, 1)
 
 
 def products(maps: Tensor) -> Tensor:
@@ -16,3 +26,13 @@ def products(maps: Tensor) -> Tensor:
     for map_ in maps[1:]:
         flows.append(map_ @ flows[-1])
     return torch.stack(flows)
+
+
+def flow(maps: Tensor, source: int) -> Tensor:
+    """The most that can flow from token `source` above the last layer to each input token, maps as pipes. [token], sums to 1"""
+    layers, n, _ = maps.shape
+    pipes = (maps.flip(0).detach().cpu().double().numpy() * WHOLE).round().astype(np.int32)        # level 0 is the top
+    level, query, key = np.nonzero(pipes)
+    network = csr_matrix((pipes[level, query, key], (level * n + query, (level + 1) * n + key)), shape=((layers + 1) * n,) * 2)
+    values = [maximum_flow(network, source, layers * n + i, method="dinic").flow_value for i in range(n)]
+    return rows_to_one(torch.tensor(values, dtype=torch.float64)).to(maps)

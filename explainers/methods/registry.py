@@ -147,7 +147,7 @@ class Method:
         for name, parameter in list(inspect.signature(self.run).parameters.items())[1:]:
             kinds = [kind for kind in get_args(hints[name]) if kind is not type(None)]
             literal = next((hint for hint in (hints[name], *kinds) if get_origin(hint) is Literal), None)
-            kind = type(parameter.default) if parameter.default is not None else next((k for k in kinds if k in (int, float)), str)
+            kind = type(parameter.default) if parameter.default is not None else next((k for k in kinds if k in (bool, int, float)), str)
             found[name] = Option(name, parameter.default, get_args(literal) if literal else (), kind)
         return found
 

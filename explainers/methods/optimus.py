@@ -1,0 +1,133 @@
+"""Optimus: of all the ways to read a map off attention, the one that is most faithful for this input."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..errors import Refusal
+from ..trace import Trace
+from ._chain import products
+from .registry import method
+
+Matrix = Literal["A", "A*"]
+VIEWS = {                                   # of a map [query key], for the readout token r
+    "From": lambda m, r: m[r],
+    "To": lambda m, r: m[:, r],
+    "MeanColumns": lambda m, r: m.mean(0),
+    "MaxColumns": lambda m, r: m.amax(0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """One way to read attention: which layer (or their mean, or product), head (or mean) and row, and how faithful it is."""
+
+    layer: str
+    head: str
+    view: str
+    scores: Tensor
+    faithfulness: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.layer}/{self.head}/{self.view}"
+
+
+def weights(trace: Trace, matrix: Matrix) -> Tensor:
+    """Attention after (A) or before (A*) the softmax [layers head query key], among the words alone."""
+    if matrix == "A":
+        return trace.attention
+    found: list[Tensor] = []
+    trace.again(scores=lambda scores: found.append(scores.detach()[0]) or scores, record=("attention",))
+    return torch.stack(found)
+
+
+def losses(trace: Trace) -> Tensor:
+    """How much probability the target loses when a word becomes [UNK] [token]; 0 at specials."""
+    words = (~trace.special).nonzero().flatten()
+    blanked = torch.zeros(len(words), len(trace.special), dtype=torch.bool, device=words.device)
+    blanked[torch.arange(len(words)), words] = True
+    target = trace.target.probability()
+    whole = trace.run.rescore(trace.run.inputs, target)
+    lost = torch.zeros_like(trace.attention[0, 0, 0])
+    lost[words] = (whole - trace.run.rescore(trace.fill(blanked, "unk"), target)).to(lost)
+    return lost
+
+
+def scaled(raw: Tensor, words: Tensor, matrix: Matrix) -> Tensor:
+    """Words between 1e-7 and 1 (A) or −1 and 1 (A*), as the authors compare them; specials get nothing."""
+    kept = raw[words]
+    if matrix == "A":
+        low, high = kept.min(), kept.max()
+        kept = 1e-7 + (kept - low) / (high - low) * (1 - 1e-7) if high > low else torch.full_like(kept, 1e-7)
+    elif kept.any():
+        kept = kept / kept.abs().max()
+    return torch.zeros_like(raw).index_put((words,), kept)
+
+
+def ranked_truthfulness(scores: Tensor, lost: Tensor) -> float:
+    """Sum over words of the loss where the score's sign agrees with it, divided by the word's rank (eq. 3 of the paper, RFT)."""
+    size = scores.abs()
+    rank = (size[None, :] >= size[:, None]).sum(1)                          # ties take the largest rank
+    agreed = torch.where(scores == 0, -lost.abs(), lost * scores.sign())
+    return float((agreed / rank).sum())
+
+
+def readings(trace: Trace, matrix: Matrix = "A") -> list[Choice]:
+    """Every layer x head x row with its faithfulness for the explained class, in the authors' order."""
+    return trace.once(("optimus", matrix), lambda: searched(trace, matrix))
+
+
+def searched(trace: Trace, matrix: Matrix) -> list[Choice]:
+    words, lost = (~trace.special).nonzero().flatten(), losses(trace)
+    attention = weights(trace, matrix)
+    heads = {"Mean": attention.mean(1)} | {str(h): attention[:, h] for h in range(attention.shape[1])}
+    choices = []
+    layers = ["Mean", *(["Multi"] if matrix == "A" else []), *map(str, range(len(attention)))]
+    for layer in layers:
+        for head, maps in heads.items():
+            map_ = maps.mean(0) if layer == "Mean" else products(maps)[-1] if layer == "Multi" else maps[int(layer)]
+            for view, read in VIEWS.items():
+                scores = scaled(read(map_, trace.readout), words, matrix)
+                choices.append(Choice(layer, head, view, scores, ranked_truthfulness(scores[words], lost[words])))
+    return choices
+
+
+def best_reading(traces: Iterable[Trace], matrix: Matrix = "A") -> str:
+    """The paper's batch mode: the name of the choice with the best mean faithfulness over many inputs."""
+    totals: dict[str, float] = {}
+    for trace in traces:
+        for choice in readings(trace, matrix):
+            totals[choice.name] = totals.get(choice.name, 0.0) + choice.faithfulness
+    if not totals:
+        raise Refusal("Give at least one trace to choose by.")
+    return max(totals, key=totals.get)
+
+
+@method("Optimus", family="Perturbation", paper="Mylonas et al. 2023", url="https://arxiv.org/abs/2209.10876", signed=True, class_specific=True,
+        passes="nF", tasks=("text",))
+def optimus(trace: Trace, matrix: Matrix = "A", choice: str | None = None) -> tuple[Tensor, dict]:
+    """The one reading of attention, of all layers, heads and rows, that agrees best with what taking words away does.
+
+    Formula: score = the row of A (or A* before the softmax) with the largest RFT = sum over words i of sign(score_i) · (p − p without i) / rank_i
+    (Mylonas et al., eq. 3).
+
+    Sign: plus pushes towards the target, minus away from it; with A every number is positive, so only A* can say minus.
+
+    Limits: the winner is chosen by the very test it is then judged by, among hundreds: it is a best case. A word is
+    taken away by making it [UNK].
+
+    Options: matrix (A; A*: before the softmax), choice (a reading by name, like 3/Mean/From, instead of the search: the
+    paper's batch mode finds one for a whole dataset).
+    """
+    choices = readings(trace, matrix)
+    if choice is None:
+        best = max(choices, key=lambda one: one.faithfulness)
+    else:
+        best = next((one for one in choices if one.name.casefold() == choice.casefold()), None)
+        if best is None:
+            raise Refusal(f"There is no reading {choice[:40]!r}; one is layer/head/row, such as {choices[0].name} or {choices[-1].name}.")
+    return best.scores, {f"RFT of {best.name}": best.faithfulness}

@@ -1,0 +1,125 @@
+"""Layer-wise relevance propagation: the score handed back through the network, layer by layer, by rules instead of slopes."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .. import lrp as rule
+from ..trace import Trace
+from ._chain import products, with_residual
+from .registry import method, within
+
+Rules = Literal["ours", "original"]
+
+
+def relevance(trace: Trace, rules: Rules = "ours") -> Trace:
+    """The relevance of attention and hidden states, shaped like gradients; one pass however many methods ask."""
+    return rule.relevance(trace, {"ours": rule.OURS, "original": rule.ORIGINAL}[rules]).grad
+
+
+@method("Partial LRP", family="Relevance propagation", paper="Voita et al. 2019", url="https://arxiv.org/abs/1905.09418", signed=False,
+        class_specific=True, passes="2F 2B",
+        heads=lambda trace, rules="ours": relevance(trace, rules).attention.clamp(min=0)[:, :, trace.readout])
+def partial_lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
+    """The relevance that reaches the last layer's attention, and goes no further back.
+
+    Formula: score_i = mean over heads of relu(R_A,L[readout, i]), R the relevance of the attention weights (Voita et al., section 4,
+    as Chefer et al. 2021 use it for tokens).
+
+    Sign: none; the relu drops what speaks against the class.
+
+    Limits: one layer only. What a token's vector had gathered from others before that layer is credited to its place.
+
+    Options: rules (ours: Chefer et al.'s, which conserve relevance; original: the older ones their baseline ran with,
+    which do not).
+    """
+    return relevance(trace, rules).attention[-1].clamp(min=0).mean(0)[trace.readout]
+
+
+def transatt_maps(trace: Trace, start: int = 0, row_normalise: bool | None = None, rules: Rules = "ours") -> Tensor:
+    """What each layer passes on [layers query key]: I + mean over heads of relu(G ⊙ R_A)."""
+    kept = (trace.grad.attention * relevance(trace, rules).attention).clamp(min=0).mean(1)
+    kept = kept[within(start, len(kept), "layer"):]
+    if row_normalise is None:
+        row_normalise = "pixel_values" not in trace.run.inputs      # the authors' BERT code does, their ViT code does not
+    return with_residual(kept) if row_normalise else kept + torch.eye(kept.shape[-1]).to(kept)
+
+
+def transatt_layers(trace: Trace, start: int = 0, row_normalise: bool | None = None, cls: Literal["keep", "zero", "min"] = "keep",
+                    rules: Rules = "ours") -> Tensor:
+    rows = products(transatt_maps(trace, start, row_normalise, rules))[:, trace.readout].clone()
+    if cls != "keep":
+        rows[:, trace.readout] = 0 if cls == "zero" else rows.amin(-1)
+    return rows
+
+
+@method("TransAtt", family="Relevance propagation", paper="Chefer et al. 2021 (CVPR)", url="https://arxiv.org/abs/2012.09838", signed=False,
+        class_specific=True, passes="2F 2B", layers=transatt_layers, maps=transatt_maps,
+        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))])
+def transatt(trace: Trace, start: int = 0, row_normalise: bool | None = None, cls: Literal["keep", "zero", "min"] = "keep",
+             rules: Rules = "ours") -> Tensor:
+    """Rollout of the attention that both mattered to the class and carried its relevance.
+
+    Formula: R = C_L ··· C_1 with C_l = I + mean over heads of relu(∂y/∂A_l ⊙ R_A,l); score_i = R[readout, i] (Chefer et al.,
+    eqs. 13 and 14).
+
+    Sign: none, since the relu keeps only what speaks for the class.
+
+    Limits: the readout token keeps its own 1, so it towers over the rest until it is hidden. Relevance passes LayerNorm
+    and softmax unchanged, which is a choice.
+
+    Options: start (first layer used; the authors' ERASER runs use the last alone), row_normalise (divide rows of C by
+    their sum: the authors' BERT code does, their ViT code and the paper do not; the default follows the code), cls
+    (keep; zero, as the AttCAT notebooks; min, as the authors' code), rules (as in Partial LRP).
+    """
+    return transatt_layers(trace, start, row_normalise, cls, rules)[-1]
+
+
+def lrp_layers(trace: Trace, rules: Rules = "ours") -> Tensor:
+    """Relevance of what enters each block, and of what leaves the last [layers+1 token]: with "ours" every row has the same sum."""
+    return relevance(trace, rules).hidden.sum(-1)
+
+
+@method("LRP", family="Relevance propagation", paper="Bach et al. 2015", url="https://doi.org/10.1371/journal.pone.0130140", signed=True,
+        class_specific=True, passes="2F 2B", invariant="relevance is conserved", layers=lrp_layers,
+        rows=lambda trace, **_: [*(f"into L{i}" for i in range(len(trace.attention))), "out"])
+def lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
+    """One unit of relevance, handed back from the class to the vectors that enter the first block.
+
+    Formula: score_i = sum_d R_i,d, with R handed back by R_j = sum_k x_j w_jk / (sum_j x_j w_jk) · R_k (Bach et al., eq. 56 with α = 1)
+    and Chefer et al. 2021's rules for products and skip connections (eqs. 8 to 10).
+
+    Sign: plus is a share in the class, minus a share against it; all shares sum to one.
+
+    Limits: relevance is relative: a class with a negative logit hands out one unit too. Biases take nothing, LayerNorm
+    and softmax pass it on unchanged.
+
+    Options: rules (ours: as above, and conserved at every layer; original: the older ones, which multiply relevance
+    a thousandfold and hardly tell classes apart). Its per-layer picture is the relevance that reached each layer.
+    """
+    return lrp_layers(trace, rules)[0]
+
+
+@method("AttnLRP", family="Relevance propagation", paper="Achtibat et al. 2024", url="https://arxiv.org/abs/2402.05602", signed=True,
+        class_specific=True, passes="2F 2B")
+def attnlrp(trace: Trace, variant: Literal["attn", "cp"] = "attn", gamma: float = 0.0) -> Tensor:
+    """Input × gradient after three repairs to the chain rule: held LayerNorms, straight activations, shared products.
+
+    Formula: score_i = sum_d e_i ⊙ ∂'y/∂e_i, e the word embedding, where ∂' holds the deviation of every LayerNorm fixed (prop. 3.4),
+    takes σ(x) for x · (σ(x)/x held) (eq. 9), and gives each factor of a product half (eq. 13).
+
+    Sign: plus pushes towards the target, minus away from it.
+
+    Limits: positions, segments and biases take a share that is given to no token, so the sum is not the logit. In a
+    picture e is the embedded patch with its position.
+
+    Options: variant (attn; cp: attention weights count as constants, which the authors advise for GPT-2 and ViT),
+    gamma (0 or more: favours inputs that agree with a linear layer's output; 0.05 is the authors' choice for ViT).
+    """
+    rules = rule.ChainRules(rule.with_gamma(rule.CPLRP if variant == "cp" else rule.ATTNLRP, gamma, trace.layers), gradient=True)
+    if "input_ids" not in trace.run.inputs or "pixel_values" in trace.run.inputs:
+        run = trace.again(rules=rules, record=("hidden",))
+        return (run.hidden[0] * run.grad.hidden[0]).sum(-1)
+    run = trace.again(inputs=trace.embed(), rules=rules, record=())
+    return (run.embedded * run.grad.embedded).sum(-1)
