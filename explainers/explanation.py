@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from . import targets
 from .errors import Refusal
 from .heatmap import Heatmap
 from .inputs import Encoded
@@ -12,10 +13,17 @@ from .methods import METHODS, find
 from .models import Model
 from .trace import Trace
 
+#: How many of the next tokens, answers or words a prediction names.
+SHOWN = 5
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one input: a probability for each label, best first; raw numbers where there are no classes."""
+    """What a model says of one input: a probability for each label, best first; raw numbers where there are no classes.
+
+    Of a language model the labels are the next tokens; of a question they are answers out of the context and "no answer in
+    this text", their probabilities those among all answers that could be given; of words one by one, "LABEL at word".
+    """
 
     labels: list[str]
     values: list[float]
@@ -25,13 +33,21 @@ class Prediction:
     def best(self) -> str:
         return self.labels[0]
 
+    def __str__(self) -> str:
+        said = [f"{label} {value:.3f}" if self.kind == "value" else f"{label} {value:.1%}" for label, value in zip(self.labels, self.values)]
+        return ", ".join(said[:SHOWN])
+
 
 def predict(model: Model, inputs) -> Prediction:
     """The model's answer for a text (or whatever `model.trace` takes), without explaining it."""
     coded = model.encode(inputs)
     with torch.no_grad():
-        logits = model.answer(coded.tensors).logits
-    return read_logits(model, coded, logits[0])
+        answer = model.answer(coded.tensors)
+    if model.task == "answer":
+        return read_answers(answer.by_token[0], targets.chosen(model, coded, "best span"))
+    if model.task == "tokens":
+        return read_tags(answer.by_token[0], targets.chosen(model, coded, None))
+    return read_logits(model, coded, answer.logits[0])
 
 
 def read_logits(model: Model, coded: Encoded, logits: torch.Tensor) -> Prediction:
@@ -42,15 +58,37 @@ def read_logits(model: Model, coded: Encoded, logits: torch.Tensor) -> Predictio
         kind, values = "probability of each label by itself", logits.sigmoid()
     else:
         kind, values = "probability", logits.softmax(-1)
-    order = values.argsort(descending=True).tolist()
+    order = values.argsort(descending=True, stable=True).tolist()[:SHOWN if model.task == "next" else None]
     return Prediction([names.get(i, str(i)) for i in order], [float(values[i]) for i in order], kind)
+
+
+def read_answers(logits: torch.Tensor, ends: targets.Ends) -> Prediction:
+    """The best answers and "no answer" by their share of all that could be given, from the logits of each token [token 2]."""
+    possible = targets.span_scores(logits, ends.context)
+    total = torch.cat([possible.flatten(), logits[0].sum()[None]]).logsumexp(0)
+    spans = targets.best_spans(logits, ends.context, most=SHOWN - 1)
+    said = [(ends.words(*span), float((possible[span] - total).exp())) for span in spans]
+    said.append((targets.NO_ANSWER, float((logits[0].sum() - total).exp())))
+    said.sort(key=lambda one: -one[1])
+    return Prediction([label for label, _ in said], [value for _, value in said], "probability")
+
+
+def read_tags(logits: torch.Tensor, tag: targets.Tag) -> Prediction:
+    """The words that are called something, surest first, from the logits of each token [token label]; if none, the nearest to it."""
+    shares, telling = logits.softmax(-1).cpu(), list(tag.labels)
+    found = [(i, int(shares[i].argmax())) for i in tag.places if int(shares[i].argmax()) in telling]
+    pairs = found or [max(((i, label) for i in tag.places for label in telling), key=lambda pair: float(shares[pair]))]
+    pairs.sort(key=lambda pair: -float(shares[pair]))
+    return Prediction([tag.say(*pair) for pair in pairs], [float(shares[pair]) for pair in pairs], "probability of each label by itself")
 
 
 def explain(model: Model, inputs, method: str = "attcat", target=None, **options) -> Heatmap:
     """One method's heatmap of one input.
 
-    inputs: a text, a pair of texts, or tensors. method: a key of `METHODS`. target: None for the predicted class, a label,
-    a class index, 'A - B', a pair, or a function of the outputs. options: the method's own. Raises `Refusal`.
+    inputs: a text, a pair of texts, (question, context), or tensors. method: a key of `METHODS`. target: None for what is
+    predicted; a label, a class index, 'A - B', a pair, or a function of the outputs. Of a question: answer, start, end, best
+    span, no answer, a part of the context, or its first and last character; of a language model: a next token by its text or
+    id; of words one by one: 'LABEL at word'. options: the method's own. Raises `Refusal`.
     """
     return next(stream(model, inputs, [method], target, **options))
 
@@ -98,7 +136,7 @@ def compare(model: Model, inputs, methods: Iterable[str] | None = None, target=N
 def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=None, **options) -> Iterator[Heatmap]:
     """`compare`, one heatmap at a time, as each is ready. options go to every method named.
 
-    Every method means every one that this model and this length allow; a method asked for by name is refused instead.
+    Every method means every one that this model, target and length allow; a method asked for by name is refused instead.
     """
     keys = None if methods is None else list(methods)
     if keys == []:
@@ -106,14 +144,15 @@ def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=No
     for key in keys or ():
         find(key).read(options)                                # refuse before the model runs
     coded = model.encode(inputs)
-    tokens = len(coded.labels)
-    if keys is None:
-        keys = [key for key, one in METHODS.items() if model.anatomy.sees in one.tasks and tokens <= (one.most_tokens or tokens)]
-    for key in keys:
-        METHODS[key].check_length(tokens, **options)
+    for key in keys or ():
+        METHODS[key].check_length(len(coded.labels), **options)
     trace = model.trace(coded, target)
-    for key in keys:
-        yield explain_trace(model, coded, trace, key, **options)
+    for key in METHODS if keys is None else keys:
+        try:
+            yield explain_trace(model, coded, trace, key, **options)
+        except Refusal:
+            if keys is not None:
+                raise
 
 
 def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **options) -> Heatmap:
@@ -128,18 +167,25 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **option
     given = chosen.read(options)
     names = [] if rows is None else (
         chosen.name_rows(trace, **given) if chosen.name_rows else [f"L{i}" for i in range(len(rows))])
-    notes = []
-    if coded.left_out:
-        notes.append(f"The model reads {len(coded.labels)} tokens; {coded.left_out:,} more were left out.")
-    if not scores.any():
-        notes.append(f"{chosen.title} is zero for every token here.")
     if not torch.isfinite(scores).all():
         raise Refusal(f"{chosen.title} gave numbers that are not finite for this input; try another method.")
+    notes = coded.notes
+    if not scores.any():
+        notes.append(f"{chosen.title} is zero for every token here.")
+    if rows is not None and not torch.isfinite(rows).all():
+        lost = [name for name, row in zip(names, rows) if not torch.isfinite(row).all()]
+        notes.append(f"Some numbers of {', '.join(lost)} are not finite; they are left blank.")
+    if heads is not None and not torch.isfinite(heads).all():
+        lost = [f"head {head} of layer {layer}" for layer, head in (~torch.isfinite(heads)).any(-1).nonzero().tolist()]
+        notes.append(f"Not every number of {', '.join(lost[:6])}{' and others' if len(lost) > 6 else ''} is finite; they are left blank.")
+    span = trace.target.span and coded.spans and [coded.spans[i] for i in trace.target.span]
     return Heatmap(
         scores=scores.detach().cpu(), labels=coded.labels, method=key, title=chosen.title, target=trace.target.name,
         score=float(trace.score), signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
         poles=trace.target.poles, rows=None if rows is None else rows.detach().cpu(), row_labels=names, heads=heads,
         totals={name: total.detach().cpu() for name, total in chosen.totals(trace, **options).items()}, text=coded.text, spans=coded.spans, words=coded.words,
         options=given, facts=facts, notes=notes, cost=chosen.cost_of(given, int((~coded.special).sum())),
-        model=model.name, revision=model.revision,
+        model=model.name, revision=model.revision, segments=coded.segments, halves=coded.halves,
+        marked=(span[0][0], span[1][1]) if span and all(span) else None,
+        pending=trace.target.name if model.task == "next" and not isinstance(trace.target, targets.Custom) else "",
     )

@@ -1,5 +1,6 @@
 """The one thing that views, metrics and exports get: a number for every token, and what it is a number of."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -22,6 +23,9 @@ class Heatmap:
     totals     [token] each: ways to make one map of the layers, such as Sum and Rollout
     text       the input, and spans [token] the characters of each token (None for specials)
     words      [token] number of the word a sub-word belongs to (None for specials)
+    segments   [token] the half of a pair: 0, 1, or None for specials; None for a single text. halves names the two
+    marked     first and last+1 character of the part of the text that is explained: an answer, a labelled word
+    pending    the next token that is explained, which stands behind the text
     options    of the method, where they differ from its defaults
     facts      what the method measured on the way, such as IG's completeness gap
     notes      sentences a reader must know, such as tokens left out
@@ -45,6 +49,10 @@ class Heatmap:
     text: str | None = None
     spans: list[tuple[int, int] | None] | None = None
     words: list[int | None] | None = None
+    segments: list[int | None] | None = None
+    halves: tuple[str, ...] = ()
+    marked: tuple[int, int] | None = None
+    pending: str = ""
     options: dict = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -83,7 +91,8 @@ class Heatmap:
             totals={name: summed(total) for name, total in self.totals.items()},
             labels=[self.labels[group[0]] if span is None else self.text[slice(*span)] for group, span in zip(places, spans)],
             special=torch.stack([self.special[group[0]] for group in places]),
-            words=[self.words[group[0]] for group in places],
+            words=[self.words[group[0]] for group in places], heads=None if self.heads is None else summed(self.heads),
+            segments=None if self.segments is None else [self.segments[group[0]] for group in places],
         )
 
     def without_specials(self) -> "Heatmap":
@@ -91,18 +100,30 @@ class Heatmap:
         keep = (~self.special).nonzero().flatten().tolist()
         pick = lambda values: None if values is None else [values[i] for i in keep]
         return replace(self, scores=self.scores[keep], labels=pick(self.labels), special=self.special[keep],
-                       rows=None if self.rows is None else self.rows[:, keep], spans=pick(self.spans), words=pick(self.words),
+                       rows=None if self.rows is None else self.rows[:, keep], heads=None if self.heads is None else self.heads[..., keep],
+                       spans=pick(self.spans), words=pick(self.words), segments=pick(self.segments),
                        totals={name: total[keep] for name, total in self.totals.items()})
 
     def layer(self, index: int) -> "Heatmap":
         """One row of the per-layer picture as a heatmap of its own."""
         if self.rows is None:
             raise ValueError(f"{self.title} has no per-layer picture")
-        return replace(self, scores=self.rows[index], rows=None, row_labels=[], totals={},
+        return replace(self, scores=self.rows[index], rows=None, row_labels=[], totals={}, heads=None,
                        title=f"{self.title}, {self.row_labels[index]}")
+
+    def half(self, i: int) -> int:
+        """The half of a pair in which token i stands: a special token closes the half before it."""
+        return next((half for half in reversed((self.segments or [])[:i + 1]) if half is not None), 0)
+
+    def is_marked(self, i: int) -> bool:
+        """Whether token i belongs to the part of the text that is explained."""
+        span = self.spans[i] if self.spans else None
+        return bool(self.marked and span and span[0] < self.marked[1] and span[1] > self.marked[0])
 
     def in_words(self, score: float) -> str:
         """`minus 0.72, away from POSITIVE`"""
+        if not math.isfinite(score):
+            return "not a number"
         if not self.signed or score == 0:
             return f"{score:.3g}"
         return f"{'minus' if score < 0 else 'plus'} {abs(score):.3g}, {self.poles[score > 0]}"
@@ -112,6 +133,8 @@ class Heatmap:
         import pandas as pd
 
         frame = pd.DataFrame({"token": self.labels, "score": self.scores.tolist(), "special": self.special.tolist()})
+        if self.halves:
+            frame["part"] = [self.halves[self.half(i)] for i in range(len(self))]
         if self.rows is not None:
             frame = frame.assign(**dict(zip(self.row_labels, self.rows.tolist())))
         return frame
@@ -127,6 +150,13 @@ class Heatmap:
         from .render.tokens import fragment
 
         return fragment([self], **look)
+
+    def heads_html(self, layer: int = -1, **look) -> str:
+        """Every attention head's part of the map in one layer, and how much each head of every layer has: static HTML that draws
+        itself in a notebook. look: as in `html`. Raises `Refusal` where the method has no head axis."""
+        from .render.heads import fragment
+
+        return fragment(self, layer, **look)
 
     def _repr_html_(self) -> str:
         return self.html()

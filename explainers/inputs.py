@@ -27,7 +27,11 @@ class Encoded:
     text      what was given; the halves of a pair are joined by a line break
     spans     [token] first and last+1 character in `text`, None for specials
     words     [token] the number of the word the token belongs to, None for specials
-    left_out  tokens past the model's limit, not seen by it
+    segments  [token] the half of a pair that the token belongs to: 0, 1, or None for specials; None for a single text
+    halves    what the halves are: "first text" and "second text", or "question" and "context"
+    starts    the first character of each half in `text`
+    left_out  tokens past the model's limit, not seen by it; lost says how many in each half
+    unread    the characters at the end that were left out
     """
 
     tensors: dict[str, Tensor]
@@ -36,13 +40,29 @@ class Encoded:
     text: str | None = None
     spans: list[tuple[int, int] | None] | None = None
     words: list[int | None] | None = None
+    segments: list[int | None] | None = None
+    halves: tuple[str, ...] = ()
+    starts: tuple[int, ...] = ()
     left_out: int = 0
+    lost: tuple[int, ...] = ()
+    unread: str = ""
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know of this input: how much of it the model does not see, and where."""
+        if not self.left_out:
+            return []
+        missing = [f"{count:,} of the {half}" for half, count in zip(self.halves, self.lost) if count]
+        where = "were left out." if not self.halves else f"were left out: {' and '.join(missing)}."
+        return [f"The model reads {len(self.labels)} tokens; {self.left_out:,} more {where}"]
 
 
 def encode(model, given) -> Encoded:
     """Text, a pair of texts, or ready tensors for `model`. Raises `Refusal` for what holds nothing to explain."""
     if hasattr(given, "keys"):
         return from_tensors(model, {name: torch.as_tensor(tensor) for name, tensor in given.items()})
+    if isinstance(given, str) and model.task == "answer":
+        raise Refusal("This model looks for the answer to a question in a context: give both, as (question, context).")
     if isinstance(given, str):
         return from_text(model, (given,))
     if isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(half, str) for half in given):
@@ -70,7 +90,11 @@ def from_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     config = model.tower.config
     known = {getattr(model.tokenizer or config, f"{kind}_token_id", None) for kind in ("bos", "eos", "pad", "cls", "sep")}
     labels = model.tokenizer.convert_ids_to_tokens(ids) if model.tokenizer else [str(i) for i in ids]
-    return Encoded(tensors, labels, torch.tensor([i in known for i in ids]))
+    special = torch.tensor([i in known for i in ids])
+    segments = None
+    if model.task == "answer" and "token_type_ids" in tensors and tensors["token_type_ids"].any():
+        segments = [None if other else kind for kind, other in zip(tensors["token_type_ids"][0].tolist(), special.tolist())]
+    return Encoded(tensors, labels, special, segments=segments, halves=("question", "context") if segments else ())
 
 
 def tokens_of_image(model, pixels: Tensor) -> int:
@@ -78,35 +102,56 @@ def tokens_of_image(model, pixels: Tensor) -> int:
     return 1 + (pixels.shape[-2] // side) * (pixels.shape[-1] // side)
 
 
+def names_of(model, halves: int) -> tuple[str, ...]:
+    if halves == 1:
+        return ()
+    return ("question", "context") if model.task == "answer" else ("first text", "second text")
+
+
 def from_text(model, texts: tuple[str, ...]) -> Encoded:
     if model.tokenizer is None:
         raise Refusal("This model came without a tokenizer: pass one to load(...), or give tensors.")
-    for text, what in zip(texts, ("text",) if len(texts) == 1 else ("first text", "second text")):
+    halves = names_of(model, len(texts))
+    for text, what in zip(texts, halves or ("text",)):
         if not INVISIBLE.sub("", text):
             raise Refusal(f"The {what} is empty: type something to explain.")
     if sum(map(len, texts)) > MOST_CHARACTERS:
         raise Refusal(f"This text has {sum(map(len, texts)):,} characters; at most {MOST_CHARACTERS:,} can be read.")
     texts = tuple(text.encode("utf-8", "replace").decode() for text in texts)  # lone surrogates break tokenizers
-    coded = model.tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
-    length, limit = len(coded["input_ids"]), model.max_tokens
+    wanted = {"return_offsets_mapping": True, "return_special_tokens_mask": True}
+    coded = model.tokenizer(*texts, **wanted, verbose=False)
+    length, limit, lost, first = len(coded["input_ids"]), model.max_tokens, (), 0
     if limit and length > limit:
-        coded = model.tokenizer(*texts, return_offsets_mapping=True, return_special_tokens_mask=True,
-                                truncation=True, max_length=limit)
+        whole = coded.sequence_ids()
+        if model.task == "next":
+            first = length - limit                          # what comes next follows the end of the text
+        elif model.task == "answer" and whole.count(None) + whole.count(0) >= limit:
+            raise Refusal(f"The question alone has {whole.count(0):,} tokens; the model reads {limit} of question and context together.")
+        else:
+            how = "only_second" if model.task == "answer" else "longest_first"
+            coded = model.tokenizer(*texts, **wanted, truncation=how, max_length=limit)
+        lost = tuple(whole.count(half) - coded.sequence_ids()[first:].count(half) for half in range(len(texts)))
+    sequence, word_ids, coded = coded.sequence_ids()[first:], coded.word_ids()[first:], {name: ids[first:] for name, ids in coded.items()}
     special = torch.tensor(coded.pop("special_tokens_mask")).bool()
     offsets = coded.pop("offset_mapping")
-    sequence = coded.sequence_ids()
     if special.all():
         raise Refusal("The tokenizer finds nothing to read in this text.")
-    starts = [0, len(texts[0]) + 1]
-    spans = [None if s is None else (a + starts[s], b + starts[s]) for (a, b), s in zip(offsets, sequence)]
-    text = "\n".join(texts)[:max(span[1] for span in spans if span)]      # what was left out is not carried along
+    text, starts = "\n".join(texts), (0, len(texts[0]) + 1)[:len(texts)]
+    spans = [None if half is None else tight(text, a + starts[half], b + starts[half]) for (a, b), half in zip(offsets, sequence)]
+    end = max(span[1] for span in spans if span)            # what was left out is not carried along
     return Encoded(
         tensors={name: torch.tensor([ids], device=model.net.device) for name, ids in coded.items()},
         labels=model.tokenizer.convert_ids_to_tokens(coded["input_ids"]),
-        special=special, text=text, spans=spans,
-        words=words_of(text, spans, coded.word_ids(), sequence),
-        left_out=max(0, length - limit) if limit else 0,
+        special=special, text=text[:end], spans=spans, words=words_of(text[:end], spans, word_ids, sequence),
+        segments=sequence if halves else None, halves=halves, starts=starts,
+        left_out=max(0, length - limit) if limit else 0, lost=lost, unread=text[end:],
     )
+
+
+def tight(text: str, first: int, last: int) -> tuple[int, int]:
+    """The span without the space that byte-level tokenizers keep before a word; a token of nothing but space keeps it."""
+    kept = text[first:last].strip()
+    return (first, last) if not kept else (at := first + text[first:last].index(kept), at + len(kept))
 
 
 def words_of(text: str, spans: list, word_ids: list, sequence: list) -> list[int | None]:

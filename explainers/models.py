@@ -119,11 +119,20 @@ class Model:
         return part(self.tower, self.anatomy.blocks)
 
     @cached_property
+    def task(self) -> str:
+        """What its logits are about: the "next" token, the ends of an "answer", the labels of single "tokens", or "classes"."""
+        name = type(self.net).__name__
+        kinds = {"CausalLM": "next", "LMHead": "next", "QuestionAnswering": "answer", "TokenClassification": "tokens"}
+        return next((task for kind, task in kinds.items() if kind in name), "classes")
+
+    @cached_property
     def labels(self) -> dict[int, str]:
-        """The classes by index; of a language model, its vocabulary."""
-        if "CausalLM" in type(self.net).__name__ or "LMHead" in type(self.net).__name__:
-            names = self.tokenizer.convert_ids_to_tokens if self.tokenizer else lambda ids: map(str, ids)
-            return dict(enumerate(names(list(range(self.net.config.vocab_size)))))
+        """The classes by index; of a language model, its vocabulary as text, spaces included."""
+        if self.task == "next":
+            size = self.net.config.vocab_size
+            names = self.tokenizer.convert_ids_to_tokens(list(range(size))) if self.tokenizer else list(map(str, range(size)))
+            texts = [self.tokenizer.convert_tokens_to_string([name]) if name else "" for name in names] if self.tokenizer else names
+            return {i: text if text and "\ufffd" not in text else name or str(i) for i, (name, text) in enumerate(zip(names, texts))}
         return {int(index): str(name) for index, name in self.net.config.id2label.items()}
 
     @property
@@ -155,7 +164,7 @@ class Model:
         for places in of_one_shape(coded, rows):
             tensors = {name: torch.cat([coded[i].tensors[name] for i in places]) for name in coded[places[0]].tensors}
             special = torch.stack([coded[i].special for i in places]).to(self.net.device)
-            asked = [targets.resolve(wanted[i], self.classes(coded[i])) for i in places]
+            asked = [targets.chosen(self, coded[i], wanted[i]) for i in places]
             for i, one in zip(places, trace(self, tensors, asked, special)):
                 traces[i] = one
         return traces
@@ -176,10 +185,14 @@ class Model:
         outputs = self.net(**inputs, **without_cache, **tape)
         if "logits_per_image" in outputs:
             return targets.Answer(outputs, outputs.logits_per_image if self.anatomy.sees == "image" else outputs.logits_per_text)
+        if "start_logits" in outputs:
+            ends = torch.stack([outputs.start_logits, outputs.end_logits], dim=-1)
+            padding = ~(self.real(inputs, ends.shape[1]) if real is None else real)
+            return targets.Answer(outputs, None, ends.masked_fill(padding[..., None], -torch.inf))
         table = outputs.logits if "logits" in outputs else None
         if table is not None and table.ndim == 3:           # logits for every token: what comes next is read at the last
             if self.anatomy.readout != "last":
-                return targets.Answer(outputs, None)
+                return targets.Answer(outputs, None, table if self.task == "tokens" else None)
             at = self.readout(inputs, self.real(inputs, table.shape[1]) if real is None else real).expand(len(table))
             table = table[torch.arange(len(table), device=table.device), at]
         return targets.Answer(outputs, table)

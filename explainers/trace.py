@@ -163,7 +163,7 @@ class Trace:
     normed      [layers key dim]                what attention l reads: hidden[l], in pre-LN models its LayerNorm
     pixels      [channel height width]          of an image, else None
     embedded    [token dim]                     word embeddings, of a run that was given inputs_embeds, else None
-    readout     the token the score is read from
+    readout     the token the score is read from; of a span its start, or its end where that alone is explained
     real        [token] bool                    False at padding
     special     [token] bool                    True at [CLS], [SEP], padding and their like
 
@@ -296,7 +296,7 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
     felt = {name: [next(grads) for _ in tensors] for name, tensors in written.items()}
 
     real = model.real(inputs, tokens) if real is None else real
-    readout = model.readout(inputs, real).expand(size).tolist()
+    readout = [target.readout(default) for target, default in zip(targets, model.readout(inputs, real).expand(size).tolist())]
     own = lambda tensor, i: tensor[i if len(tensor) > 1 else 0]
     traces = []
     for i in range(size):

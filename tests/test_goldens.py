@@ -9,6 +9,7 @@ import torch
 from tiny import INPUTS, close, example, records, tiny
 
 from explainers.methods import METHODS
+from explainers.targets import Span
 
 PRECISIONS = {torch.float64: 1e-6, torch.float32: 1e-4}
 RECORDS = records()
@@ -63,24 +64,43 @@ def test_scores_are_the_authors_own(record, dtype):
 @each_precision
 @named([one for one in RECORDS if one["method"] == "logits"])
 def test_logits_are_the_authors_own_with_and_without_specials(record, dtype):
-    trace = golden_trace(record["model"], 0, dtype)
-    trace = trace.again(hide=trace.special) if record["options"] else trace
-    close(trace.logits, record["scores"], PRECISIONS[dtype])
+    model, inputs = tiny(record["model"], dtype), example("bert", dtype)
+    if record["options"]:
+        inputs = model.hide(inputs, torch.tensor([True, *[False] * 10, True]))
+    answer = model.answer(inputs)
+    if answer.tokens is None:
+        close(answer.table[0], record["scores"], PRECISIONS[dtype])
+    else:                                                   # the authors' rows are start and end; a hidden token is no candidate here
+        seen = answer.tokens[0].isfinite().all(-1)
+        close(answer.tokens[0, seen], torch.tensor(record["scores"], dtype=torch.float64).T[seen], PRECISIONS[dtype])
 
 
 @each_precision
 @named(SPANS)
-def test_answer_spans_are_the_authors_own(record, dtype):
+@pytest.mark.parametrize("custom", [False, True], ids=["span", "function"])
+def test_answer_spans_are_the_authors_own(record, dtype, custom):
     start, end = record["span"]
 
     def answer(outputs):
         ends = [logits[:, index] for logits, index in ((outputs.start_logits, start), (outputs.end_logits, end)) if index is not None]
         return sum(ends)
 
-    trace = tiny(record["model"], dtype).trace(example("bert"), answer)
+    terms = tuple((index, column, 1.0) for column, index in enumerate((start, end)) if index is not None)
+    trace = tiny(record["model"], dtype).trace(example("bert"), answer if custom else Span(terms, "the authors' span"))
+    assert custom or (trace.readout, trace.target.columns(0)) == (terms[0][0], list(terms))
     special = torch.zeros(12, dtype=torch.bool)
     special[0] = special[-1] = True
     close(METHODS["attcat"](replace(trace, special=special), **record["options"]), record["scores"], PRECISIONS[dtype])
+
+
+@each_precision
+def test_the_authors_ends_are_the_predicted_ones_and_start_and_end_add_up_to_the_answer(dtype):
+    trace = {part: tiny("bert-qa-2label", dtype).trace(example("bert"), part) for part in ("start", "end", "answer")}
+    assert (trace["start"].readout, trace["end"].readout, trace["answer"].readout) == (7, 9, 7)
+    scores = {part: METHODS["attcat"](one) for part, one in trace.items()}
+    close(scores["start"] + scores["end"], scores["answer"], PRECISIONS[dtype])
+    wanted = next(one for one in RECORDS if one["name"] == "qa_attcat@allmask1")
+    close(scores["answer"], wanted["scores"], PRECISIONS[dtype])
 
 
 @each_precision

@@ -279,3 +279,33 @@ def test_an_encoded_input_is_taken_as_it_is(reader):
 
 def test_what_a_tokenizer_returns_will_do(reader, word_tokenizer):
     assert torch.equal(reader.trace(word_tokenizer("good movie", return_tensors="pt"), 0).score, reader.trace("good movie", 0).score)
+
+
+# ------------------------------------------------------------------------------------------------ halves of a pair
+
+def test_every_token_knows_its_half(reader):
+    coded = encode(reader, ("good movie", "bad"))
+    assert coded.segments == [None, 0, 0, None, 1, None] and coded.halves == ("first text", "second text")
+    assert [coded.text[start:] for start in coded.starts] == ["good movie\nbad", "bad"]
+    swapped = encode(reader, ("bad", "good movie"))
+    assert swapped.segments == [None, 0, None, 1, 1, None] and swapped.labels == ["[CLS]", "bad", "[SEP]", "good", "movie", "[SEP]"]
+    assert encode(reader, "good movie").segments is None and encode(reader, "good movie").halves == ()
+
+
+def test_a_cut_pair_says_which_half_lost_what(reader):
+    both = encode(reader, ("good " * 50, "bad " * 40))
+    assert sum(both.lost) == both.left_out == 93 - 64 and min(both.lost) > 0, "the longest first: here both in the end"
+    assert f"{both.lost[0]} of the first text and {both.lost[1]} of the second text" in both.notes[0]
+    one = encode(reader, ("good " * 100, "bad movie"))
+    assert one.lost == (41, 0) and one.notes == ["The model reads 64 tokens; 41 more were left out: 41 of the first text."]
+    assert encode(reader, "good").notes == []
+
+
+def test_halves_survive_words_and_the_table(reader):
+    heat = ex.explain(reader, ("unbelievable movie", "bad film"))
+    merged = heat.merged()
+    assert merged.segments == [None, 0, 0, None, 1, 1, None] and [merged.half(i) for i in range(7)] == [0, 0, 0, 0, 1, 1, 1]
+    assert heat.without_specials().segments == [0] * (len(heat) - 5) + [1, 1]
+    assert list(heat.without_specials().table()["part"])[-3:] == ["first text", "second text", "second text"]
+    assert merged.heads.shape == (*heat.heads.shape[:2], 7) and heat.without_specials().heads.shape[-1] == len(heat) - 3
+    torch.testing.assert_close(merged.heads.sum(-1), heat.heads.sum(-1))

@@ -1,13 +1,16 @@
 """What a person may ask to have explained, and what is said when it is not there."""
 
+import math
+
 import pytest
 import torch
 from tiny import example, tiny, varied
-from transformers import BertConfig, BertForSequenceClassification
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import BertConfig, BertForSequenceClassification, BertForTokenClassification, GPT2Tokenizer
 
 import explainers as ex
 from explainers.methods import METHODS
-from explainers.targets import Custom, Logit, resolve
+from explainers.targets import Answer, Custom, Difference, Logit, Span, best_spans, chosen, resolve
 
 LABELS = {0: "NEGATIVE", 1: "NEUTRAL", 2: "POSITIVE"}
 
@@ -208,6 +211,273 @@ def test_the_next_token_of_a_language_model_is_a_class():
     assert tiny("gpt2").trace(example("gpt2"), 7).score == trace.logits[7]
 
 
-def test_a_model_without_class_logits_says_what_to_do():
+def test_a_logit_that_the_model_does_not_have_says_what_to_do():
     with pytest.raises(ex.Refusal, match="function of its outputs"):
-        tiny("bert-qa-2label").trace(example("bert"))
+        tiny("bert-qa-2label").trace(example("bert"), Logit(0, "a class"))
+    with pytest.raises(ex.Refusal, match="function of its outputs"):
+        tiny("bert").trace(example("bert"), Span(((3, 0, 1.0),), "a place"))
+
+
+# ------------------------------------------------------------------------------------------------ what methods ask of a target
+
+def test_columns_say_which_logits_a_score_is_made_of():
+    first, second = Logit(2, "b"), Logit(0, "a")
+    assert first.columns(5) == [(5, 2, 1.0)]
+    assert Difference(first, second).columns(5) == [(5, 2, 1.0), (5, 0, -1.0)]
+    answer, none = Span(((3, 0, 1.0), (4, 1, 1.0)), "x"), Span(((0, 0, 1.0), (0, 1, 1.0)), "none")
+    assert Difference(answer, none).columns(9) == [(3, 0, 1.0), (4, 1, 1.0), (0, 0, -1.0), (0, 1, -1.0)]
+    for target in (Custom(lambda outputs: outputs), first.probability()):
+        with pytest.raises(ex.Refusal, match="not a sum of logits"):
+            target.columns(0)
+
+
+@pytest.mark.parametrize("asked", [1, (2, 0), None])
+def test_a_probability_is_the_softmax_of_the_class(trace, asked):
+    one = tiny("bert").trace(example("bert"), asked)
+    likely = tiny("bert").trace(example("bert"), one.target.probability())
+    shares = trace.logits.softmax(-1)
+    torch.testing.assert_close(likely.score, shares[2] - shares[0] if asked == (2, 0) else shares[1 if asked == 1 else 2])
+    assert likely.target.name == f"probability of {one.target.name}" and likely.target.poles == one.target.poles
+    assert likely.target.probability() is likely.target
+    again = one.again(target=likely.target)
+    torch.testing.assert_close(again.score, likely.score)
+    torch.testing.assert_close(one.run.rescore(varied("bert", 1, 12), likely.target)[0], one.again(inputs=varied("bert", 1, 12), target=likely.target).score)
+
+
+def test_what_has_no_probability_is_refused():
+    with pytest.raises(ex.Refusal, match="no probability"):
+        Custom(lambda outputs: outputs.logits[:, 0]).probability()
+    model = small_bert(1)
+    with pytest.raises(ex.Refusal, match="no probability"):
+        model.trace(varied("bert", 0), Logit(0, "value").probability())
+
+
+# ------------------------------------------------------------------------------------------------ the answer to a question
+
+ASKED = ("was the film good?", "the actors were good but the movie was boring")
+
+
+@pytest.fixture(scope="module")
+def finder(word_tokenizer) -> ex.Model:
+    """The tiny question-answering BERT with words to read."""
+    return ex.load(tiny("bert-qa-2label").net, tokenizer=word_tokenizer, device="cpu")
+
+
+def ends(model, inputs) -> torch.Tensor:
+    return model.answer(model.encode(inputs).tensors).tokens[0].detach()
+
+
+def test_the_best_answer_lies_in_the_context_and_ends_after_it_starts(finder):
+    logits, coded = ends(finder, ASKED), finder.encode(ASKED)
+    best = max((float(logits[i, 0] + logits[j, 1]), i, j) for i in range(len(logits)) for j in range(i, len(logits))
+                if coded.segments[i] == 1 == coded.segments[j])
+    trace = finder.trace(ASKED, "best span")
+    assert trace.target.terms == ((best[1], 0, 1.0), (best[2], 1, 1.0)) and float(trace.score) == pytest.approx(best[0])
+    assert trace.target.span == best[1:] and trace.readout == best[1]
+    assert trace.target.name == f"“{coded.text[coded.spans[best[1]][0]:coded.spans[best[2]][1]]}”"
+
+
+def test_an_answer_is_not_longer_than_thirty_tokens():
+    logits = torch.zeros(60, 2)
+    logits[2, 0] = logits[50, 1] = 10
+    logits[20, 1] = 1
+    assert best_spans(logits, [False, *[True] * 59]) == [(2, 20)]
+
+
+@pytest.mark.parametrize("lift, name", [(50.0, "no answer in this text"), (-50.0, "“")])
+def test_no_answer_wins_by_the_logits_of_the_first_token(finder, lift, name):
+    coded = finder.encode(ASKED)
+    logits = ends(finder, ASKED)[None].clone()
+    logits[0, 0] += lift
+    target = chosen(finder, coded, None).fixed(Answer(None, None, logits), 0)
+    assert target.name.startswith(name) and (target.span is None) == (lift > 0)
+    best = chosen(finder, coded, "best span").fixed(Answer(None, None, logits), 0)
+    assert best.name.startswith("“"), "the best span can be asked for all the same"
+    none = chosen(finder, coded, "no answer").fixed(Answer(None, None, logits), 0)
+    assert none.terms == ((0, 0, 1.0), (0, 1, 1.0)) and none.readout(9) == 0
+
+
+@pytest.mark.parametrize("asked", ["actors were", "ACTORS WERE", "“actors were”", (4, 15), (5, 13)])
+def test_an_answer_is_chosen_by_its_words_or_its_characters(finder, asked):
+    trace = finder.trace(ASKED, asked)
+    words = [finder.encode(ASKED).labels[i] for i in range(trace.target.span[0], trace.target.span[1] + 1)]
+    assert words == ["actors", "were"] and trace.target.name == "“actors were”"
+    logits = ends(finder, ASKED)
+    assert float(trace.score) == pytest.approx(float(logits[trace.target.span[0], 0] + logits[trace.target.span[1], 1]))
+
+
+def test_of_an_answer_that_stands_there_twice_the_likelier_is_explained(finder):
+    inputs = ("was it good?", "good and good and good")
+    coded, logits = finder.encode(inputs), ends(finder, inputs)
+    places = [i for i, label in enumerate(coded.labels) if label == "good" and coded.segments[i] == 1]
+    assert finder.trace(inputs, "good").target.span[0] == max(places, key=lambda i: float(logits[i].sum())) and len(places) == 3
+
+
+@pytest.mark.parametrize("asked, says", [
+    ("film", "not in the context"), ((40, 60), "45 characters"), ((3, 3), "characters 3 to 3"), ((-4, 2), "no token"), ("", "explained by answer"),
+    (3, "explained by answer"),
+    (("good", "good"), "choose two"), ("answer - nonsense", "not in the context"), ("good - film", "not in the context"),
+])
+def test_an_answer_that_is_not_there_is_refused_in_words(finder, asked, says):
+    with pytest.raises(ex.Refusal, match=says) as refused:
+        finder.trace(ASKED, asked)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
+
+
+def test_an_answer_behind_the_model_s_window_is_refused_with_the_reason(finder):
+    inputs = ("was it good?", "the movie was bad " * 30 + "but the actors were good")
+    assert finder.encode(inputs).lost[0] == 0 < finder.encode(inputs).lost[1]
+    for asked in ("actors", (540, 548)):
+        with pytest.raises(ex.Refusal, match="end before"):
+            finder.trace(inputs, asked)
+    assert finder.trace(inputs, "movie").target.name == "“movie”"
+
+
+def test_a_question_and_its_context_belong_together(finder):
+    for given, says in ((ASKED[0], "give both"), ((ASKED[0], " "), "context is empty"), (("", ASKED[1]), "question is empty"),
+                        (("good " * 80, "bad"), "question alone")):
+        with pytest.raises(ex.Refusal, match=says):
+            finder.trace(given)
+
+
+def test_the_answer_stays_where_it_is_when_the_input_changes(finder):
+    trace = finder.trace(ASKED, "best span")
+    where = torch.zeros(3, len(trace.real), dtype=torch.bool)
+    where[0, 1] = where[1, 9] = where[2, trace.readout] = True
+    changed = trace.again_many(inputs=trace.fill(where, "mask"))
+    assert all(one.target == trace.target and one.readout == trace.readout for one in changed)
+    torch.testing.assert_close(trace.rescore(trace.fill(where, "mask")), torch.stack([one.score for one in changed]))
+
+
+def test_each_of_many_questions_has_its_own_answer(finder):
+    several = [ASKED, ("was the film bad?", "the movie was boring but the actors were good"),
+               ("was the film good?", "the actors were bad but the movie was good")]
+    alone = [finder.trace(one, "best span") for one in several]
+    together = finder.trace_many(several, ["best span"] * 3)
+    assert [one.target for one in together] == [one.target for one in alone]
+    torch.testing.assert_close(torch.stack([one.score for one in together]), torch.stack([one.score for one in alone]))
+
+
+def test_the_difference_of_two_answers_and_of_an_answer_and_none(finder):
+    logits = ends(finder, ASKED)
+    good, boring = (finder.trace(ASKED, word) for word in ("good", "boring"))
+    difference = finder.trace(ASKED, "good - boring")
+    torch.testing.assert_close(difference.score, good.score - boring.score)
+    assert difference.target.poles == ("towards “boring”", "towards “good”") and difference.readout == good.readout
+    margin = finder.trace(ASKED, "best span - no answer")
+    torch.testing.assert_close(margin.score, finder.trace(ASKED, "best span").score - logits[0].sum())
+    torch.testing.assert_close(METHODS["attcat"](difference), METHODS["attcat"](good) - METHODS["attcat"](boring), rtol=1e-9, atol=1e-12)
+
+
+def test_the_probability_of_an_answer_is_its_ends_halved(finder):
+    shares = ends(finder, ASKED).softmax(0)
+    trace = finder.trace(ASKED, "actors were")
+    first, last = trace.target.span
+    torch.testing.assert_close(trace.again(target=trace.target.probability()).score, (shares[first, 0] + shares[last, 1]) / 2)
+
+
+def test_a_prediction_names_answers_and_no_answer(finder):
+    said = ex.predict(finder, ASKED)
+    assert said.kind == "probability" and "no answer in this text" in said.labels and len(said.labels) == 5
+    assert said.values == sorted(said.values, reverse=True) and sum(said.values) <= 1 + 1e-9
+    assert all(label == "no answer in this text" or label in ASKED[1] for label in said.labels)
+    logits = ends(finder, ASKED)
+    margin = float(finder.trace(ASKED, "best span").score - logits[0].sum())
+    best = next(value for label, value in zip(said.labels, said.values) if label != "no answer in this text")
+    none = said.values[said.labels.index("no answer in this text")]
+    assert math.log(best / none) == pytest.approx(margin)
+
+
+# ------------------------------------------------------------------------------------------------ the next token
+
+@pytest.fixture(scope="module")
+def writer() -> ex.Model:
+    """The tiny GPT-2 with a byte-level vocabulary: some words have a token of their own, with and without a space before."""
+    alphabet = [letter for letter in sorted(ByteLevel.alphabet()) if letter.isascii()] + ["Ġ", "Ã", "©"]
+    names = [*dict.fromkeys(alphabet), "Ġg", "oo", "Ġgoo", "Ġgood", "goo", "good", "Ġb", "ad", "Ġbad"]
+    merges = [("Ġ", "g"), ("o", "o"), ("Ġg", "oo"), ("Ġgoo", "d"), ("g", "oo"), ("goo", "d"), ("Ġ", "b"), ("a", "d"), ("Ġb", "ad")]
+    vocabulary = {name: i for i, name in enumerate(names)} | {"<|endoftext|>": 199}
+    return ex.load(tiny("gpt2").net, tokenizer=GPT2Tokenizer(vocab=vocabulary, merges=merges), device="cpu")
+
+
+def test_the_vocabulary_is_readable(writer):
+    names = set(writer.labels.values())
+    assert {" good", "good", " bad", "a"} <= names and "Ġgood" not in names
+    assert len(writer.labels) == 200 and all(writer.labels.values())
+
+
+@pytest.mark.parametrize("asked, name", [(" good", " good"), ("good", "good"), (" bad", " bad"), ("bad", " bad"), (" bad −  good", None), ("bad - good", None)])
+def test_a_next_token_is_named_by_its_text(writer, asked, name):
+    trace = writer.trace("not so", asked)
+    vocabulary = {text: i for i, text in writer.labels.items()}
+    if name:
+        assert trace.target == Logit(vocabulary[name], name) and trace.score == trace.logits[vocabulary[name]]
+    else:
+        assert trace.target.first.name == " bad" and trace.target.second.name.strip() == "good"
+
+
+def test_a_next_token_is_named_by_its_id(writer):
+    good = next(i for i, text in writer.labels.items() if text == " good")
+    for asked in (good, str(good), f"#{good}"):
+        assert writer.trace("so", asked).target == Logit(good, " good")
+
+
+@pytest.mark.parametrize("asked, says", [("goodbye", "tokens in this model"), ("", "no token"), ("#999", "classes 0 to 199"), (999, "classes 0 to 199")])
+def test_what_is_not_one_token_is_refused_in_words(writer, asked, says):
+    with pytest.raises(ex.Refusal, match=says):
+        writer.trace("so", asked)
+
+
+def test_five_next_tokens_are_predicted(writer):
+    said = ex.predict(writer, "not so good")
+    logits = writer.trace("not so good").logits
+    assert len(said.labels) == 5 and said.values == sorted(said.values, reverse=True)
+    assert said.values[0] == pytest.approx(float(logits.softmax(-1).max())) and said.best == writer.trace("not so good").target.name
+
+
+def test_what_comes_next_follows_the_end_of_a_long_text(writer):
+    coded = writer.encode("good " * 100 + "bad")
+    assert len(coded.labels) == writer.max_tokens == 64 and coded.text[slice(*coded.spans[-1])] == "bad"
+    assert coded.left_out == len(writer.tokenizer("good " * 100 + "bad")["input_ids"]) - 64
+
+
+def test_the_space_before_a_word_is_no_part_of_it(writer):
+    coded = writer.encode("not so good")
+    assert [coded.text[slice(*span)] for span in coded.spans][-1] == "good"
+    heat = ex.explain(writer, "not so good", target=" bad")
+    assert heat.pending == " bad" and "good" in heat.merged().labels
+
+
+# ------------------------------------------------------------------------------------------------ the label of a word
+
+@pytest.fixture(scope="module")
+def tagger(word_tokenizer) -> ex.Model:
+    torch.manual_seed(3)
+    config = BertConfig(vocab_size=200, hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=24, max_position_embeddings=64,
+                        id2label={0: "O", 1: "PERSON", 2: "PLACE"}, initializer_range=0.4)
+    return ex.load(BertForTokenClassification(config), tokenizer=word_tokenizer, device="cpu", dtype=torch.float64)
+
+
+def test_a_word_s_label_is_explained_at_its_place(tagger):
+    text = "the actors were unbelievable"
+    coded = tagger.encode(text)
+    logits = tagger.answer(coded.tensors).tokens[0].detach()
+    for asked, token, column in (("PLACE at actors", 2, 2), ("person at 3", 3, 1), ("O at unbelievable", 4, 0)):
+        trace = tagger.trace(text, asked)
+        assert trace.target.terms == ((token, column, 1.0),) and trace.readout == token and trace.score == logits[token, column]
+        torch.testing.assert_close(trace.again(target=trace.target.probability()).score, logits[token].softmax(-1)[column])
+    assert tagger.trace(text, "PLACE at actors").target.name == "PLACE at actors"
+    best = tagger.trace(text).target.terms[0]
+    words = logits[1:-1, 1:]
+    assert words[best[0] - 1, best[1] - 1] == words.max()
+    assert tagger.trace(text, "PLACE at actors - O at actors").score == logits[2, 2] - logits[2, 0]
+    heat = ex.explain(tagger, text, target="PLACE at actors")
+    assert heat.text[slice(*heat.marked)] == "actors"
+
+
+def test_words_are_predicted_by_label(tagger):
+    said = ex.predict(tagger, "the actors were good")
+    assert all(" at " in label and not label.startswith("O ") for label in said.labels)
+    for asked in ("PLACE at nowhere", "PLACE at 99", "NOTHING at actors", "99 at actors"):
+        with pytest.raises(ex.Refusal):
+            tagger.trace("the actors were good", asked)
