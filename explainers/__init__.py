@@ -9,12 +9,12 @@ from .errors import ModelUnavailable, Refusal
 from .explanation import Comparison, Prediction, compare, explain, explain_trace, predict, stream
 from .heatmap import Heatmap
 from .methods import METHODS, Method
-from .models import ANATOMIES, BUNDLED, Anatomy, Model, load
+from .models import ANATOMIES, BUNDLED, Anatomy, Model, load, register
 from .trace import Layer, Trace
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ANATOMIES", "BUNDLED", "METHODS", "Anatomy", "Comparison", "Heatmap", "Layer", "Method", "Model", "ModelUnavailable",
-    "Prediction", "Refusal", "Trace", "compare", "explain", "explain_trace", "load", "predict", "stream",
+    "Prediction", "Refusal", "Trace", "compare", "explain", "explain_trace", "load", "predict", "register", "stream",
 ]

@@ -1,13 +1,14 @@
 """Networks that can be traced: where each architecture keeps its parts, and how a model is had.
 
-The only file that knows a Hugging Face module path. An architecture is a row of `ANATOMIES`; a bundled model is a
-folder of `assets/models`.
+The only file that knows a Hugging Face module path. An architecture is a row of `ANATOMIES`, to which `register` adds;
+a bundled model is a folder of `assets/models`.
 """
 
+import inspect
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache, reduce
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.pytorch_utils import Conv1D
 
@@ -40,14 +42,15 @@ class Anatomy:
     """Names of an architecture's parts: paths from the model to its blocks, and from a block to its parts."""
 
     tower: str                      # the encoder, from the model ("" for itself)
-    blocks: str                     # from the tower
+    blocks: str                     # from the tower: a list of blocks; "a.*.b" for all of the lists b that the parts of a hold
     attention: str                  # from a block: the module called with what attention reads and with the tape
     w_o: str                        # from a block: attention's output projection
     norm1: str                      # from a block: the LayerNorm of the attention sublayer
     norm2: str                      # from a block: the LayerNorm of the feed-forward sublayer
     norm_first: bool                # pre-LN (x + f(LN x)) or post-LN (LN(x + f(x)))
     ffn: tuple[str, ...] = ()       # from a block: the two linear maps of the feed-forward sublayer and the function between; () if gated
-    head: tuple[str, ...] = ()      # from the model: the steps from a token's last hidden state to the logits; tanh and relu by name
+    w_v: str = ""                   # from a block: the values' projection; "" if queries, keys and values share one
+    head: tuple[str, ...] = ()      # from the model: the steps from a token's last hidden state to the logits; tanh, relu and gelu by name
     readout: str = "first"          # the token the score is read from: first, last (real), or end of text
     sees: str = "text"              # text or image
     lost_positions: int = 0         # rows of the position table that no token can have
@@ -55,30 +58,43 @@ class Anatomy:
 
 ANATOMIES = {
     "bert": Anatomy(
-        "bert", "encoder.layer", attention="attention", w_o="attention.output.dense", norm1="attention.output.LayerNorm",
+        "bert", "encoder.layer", attention="attention", w_v="attention.self.value", w_o="attention.output.dense", norm1="attention.output.LayerNorm",
         norm2="output.LayerNorm", norm_first=False, ffn=("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense"),
         head=("bert.pooler.dense", "tanh", "classifier")),
     "roberta": Anatomy(
-        "roberta", "encoder.layer", attention="attention", w_o="attention.output.dense", norm1="attention.output.LayerNorm",
+        "roberta", "encoder.layer", attention="attention", w_v="attention.self.value", w_o="attention.output.dense", norm1="attention.output.LayerNorm",
         norm2="output.LayerNorm", norm_first=False, ffn=("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense"),
         head=("classifier.dense", "tanh", "classifier.out_proj"), lost_positions=2),
     "distilbert": Anatomy(
-        "distilbert", "transformer.layer", attention="attention", w_o="attention.out_lin", norm1="sa_layer_norm",
+        "distilbert", "transformer.layer", attention="attention", w_v="attention.v_lin", w_o="attention.out_lin", norm1="sa_layer_norm",
         norm2="output_layer_norm", norm_first=False, ffn=("ffn.lin1", "ffn.activation", "ffn.lin2"),
         head=("pre_classifier", "relu", "classifier")),
+    "electra": Anatomy(
+        "electra", "encoder.layer", attention="attention", w_v="attention.self.value", w_o="attention.output.dense", norm1="attention.output.LayerNorm",
+        norm2="output.LayerNorm", norm_first=False, ffn=("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense"),
+        head=("classifier.dense", "gelu", "classifier.out_proj")),
+    "albert": Anatomy(              # few blocks, run again and again
+        "albert", "encoder.albert_layer_groups.*.albert_layers", attention="attention", w_v="attention.value", w_o="attention.dense",
+        norm1="attention.LayerNorm", norm2="full_layer_layer_norm", norm_first=False, ffn=("ffn", "activation", "ffn_output"),
+        head=("albert.pooler", "tanh", "classifier")),
+    "modernbert": Anatomy(          # its first block has no norm before attention; a last norm stands before the head
+        "model", "layers", attention="attn", w_o="attn.Wo", norm1="attn_norm", norm2="mlp_norm", norm_first=True),
     "gpt2": Anatomy(
         "transformer", "h", attention="attn", w_o="attn.c_proj", norm1="ln_1", norm2="ln_2", norm_first=True,
         ffn=("mlp.c_fc", "mlp.act", "mlp.c_proj"), readout="last"),
     "vit": Anatomy(
-        "vit", "layers", attention="attention", w_o="attention.o_proj", norm1="layernorm_before", norm2="layernorm_after",
+        "vit", "layers", attention="attention", w_v="attention.v_proj", w_o="attention.o_proj", norm1="layernorm_before", norm2="layernorm_after",
         norm_first=True, ffn=("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), sees="image"),
     "clip.vision": Anatomy(
-        "vision_model", "encoder.layers", attention="self_attn", w_o="self_attn.out_proj", norm1="layer_norm1", norm2="layer_norm2",
+        "vision_model", "encoder.layers", attention="self_attn", w_v="self_attn.v_proj", w_o="self_attn.out_proj", norm1="layer_norm1", norm2="layer_norm2",
         norm_first=True, ffn=("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), sees="image"),
     "clip.text": Anatomy(
-        "text_model", "encoder.layers", attention="self_attn", w_o="self_attn.out_proj", norm1="layer_norm1", norm2="layer_norm2",
+        "text_model", "encoder.layers", attention="self_attn", w_v="self_attn.v_proj", w_o="self_attn.out_proj", norm1="layer_norm1", norm2="layer_norm2",
         norm_first=True, ffn=("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), readout="end of text"),
 }
+
+#: Why some well-known architectures have no row.
+REASONS = dict.fromkeys(("deberta", "deberta-v2"), "DeBERTa computes attention from relative positions inside its own code, which offers no place to record it.")
 
 BUNDLED = ("sentiment", "paraphrase", "inference", "question-answering")
 
@@ -89,6 +105,32 @@ FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "gelu": nn.functional.gelu}
 
 def part(module: nn.Module, path: str) -> nn.Module:
     return reduce(getattr, path.split(".") if path else [], module)
+
+
+def register(model_type: str, anatomy: Anatomy) -> None:
+    """Add an architecture: `anatomy` says where models whose `config.model_type` is `model_type` keep their parts.
+
+    "name.side" is one side of a dual encoder, as `load(..., tower="side")` asks for it. A model of that type can then be
+    traced if its attention goes through `transformers.AttentionInterface`, and if its blocks take the hidden states as
+    their first argument, give back nothing else and hand keyword arguments on. Registering the same row twice changes
+    nothing. Raises `Refusal` if the name belongs to another row or a field holds what it cannot; a path that leads
+    nowhere is refused by `load`, which knows the model.
+
+        ex.register("camembert", ex.ANATOMIES["roberta"])
+    """
+    if not isinstance(model_type, str) or not model_type.strip():
+        raise Refusal("An architecture is registered under its config.model_type, a word like 'bert'.")
+    if not isinstance(anatomy, Anatomy):
+        raise Refusal(f"An architecture is described by an Anatomy; got {type(anatomy).__name__}.")
+    for field in fields(Anatomy):
+        value, wanted = getattr(anatomy, field.name), {"ffn": tuple, "head": tuple}.get(field.name, field.type)
+        if type(value) is not wanted or (wanted is tuple and not all(isinstance(name, str) for name in value)):
+            raise Refusal(f"{field.name} of an Anatomy is {'a tuple of names' if wanted is tuple else f'of type {wanted.__name__}'}; got {value!r}.")
+    if anatomy.readout not in ("first", "last", "end of text") or anatomy.sees not in ("text", "image") or len(anatomy.ffn) not in (0, 3):
+        raise Refusal("The readout of an Anatomy is 'first', 'last' or 'end of text', it sees 'text' or 'image', and ffn names three parts or none.")
+    if ANATOMIES.get(model_type, anatomy) != anatomy:
+        raise Refusal(f"There is an architecture {model_type!r} already; register yours under the model_type of its own config.")
+    ANATOMIES[model_type] = anatomy
 
 
 def affine(module: nn.Module) -> Affine:
@@ -115,8 +157,9 @@ class Model:
         return part(self.net, self.anatomy.tower)
 
     @cached_property
-    def blocks(self) -> nn.ModuleList:
-        return part(self.tower, self.anatomy.blocks)
+    def blocks(self) -> list[nn.Module]:
+        """The modules that run as layers. One that runs several times (ALBERT) is here once, in `Trace.layers` as often as it ran."""
+        return blocks_of(self.tower, self.anatomy)
 
     @cached_property
     def task(self) -> str:
@@ -182,7 +225,7 @@ class Model:
     def answer(self, inputs: dict[str, Tensor], real: Tensor | None = None, **tape) -> targets.Answer:
         """What the network says. real [example token] tells where padding is, if not the attention mask."""
         without_cache = {"use_cache": False} if hasattr(self.net.config, "use_cache") else {}  # GPT-2 would append to it
-        outputs = self.net(**inputs, **without_cache, **tape)
+        outputs = (self.pooled if self.pools_by_ids else self.net)(**inputs, **without_cache, **tape)
         if "logits_per_image" in outputs:
             return targets.Answer(outputs, outputs.logits_per_image if self.anatomy.sees == "image" else outputs.logits_per_text)
         if "start_logits" in outputs:
@@ -195,13 +238,35 @@ class Model:
                 return targets.Answer(outputs, None, table if self.task == "tokens" else None)
             at = self.readout(inputs, self.real(inputs, table.shape[1]) if real is None else real).expand(len(table))
             table = table[torch.arange(len(table), device=table.device), at]
+            if self.pools_by_ids:
+                outputs.logits = table
+        elif type(self.net).__name__ == "ElectraForPreTraining":        # [example token], one logit each: no table of classes
+            return targets.Answer(outputs, None)
         return targets.Answer(outputs, table)
+
+    @property
+    def pools_by_ids(self) -> bool:
+        """Whether the network's own head looks for the last token by the ids of the batch: GPT-2 as a classifier does."""
+        return self.anatomy.readout == "last" and "ForSequenceClassification" in type(self.net).__name__ and hasattr(self.net, "score")
+
+    def pooled(self, **inputs) -> SequenceClassifierOutputWithPast:
+        """The network up to the logits [example token class], from which `answer` takes the readout's: word embeddings have no ids to
+        look at, blanks are no padding, and an edit can make more examples than ids came in."""
+        outputs = self.tower(**inputs)
+        return SequenceClassifierOutputWithPast(
+            logits=self.net.score(outputs.last_hidden_state), hidden_states=outputs.hidden_states, attentions=outputs.attentions)
 
     def real(self, inputs: dict[str, Tensor], tokens: int) -> Tensor:
         """[example token] bool: False at padding."""
         if self.anatomy.sees == "text" and "attention_mask" in inputs:
-            return inputs["attention_mask"].bool()
-        return torch.ones(1, tokens, dtype=torch.bool, device=self.net.device)
+            real = inputs["attention_mask"].bool()
+        else:
+            real = torch.ones(1, tokens, dtype=torch.bool, device=self.net.device)
+        padding = self.net.config.pad_token_id if self.pools_by_ids and "input_ids" in inputs else None
+        if padding is not None:         # its own head skips trailing padding whatever the mask says, and causal attention never sees it
+            said = (inputs["input_ids"] != padding).int()
+            real = real & said.flip(-1).cummax(-1).values.flip(-1).bool()
+        return real
 
     def readout(self, inputs: dict[str, Tensor], real: Tensor) -> Tensor:
         """[example] the token that the score is read from."""
@@ -254,8 +319,11 @@ class Model:
 
     @cached_property
     def head(self) -> list[Affine | Callable] | None:
-        """The steps from a token's last hidden state to the logits, where the anatomy names them."""
-        steps = ("qa_outputs",) if hasattr(self.net, "qa_outputs") else self.anatomy.head
+        """The steps from a token's last hidden state to the logits, where the anatomy names them.
+
+        None for pre-LN models: one more norm stands between the last block and the head.
+        """
+        steps = ("qa_outputs",) if hasattr(self.net, "qa_outputs") and not self.anatomy.norm_first else self.anatomy.head
         try:
             return [FUNCTIONS.get(step) or affine(part(self.net, step)) for step in steps] or None
         except AttributeError:
@@ -263,13 +331,16 @@ class Model:
 
     def layer(self, block: nn.Module, args: tuple, kwargs: dict) -> Layer:
         names = self.anatomy
-        out = affine(part(block, names.w_o))
+        heads = (self.tower.config.num_attention_heads, -1)
+        out, value = affine(part(block, names.w_o)), affine(part(block, names.w_v)) if names.w_v else None
         up, act, down = (part(block, name) for name in names.ffn) if names.ffn else (None, None, None)
 
         def run(hidden: Tensor, **edits) -> Tensor:
             return block(hidden, *args, **kwargs | {"tape": Tape(self.blocks, edits, record=())})
 
-        return Layer(out.weight.unflatten(0, (self.tower.config.num_attention_heads, -1)), out.bias,
+        shift = value and (torch.zeros_like(value.weight[0]) if value.bias is None else value.bias)
+        return Layer(value and value.weight.unflatten(1, heads).transpose(0, 1), value and shift.unflatten(0, heads),
+                     out.weight.unflatten(0, heads), out.bias,
                      part(block, names.norm1), part(block, names.norm2), names.norm_first,
                      up and affine(up), act, down and affine(down), run)
 
@@ -322,19 +393,53 @@ def anatomy_of(net: PreTrainedModel, tower: str | None) -> Anatomy:
         raise ModelUnavailable(f"Models of type {net.config.model_type!r} have several towers: load them with tower={' or '.join(map(repr, sides))}.")
     if kind not in ANATOMIES:
         raise unsupported(kind)
-    if kind == "gpt2" and "ForSequenceClassification" in type(net).__name__:
-        raise ModelUnavailable("GPT-2 with a classification head cannot be traced yet; GPT-2 language models can.")
-    try:
-        part(net, ANATOMIES[kind].tower)
-    except AttributeError:
+    if getattr(net.config, "classifier_pooling", "cls") != "cls" and "ForSequenceClassification" in type(net).__name__:
         raise ModelUnavailable(
-            f"{type(net).__name__} has no head on top of its encoder, so there is no score to explain; "
-            "choose a checkpoint made for classification.") from None
+            f"This {type(net).__name__} scores the mean of all tokens (classifier_pooling={net.config.classifier_pooling!r}), so there is no "
+            "token that its score is read from; choose a checkpoint with classifier_pooling='cls'.")
+    check(net, kind, ANATOMIES[kind])
     return ANATOMIES[kind]
 
 
+def check(net: PreTrainedModel, kind: str, anatomy: Anatomy) -> None:
+    """Refuse a network that lacks a part which its row names, or whose calls cannot carry the tape."""
+    try:
+        tower = part(net, anatomy.tower)
+    except AttributeError:
+        if net.base_model is not net:
+            raise lost(net, kind, "tower", anatomy.tower) from None
+        raise ModelUnavailable(
+            f"{type(net).__name__} has no head on top of its encoder, so there is no score to explain; "
+            "choose a checkpoint made for classification.") from None
+    try:
+        blocks = blocks_of(tower, anatomy)
+    except (AttributeError, TypeError):
+        blocks = []
+    if not blocks:
+        raise lost(net, kind, "blocks", anatomy.blocks)
+    named = [(name, getattr(anatomy, name)) for name in ("attention", "w_o", "norm1", "norm2", "w_v")] + [("ffn", path) for path in anatomy.ffn]
+    for block in blocks:
+        for name, path in named:
+            try:
+                part(block, path)
+            except AttributeError:
+                raise lost(net, kind, name, path) from None
+    for module in (net, blocks[0]):
+        if not any(one.kind is one.VAR_KEYWORD for one in inspect.signature(module.forward).parameters.values()):
+            raise ModelUnavailable(f"{type(module).__name__} does not hand keyword arguments on, so nothing inside it can be recorded.")
+
+
+def lost(net: PreTrainedModel, kind: str, name: str, path: str) -> ModelUnavailable:
+    return ModelUnavailable(f"The row {kind!r} of ANATOMIES names {path!r} as {name}, and {type(net).__name__} has nothing there.")
+
+
+def blocks_of(tower: nn.Module, anatomy: Anatomy) -> list[nn.Module]:
+    outer, _, inner = anatomy.blocks.partition(".*.")
+    return [block for group in part(tower, outer) for block in part(group, inner)] if inner else list(part(tower, outer))
+
+
 def unsupported(kind: str) -> ModelUnavailable:
-    return ModelUnavailable(f"Models of type {kind!r} cannot be traced yet. These can: {', '.join(ANATOMIES)}.")
+    return ModelUnavailable(f"{REASONS.get(kind, f'Models of type {kind!r} cannot be traced yet.')} These can: {', '.join(ANATOMIES)}.")
 
 
 def bundled_folder() -> Path:

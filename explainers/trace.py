@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
-from .errors import Refusal
+from .errors import ModelUnavailable, Refusal
 
 #: What is done to a tensor on its way; in `attention`, `scores` and `value` also by layer, {layer: function}.
 Edit = Callable[[Tensor], Tensor] | dict[int, Callable[[Tensor], Tensor]]
@@ -35,7 +35,7 @@ FED = {"pixels": "pixel_values", "embedded": "inputs_embeds"}
 class Tape:
     """Lists that grow while `blocks` run, and the edits to make on the way."""
 
-    blocks: nn.ModuleList
+    blocks: Sequence[nn.Module]
     edits: dict[str, Edit] = field(default_factory=dict)
     record: Sequence[str] = RECORDED
     attention: list[Tensor] = field(default_factory=list)
@@ -44,7 +44,6 @@ class Tape:
     normed: list[Tensor] = field(default_factory=list)
     shape: tuple[int, int] = (0, 0)     # examples, tokens
     runs: list[tuple[nn.Module, tuple, dict]] = field(default_factory=list)     # each block that ran, with its other arguments
-    wakes_at_entry: bool = False        # gradients are off until the first block: see `trace`
 
     def edit(self, name: str, tensor: Tensor) -> Tensor:
         edit = self.edits.get(name)
@@ -79,10 +78,14 @@ AttentionInterface.register("explainers", attention)
 AttentionMaskInterface.register("explainers", eager_mask)  # without it GPT-2 loses its causal mask, silently
 
 
-def wire(net, blocks: nn.ModuleList, attentions: Sequence[nn.Module]) -> None:
-    """Teach `blocks` of `net` to write on the tape that a call carries. Wiring twice changes nothing."""
+def wire(net, blocks: Sequence[nn.Module], attentions: Sequence[nn.Module]) -> None:
+    """Teach `blocks` of `net` to write on the tape that a call carries. Wiring twice changes nothing.
 
+    Raises `ModelUnavailable` for a network with attention code of its own.
+    """
     net.set_attn_implementation("explainers")
+    if net.config._attn_implementation != "explainers":     # it warns, and goes on with its own
+        raise ModelUnavailable(f"{type(net).__name__} computes attention inside its own code, which offers no place to record it.")
     for block, inner in zip(blocks, attentions):
         if not getattr(block, "wired", False):
             block.wired = True
@@ -96,8 +99,6 @@ def on_entry(block, args, kwargs):
     if tape is None or not any(block is other for other in tape.blocks):    # none, or the other tower's
         return args, kwargs
     if not tape.runs:
-        if tape.wakes_at_entry:
-            torch.set_grad_enabled(True)
         entry = tape.edit("entry", args[0])
         tape.shape = tuple(entry.shape[:2])
         args = (tape.write("hidden", entry), *args[1:])
@@ -135,12 +136,15 @@ class Affine:
 class Layer:
     """One block by its parts, the same for every architecture.
 
-    w_o [head dim_head dim] and b_o [dim] project the heads' outputs back; norm1 and norm2 are the LayerNorms of the
+    w_v [head dim dim_head] and b_v [head dim_head] give the values, None where they are not kept apart; w_o [head dim_head
+    dim] and b_o [dim] project the heads' outputs back; norm1 and norm2 are the LayerNorms of the
     attention and feed-forward sublayers, before them if `norm_first`; the feed-forward sublayer is
     down(act(up(x))), and `up` is None where it is something else (a gated one). `run(hidden [n token dim], value=edit)`
     gives [n token dim]: this block alone, with the mask of the traced input.
     """
 
+    w_v: Tensor | None
+    b_v: Tensor | None
     w_o: Tensor
     b_o: Tensor | None
     norm1: nn.LayerNorm
@@ -253,8 +257,9 @@ class Rerun:
         return trace(self.model, inputs, [target or self.target], self.special[None], self.real[None], rules, record, edits)
 
     @torch.no_grad()
-    def rescore(self, inputs: dict) -> Tensor:
-        return torch.cat([self.target(self.model.answer(part, self.real[None])) for part in chunks(inputs)])
+    def rescore(self, inputs: dict, target: Callable | None = None) -> Tensor:
+        """[n] the score (of `target`, if another is wanted) for n examples stacked in `inputs`. Forward only."""
+        return torch.cat([(target or self.target)(self.model.answer(part, self.real[None])) for part in chunks(inputs)])
 
 
 def chunks(inputs: dict, budget: int = 4096):
@@ -275,13 +280,14 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
     attention mask where it is not given. -> one `Trace` an example.
     Per-example gradients come from one backward pass of the sum: no example's score depends on another's input.
     """
-    # Relevance stops at the first block's entry, unless word embeddings are given to go on to: no gradients before it
-    below = rules is None or "inputs_embeds" in inputs
-    tape = Tape(model.blocks, edits or {}, record, wakes_at_entry=not below)
+    below = rules is None or "inputs_embeds" in inputs      # relevance stops at the first block, unless word embeddings are given to go on to
+    tape = Tape(model.blocks, edits or {}, record)
     fed = inputs | {key: inputs[key].detach().requires_grad_() for key in FED.values() if below and key in inputs}
     with torch.enable_grad():
-        with rules or nullcontext(), torch.set_grad_enabled(below):
+        with rules or nullcontext():
             answer = model.answer(fed, real, tape=tape)
+        if not tape.runs or any(len(getattr(tape, name)) != len(tape.runs) for name in ("attention", "normed") if name in record):
+            raise Refusal("The layers of this model do not hand the tape on to their attention, so what it does cannot be recorded.")
         size, tokens = tape.shape
         targets = [target.fixed(answer, i) for i, target in enumerate(targets * size if len(targets) == 1 else targets)]
         scores = torch.stack([target(answer)[i] for i, target in enumerate(targets)])
@@ -319,5 +325,9 @@ def stacked(written: dict[str, list[Tensor]], i: int) -> dict[str, Tensor | None
 
 def example(args: tuple, kwargs: dict, i: int, size: int) -> tuple[tuple, dict]:
     """A block's other arguments (masks, positions) for example i alone."""
-    alone = lambda value: value[i:i + 1] if torch.is_tensor(value) and value.ndim > 1 and len(value) == size > 1 else value
+    def alone(value):
+        if isinstance(value, tuple):        # sines and cosines of the positions
+            return tuple(map(alone, value))
+        return value[i:i + 1] if torch.is_tensor(value) and value.ndim > 1 and len(value) == size > 1 else value
+
     return tuple(map(alone, args)), {name: alone(value) for name, value in kwargs.items()}

@@ -3,6 +3,8 @@
 import json
 import shutil
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,8 +20,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import ModelInfo
 from safetensors.torch import load_file, save_file
-from tiny import ARCHITECTURES, classes, example, folder, fresh, tiny
-from transformers import AutoModelForSequenceClassification, BertModel, BertTokenizer
+from tiny import ARCHITECTURES, IDS, SIZE, classes, example, folder, fresh, random_model, tiny
+from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification, BertModel, BertTokenizer
 
 import explainers as ex
 
@@ -56,7 +58,7 @@ def settings_of(place, **changes) -> None:
 def test_a_folder_is_loaded_and_traced(name):
     model = fresh(name, torch.float32)
     assert model.net.dtype == torch.float32 and not model.net.training
-    assert len(model.blocks) == 4 and model.name == str(folder(name)) and model.revision == "local"
+    assert len(model.blocks) == (1 if name == "albert" else 4) and model.name == str(folder(name)) and model.revision == "local"
     assert model.trace(example(name, torch.float32), 0).attention.shape[:2] == (4, 3)
 
 
@@ -65,15 +67,18 @@ def test_the_anatomy_names_parts_that_are_there(name):
     from explainers.models import part
 
     model = tiny(name)
-    for block in model.blocks:
+    for i, block in enumerate(model.blocks):
         assert part(block, model.anatomy.w_o).weight.shape == (48, 48)
         for norm in (model.anatomy.norm1, model.anatomy.norm2):
-            assert part(block, norm).normalized_shape == (48,)
+            if name == "modernbert" and i == 0 and norm == "attn_norm":         # the embeddings' own norm stands right before it
+                assert isinstance(part(block, norm), torch.nn.Identity)
+            else:
+                assert part(block, norm).normalized_shape == (48,)
     assert len(model.labels) == {"gpt2": 200, "vit": 5}.get(name, classes(name) if not name.startswith("clip") else 2)
 
 
 def test_every_architecture_of_the_table_is_tested():
-    assert set(ex.ANATOMIES) == set(ARCHITECTURES)
+    assert set(ex.ANATOMIES) == {name.removesuffix("-classifier") for name in ARCHITECTURES}
 
 
 def test_a_path_object_and_spaces_around_a_name_will_do(copied):
@@ -154,7 +159,7 @@ def test_missing_settings_are_refused(copied):
     refusal(copied)
 
 
-@pytest.mark.parametrize("kind", ["t5", "deberta-v2", "my-own-model", None])
+@pytest.mark.parametrize("kind", ["t5", "deberta", "deberta-v2", "my-own-model", None])
 def test_an_architecture_that_cannot_be_traced_is_refused_with_those_that_can(copied, kind):
     settings_of(copied, model_type=kind)
     said = refusal(copied)
@@ -166,6 +171,19 @@ def test_an_architecture_of_a_ready_model_that_cannot_be_traced_is_refused():
 
     net = T5ForSequenceClassification(T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2))
     assert "'t5' cannot be traced yet" in refusal(net)
+
+
+@pytest.mark.parametrize("kind", ["DebertaForSequenceClassification", "DebertaV2ForSequenceClassification"])
+def test_deberta_is_refused_with_the_reason(kind):
+    assert "attention from relative positions inside its own code" in refusal(random_model(kind, **SIZE))
+
+
+def test_a_classifier_of_the_mean_of_all_tokens_is_refused():
+    """No token is its readout, and every method that starts from one would say something untrue."""
+    settings = SIZE | IDS | {"classifier_pooling": "mean"}
+    assert "scores the mean of all tokens" in refusal(random_model("ModernBertForSequenceClassification", **settings))
+    model = ex.load(random_model("ModernBertForMaskedLM", **settings), device="cpu")        # pools nothing
+    assert model.trace(example("modernbert"), lambda outputs: outputs.logits[:, 3, 7]).score.isfinite()
 
 
 def test_a_dual_encoder_needs_its_side_named():
@@ -218,6 +236,91 @@ def test_an_encoder_without_a_head_is_refused(copied, ready):
 def test_weights_of_another_size_are_refused(copied):
     settings_of(copied, hidden_size=24)
     refusal(copied)
+
+
+# ------------------------------------------------------------------------------------------------ a row of one's own
+
+class RenamedConfig(BertConfig):
+    model_type = "renamed"
+
+
+class RenamedForSequenceClassification(BertForSequenceClassification):
+    config_class = RenamedConfig
+
+
+@pytest.fixture
+def renamed(monkeypatch):
+    """The tiny BERT under another model type, and a table that forgets what is added to it."""
+    monkeypatch.setattr(ex.models, "ANATOMIES", dict(ex.ANATOMIES))
+    net = RenamedForSequenceClassification(RenamedConfig(**fresh("bert").net.config.to_dict() | {"model_type": "renamed"}))
+    net.load_state_dict(fresh("bert").net.state_dict())
+    return net
+
+
+def test_an_architecture_can_be_added(renamed):
+    assert "'renamed' cannot be traced yet" in refusal(renamed)
+    for _ in range(2):          # a cell of a notebook is run twice
+        ex.register("renamed", ex.ANATOMIES["bert"])
+    assert "renamed" in refusal(random_model("T5ForSequenceClassification", d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2))
+    model = ex.load(renamed, device="cpu", dtype=torch.float64)
+    torch.testing.assert_close(ex.explain(model, example("bert"), target=0).scores, ex.explain(tiny("bert"), example("bert"), target=0).scores)
+
+
+def test_the_python_of_the_contributors_guide_runs(renamed):
+    guide = Path(__file__).parent.parent / "CONTRIBUTING.md"
+    exec(compile(guide.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0], guide.name, "exec"), {})
+    assert {"camembert", "my-bert"} <= set(ex.models.ANATOMIES)
+
+
+def test_the_example_of_the_docstring_works(renamed):
+    ex.register("camembert", ex.ANATOMIES["roberta"])
+    net = random_model("CamembertForSequenceClassification", **SIZE | {"pad_token_id": 1})
+    with torch.no_grad():
+        wanted = net(**example("roberta")).logits[0]
+    torch.testing.assert_close(ex.load(net, device="cpu").trace(example("roberta"), 0).logits, wanted)
+
+
+@pytest.mark.parametrize("name, row, said", [
+    ("bert", ex.ANATOMIES["gpt2"], "There is an architecture 'bert' already"),
+    ("", ex.ANATOMIES["bert"], "registered under its config.model_type"),
+    (BertConfig, ex.ANATOMIES["bert"], "registered under its config.model_type"),
+    ("renamed", "bert", "described by an Anatomy; got str"),
+    ("renamed", replace(ex.ANATOMIES["bert"], ffn="output.dense"), "ffn of an Anatomy is a tuple of names; got 'output.dense'"),
+    ("renamed", replace(ex.ANATOMIES["bert"], head=("classifier", None)), "head of an Anatomy is a tuple of names"),
+    ("renamed", replace(ex.ANATOMIES["bert"], norm_first="no"), "norm_first of an Anatomy is of type bool; got 'no'"),
+    ("renamed", replace(ex.ANATOMIES["bert"], blocks=None), "blocks of an Anatomy is of type str; got None"),
+    ("renamed", replace(ex.ANATOMIES["bert"], lost_positions=0.5), "lost_positions of an Anatomy is of type int"),
+    ("renamed", replace(ex.ANATOMIES["bert"], readout="middle"), "'first', 'last' or 'end of text'"),
+    ("renamed", replace(ex.ANATOMIES["bert"], sees="sound"), "'text' or 'image'"),
+    ("renamed", replace(ex.ANATOMIES["bert"], ffn=("output.dense",)), "three parts or none"),
+], ids=lambda value: value if isinstance(value, str) and value else None)
+def test_a_row_that_makes_no_sense_is_refused(renamed, name, row, said):
+    before = dict(ex.models.ANATOMIES)
+    with pytest.raises(ex.Refusal) as refused:
+        ex.register(name, row)
+    assert said in str(refused.value) and "\n" not in str(refused.value) and before == ex.models.ANATOMIES
+
+
+@pytest.mark.parametrize("name, path", [
+    ("tower", "brt"), ("blocks", "encoder.layers"), ("blocks", "encoder.*.layer"), ("blocks", "pooler.dense"), ("attention", "attn"),
+    ("w_o", "attention.out"), ("norm1", "norm"), ("norm2", "output.norm"), ("w_v", "attention.self.values"),
+])
+def test_a_path_that_leads_nowhere_is_named_when_a_model_is_loaded(renamed, name, path):
+    ex.register("renamed", replace(ex.ANATOMIES["bert"], **{name: path}))
+    said = refusal(renamed)
+    assert f"names {path!r} as {name}" in said and "RenamedForSequenceClassification" in said
+
+
+def test_a_feed_forward_part_that_is_not_there_is_named_too(renamed):
+    ex.register("renamed", replace(ex.ANATOMIES["bert"], ffn=("intermediate.dense", "gelu", "output.dense")))
+    assert "names 'gelu' as ffn" in refusal(renamed)
+
+
+def test_attention_that_cannot_be_recorded_is_refused_whatever_the_row_says(renamed):
+    row = replace(ex.ANATOMIES["bert"], tower="deberta", w_v="attention.self.value_proj")
+    ex.models.ANATOMIES["deberta-v2"] = row
+    said = refusal(random_model("DebertaV2ForSequenceClassification", **SIZE))
+    assert "keyword arguments" in said or "inside its own code" in said
 
 
 # ------------------------------------------------------------------------------------------------ the Hub

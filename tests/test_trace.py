@@ -8,8 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 import transformers
-from tiny import ARCHITECTURES, PADDING, TEXT, example, fresh, stock, tiny, varied
+from tiny import ARCHITECTURES, MADE, PADDING, PRE_NORM, SIZE, TEXT, example, fresh, random_model, stock, tiny, varied
 from torch.overrides import TorchFunctionMode
+from transformers.models.modernbert import modeling_modernbert
 
 import explainers as ex
 from explainers.methods import METHODS
@@ -22,8 +23,8 @@ tight = dict(rtol=1e-10, atol=1e-12)     # float64, the same sums in another ord
 
 
 def final_norm(name: str, model: ex.Model) -> torch.nn.Module:
-    """What pre-LN models put after the last block; `transformers` counts it as the last hidden state of GPT-2."""
-    return model.tower.ln_f if name == "gpt2" else torch.nn.Identity()
+    """What pre-LN models put after the last block; `transformers` counts it as the last hidden state of GPT-2 and ModernBERT."""
+    return getattr(model.tower, {"gpt2": "ln_f", "gpt2-classifier": "ln_f", "modernbert": "final_norm"}.get(name, ""), torch.nn.Identity())
 
 
 def same_traces(one: ex.Trace, other: ex.Trace) -> None:
@@ -80,7 +81,7 @@ def test_shapes_are_as_documented(name):
 def test_what_attention_reads_is_the_norm_of_what_enters_in_pre_ln_models_and_the_same_in_others(name):
     trace = tiny(name).trace(example(name), 0)
     for layer, entering, read in zip(trace.layers, trace.hidden, trace.normed):
-        assert layer.norm_first == (name in ("gpt2", "vit", "clip.vision", "clip.text"))
+        assert layer.norm_first == (name in PRE_NORM)
         torch.testing.assert_close(layer.norm1(entering) if layer.norm_first else entering, read, **tight)
 
 
@@ -93,19 +94,54 @@ def test_the_parts_of_a_layer_rebuild_what_its_attention_says(name):
     trace = model.trace(example(name), 0)
     assert len(said) == len(trace.layers)
     for layer, attention, value, output in zip(trace.layers, trace.attention, trace.value, said):
-        torch.testing.assert_close(torch.einsum("hqk,hkd,hde->qe", attention, value, layer.w_o) + layer.b_o, output[0], **tight)
+        mixed = torch.einsum("hqk,hkd,hde->qe", attention, value, layer.w_o)
+        torch.testing.assert_close(mixed if layer.b_o is None else mixed + layer.b_o, output[0], **tight)
 
 
-@pytest.mark.parametrize("name, readout", [("bert", 0), ("gpt2", 11), ("vit", 0), ("clip.text", 7)])
+@each_architecture
+def test_the_parts_of_a_layer_rebuild_its_values_and_its_feed_forward_sublayer(name):
+    """A part that an architecture does not keep apart is None, and is so in every layer."""
+    model, read, said = fresh(name), [], []
+    ends = (model.anatomy.norm2, *model.anatomy.ffn[-1:])
+    for block in model.blocks:
+        part(block, ends[0]).register_forward_hook(lambda module, inputs, output: read.append((inputs[0].detach(), output.detach())))
+        part(block, ends[-1]).register_forward_hook(lambda module, inputs, output: said.append(output.detach()))
+    trace = model.trace(example(name), 0)
+    for l, layer in enumerate(trace.layers):
+        assert (layer.w_v is None) == (layer.b_v is None) == (name in ("gpt2", "gpt2-classifier", "modernbert"))
+        assert (layer.up is None) == (layer.act is None) == (layer.down is None) == (name == "modernbert")
+        if layer.w_v is not None:
+            values = torch.einsum("kd,hdv->hkv", trace.normed[l], layer.w_v) + layer.b_v[:, None]
+            torch.testing.assert_close(values, trace.value[l], **tight)
+        if layer.up is not None:
+            entering = read[l][1][0] if layer.norm_first else read[l][0][0] - said[l][0]
+            torch.testing.assert_close(layer.down(layer.act(layer.up(entering))), said[l][0], **tight)
+
+
+@each_text
+def test_the_steps_of_the_head_lead_from_the_readout_to_the_logits(name):
+    """None where one more norm stands between: that is no step of a head."""
+    trace = tiny(name).trace(example(name), 0)
+    assert (trace.head is None) == (name in PRE_NORM)
+    if trace.head is not None:
+        at = trace.hidden[-1][trace.readout]
+        for step in trace.head:
+            at = step(at)
+        torch.testing.assert_close(at, trace.logits, **tight)
+
+
+@pytest.mark.parametrize("name, readout", [("bert", 0), ("gpt2", 11), ("vit", 0), ("clip.text", 7), ("electra", 0), ("albert", 0), ("modernbert", 0),
+                                           ("gpt2-classifier", 11)])
 def test_the_readout_is_the_token_whose_last_state_the_score_depends_on(name, readout):
     trace = tiny(name).trace(example(name), 0)
     assert trace.readout == readout
     assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [readout]
 
 
-def test_padding_on_the_left_leaves_the_readout_at_the_end():
-    inputs = {"input_ids": F.pad(example("gpt2")["input_ids"], (3, 0), value=199), "attention_mask": (torch.arange(15) >= 3).long()[None]}
-    trace = tiny("gpt2").trace(inputs, 0)
+@pytest.mark.parametrize("name", ["gpt2", "gpt2-classifier"])
+def test_padding_on_the_left_leaves_the_readout_at_the_end(name):
+    inputs = {"input_ids": F.pad(example(name)["input_ids"], (3, 0), value=199), "attention_mask": (torch.arange(15) >= 3).long()[None]}
+    trace = tiny(name).trace(inputs, 0)
     assert trace.readout == 14
     assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [14]
 
@@ -124,9 +160,18 @@ def test_a_model_with_logits_for_every_token_is_refused_or_read_at_its_readout(k
 
 # ------------------------------------------------------------------------------------------------ slopes
 
+@pytest.fixture
+def exact_rotation(monkeypatch):
+    """ModernBERT turns its queries and keys in float32 whatever it runs in, too coarse to take differences of."""
+    def turn(x, cos, sin):
+        return x * cos[:, None] + modeling_modernbert.rotate_half(x) * sin[:, None]
+
+    monkeypatch.setattr(modeling_modernbert, "apply_rotary_pos_emb", lambda q, k, cos, sin, **_: (turn(q, cos, sin), turn(k, cos, sin)))
+
+
 @each_architecture
 @pytest.mark.parametrize("what, layer", [("entry", 0), ("attention", 0), ("attention", 2), ("value", 1)])
-def test_gradients_are_finite_differences(name, what, layer):
+def test_gradients_are_finite_differences(name, what, layer, exact_rotation):
     """The score's change along a random direction, in float64, by a central difference."""
     trace = tiny(name).trace(example(name), 0)
     slopes = trace.grad.hidden if what == "entry" else getattr(trace.grad, what)
@@ -144,6 +189,20 @@ def test_gradients_are_finite_differences(name, what, layer):
 
     difference = (moved(step) - moved(-step)) / (2 * step)
     torch.testing.assert_close((slopes[layer] * direction).sum(), difference, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", [name for name in TEXT if name != "clip.text"])
+def test_gradients_by_the_word_embeddings_are_finite_differences(name, exact_rotation):
+    """Embeddings that are narrower than the layers (ELECTRA, ALBERT) too."""
+    trace = tiny(name).trace(example(name), 0)
+    fed = trace.again(inputs=trace.embed())
+    torch.testing.assert_close(fed.score, trace.score, **tight)
+    torch.testing.assert_close(fed.hidden, trace.hidden, **tight)
+    assert fed.embedded.shape == fed.grad.embedded.shape == (12, 24 if name in ("electra", "albert") else 48)
+    direction = torch.randn(fed.embedded.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    stack = torch.stack([fed.embedded + size * direction for size in (1e-5, -1e-5)])
+    scores = trace.rescore(trace.embed() | {"inputs_embeds": stack})
+    torch.testing.assert_close((fed.grad.embedded * direction).sum(), (scores[0] - scores[1]) / 2e-5, rtol=1e-6, atol=1e-8)
 
 
 def test_gradients_by_the_pixels_are_finite_differences():
@@ -183,7 +242,7 @@ def test_padding_is_not_attended_to(name):
 
 # ------------------------------------------------------------------------------------------------ batches and threads
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "distilbert", "gpt2", "vit"])
+@pytest.mark.parametrize("name", ["bert", "roberta", "distilbert", "gpt2", "vit", *MADE])
 def test_many_traces_are_the_single_ones(name):
     """Lengths and targets mixed: what shares a batch must not be felt."""
     inputs = [varied(name, seed, tokens) for seed, tokens in enumerate([9, 7, 9, 8, 7])]
@@ -238,9 +297,10 @@ def test_as_many_targets_as_inputs_are_wanted():
         tiny("bert").trace_many([example("bert")] * 2, [0])
 
 
-def test_threads_on_one_model_do_not_disturb_one_another():
-    model = tiny("bert")
-    inputs = [varied("bert", seed, 6 + seed % 5) for seed in range(20)]
+@pytest.mark.parametrize("name", ["bert", *MADE])
+def test_threads_on_one_model_do_not_disturb_one_another(name):
+    model = tiny(name)
+    inputs = [varied(name, seed, 6 + seed % 5) for seed in range(20)]
     serial = [model.trace(one, seed % 3) for seed, one in enumerate(inputs)]
     with ThreadPoolExecutor(20) as threads:
         together = list(threads.map(lambda both: model.trace(both[1], both[0] % 3), enumerate(inputs)))
@@ -494,3 +554,125 @@ def test_values_can_be_edited_inside_a_layer():
             alone = layer.run(entering[None], value=lambda value, i=i: value * forget[i][None, None, :, None])
             torch.testing.assert_close(together[i], alone[0], **tight)
         assert not torch.allclose(together[3], leaving)
+
+
+# ------------------------------------------------------------------------------------------------ shared and other layers
+
+@pytest.mark.parametrize("groups, inner", [(1, 1), (2, 1), (1, 2), (2, 3)])
+def test_layers_that_share_their_weights_are_recorded_each_time_they_run(groups, inner):
+    """ALBERT: a layer of the trace is a run, and the blocks are those of all groups."""
+    net = random_model("AlbertForSequenceClassification", **SIZE | {"embedding_size": 24, "num_hidden_groups": groups, "inner_group_num": inner})
+    net.set_attn_implementation("eager")
+    with torch.no_grad():
+        wanted = net(**example("albert"), output_attentions=True, output_hidden_states=True)
+    model = ex.load(net, device="cpu")
+    trace = model.trace(example("albert"), 1)
+    assert len(model.blocks) == groups * inner and len(trace.layers) == len(wanted.attentions) == 4 * inner
+    assert torch.equal(trace.logits, wanted.logits[0])
+    assert torch.equal(trace.attention, torch.cat(wanted.attentions)) and torch.equal(trace.hidden, torch.cat(wanted.hidden_states))
+    for layer, entering, leaving in zip(trace.layers, trace.hidden, trace.hidden[1:]):
+        torch.testing.assert_close(layer.run(entering[None])[0], leaving)
+
+
+def test_one_run_of_a_shared_layer_can_be_edited():
+    trace = tiny("albert").trace(example("albert"), 0)
+    again = trace.again(value={2: lambda value: 2 * value})
+    assert torch.equal(again.value[:2], trace.value[:2]) and torch.equal(again.value[2], 2 * trace.value[2])
+    assert torch.equal(again.hidden[:3], trace.hidden[:3]) and not torch.allclose(again.hidden[3], trace.hidden[3])
+
+
+def test_layers_that_see_a_window_keep_it():
+    """ModernBERT: two tokens on either side in the second and third layer, all of them in the others."""
+    trace = tiny("modernbert").trace(padded_by(2, "modernbert", example("modernbert")), 0)
+    place = torch.arange(14)
+    near, real = (place[:, None] - place).abs() <= 2, place < 12
+    for l, seen in enumerate(trace.attention.any(1)[:, real]):
+        assert torch.equal(seen.bool(), (near & real if l in (1, 2) else real.expand(14, -1))[real])
+
+
+def test_positions_of_its_own_stay_with_each_example():
+    """Rotary positions come as a pair of tables, one of each example: a layer alone gets its own."""
+    inputs = [varied("modernbert", seed) | {"position_ids": torch.arange(9)[None] * (seed + 1)} for seed in range(2)]
+    for trace, one in zip(tiny("modernbert").trace_many(inputs, [0, 0]), inputs):
+        same_traces(trace, tiny("modernbert").trace(one, 0))
+        for layer, entering, leaving in zip(trace.layers, trace.hidden, trace.hidden[1:]):
+            torch.testing.assert_close(layer.run(entering[None])[0], leaving, **tight)
+
+
+# ------------------------------------------------------------------------------------------------ GPT-2 as a classifier
+
+def texts(lengths: list[int], left: bool = False) -> dict:
+    """Texts of several lengths, padded to one."""
+    rows = [varied("gpt2-classifier", seed, length)["input_ids"][0] for seed, length in enumerate(lengths)]
+    fill = lambda row, value: F.pad(row, (max(lengths) - len(row), 0) if left else (0, max(lengths) - len(row)), value=value)
+    return {"input_ids": torch.stack([fill(row, 199) for row in rows]), "attention_mask": torch.stack([fill(torch.ones_like(row), 0) for row in rows])}
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["right", "left"])
+def test_a_batch_of_padded_texts_gets_the_stock_models_logits(left):
+    batch = texts([9, 5, 7], left)
+    with torch.no_grad():
+        wanted = stock("gpt2-classifier")(**batch, use_cache=False).logits
+        got = tiny("gpt2-classifier", torch.float32).answer(batch)
+    assert torch.equal(got.table, wanted) and torch.equal(got.outputs.logits, wanted)
+
+
+@pytest.mark.parametrize("ids", [[[7, 8, 9, 199, 199]], [[199, 7, 8, 199]], [[7, 199, 8]], [[199, 199]]], ids=str)
+def test_without_a_mask_trailing_padding_is_what_the_stock_model_takes_for_it(ids):
+    with torch.no_grad():
+        wanted = stock("gpt2-classifier")(input_ids=torch.tensor(ids), use_cache=False).logits[0]
+    trace = tiny("gpt2-classifier", torch.float32).trace({"input_ids": ids}, 0)
+    assert torch.equal(trace.logits, wanted)
+    assert not trace.real[trace.readout + 1:].any() and trace.real[:trace.readout].all()
+
+
+def test_a_blank_at_the_end_does_not_move_the_readout():
+    """The stock model would read one token earlier; the score that a token takes with it is asked at the same place."""
+    trace = tiny("gpt2-classifier").trace(example("gpt2-classifier"), 0)
+    last = torch.arange(12)[None] == 11
+    blanked = trace.again(inputs=trace.fill(last, "pad"))
+    assert blanked.readout == 11 and blanked.real.all() and blanked.score != trace.score
+    assert blanked.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [11]
+    torch.testing.assert_close(trace.rescore(trace.fill(last, "pad"))[0], blanked.score, **tight)
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["right", "left"])
+def test_word_embeddings_and_edits_are_read_at_the_last_real_token(left):
+    """Neither has ids that say where padding is; the traced text does."""
+    batch = {name: tensor[1:2] for name, tensor in texts([9, 5], left).items()}
+    trace = tiny("gpt2-classifier").trace(batch, 0)
+    assert trace.readout == (8 if left else 4)
+    same_traces(trace.again(inputs=trace.embed()), trace)
+    for one in trace.again_many(entry=lambda hidden: hidden.expand(3, -1, -1)):
+        same_traces(one, trace)
+    torch.testing.assert_close(trace.rescore(trace.embed() | {"inputs_embeds": trace.embed()["inputs_embeds"].expand(3, -1, -1)}),
+                               trace.score.expand(3), **tight)
+
+
+def test_no_padding_token_is_needed():
+    net = random_model("GPT2ForSequenceClassification", **SIZE | {"pad_token_id": None, "eos_token_id": 199, "bos_token_id": 199})
+    model = ex.load(net, device="cpu", dtype=torch.float64)
+    inputs = [varied("gpt2-classifier", seed) for seed in range(3)]
+    for one, given in zip(model.trace_many(inputs, [0, 1, 2]), inputs):
+        same_traces(one, model.trace(given, one.target))
+        with torch.no_grad():
+            torch.testing.assert_close(one.logits, net(**given).logits[0], **tight)
+
+
+# ------------------------------------------------------------------------------------------------ what cannot be recorded
+
+def test_logits_of_every_token_are_no_logits_of_a_text():
+    """ELECTRA's discriminator gives one number a token: token 1 is no class 1."""
+    model = ex.load(random_model("ElectraForPreTraining", **SIZE), device="cpu")
+    with pytest.raises(ex.Refusal, match="no logits for a whole text"):
+        model.trace(example("electra"), 1)
+    assert model.trace(example("electra"), lambda outputs: outputs.logits[:, 3]).grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [3]
+
+
+def test_a_network_whose_attention_leaves_no_record_is_refused():
+    model = fresh("bert")
+    for block in model.blocks:
+        inner = block.attention
+        inner.register_forward_pre_hook(lambda module, args, kwargs: (args, kwargs | {"on_tape": None}), with_kwargs=True)
+    with pytest.raises(ex.Refusal, match="do not hand the tape on"):
+        model.trace(example("bert"), 0)

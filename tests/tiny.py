@@ -1,6 +1,7 @@
-"""The tiny fixed models of `goldens/`, and inputs for them: one row an architecture."""
+"""The tiny fixed models of `goldens/`, others made from a seed, and inputs for them: one row an architecture."""
 
 import json
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -13,12 +14,26 @@ import explainers as ex
 GOLDENS = Path(__file__).parent / "goldens"
 INPUTS = load_file(GOLDENS / "inputs.safetensors")
 
-TEXT = ("bert", "roberta", "distilbert", "gpt2", "clip.text")
+SIZE = dict(vocab_size=200, hidden_size=48, num_hidden_layers=4, num_attention_heads=3, intermediate_size=96, max_position_embeddings=64, num_labels=3)
+HALF = SIZE | {"embedding_size": 24}            # word embeddings narrower than the layers
+IDS = dict(pad_token_id=0, bos_token_id=1, cls_token_id=1, eos_token_id=2, sep_token_id=2)
+
+#: Models that are made from a seed: they have no golden numbers to be fixed for. Their class and settings.
+MADE = {
+    "electra": ("ElectraForSequenceClassification", HALF),
+    "albert": ("AlbertForSequenceClassification", HALF),
+    # every token sees two on either side in the second and third layer, all of them in the others
+    "modernbert": ("ModernBertForSequenceClassification", SIZE | IDS | {"local_attention": 4, "global_attn_every_n_layers": 3}),
+    "gpt2-classifier": ("GPT2ForSequenceClassification", SIZE | {"bos_token_id": 199, "eos_token_id": 199, "pad_token_id": 199}),
+}
+
+TEXT = ("bert", "roberta", "distilbert", "gpt2", "clip.text", *MADE)
 IMAGE = ("vit", "clip.vision")
 ARCHITECTURES = TEXT + IMAGE
+PRE_NORM = ("gpt2", "gpt2-classifier", "modernbert", "vit", "clip.vision", "clip.text")
 
 #: What is put after a text to make it longer without meaning anything.
-PADDING = {"bert": 0, "roberta": 1, "distilbert": 0, "gpt2": 199, "clip.text": 1}
+PADDING = {"bert": 0, "roberta": 1, "distilbert": 0, "gpt2": 199, "clip.text": 1, "electra": 0, "albert": 0, "modernbert": 0, "gpt2-classifier": 199}
 
 
 def records() -> list[dict]:
@@ -26,7 +41,29 @@ def records() -> list[dict]:
 
 
 def folder(name: str) -> Path:
-    return GOLDENS / "models" / name.split(".")[0]
+    return Path(saved(name).name) if name in MADE else GOLDENS / "models" / name.split(".")[0]
+
+
+@cache
+def saved(name: str) -> tempfile.TemporaryDirectory:
+    """The folder of a made model, as long as the tests run."""
+    kind, settings = MADE[name]
+    place = tempfile.TemporaryDirectory(prefix=f"{name}-")
+    random_model(kind, **settings).save_pretrained(place.name)
+    return place
+
+
+def random_model(kind: str, seed: int = 0, **settings) -> transformers.PreTrainedModel:
+    """A `transformers` model of the class `kind` whose weights, biases and norms are all drawn from `seed`, wide enough for
+    attention to choose, so that a forgotten one shows."""
+    net = getattr(transformers, kind)(getattr(transformers, kind).config_class(**settings)).eval()
+    made = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in net.named_parameters():
+            around = 1 if "norm" in name.lower() or "ln_" in name else 0
+            drawn = torch.randn(weight.shape, generator=made) * (0.2 if weight.ndim > 1 else 0.3)
+            weight.copy_(drawn + around if name.endswith("weight") else drawn)
+    return net
 
 
 def fresh(name: str, dtype: torch.dtype = torch.float64) -> ex.Model:
