@@ -3,13 +3,14 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
-from .tokens import largest, page, paint, view, visible
+from .tokens import cut, largest, page, paint, view, visible
 
 #: Light colours of the default palette, for files that have no stylesheet.
 COLOURS = {"pos": "#fb923c", "neg": "#60a5fa", "mag": "#a8a29e"}
@@ -43,10 +44,19 @@ def record(heat: Heatmap) -> dict:
         "model": heat.model, "revision": heat.revision, "method": heat.method, "title": heat.title, "options": heat.options,
         "target": heat.target, "score": heat.score, "signed": heat.signed, "cost": heat.cost, "facts": heat.facts, "notes": heat.notes,
         "text": heat.text, "tokens": heat.labels, "spans": heat.spans, "words": heat.words, "special": heat.special.tolist(),
-        "scores": heat.scores.tolist(),
-        "layers": None if heat.rows is None else dict(zip(heat.row_labels, heat.rows.tolist())),
-        "totals": {name: total.tolist() for name, total in heat.totals.items()},
+        "segments": heat.segments, "halves": list(heat.halves), "explained_span": heat.marked, "next_token": heat.pending or None,
+        "scores": plain(heat.scores.tolist()),
+        "layers": None if heat.rows is None else dict(zip(heat.row_labels, plain(heat.rows.tolist()))),
+        "totals": {name: plain(total.tolist()) for name, total in heat.totals.items()},
+        "heads": None if heat.heads is None else plain(heat.heads.tolist()),
     }
+
+
+def plain(numbers):
+    """The same numbers, None for what JSON cannot hold."""
+    if isinstance(numbers, list):
+        return [plain(one) for one in numbers]
+    return numbers if math.isfinite(numbers) else None
 
 
 def to_json(heats: Sequence[Heatmap]) -> str:
@@ -62,9 +72,11 @@ def to_csv(heats: Sequence[Heatmap]) -> str:
               f"methods {'; '.join(f'{heat.method} {heat.options or {}}' for heat in heats)}\n".replace("\n", " ").rstrip() + "\n")
     writer = csv.writer(out)
     layered = [(heat, name, i) for heat in heats if heat.rows is not None for i, name in enumerate(heat.row_labels)]
-    writer.writerow(["token", "special", *(heat.method for heat in heats), *(f"{heat.method} {name}" for heat, name, _ in layered)])
+    part = ["part"] if first.halves else []
+    writer.writerow(["token", "special", *part, *(heat.method for heat in heats), *(f"{heat.method} {name}" for heat, name, _ in layered)])
     for k, label in enumerate(first.labels):
-        writer.writerow([label, bool(first.special[k]), *(float(heat.scores[k]) for heat in heats),
+        half = [first.halves[first.half(k)]] if first.halves else []
+        writer.writerow([label, bool(first.special[k]), *half, *(float(heat.scores[k]) for heat in heats),
                          *(float(heat.rows[i, k]) for heat, _, i in layered)])
     return out.getvalue()
 
@@ -88,6 +100,10 @@ def to_svg(heats: Sequence[Heatmap], cell: int = 30) -> str:
            '<rect width="100%" height="100%" fill="#fff"/>']
     for i, label in enumerate(first.labels):
         x = left + cell * (i + 0.5)
+        if cut(first, i):
+            out.append(f'<path d="M{left + cell * i:.0f} 16V{top + cell * len(lines):.0f}" stroke="#5c5853" stroke-width="2"/>')
+        if first.is_marked(i):
+            out.append(f'<path d="M{left + cell * i + 2:.0f} {top - 2:.0f}h{cell - 4}" stroke="#1c1b1a" stroke-width="2"/>')
         out.append(f'<text transform="translate({x + 4:.0f} {top - 6:.0f}) rotate(-90)">{escape(visible(label)[:20])}</text>')
     for k, (name, heat, scores, scale) in enumerate(lines):
         y = top + cell * k
@@ -95,9 +111,13 @@ def to_svg(heats: Sequence[Heatmap], cell: int = 30) -> str:
         for i, score in enumerate(scores.tolist()):
             kind, share = paint(heat, score, scale)
             out.append(f'<rect x="{left + cell * i + 1:.0f}" y="{y + 1:.0f}" width="{cell - 2}" height="{cell - 2}" rx="4" '
-                       f'fill="{COLOURS[kind.split()[0]]}" fill-opacity="{share:.3f}" stroke="#e4e0da">'
+                       f'fill="{COLOURS.get(kind.split()[0], "#fff")}" fill-opacity="{share:.3f}" stroke="#e4e0da">'
                        f"<title>{escape(visible(heat.labels[i]))}: {escape(visible(heat.in_words(score)))}</title></rect>")
     signed = next((heat for heat in shown if heat.signed), None)
     words = f"blue: {signed.poles[0]} · orange: {signed.poles[1]}" if signed else "darker: more (how much, not which way)"
+    if first.halves:
+        words += f" · {first.halves[0]} | {first.halves[1]}"
+    if first.pending:
+        words += f" · next token: {first.pending!r}"
     out.append(f'<text x="16" y="{height - 14:.0f}" fill="#5c5853">{escape(visible(words))} · {escape(visible(first.model))}</text></svg>')
     return "\n".join(out)

@@ -7,8 +7,9 @@ Colour is scaled row by row (or once for all layers), symmetric about a blank ze
 |score|, so that an empty map does not look strong. Numbers are never changed for the eye.
 """
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from html import escape
@@ -26,6 +27,13 @@ FAINT = 0.05        # in strips, words below this share are plain text
 
 NBSP = "\u00a0"
 UNWRITABLE = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+class Html(str):
+    """HTML that draws itself in a notebook."""
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
 
 #: How Gradio, JupyterLab, VS Code and Colab say that their page is dark.
 DARK_HOSTS = ':is(.dark, [data-jp-theme-light="false"], body.vscode-dark, html[theme="dark"])'
@@ -51,24 +59,28 @@ def view(heat: Heatmap, merge: bool = True, specials: bool = False) -> Heatmap:
 
 
 def fragment(heats: Sequence[Heatmap], *, merge: bool = True, specials: bool = False, palette: str = "orange-blue",
-             style: bool = True, waiting: Sequence[str] = (), layers: bool = True) -> str:
+             style: bool = True, waiting: Sequence[str] = (), refused: Mapping[str, str] | None = None, layers: bool = True) -> str:
     """Heatmaps of one input as a piece of HTML: the first as running text, then all over the same columns.
 
-    waiting: titles of methods still being computed. layers: add the layer panel of a single heatmap that has one.
+    waiting: titles of methods still being computed. refused: titles of methods that this input, target or model is not for, with
+    the reason. layers: add the layer panel of a single heatmap that has one.
     """
+    refused = refused or {}
     if not heats:
-        return ""
+        body = "".join(strip_of(title, reason) for title, reason in refused.items()) + "".join(strip_of(title, "computing …") for title in waiting)
+        return body and (f"<style>{stylesheet()}</style>" if style else "") + card(body, palette)
     heats = told_apart(heats)
     shown = [view(heat, merge, specials) for heat in heats]
     short = len(shown[0]) <= COLUMNS
-    body = [f'<p class="xp-prose" dir="auto">{prose(shown[0])}</p>', legend(shown)]
-    if short and (len(shown) > 1 or waiting):
-        body.append(method_table(heats, shown, waiting))
-    elif len(shown) == 1 and not waiting:
+    body = [prose(shown[0]), legend(shown)]
+    if short and (len(shown) > 1 or waiting or refused):
+        body.append(method_table(heats, shown, waiting, refused))
+    elif len(shown) == 1 and not waiting and not refused:
         body.append(f'<p class="xp-meta">{meta(heats[0], shown[0])}</p>')
     else:
         body += [strip(heat, seen) for heat, seen in zip(heats, shown)]
-        body += [f'<div class="xp-strip"><h3>{escape(title)}</h3><p class="xp-sub">computing …</p></div>' for title in waiting]
+        body += [strip_of(title, reason) for title, reason in refused.items()]
+        body += [strip_of(title, "computing …") for title in waiting]
     body += [f'<p class="xp-note">{escape(note)}</p>' for note in dict.fromkeys(note for heat in heats for note in heat.notes)]
     body.append(numbers(shown))
     pieces = [card("".join(body), palette)]
@@ -103,22 +115,22 @@ def layer_panel(heat: Heatmap, *, merge: bool = True, specials: bool = False, pa
         '<div class="xp-slider"><label>Read one row as text <input type="range" class="xp-range" min="0" '
         f'max="{len(seen.row_labels) + len(totals) - 1}" value="{len(seen.row_labels) - (0 if totals else 1)}" '
         'aria-label="row of the panel shown as text"></label><output></output></div>'
-        f'<p class="xp-prose xp-reading" dir="auto">{prose(seen)}</p>') if slider else ""
+        + prose(seen, kind=" xp-reading")) if slider else ""
     table = f'<table class="xp-map xp-layers">{head(seen, "layer")}<tbody>{"".join(rows)}</tbody></table>'
     html = card(f"<h3>{escape(heat.title)}, layer by layer</h3><p class='xp-sub'>{escape(says)}</p>{control}"
                 f'{legend([seen])}<div class="xp-scroll" tabindex="0" role="region" aria-label="{escape(heat.title)} layer by layer">{table}</div>', palette)
     return (f"<style>{stylesheet()}</style>" if style else "") + html
 
 
-def page(heats: Sequence[Heatmap], palette: str = "orange-blue") -> str:
-    """A whole HTML document, light or dark as the reader's system, with every map, its layers and its origin."""
+def page(heats: Sequence[Heatmap], palette: str = "orange-blue", more: str = "") -> str:
+    """A whole HTML document, light or dark as the reader's system, with every map, its layers and its origin. more: further pieces."""
     origin = "; ".join(f"{heat.title}: {heat.model} ({heat.revision}), explaining {heat.target}, score {heat.score:.4g}"
                        + "".join(f", {name}={value}" for name, value in heat.options.items()) for heat in heats)
     panels = "".join(layer_panel(heat, palette=palette, style=False) for heat in heats if heat.rows is not None)
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{escape(heats[0].title)}: {escape(heats[0].target)}</title><style>body{{margin:24px auto;max-width:1100px;padding:0 16px;"
             f"background:light-dark(#fbfaf8,#161514);color-scheme:light dark}}{stylesheet('system')}</style><body>"
-            f"{fragment(heats, palette=palette, style=False, layers=False)}{panels}"
+            f"{fragment(heats, palette=palette, style=False, layers=False)}{panels}{more}"
             f'<div class="xp"><p class="xp-sub">{escape(origin)}</p></div></body></html>')
 
 
@@ -129,55 +141,94 @@ def card(body: str, palette: str) -> str:
 
 
 def largest(scores: Tensor) -> float:
-    return float(scores.abs().max()) if scores.numel() else 0.0
+    """The largest |score|; what is no number counts as zero."""
+    return float(scores.nan_to_num(0, 0, 0).abs().max()) if scores.numel() else 0.0
 
 
 def paint(heat: Heatmap, score: float, scale: float) -> tuple[str, float]:
-    """Class and opacity for a score."""
+    """Class and opacity for a score; none for what is no number."""
+    if not math.isfinite(score):
+        return "none", 0.0
     share = abs(score) / scale if scale else 0.0
     kind = "mag" if not heat.signed else "pos" if score > 0 else "neg" if score < 0 else "mag"
     return kind + (" strong" if heat.signed and share >= STRONG else ""), share
 
 
-def number(score: float) -> str:
-    return f"{score:+.3g}".replace("-", "−")
+def number(score: float, signed: bool = True) -> str:
+    if not math.isfinite(score):
+        return "not a number"
+    return f"{score:+.3g}".replace("-", "−") if signed else f"{score:.3g}"
 
 
 def visible(label: str) -> str:
-    """A label that can be seen and written: control characters as their pictures, what no file may hold as �, nothing as ␣."""
-    return "".join(chr(0x2400 + ord(c)) if ord(c) < 32 else "�" if UNWRITABLE.match(c) else c for c in label) or "␣"
+    """A label that can be seen and written: control characters as their pictures, what no file may hold as �, nothing and the
+    spaces around a token as ␣."""
+    seen = "".join(chr(0x2400 + ord(c)) if ord(c) < 32 else "�" if UNWRITABLE.match(c) else c for c in label)
+    return "␣" * (len(seen) - len(seen.lstrip(" "))) + seen.strip(" ") + "␣" * (len(seen) - len(seen.rstrip(" ")) if seen.strip(" ") else not seen)
 
 
 def describe(heat: Heatmap, i: int, score: float) -> str:
     """Attributes of the element of token i: tooltip, accessible name, and the index that links it to its other rows."""
     label = visible(heat.labels[i])
-    short = number(score) if heat.signed else f"{score:.3g}"
+    short = number(score, heat.signed)
     right = ' xp-right' if i >= len(heat) / 2 else ""
     return (f'{right}" data-i="{i}" data-tip="{escape(label[:40])}  {short}" '
             f'aria-label="{escape(label)}: {escape(heat.in_words(score))}" tabindex="0"')
 
 
-def prose(heat: Heatmap, quiet: float = 0.0) -> str:
-    """The text itself, every token on its colour. Below the share `quiet` of the largest score it is plain text."""
-    scale, end, out = largest(heat.scores), 0, []
-    for i, score in enumerate(heat.scores.tolist()):
-        kind, share = paint(heat, score, scale)
+def prose(heat: Heatmap, quiet: float = 0.0, kind: str = "", scrolls: bool = False) -> str:
+    """The text itself, every token on its colour: below the share `quiet` of the largest score it is plain. Of a pair, one strip a
+    half, on one scale."""
+    stop = ' tabindex="0"' if scrolls else ""
+    if not heat.halves:
+        waits = ""
+        if heat.pending:
+            name = escape(visible(heat.pending))
+            waits = f' <span class="xp-pending" role="img" aria-label="the next token that is explained: {name}">{name}</span>'
+        return f'<p class="xp-prose{kind}" dir="auto"{stop}>{words(heat, range(len(heat)), quiet)}{waits}</p>'
+    strips = "".join(
+        f'<div class="xp-half"><span class="xp-half-name">{escape(name)}</span>'
+        f'<p dir="auto">{words(heat, [i for i in range(len(heat)) if heat.half(i) == half], quiet)}</p></div>'
+        for half, name in enumerate(heat.halves))
+    return f'<div class="xp-prose xp-pair{kind}"{stop}>{strips}</div>'
+
+
+def words(heat: Heatmap, places: Sequence[int], quiet: float) -> str:
+    """The tokens `places` in their text, what is explained of it in a frame."""
+    scale, end, out, framed = largest(heat.scores), None, [], False
+    for i in places:
+        score = float(heat.scores[i])
+        painted, share = paint(heat, score, scale)
         span = heat.spans[i] if heat.spans else None
         label = heat.text[slice(*span)] if heat.text and span else heat.labels[i]
-        if span and heat.text:
-            out.append(escape(heat.text[end:span[0]]))
-            end = max(end, span[1])
-        elif out:
-            out.append(" ")
+        between = heat.text[span[0] if end is None and heat.halves else end or 0:span[0]] if span and heat.text else " " if out else ""
+        if framed and not heat.is_marked(i):
+            out.append("</span>")
+        out.append(escape(between))
+        if heat.is_marked(i) and not framed:
+            out.append(f'<span class="xp-marked" role="group" aria-label="explained: {escape(visible(heat.text[slice(*heat.marked)]))}">')
+        framed = heat.is_marked(i)
+        end = max(end or 0, span[1]) if span else end
         extra = " xp-special" if bool(heat.special[i]) else ""
         out.append(escape(visible(label)) if share < quiet else
-                   f'<span role="img" class="xp-t {kind}{extra}{describe(heat, i, score)} style="--a:{share:.3f}">{escape(visible(label))}</span>')
-    return "".join(out)
+                   f'<span role="img" class="xp-t {painted}{extra}{describe(heat, i, score)} style="--a:{share:.3f}">{escape(visible(label))}</span>')
+    return "".join(out) + ("</span>" if framed else "")
+
+
+def cut(heat: Heatmap, i: int) -> str:
+    """A class for the column where the second half of a pair begins."""
+    return " xp-cut" if i and heat.halves and heat.half(i) != heat.half(i - 1) else ""
 
 
 def head(heat: Heatmap, corner: str) -> str:
-    columns = "".join(f'<th scope="col" title="{escape(visible(label))}"><span dir="auto">{escape(visible(label))}</span></th>' for label in heat.labels)
-    return f'<thead><tr><td class="xp-corner" style="border:0" aria-label="{corner}"></td>{columns}</tr></thead>'
+    columns = "".join(
+        f'<th scope="col" class="{cut(heat, i)}{" xp-marked" if heat.is_marked(i) else ""}" title="{escape(visible(label))}">'
+        f'<span dir="auto">{escape(visible(label))}</span></th>' for i, label in enumerate(heat.labels))
+    halves = [heat.half(i) for i in range(len(heat))]
+    groups = "".join(f'<th scope="colgroup" class="xp-half-name" colspan="{halves.count(half)}">{escape(name)}</th>'
+                     for half, name in enumerate(heat.halves) if half in halves)
+    empty = f'<td class="xp-corner" style="border:0" aria-label="{corner}"></td>'
+    return "<thead>" + (f"<tr>{empty}{groups}</tr>" if groups else "") + f"<tr>{empty}{columns}</tr></thead>"
 
 
 def row(header: str, heat: Heatmap, scores: Tensor, scale: float, kind: str = "") -> str:
@@ -185,7 +236,7 @@ def row(header: str, heat: Heatmap, scores: Tensor, scale: float, kind: str = ""
     for i, score in enumerate(scores.tolist()):
         painted, share = paint(heat, score, scale)
         sign = ("+" if score > 0 else "−") if heat.signed and share >= STRONG else ""
-        cells.append(f'<td class="{painted}{describe(heat, i, score)} style="--a:{share:.3f}">{sign}</td>')
+        cells.append(f'<td class="{painted}{cut(heat, i)}{describe(heat, i, score)} style="--a:{share:.3f}">{sign}</td>')
     return f'<tr class="{kind}">{header}{"".join(cells)}</tr>'
 
 
@@ -201,21 +252,28 @@ def meta(heat: Heatmap, seen: Heatmap) -> str:
     return badge(heat) + f'<span class="xp-more">{escape(" · ".join(part.replace(" ", NBSP) for part in said))}</span>'
 
 
-def method_table(heats: Sequence[Heatmap], shown: Sequence[Heatmap], waiting: Sequence[str]) -> str:
+def method_table(heats: Sequence[Heatmap], shown: Sequence[Heatmap], waiting: Sequence[str], refused: Mapping[str, str]) -> str:
     rows = [row(f'<th scope="row"><span class="xp-name">{escape(heat.title)}</span> <span class="xp-meta">{meta(heat, seen)}</span></th>',
                 seen, seen.scores, largest(seen.scores)) for heat, seen in zip(heats, shown)]
+    rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)}</th><td class="xp-reason" colspan="{len(shown[0])}">{escape(reason)}</td></tr>'
+             for title, reason in refused.items()]
     rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)} <span class="xp-meta">computing …</span></th>'
              + "<td></td>" * len(shown[0]) + "</tr>" for title in waiting]
     table = f'<table class="xp-map">{head(shown[0], "method")}<tbody>{"".join(rows)}</tbody></table>'
     return f'<div class="xp-scroll" tabindex="0" role="region" aria-label="methods side by side">{table}</div>'
 
 
+def strip_of(title: str, sentence: str) -> str:
+    """The place of a method that has no map, or none yet."""
+    return f'<div class="xp-strip"><h3>{escape(title)}</h3><p class="xp-sub">{escape(sentence)}</p></div>'
+
+
 def strip(heat: Heatmap, seen: Heatmap) -> str:
     top = seen.scores.abs().topk(min(5, len(seen))).indices.tolist()
-    strongest = ", ".join(f"{visible(seen.labels[i])[:24]} {number(float(seen.scores[i]))}" for i in top)
+    strongest = ", ".join(f"{visible(seen.labels[i])[:24]} {number(float(seen.scores[i]), heat.signed)}" for i in top)
     return (f'<div class="xp-strip"><h3>{escape(heat.title)} <span class="xp-meta">{meta(heat, seen)}</span></h3>'
             f'<p class="xp-sub">strongest: {escape(strongest)}</p>'
-            f'<p class="xp-prose" dir="auto" tabindex="0">{prose(seen, FAINT)}</p></div>')
+            f'{prose(seen, FAINT, scrolls=True)}</div>')
 
 
 def legend(shown: Sequence[Heatmap]) -> str:
@@ -224,7 +282,8 @@ def legend(shown: Sequence[Heatmap]) -> str:
     for heat in shown:
         ends = heat.poles if heat.signed else ("unsigned: little", "much")
         ramps.setdefault(ends, f"<span>{escape(ends[0])}<i class='xp-ramp{'' if heat.signed else ' one'}'></i>{escape(ends[1])}</span>")
-    return f'<p class="xp-legend"><b>{escape(shown[0].title)}</b>{"".join(ramps.values())}</p>'
+    framed = '<span><i class="xp-ring"></i>what is explained</span>' if shown[0].marked else ""
+    return f'<p class="xp-legend"><b>{escape(shown[0].title)}</b>{"".join(ramps.values())}{framed}</p>'
 
 
 def told_apart(heats: Sequence[Heatmap]) -> list[Heatmap]:
@@ -242,9 +301,11 @@ def numbers(shown: Sequence[Heatmap]) -> str:
     if len(shown[0]) > 10 * COLUMNS:
         return ""
     columns = "".join(f'<th scope="col">{escape(heat.title)}</th>' for heat in shown)
-    rows = "".join(
-        f'<tr><th scope="row" dir="auto">{escape(visible(label))}</th>'
-        + "".join(f"<td>{number(float(heat.scores[i])) if heat.signed else format(float(heat.scores[i]), '.3g')}</td>" for heat in shown) + "</tr>"
-        for i, label in enumerate(shown[0].labels))
+    first, rows = shown[0], []
+    for i, label in enumerate(first.labels):
+        if first.halves and (i == 0 or cut(first, i)):
+            rows.append(f'<tr><th scope="rowgroup" class="xp-half-name" colspan="{len(shown) + 1}">{escape(first.halves[first.half(i)])}</th></tr>')
+        cells = "".join(f"<td>{number(float(heat.scores[i]), heat.signed)}</td>" for heat in shown)
+        rows.append(f'<tr><th scope="row" dir="auto">{escape(visible(label))}</th>{cells}</tr>')
     return (f'<details><summary>The numbers as a table</summary><div class="xp-wide" tabindex="0" role="region" aria-label="numbers">'
-            f'<table class="xp-numbers"><thead><tr><th scope="col">token</th>{columns}</tr></thead><tbody>{rows}</tbody></table></div></details>')
+            f'<table class="xp-numbers"><thead><tr><th scope="col">token</th>{columns}</tr></thead><tbody>{"".join(rows)}</tbody></table></div></details>')
