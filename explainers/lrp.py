@@ -217,16 +217,17 @@ ADD = [torch.add, TENSOR.add, TENSOR.__add__, TENSOR.__radd__]
 SCALE = [torch.mul, TENSOR.mul, TENSOR.__mul__, TENSOR.__rmul__, torch.div, TENSOR.div, TENSOR.__truediv__]
 ACTIVATION = [F.gelu, torch.tanh, TENSOR.tanh, F.relu, torch.relu, TENSOR.relu, F.silu]
 SOFTMAX = [F.softmax, TENSOR.softmax, torch.softmax]
+TURN = [torch.neg, TENSOR.neg, TENSOR.__neg__]          # rotary positions: relevance does not change its sign with the signal
 GATE = [torch.sigmoid, TENSOR.sigmoid, torch.pow, TENSOR.pow, TENSOR.__pow__, torch.sum, TENSOR.norm]
 
 #: What moves numbers about and does not compute: relevance follows the tensor.
-MOVES = {F.dropout, torch.split, torch.transpose, torch.cat} | {getattr(TENSOR, name) for name in (
-    "__getitem__", "clone", "contiguous", "detach", "expand", "flatten", "permute", "requires_grad_", "reshape", "split", "squeeze", "t", "to",
-    "transpose", "type_as", "unflatten", "unsqueeze", "view", "view_as")}
+MOVES = {F.dropout, torch.split, torch.chunk, torch.transpose, torch.cat, torch.stack, torch.unbind} | {getattr(TENSOR, name) for name in (
+    "__getitem__", "chunk", "clone", "contiguous", "detach", "expand", "flatten", "float", "permute", "requires_grad_", "reshape", "split", "squeeze", "t", "to",
+    "transpose", "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as")}
 
 OURS = (
     dict.fromkeys(LINEAR, linear) | {torch.addmm: addmm(linear)} | dict.fromkeys(MATMUL, matmul) | dict.fromkeys(ADD, add)
-    | dict.fromkeys(SCALE, scale) | dict.fromkeys([*ACTIVATION, *SOFTMAX, F.layer_norm], identity) | dict.fromkeys(GATE, stop)
+    | dict.fromkeys(SCALE, scale) | dict.fromkeys([*ACTIVATION, *SOFTMAX, *TURN, F.layer_norm], identity) | dict.fromkeys(GATE, stop)
 )
 ORIGINAL = OURS | dict.fromkeys(LINEAR, linear_apart) | {torch.addmm: addmm(linear_apart)} | dict.fromkeys(ADD, add_plain)
 

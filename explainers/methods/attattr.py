@@ -32,8 +32,8 @@ def walked(trace: Trace, steps: int, baseline: Start, probability: bool) -> Tens
         slope = torch.zeros_like(full[l])
         for some in alphas.split(rows(trace)):
             way = start[l] + some[:, None, None, None] * (full[l] - start[l])
-            path = trace.again_many(target=target, record=("attention",), attention={l: lambda _, way=way: way},
-                                    entry=lambda x, many=len(some): x.expand(many, -1, -1))
+            path = trace.again_many(target=target, record=("attention",), entry=lambda x, way=way: x.expand(len(way), -1, -1),
+                                    attention={l: lambda _, way=way: way})
             slope += sum(step.grad.attention[l] for step in path)
         found.append((full[l] - start[l]) * slope / steps)
     return torch.stack(found)

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..trace import Trace
-from .gradients import rows
 from ._vectors import parts
+from .gradients import rows
 from .registry import method, within
 
 

@@ -95,7 +95,6 @@ def follow(trace: Trace, bias: Bias, activation: Straight, ffn: bool, last: list
         yield vectors
 
 
-@torch.no_grad()
 def decompx_maps(trace: Trace, bias: Bias = "absdot", activation: Straight = "ratio", ffn: bool = True) -> Tensor:
     """The length of what each token is made of, after each block [layers query key]."""
     return torch.stack([vectors.norm(dim=-1) for vectors in follow(trace, bias, activation, ffn)])
@@ -103,7 +102,6 @@ def decompx_maps(trace: Trace, bias: Bias = "absdot", activation: Straight = "ra
 
 @method("DecompX", family="Decomposition", paper="Modarressi et al. 2023", url="https://arxiv.org/abs/2306.02873", signed=True,
         class_specific=True, passes="1F", invariant="adds up to the logit", maps=decompx_maps, most_tokens=512, tasks=("text",))
-@torch.no_grad()
 def decompx(trace: Trace, bias: Bias = "absdot", activation: Straight = "ratio", ffn: bool = True,
             head_activation: Literal["ratio", "tangent"] = "ratio") -> Tensor:
     """Each token's own share of the logit: its vector is carried by itself through attention, LayerNorms, feed-forward layers and classifier.
@@ -121,6 +119,7 @@ def decompx(trace: Trace, bias: Bias = "absdot", activation: Straight = "ratio",
     the shares no longer add up), activation (ratio; tangent; relu), ffn (no: leave the feed-forward layers out),
     head_activation (of the classifier's own layer).
     """
+    needs_post_norm(trace.layers, "DecompX")
     if trace.head is None:
         raise Refusal("DecompX follows vectors into the classifier, and this model's head is not one of linear layers on a token.")
     columns = trace.target.columns(trace.readout)
@@ -128,9 +127,7 @@ def decompx(trace: Trace, bias: Bias = "absdot", activation: Straight = "ratio",
     *_, vectors = follow(trace, bias, activation, ffn, last=places)
     whole = trace.hidden[-1][places]
     for step in trace.head:
-        if isinstance(step, Affine):
-            vectors = spread(vectors @ step.weight, step.bias, bias)
-        else:
-            vectors = straightened(vectors, whole, step, head_activation, bias)
+        linear = isinstance(step, Affine)
+        vectors = spread(vectors @ step.weight, step.bias, bias) if linear else straightened(vectors, whole, step, head_activation, bias)
         whole = step(whole)
     return sum(weight * vectors[places.index(position), :, column] for position, column, weight in columns)

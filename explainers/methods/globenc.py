@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..trace import Trace
 from ._chain import flow, products, rows_to_one
-from ._vectors import centred, deviation, needs_ffn, needs_post_norm, norms, sublayers, with_self
+from ._vectors import centred, needs_ffn, needs_post_norm, norms, sublayers, with_self
 from .norm import norm_maps
 from .registry import method
 

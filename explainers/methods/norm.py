@@ -38,6 +38,7 @@ def norm_heads(trace: Trace) -> Tensor:
     return torch.stack([parts(trace, l).norm(dim=-1) for l in range(len(trace.layers))]) * trace.attention[:, :, trace.readout]
 
 
+@torch.no_grad()
 def mixing_ratios(trace: Trace, stage: Stage = "N") -> Tensor:
     """How much of each token's new vector came from other tokens [layers token], 0 to 1 (Kobayashi et al. 2021, eq. 11).
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, get_args, get_origin, get_type_hints
 
+import torch
 from torch import Tensor
 
 from ..errors import Refusal, nearest
@@ -57,6 +58,8 @@ class Card:
 class Method:
     """A way to spread a score over tokens. Call it on a trace for the raw numbers: METHODS[key](trace, **options).
 
+    It runs without gradients; passes that need them (`trace.again`) turn them on for themselves.
+
     signed          a negative number means "away from the target"
     class_specific  another target gives another map
     cost            forward (F) and backward (B) passes of one explanation, n = number of tokens, options in braces
@@ -87,11 +90,13 @@ class Method:
         """Raw scores [token], specials included."""
         return self.measure(trace, **options)[0]
 
+    @torch.no_grad()
     def measure(self, trace: Trace, **options) -> tuple[Tensor, dict[str, float]]:
         """Raw scores [token], and what the method measured of itself on the way."""
         result = self.run(trace, **self.read(options))
         return result if isinstance(result, tuple) else (result, {})
 
+    @torch.no_grad()
     def layers(self, trace: Trace, **options) -> Tensor:
         """The per-layer picture [layers, token]. Refused by methods that have none."""
         if self.run_layers is None:
@@ -99,10 +104,12 @@ class Method:
             raise Refusal(f"{self.title} has no per-layer picture. These have: {having}.")
         return self.run_layers(trace, **self.known_to(self.run_layers, options))
 
+    @torch.no_grad()
     def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
         """Maps [token] that the layers can be made into, by name; {} where the map is the last layer's."""
         return self.run_totals(trace, **self.known_to(self.run_totals, options)) if self.run_totals else {}
 
+    @torch.no_grad()
     def maps(self, trace: Trace, **options) -> Tensor:
         """What each token gave each token in every layer [layers query key], before layers are chained. Refused by methods that have none."""
         if self.run_maps is None:
@@ -110,6 +117,7 @@ class Method:
             raise Refusal(f"{self.title} has no token-by-token maps. These have: {having}.")
         return self.run_maps(trace, **self.known_to(self.run_maps, options))
 
+    @torch.no_grad()
     def heads(self, trace: Trace, **options) -> Tensor:
         """The share of every attention head [layers head token]. Refused by methods that have no head axis."""
         if self.run_heads is None:

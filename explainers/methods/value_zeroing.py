@@ -1,6 +1,7 @@
 """Value Zeroing: forget what a token has to say, in one layer, and see whose vector turns."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..trace import Trace
@@ -17,7 +18,6 @@ def forgetful(first: int, count: int):
     return edit
 
 
-@torch.no_grad()
 def value_zeroing_maps(trace: Trace) -> Tensor:
     """1 − cos of each token's block output with and without token k's value [layers query key], rows summing to 1."""
     n, maps = trace.hidden.shape[1], []
@@ -27,9 +27,13 @@ def value_zeroing_maps(trace: Trace) -> Tensor:
         for first in range(0, n, rows):
             count = min(rows, n - first)
             changed = layer.run(before.expand(count, -1, -1), value=forgetful(first, count))        # [copy query dim]
-            turned.append(1 - torch.cosine_similarity(changed, after[None], dim=-1))
-        maps.append(torch.cat(turned).T.clamp(min=0))
+            turned.append((unit(changed) - unit(after)).pow(2).sum(-1) / 2)       # 1 − cos, without the cancellation
+        maps.append(torch.cat(turned).T)
     return rows_to_one(torch.stack(maps))
+
+
+def unit(vectors: Tensor) -> Tensor:
+    return F.normalize(vectors, dim=-1)
 
 
 def layer_outputs(trace: Trace) -> list[Tensor]:
