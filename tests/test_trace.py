@@ -645,8 +645,8 @@ def test_word_embeddings_and_edits_are_read_at_the_last_real_token(left):
     same_traces(trace.again(inputs=trace.embed()), trace)
     for one in trace.again_many(entry=lambda hidden: hidden.expand(3, -1, -1)):
         same_traces(one, trace)
-    torch.testing.assert_close(trace.rescore(trace.embed() | {"inputs_embeds": trace.embed()["inputs_embeds"].expand(3, -1, -1)}),
-                               trace.score.expand(3), **tight)
+    stack = {name: torch.cat([tensor] * 3) for name, tensor in trace.embed().items()}
+    torch.testing.assert_close(trace.rescore(stack), trace.score.expand(3), **tight)
 
 
 def test_no_padding_token_is_needed():
