@@ -15,33 +15,48 @@ def explain(args) -> str:
 
     from .explanation import Comparison, predict, stream
     from .models import load
+    from .render import heads
     from .render.export import save, to_json, write, writer_for
     from .render.tokens import page
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    text = sys.stdin.read() if args.text == "-" else args.text
-    given = text if args.pair is None else (text, args.pair)
+    given = given_by(args)
     if args.save:
         writer_for(args.save)                                  # refuse before the model runs
-    model = load(args.model, revision=args.revision)
+    model = load(args.model or ("question-answering" if args.question else "sentiment"), revision=args.revision)
     keys = args.method or ["attcat"]
     options = dict(option_of(one) for one in args.option)
     if options and len(keys) > 1:
         raise Refusal("Options belong to one method: give a single --method with them.")
     heats = Comparison(stream(model, given, keys, args.target, **options))
+    by_head = [heads.fragment(heat, args.heads, style=False) for heat in heats] if args.heads is not None else []
     if args.html:
-        write(page(heats), args.html)
+        write(page(heats, more="".join(by_head)), args.html)
     if args.save:
         save(heats, args.save)
     if args.json:
         return to_json(heats)
     said = predict(model, given)
-    lines = [f"{model.name} says " + ", ".join(f"{label} {value:.1%}" if said.kind != "value" else f"{label} {value:.3f}"
-                                               for label, value in list(zip(said.labels, said.values))[:5])]
-    lines += [block(heat, args.tokens) for heat in heats]
+    lines = [f"{model.name} says {'next: ' if model.task == 'next' else ''}{said}"]
+    lines += [block(heat, args.tokens) + (by_layer(heat, args.heads) if args.heads is not None else "") for heat in heats]
     lines += [f"written: {path}" for path in (args.html, args.save) if path]
     return "\n\n".join(lines)
+
+
+def given_by(args) -> str | tuple[str, str]:
+    """The text, the pair, or the question with its context; - reads standard input."""
+    if (args.question is None) != (args.context is None):
+        raise Refusal(f"A {'question needs its --context' if args.context is None else 'context needs its --question'}.")
+    if args.question is not None and (args.text is not None or args.pair is not None):
+        raise Refusal("Give --text (and --pair), or --question and --context, not both.")
+    halves = [args.text, args.pair] if args.question is None else [args.question, args.context]
+    if halves[0] is None:
+        raise Refusal("Give --text, or --question and --context.")
+    if halves.count("-") > 1:
+        raise Refusal("Only one of the two texts can be read from standard input.")
+    first, second = (sys.stdin.read() if half == "-" else half for half in halves)
+    return first if second is None else (first, second)
 
 
 def option_of(given: str) -> tuple[str, str]:
@@ -58,15 +73,29 @@ def block(heat, tokens: bool) -> str:
     seen = view(heat, merge=not tokens, specials=tokens)
     scale = largest(seen.scores) or 1.0
     width = min(24, max(len(visible(label)) for label in seen.labels))
-    lines = [f"{heat.title}, explaining {heat.target} (logit {heat.score:.3f}); "
+    lines = [f"{heat.title}, explaining {visible(heat.target)} (logit {heat.score:.3f}); "
              + (f"+ {heat.poles[1]}, − {heat.poles[0]}" if heat.signed else "unsigned: how much, not which way")]
-    for label, score in zip(seen.labels, seen.scores.tolist()):
+    for i, (label, score) in enumerate(zip(seen.labels, seen.scores.tolist())):
+        if seen.halves and (i == 0 or seen.half(i) != seen.half(i - 1)):
+            lines.append(f"  -- {seen.halves[seen.half(i)]} --")
+        mark = " <" if seen.is_marked(i) else ""
         bar = ("█" if score >= 0 else "░") * round(20 * abs(score) / scale)
-        value = number(score) if heat.signed else f"{score:.3g}"
-        lines.append(f"  {visible(label)[:24]:{width}}  {value:>9}  {bar}".rstrip())
+        lines.append(f"  {visible(label)[:24]:{width}}  {number(score, heat.signed):>9}  {bar}{mark}".rstrip())
     facts = "".join(f"; {name} {value:.2g}" for name, value in heat.facts.items())
     lines.append(f"  ({heat.cost}; {100 * heat.special_share:.0f} % of all |score| lies on special tokens{facts})")
+    if heat.marked:
+        lines.append(f"  (< what is explained: {visible(heat.text[slice(*heat.marked)])})")
     return "\n".join(lines + [f"  {note}" for note in heat.notes])
+
+
+def by_layer(heat, layer: int) -> str:
+    """Every head's sum of |score| over the words, a line a layer, the chosen layer marked."""
+    from .render.tokens import view
+
+    sums = view(heat).heads.nan_to_num(0, 0, 0).abs().sum(-1)
+    lines = ["  layer  sum of |score| over the words, head 0 to " + str(sums.shape[1] - 1)]
+    lines += [f"  {'>' if l == layer % len(sums) else ' '} L{l:<3} " + " ".join(f"{value:9.3g}" for value in row) for l, row in enumerate(sums.tolist())]
+    return "\n" + "\n".join(lines)
 
 
 def methods(args) -> str:
@@ -103,13 +132,17 @@ def main(arguments: list[str] | None = None) -> int:
 
     one = commands.add_parser("explain", help=explain.__doc__)
     one.set_defaults(run=explain)
-    one.add_argument("--text", required=True, help="what to explain; - reads standard input")
+    one.add_argument("--text", help="what to explain; - reads standard input")
     one.add_argument("--pair", metavar="TEXT", help="the second text, for models of text pairs")
-    one.add_argument("--model", default="sentiment", help="a bundled name, a folder or a Hub id (default: %(default)s)")
+    one.add_argument("--question", metavar="TEXT", help="for models that look for an answer, with --context")
+    one.add_argument("--context", metavar="TEXT", help="the text in which the answer is looked for")
+    one.add_argument("--model", help="a bundled name, a folder or a Hub id (default: sentiment; question-answering with --question)")
     one.add_argument("--revision", help="commit or branch of a Hub model")
     one.add_argument("--method", action="append", metavar="KEY", help="may be repeated (default: attcat)")
-    one.add_argument("--target", help="class label or index, or 'A - B' (default: the predicted class)")
+    one.add_argument("--target", help="class label or index, or 'A - B'; of a question: answer, start, end, best span, no answer or a part of the "
+                     "context; of a language model: the next token, as ' Paris' or '#262'; of words: 'LABEL at word' (default: what is predicted)")
     one.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the method")
+    one.add_argument("--heads", type=int, metavar="LAYER", help="also every attention head: its part in each layer, and over the words in LAYER (-1: the last)")
     one.add_argument("--tokens", action="store_true", help="show sub-words and special tokens as they are")
     one.add_argument("--json", action="store_true", help="print raw numbers as JSON")
     one.add_argument("--html", metavar="FILE", help="write a page")

@@ -7,6 +7,12 @@ import torch
 from torch import Tensor
 
 
+def tight(text: str, first: int, last: int) -> tuple[int, int]:
+    """The characters first to last without space around them; nothing but space stays as it is."""
+    kept = text[first:last].strip()
+    return (at := first + text[first:last].index(kept), at + len(kept)) if kept else (first, last)
+
+
 @dataclass(frozen=True, eq=False)
 class Heatmap:
     """How much each token moved a score.
@@ -85,6 +91,7 @@ class Heatmap:
         places = list(groups.values())
         spans = [None if self.spans[group[0]] is None else (min(self.spans[i][0] for i in group), max(self.spans[i][1] for i in group))
                  for group in places]
+        spans = [span and tight(self.text, *span) for span in spans]        # byte-level pieces may hold the space before the word
         summed = lambda scores: torch.stack([scores[..., group].sum(-1) for group in places], dim=-1)
         return replace(
             self, scores=summed(self.scores), rows=None if self.rows is None else summed(self.rows), spans=spans,

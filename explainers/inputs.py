@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .errors import Refusal
+from .heatmap import tight
 
 #: Words that tokenizers cut at the apostrophe although readers do not: didn't, l'homme.
 APOSTROPHE = re.compile(r"(?<!\w)\w++(?:['’]\w++)+")     # possessive: a megabyte without a space stays linear
@@ -137,6 +138,7 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
     if special.all():
         raise Refusal("The tokenizer finds nothing to read in this text.")
     text, starts = "\n".join(texts), (0, len(texts[0]) + 1)[:len(texts)]
+    # without the space that byte-level tokenizers keep before a word
     spans = [None if half is None else tight(text, a + starts[half], b + starts[half]) for (a, b), half in zip(offsets, sequence)]
     end = max(span[1] for span in spans if span)            # what was left out is not carried along
     return Encoded(
@@ -146,12 +148,6 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
         segments=sequence if halves else None, halves=halves, starts=starts,
         left_out=max(0, length - limit) if limit else 0, lost=lost, unread=text[end:],
     )
-
-
-def tight(text: str, first: int, last: int) -> tuple[int, int]:
-    """The span without the space that byte-level tokenizers keep before a word; a token of nothing but space keeps it."""
-    kept = text[first:last].strip()
-    return (first, last) if not kept else (at := first + text[first:last].index(kept), at + len(kept))
 
 
 def words_of(text: str, spans: list, word_ids: list, sequence: list) -> list[int | None]:

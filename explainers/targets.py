@@ -84,7 +84,8 @@ class Logit(Score):
     @property
     def poles(self) -> tuple[str, str]:
         """What a negative and a positive contribution do, in words."""
-        return f"away from {self.name}", f"towards {self.name}"
+        name = self.name if self.name == self.name.strip() else f"“{self.name}”"        # a next token's space is part of it
+        return f"away from {name}", f"towards {name}"
 
     def __call__(self, answer: Answer) -> Tensor:
         return answer.logits[:, self.index]
@@ -147,7 +148,7 @@ class Difference(Score):
 
     @property
     def poles(self) -> tuple[str, str]:
-        return f"towards {self.second.name}", f"towards {self.first.name}"
+        return self.second.poles[1], self.first.poles[1]
 
     @property
     def span(self) -> tuple[int, int] | None:

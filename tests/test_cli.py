@@ -137,6 +137,61 @@ def test_files(run, sentiment, tmp_path):
         assert (tmp_path / f"map{suffix}").read_text(encoding="utf-8").startswith(start)
 
 
+# -------------------------------------------------------------------------------------- pairs, questions, next tokens, heads
+
+QUESTION = ("When was the Tower Bridge opened?", "Tower Bridge was designed by Horace Jones. It was opened in 1894.")
+
+
+@pytest.fixture(scope="module")
+def finder() -> ex.Model:
+    return ex.load("question-answering", device="cpu")
+
+
+def test_a_pair_is_printed_half_by_half(run):
+    out = run("explain", "--model", "inference", "--text", "A man sleeps.", "--pair", "Nobody is asleep.")
+    assert out.index("-- first text --") < out.index("  man ") < out.index("-- second text --") < out.index("  Nobody ")
+
+
+@pytest.mark.parametrize("target", [None, "start", "no answer", "Horace Jones", "1894 - Horace Jones"])
+def test_a_question_and_its_context(run, finder, target):
+    arguments = ["explain", "--question", QUESTION[0], "--context", QUESTION[1], *(["--target", target] if target else [])]
+    record = json.loads(run(*arguments, "--json"))
+    one = ex.explain(finder, QUESTION, target=target)
+    assert record == json.loads(export.to_json([one]))
+    assert record["halves"] == ["question", "context"] and set(record["segments"]) == {0, 1, None}
+    assert record["explained_span"] == (None if one.marked is None else list(one.marked))
+    out = run(*arguments)
+    assert f"question-answering says {ex.predict(finder, QUESTION).best}" in out and "-- context --" in out
+    assert ("(< what is explained" in out) == (one.marked is not None)
+
+
+def test_the_context_may_come_from_a_pipe(run, monkeypatch):
+    monkeypatch.setattr("sys.stdin", typed(QUESTION[1]))
+    assert json.loads(run("explain", "--question", QUESTION[0], "--context", "-", "--json"))["text"] == "\n".join(QUESTION)
+
+
+def test_heads_are_printed_and_written(run, sentiment, tmp_path):
+    out = run("explain", "--text", TEXT, "--heads", "2", "--html", str(tmp_path / "map.html"))
+    lines = [line.split() for line in out.splitlines() if re.match(r"  [> ] L\d", line)]
+    sums = view(ex.explain(sentiment, TEXT)).heads.abs().sum(-1)
+    assert [line.index(">") if ">" in line else None for line in lines] == [None, None, 0, None, None, None]
+    for line, row in zip(lines, sums.tolist(), strict=True):
+        assert [float(value) for value in line[-len(row):]] == pytest.approx(row, rel=6e-3)
+    page = (tmp_path / "map.html").read_text(encoding="utf-8")
+    assert "Layer 2, head by head over the words" in page and "layer by layer" in page
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    ([], "Give --text"), (["--question", "a"], "needs its --context"), (["--context", "a"], "needs its --question"),
+    (["--text", "a", "--question", "b", "--context", "c"], "not both"), (["--text", "-", "--pair", "-"], "Only one"),
+    (["--question", "a", "--context", "b c", "--target", "d"], "not in the context"), (["--question", "a", "--context", " "], "context is empty"),
+    (["--model", "question-answering", "--text", "a"], "give both"), (["--text", "dull", "--heads", "9"], "layers 0 to 5"),
+    (["--text", "dull", "--heads", "0", "--method", "rollout"], "no picture of single heads"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_half_a_question_is_refused(refused, arguments, says):
+    assert says in refused("explain", *arguments)
+
+
 # ----------------------------------------------------------------------------------------------------- refusals
 
 @pytest.mark.parametrize(("arguments", "says"), [
@@ -178,7 +233,7 @@ def test_an_empty_standard_input_is_refused(refused, monkeypatch):
     assert "empty" in refused("explain", "--text", "-")
 
 
-@pytest.mark.parametrize("arguments", [[], ["explain"], ["exlpain"], ["explain", "--text"], ["methods", "--nonsense"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [[], ["exlpain"], ["explain", "--text"], ["methods", "--nonsense"]], ids=" ".join)
 def test_wrong_commands_show_the_usage(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(arguments)

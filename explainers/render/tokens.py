@@ -255,7 +255,7 @@ def meta(heat: Heatmap, seen: Heatmap) -> str:
 def method_table(heats: Sequence[Heatmap], shown: Sequence[Heatmap], waiting: Sequence[str], refused: Mapping[str, str]) -> str:
     rows = [row(f'<th scope="row"><span class="xp-name">{escape(heat.title)}</span> <span class="xp-meta">{meta(heat, seen)}</span></th>',
                 seen, seen.scores, largest(seen.scores)) for heat, seen in zip(heats, shown)]
-    rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)}</th><td class="xp-reason" colspan="{len(shown[0])}">{escape(reason)}</td></tr>'
+    rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)}</th><td class="xp-reason" colspan="{len(shown[0])}"><span>{escape(reason)}</span></td></tr>'
              for title, reason in refused.items()]
     rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)} <span class="xp-meta">computing …</span></th>'
              + "<td></td>" * len(shown[0]) + "</tr>" for title in waiting]
