@@ -96,6 +96,9 @@ ANATOMIES = {
 #: Why some well-known architectures have no row.
 REASONS = dict.fromkeys(("deberta", "deberta-v2"), "DeBERTa computes attention from relative positions inside its own code, which offers no place to record it.")
 
+#: The longest input that is recorded: attention maps of a base-sized model at 8,192 tokens would fill 70 GB.
+MOST_TOKENS = 1024
+
 BUNDLED = ("sentiment", "paraphrase", "inference", "question-answering")
 
 
@@ -182,7 +185,7 @@ class Model:
     def max_tokens(self) -> int | None:
         """The most tokens one input may have, specials included; None when nothing limits it."""
         positions = getattr(self.tower.config, "max_position_embeddings", None)
-        limits = [positions - self.anatomy.lost_positions] if positions else []
+        limits = [min(MOST_TOKENS, positions - self.anatomy.lost_positions)] if positions else []
         if self.tokenizer is not None and self.tokenizer.model_max_length < 1e6:
             limits.append(self.tokenizer.model_max_length)
         return min(limits, default=None)

@@ -1,12 +1,13 @@
 """The methods' numbers against their authors' own code, on tiny fixed models. See goldens/README.md."""
 
+import json
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
-from tiny import INPUTS, close, example, records, tiny
+from tiny import GOLDENS, INPUTS, close, example, records, tiny
 
 from explainers.methods import METHODS
 from explainers.targets import Span
@@ -137,8 +138,9 @@ def test_attention_grad_cam_of_the_authors_vit_weighs_heads_by_patches_only(reco
 
 def test_every_method_with_published_numbers_is_covered():
     covered = {one["method"] for one in RECORDS}
+    covered |= {one["method"] for one in json.loads((GOLDENS / "decomposition.json").read_text())}
     without = {"gradient", "smoothgrad", "occlusion"}     # no numbers per token: see slow_twins.py
-    assert covered - {"logits"} == set(METHODS) - without
+    assert covered - {"logits", "mixing_ratios"} == set(METHODS) - without
 
 
 def test_an_all_zero_golden_is_among_them():

@@ -9,7 +9,7 @@ import explainers
 
 PACKAGE = Path(explainers.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-OUTSIDE = {"gradio", "cv2", "transformers", "huggingface_hub", "torch", "numpy", "pandas", "safetensors"}
+OUTSIDE = {"gradio", "cv2", "transformers", "huggingface_hub", "torch", "numpy", "pandas", "safetensors", "scipy"}
 
 
 def module_of(path: Path) -> str:
@@ -60,8 +60,8 @@ def test_there_are_files_to_check():
 
 @named(in_folder("methods"))
 def test_methods_know_the_trace_and_their_siblings_only(path):
-    assert others(path) <= {"torch", "numpy"}
-    assert {name for name in ours(path) if not name.startswith("methods.")} <= {"trace", "errors"}
+    assert others(path) <= {"torch", "numpy", "scipy"}
+    assert {name for name in ours(path) if not name.startswith("methods.")} <= {"trace", "errors", "lrp"}
 
 
 @named(in_folder("render"))
@@ -98,6 +98,10 @@ def test_only_models_talks_to_the_hub():
 @named(FILES)
 def test_nobody_imports_the_app_or_what_it_is_made_of(path):
     assert not {name.split(".")[0] for name in imports(path)} & {"app", "gradio", "spaces"}
+
+
+def test_relevance_rules_know_torch_alone():
+    assert others(PACKAGE / "lrp.py") == {"torch"} and ours(PACKAGE / "lrp.py") <= {"errors"}
 
 
 def test_the_trace_knows_no_model():

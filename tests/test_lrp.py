@@ -120,7 +120,7 @@ def test_views_and_fan_out_need_no_rule():
 
 
 def test_an_operation_without_a_rule_is_refused_by_name():
-    with pytest.raises(ex.Refusal, match="no relevance rule for .*sin"):
+    with pytest.raises(ex.Refusal, match=r"no relevance rule for .*sin"):
         relevance_of(torch.sin, drawn(2))
 
 

@@ -6,17 +6,21 @@ from functools import cache
 import pytest
 import slow_twins
 import torch
-from tiny import ARCHITECTURES, IMAGE, PADDING, classes, close, example, fresh, tiny, varied
+from tiny import ARCHITECTURES, IMAGE, PADDING, PRE_NORM, classes, close, example, fresh, tiny, varied
 
 import explainers as ex
 from explainers.methods import METHODS
 from explainers.methods.registry import Card, Option
 
-QUICK = {"integrated_gradients": {"steps": 24}, "smoothgrad": {"samples": 4}}     # fewer passes, the same law
+QUICK = {"integrated_gradients": {"steps": 24}, "smoothgrad": {"samples": 4}, "attattr": {"steps": 3}, "beyond_intuition": {"steps": 3}}
 SPECIALS = {"bert": [0, 11], "roberta": [0, 11], "distilbert": [0, 11]}           # of the fixed input; bare ids do not say
 
+POST_NORM = ("globenc", "alti", "decompx")          # follow vectors through LayerNorms that come after a sublayer
+OF_CLASSES = ("attattr", "optimus")                 # explain a probability, and of CLIP's one text that is always 1
+
 DEFINED = [(key, name) for key, method in METHODS.items() for name in ARCHITECTURES
-           if ("image" if name in IMAGE else "text") in method.tasks]
+           if ("image" if name in IMAGE else "text") in method.tasks
+           and not (key in POST_NORM and name in PRE_NORM) and not (key in OF_CLASSES and name.startswith("clip"))]
 
 everywhere = pytest.mark.parametrize("key, name", DEFINED, ids=[f"{key}-{name}" for key, name in DEFINED])
 each_method = pytest.mark.parametrize("key", METHODS)
@@ -72,7 +76,7 @@ def test_an_unsigned_map_has_no_negative_number(key, name):
         assert (scored(key, name) >= 0).all()
 
 
-@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.signed])
+@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.signed and key != "optimus"])    # its A* alone can say minus
 def test_a_signed_map_has_both_signs_somewhere(key):
     scores = torch.cat([scored(key, "bert", target) for target in range(3)])
     assert (scores < 0).any() and (scores > 0).any()
@@ -86,9 +90,15 @@ def test_another_class_gives_another_map_just_where_the_method_says_so(key, name
     assert differ == METHODS[key].class_specific
 
 
-@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.class_specific and key != "gae"])
+NOT_LINEAR = ("gae", "transatt", "partial_lrp", "lrp", "attattr", "optimus", "decompx")
+
+
+@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.class_specific and key not in NOT_LINEAR])
 def test_a_class_specific_map_grows_with_the_score(key):
-    """Twice the score, twice the map: what is explained is the number, in its own unit. (GAE multiplies its layers.)"""
+    """Twice the score, twice the map: what is explained is the number, in its own unit.
+
+    Not so where layers are multiplied, one unit of relevance is handed out, or a probability or a class itself is explained.
+    """
     double = tiny("bert").trace(example("bert"), lambda outputs: 2 * outputs.logits[:, 1])
     torch.testing.assert_close(METHODS[key](double, **QUICK.get(key, {})), 2 * scored(key, "bert", 1), rtol=1e-8, atol=1e-12)
 
@@ -99,7 +109,9 @@ def test_the_declared_invariant_holds(key, name):
     laws = {
         "": lambda: None,
         "sums to one": lambda: torch.testing.assert_close(scores.sum(), torch.ones_like(scores.sum())),
-        "layers sum to the map": lambda: torch.testing.assert_close(method.layers(trace).sum(0), scores),
+        "layers sum to the map": lambda: torch.testing.assert_close(method.layers(trace, **QUICK.get(key, {})).sum(0), scores),
+        "relevance is conserved": lambda: torch.testing.assert_close(method.layers(trace).sum(1), torch.ones(len(trace.hidden)).to(scores), rtol=0, atol=1e-6),
+        "adds up to the logit": lambda: torch.testing.assert_close(scores.sum(), trace.score),
         "completeness": lambda: complete(trace, scores, name),
     }
     laws[method.invariant]()
@@ -116,7 +128,8 @@ def complete(trace, scores, name) -> None:
 
 
 def test_every_invariant_of_the_menu_is_tested_somewhere():
-    assert {method.invariant for method in METHODS.values()} == {"", "sums to one", "layers sum to the map", "completeness"}
+    assert {method.invariant for method in METHODS.values()} == {
+        "", "sums to one", "layers sum to the map", "completeness", "relevance is conserved", "adds up to the logit"}
 
 
 @pytest.mark.parametrize("key", [key for key, method in METHODS.items() if "image" not in method.tasks])
@@ -128,6 +141,8 @@ def test_what_is_not_defined_for_pictures_is_refused_there(key):
 @pytest.mark.parametrize("name", ["bert", "gpt2"])
 @each_method
 def test_an_input_of_one_token_is_explained(key, name):
+    if key in POST_NORM and name in PRE_NORM:
+        pytest.skip("refused there, see test_decomposition.py")
     scores = METHODS[key](tiny(name).trace({"input_ids": [[7]]}, 0), **QUICK.get(key, {}))
     assert scores.shape == (1,) and torch.isfinite(scores).all()
 
@@ -152,18 +167,21 @@ def test_a_method_works_in_float32(key):
 @pytest.mark.parametrize("name", ["bert", "vit", "gpt2"])
 @pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.run_layers])
 def test_the_per_layer_picture_has_a_row_a_layer_and_leads_to_the_map(key, name):
-    trace, method = traced(name), METHODS[key]
-    rows = method.layers(trace)
-    assert rows.shape == (4, len(trace.real)) and torch.isfinite(rows).all()
-    headline = rows.sum(0) if method.invariant == "layers sum to the map" else rows[-1]
-    torch.testing.assert_close(headline, method(trace))
+    if (key, name) not in DEFINED:
+        pytest.skip("refused there, see test_decomposition.py")
+    trace, method, options = traced(name), METHODS[key], QUICK.get(key, {})
+    rows = method.layers(trace, **options)
+    assert rows.shape == (4 + (key == "lrp"), len(trace.real)) and torch.isfinite(rows).all()
+    headline = rows.sum(0) if method.invariant == "layers sum to the map" else rows[0 if key == "lrp" else -1]
+    torch.testing.assert_close(headline, method(trace, **options))
     for total in method.totals(trace).values():
         assert total.shape == trace.real.shape
 
 
 @pytest.mark.parametrize("key", [key for key, method in METHODS.items() if not method.run_layers])
 def test_a_method_without_layers_says_who_has_them(key):
-    with pytest.raises(ex.Refusal, match=r"no per-layer picture\. These have: raw_attention, rollout, gae, cat, attcat\."):
+    having = ", ".join(key for key, method in METHODS.items() if method.run_layers)
+    with pytest.raises(ex.Refusal, match=rf"no per-layer picture\. These have: {having}\."):
         METHODS[key].layers(traced("bert"))
     assert METHODS[key].totals(traced("bert")) == {}
 
@@ -302,6 +320,8 @@ def test_options_may_be_typed_as_words(key, typed, meant):
 def test_every_choice_of_every_option_works(key):
     method, trace = METHODS[key], traced("bert")
     for option in method.options.values():
+        if option.kind is str and not option.choices:
+            continue                                        # a name, such as that of one of Optimus' readings
         values = option.choices or {bool: (True, False), int: (1, 2), float: (0.25, 0.5)}[option.kind]
         for value in values:
             few = {name: few for name, few in QUICK.get(key, {}).items() if name != option.name}
@@ -337,9 +357,11 @@ def test_hidden_specials_get_nothing():
 
 # ------------------------------------------------------------------------------------------------ cards
 
-def test_the_thirteen_methods_are_on_the_menu_in_their_order():
-    assert list(METHODS) == ["raw_attention", "rollout", "grads", "attgrads", "attn_gradcam", "gae", "cat", "attcat", "gradient",
-                             "input_x_gradient", "integrated_gradients", "smoothgrad", "occlusion"] == [one.key for one in METHODS.values()]
+def test_the_methods_are_on_the_menu_in_their_order():
+    assert list(METHODS) == [
+        "raw_attention", "rollout", "attention_flow", "grads", "attgrads", "attn_gradcam", "gae", "beyond_intuition", "attattr", "cat", "attcat",
+        "gradient", "input_x_gradient", "integrated_gradients", "smoothgrad", "partial_lrp", "transatt", "lrp", "attnlrp", "norm", "globenc", "alti",
+        "value_zeroing", "decompx", "occlusion", "optimus"] == [one.key for one in METHODS.values()]
 
 
 @each_method
@@ -375,21 +397,20 @@ def test_declared_passes_are_the_passes_it_makes(key):
     """Counted on the model, for a text of 12 words in the default options."""
     model = fresh("bert")
     trace = model.trace(example("bert"), 0)
-    seen = []
-    model.net.register_forward_pre_hook(
-        lambda net, args, kwargs: seen.append(kwargs.get("input_ids").shape[0]), with_kwargs=True)
     rows = []
     model.blocks[0].register_forward_hook(lambda block, args, output: rows.append(output.shape[0]))
     METHODS[key](trace)
     words = int((~trace.special).sum())
     declared = METHODS[key].passes.split("F")[0]
-    wanted = {"1": 0, "n": words}.get(declared) if declared in ("1", "n") else int(declared)
-    extra = 1 if key == "integrated_gradients" else 0          # the blank text itself
+    wanted = {"1": 0, "2": 1, "n": words}.get(declared) if declared in ("1", "2", "n") else int(declared.removeprefix("L·")) * (4 if "L" in declared else 1)
+    extra = 1 if key in ("integrated_gradients", "optimus") else 0          # the blank text, the whole text
     assert sum(rows) == wanted + extra
 
 
 def test_methods_that_share_a_trace_are_said_to():
-    assert [key for key, method in METHODS.items() if not method.single_pass] == ["integrated_gradients", "smoothgrad", "occlusion"]
+    assert [key for key, method in METHODS.items() if not method.single_pass] == [
+        "beyond_intuition", "attattr", "integrated_gradients", "smoothgrad", "partial_lrp", "transatt", "lrp", "attnlrp", "value_zeroing", "occlusion",
+        "optimus"]
 
 
 def test_two_methods_cannot_have_one_name():
@@ -400,7 +421,7 @@ def test_two_methods_cannot_have_one_name():
 
     with pytest.raises(ValueError, match="two methods are called attcat"):
         method("A", family="F", paper="P 2020", url="https://example.org", signed=False, class_specific=False, passes="1F")(attcat)
-    assert len(METHODS) == 13
+    assert len(METHODS) == 26
 
 
 def test_a_misspelt_method_gets_the_nearest_one_and_the_menu():

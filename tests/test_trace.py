@@ -222,14 +222,16 @@ def padded_by(many: int, name: str, inputs: dict) -> dict:
 
 
 @each_text
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [key for key, one in METHODS.items() if "text" in one.tasks])
 def test_padding_changes_no_real_tokens_score(name, method):
     """GPT-2 too: its score is read from the last real token, not from the padding behind it."""
+    if (method in ("globenc", "alti", "decompx") and name in PRE_NORM) or (method in ("attattr", "optimus") and name == "clip.text"):
+        pytest.skip("refused there, see test_decomposition.py")
     inputs = example(name)
     short, long = (tiny(name).trace(one, 0) for one in (inputs, padded_by(3, name, inputs)))
     assert long.readout == short.readout and long.real.tolist() == [True] * len(short.real) + [False] * 3
     long = replace(long, special=F.pad(short.special, (0, 3), value=True))     # bare ids do not say what is special
-    options = {"steps": 6} if method == "integrated_gradients" else {"samples": 3} if method == "smoothgrad" else {}
+    options = {name: few for name, few in (("steps", 6), ("samples", 3)) if name in METHODS[method].options}
     scores = METHODS[method](long, **options)
     torch.testing.assert_close(scores[:-3], METHODS[method](short, **options), rtol=1e-9, atol=1e-12)
 

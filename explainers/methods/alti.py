@@ -32,7 +32,7 @@ def alti_maps(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal["a
             t = torch.einsum("hqk,hkd->qkd", weights[:, here], vectors) / sigma[here]
             lines.append((y.norm(p=p, dim=-1) - F.pairwise_distance(t, y, p=p)).clamp(min=0))
         maps.append(torch.cat(lines))
-    return rows_to_one(torch.stack(maps))
+    return rows_to_one(torch.stack(maps) * trace.real)      # the authors' distance adds 1e-6 a coordinate: padding would get a share
 
 
 def alti_layers(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal["attention", "block"] = "attention") -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..trace import Trace
-from .gradients import rows
+from ._path import rows
 from .registry import method
 
 Start = Literal["zero", "position"]

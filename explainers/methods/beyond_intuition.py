@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..trace import Trace
+from ._path import rows
 from ._vectors import parts
-from .gradients import rows
 from .registry import method, within
 
 
@@ -26,7 +26,8 @@ def perceived(trace: Trace, l: int, variant: str) -> Tensor:
     """Layer l's attention: its heads weighed by how much they matter, or its keys by how long their vectors became [query key]."""
     attention = trace.attention[l]
     if variant == "head":
-        weight = (attention.mT @ trace.grad.attention[l]).abs().mean((1, 2))
+        real = trace.real
+        weight = (attention[:, :, real].mT @ trace.grad.attention[l][:, :, real]).abs().mean((1, 2))
         return torch.einsum("h,hqk->qk", weight / weight.sum().where(weight.sum() > 0, 1), attention)
     return attention.mean(0) * (parts(trace, l).sum(0).norm(dim=-1) / trace.normed[l].norm(dim=-1))
 

@@ -76,8 +76,13 @@ def globenc_layers(trace: Trace, variant: Variant = "N-Enc", through: Literal["r
     if through == "none":
         return maps[:, trace.readout]
     if through == "maxflow":
-        return torch.stack([flow(maps[:l + 1] / maps.sum(-1).max(), trace.readout) for l in range(len(maps))])
-    return products(maps / maps.sum(-1).amax(-1)[:, None, None])[:, trace.readout]
+        return torch.stack([flow(maps[:l + 1] / widest(maps, trace).max(), trace.readout) for l in range(len(maps))])
+    return products(maps / widest(maps, trace)[:, None, None])[:, trace.readout]
+
+
+def widest(maps: Tensor, trace: Trace) -> Tensor:
+    """The largest row sum of each layer, padding aside [layers]."""
+    return maps.sum(-1)[:, trace.real].amax(-1)
 
 
 @method("GlobEnc", family="Decomposition", paper="Modarressi et al. 2022", url="https://arxiv.org/abs/2205.03286", signed=False,
@@ -98,5 +103,5 @@ def globenc(trace: Trace, variant: Variant = "N-Enc", through: Literal["rollout"
     """
     if through == "maxflow":
         maps = globenc_maps(trace, variant)
-        return flow(maps / maps.sum(-1).max(), trace.readout)
+        return flow(maps / widest(maps, trace).max(), trace.readout)
     return globenc_layers(trace, variant, through)[-1]

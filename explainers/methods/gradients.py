@@ -8,12 +8,8 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..trace import Trace
+from ._path import rows
 from .registry import method
-
-
-def rows(trace: Trace) -> int:
-    """How many copies of the input share a batch: enough to be fast, few enough for memory at 512 tokens."""
-    return max(1, min(16, 2048 // trace.hidden.shape[1]))
 
 
 @method("Gradient", family="Input gradients", paper="Simonyan et al. 2014", url="https://arxiv.org/abs/1312.6034", signed=False,

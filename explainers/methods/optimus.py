@@ -91,7 +91,8 @@ def searched(trace: Trace, matrix: Matrix) -> list[Choice]:
         for head, maps in heads.items():
             map_ = maps.mean(0) if layer == "Mean" else products(maps)[-1] if layer == "Multi" else maps[int(layer)]
             for view, read in VIEWS.items():
-                scores = scaled(read(map_, trace.readout), words, matrix)
+                rows = map_ if view in ("From", "To") else map_[trace.real]
+                scores = scaled(read(rows, trace.readout), words, matrix)
                 choices.append(Choice(layer, head, view, scores, ranked_truthfulness(scores[words], lost[words])))
     return choices
 

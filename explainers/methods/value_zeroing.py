@@ -22,7 +22,7 @@ def value_zeroing_maps(trace: Trace) -> Tensor:
     """1 − cos of each token's block output with and without token k's value [layers query key], rows summing to 1."""
     n, maps = trace.hidden.shape[1], []
     rows = max(1, 4096 // n)
-    for layer, before, after in zip(trace.layers, trace.hidden, layer_outputs(trace)):
+    for layer, before, after in zip(trace.layers, trace.hidden, trace.hidden[1:]):
         turned = []
         for first in range(0, n, rows):
             count = min(rows, n - first)
@@ -34,10 +34,6 @@ def value_zeroing_maps(trace: Trace) -> Tensor:
 
 def unit(vectors: Tensor) -> Tensor:
     return F.normalize(vectors, dim=-1)
-
-
-def layer_outputs(trace: Trace) -> list[Tensor]:
-    return [layer.run(before[None])[0] for layer, before in zip(trace.layers, trace.hidden)]
 
 
 def value_zeroing_layers(trace: Trace, rollout: bool = True) -> Tensor:
