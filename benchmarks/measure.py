@@ -1,7 +1,7 @@
 """The speed and memory targets, measured as ratios within one run, printed as the README's table.
 
     python benchmarks/measure.py            everything (the page needs Chromium)
-    python benchmarks/measure.py compare many app
+    python benchmarks/measure.py compare many relevance globenc perturbing decomposition shared app
 
 Shared machines are noisy: both sides of a ratio are timed alternately and the median of the rounds is taken.
 """
@@ -51,7 +51,7 @@ def compare() -> list[tuple[str, str, str]]:
     """Ten single-pass methods on 128 tokens against one forward and backward of the same model."""
     plain, traced = bert_base(), ex.load(bert_base())
     ids = torch.randint(1000, 30000, (1, 128), generator=torch.Generator().manual_seed(1))
-    methods = [key for key, method in ex.METHODS.items() if method.single_pass]
+    methods = ["raw_attention", "rollout", "grads", "attgrads", "attn_gradcam", "gae", "cat", "attcat", "gradient", "input_x_gradient"]
 
     def forward_backward():
         """With gradients of every weight, as in training."""
@@ -84,6 +84,126 @@ def many() -> list[tuple[str, str, str]]:
 
     seconds = medians(7, single=lambda: [model.trace(one) for one in coded], together=lambda: model.trace_many(coded))
     return [("32 single traces of one length ÷ trace_many (bundled model)", "≥ 2", f"{seconds['single'] / seconds['together']:.2f}")]
+
+
+def random_ids(tokens: int) -> dict[str, torch.Tensor]:
+    return {"input_ids": torch.randint(1000, 30000, (1, tokens), generator=torch.Generator().manual_seed(tokens))}
+
+
+def relevance() -> list[tuple[str, str, str]]:
+    """TransAtt, LRP and Partial LRP, which share one relevance pass, against one forward and backward of the same model."""
+    plain, model = bert_base(), ex.load(bert_base())
+    inputs = random_ids(128)
+
+    def forward_backward():
+        plain.zero_grad()
+        plain(**inputs).logits[0, 0].backward()
+
+    def all_three():
+        trace = model.trace(inputs, 0)
+        for key in ("transatt", "lrp", "partial_lrp"):
+            ex.METHODS[key](trace)
+
+    seconds = medians(7, plain=forward_backward, three=all_three)
+    return [("TransAtt, LRP and Partial LRP with their trace, 128 tokens, BERT-base size ÷ one forward and backward", "≤ 3",
+             f"{seconds['three'] / seconds['plain']:.2f}")]
+
+
+class Peak:
+    """The most resident memory, in MB, above what there was at the start."""
+
+    def __enter__(self):
+        import threading
+
+        import psutil
+
+        process = psutil.Process()
+        self.start, self.most, self.done = process.memory_info().rss, 0, threading.Event()
+
+        def watch():
+            while not self.done.wait(0.002):
+                self.most = max(self.most, process.memory_info().rss - self.start)
+
+        self.thread = threading.Thread(target=watch)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+    @property
+    def mb(self) -> float:
+        return self.most / 2**20
+
+
+def materialised(trace) -> torch.Tensor:
+    """N-Enc as it is usually computed: every vector [head query key dim] in memory, a layer at a time."""
+    maps = []
+    for l, layer in enumerate(trace.layers):
+        moved = torch.einsum("hkv,hvd->hkd", trace.value[l], layer.w_o)
+        vectors = (trace.attention[l][..., None] * moved[:, None]).sum(0)
+        vectors[torch.arange(len(vectors)), torch.arange(len(vectors))] += trace.hidden[l]
+        before1 = vectors.sum(1) + layer.b_o
+        after1 = layer.norm1(before1)
+        before2 = after1 + layer.down(layer.act(layer.up(after1)))
+        for norm, state in ((layer.norm1, before1), (layer.norm2, before2)):
+            vectors = (vectors - vectors.mean(-1, keepdim=True)) / (state.var(-1, unbiased=False) + norm.eps).sqrt()[:, None, None] * norm.weight
+        maps.append(vectors.norm(dim=-1))
+    return torch.stack(maps)
+
+
+@torch.no_grad()
+def globenc() -> list[tuple[str, str, str]]:
+    """GlobEnc's memory at 512 tokens, and its time at 128 against making the vectors."""
+    model, method = ex.load(bert_base()), ex.METHODS["globenc"]
+    long, short = model.trace(random_ids(512), 0), model.trace(random_ids(128), 0)
+    torch.testing.assert_close(method.maps(short), materialised(short), rtol=1e-3, atol=1e-4)
+    with Peak() as peak:
+        method(long)
+    seconds = medians(3, gram=lambda: method.maps(short), vectors=lambda: materialised(short))
+    return [("GlobEnc (N-Enc), 512 tokens, BERT-base size: peak extra memory, MB", "< 600", f"{peak.mb:.0f}"),
+            ("making all its vectors ÷ GlobEnc by the Gram identity, 128 tokens", "> 1", f"{seconds['vectors'] / seconds['gram']:.1f}")]
+
+
+def perturbing() -> list[tuple[str, str, str]]:
+    """Attention flow in seconds; Value Zeroing against one whole forward pass for each token and layer."""
+    plain, model = bert_base(), ex.load(bert_base())
+    long, short = model.trace(random_ids(128), 0), model.trace(random_ids(64), 0)
+
+    @torch.no_grad()
+    def forward():
+        plain(**random_ids(64))
+
+    seconds = medians(3, flow=lambda: ex.METHODS["attention_flow"](long), zeroing=lambda: ex.METHODS["value_zeroing"].maps(short), forward=forward)
+    return [("attention flow, 128 tokens, 12 layers, seconds", "< 2", f"{seconds['flow']:.2f}"),
+            ("one forward a token and layer (64 x 12, from the time of one) ÷ Value Zeroing, 64 tokens, BERT-base size", "≥ 3",
+             f"{64 * 12 * seconds['forward'] / seconds['zeroing']:.1f}")]
+
+
+def decomposition() -> list[tuple[str, str, str]]:
+    """Memory of ALTI and DecompX at 512 tokens of BERT-base's width; three layers, since memory does not grow with depth."""
+    torch.manual_seed(0)
+    model = ex.load(BertForSequenceClassification(BertConfig(num_labels=2, num_hidden_layers=3)).eval())
+    trace, rows = model.trace(random_ids(512), 0), []
+    for key in ("alti", "decompx"):
+        with Peak() as peak:
+            ex.METHODS[key](trace)
+        rows.append((f"{ex.METHODS[key].title}, 512 tokens, BERT-base width, 3 layers: peak extra memory, MB", "< 4000", f"{peak.mb:.0f}"))
+    return rows
+
+
+def shared() -> list[tuple[str, str, str]]:
+    """Passes through the first block when all methods are compared, against all of them run alone."""
+    model = ex.load("sentiment")
+    text, passes = "A film that is not quite as good, or bad, as its many loud critics say.", []
+    model.blocks[0].register_forward_hook(lambda block, args, output: passes.append(len(output)))
+    ex.compare(model, text)
+    together = sum(passes)
+    passes.clear()
+    for key in ex.METHODS:
+        ex.explain(model, text, key)
+    return [(f"passes when all {len(ex.METHODS)} methods explain one text alone ÷ compared together", "", f"{sum(passes)} ÷ {together}")]
 
 
 def app() -> list[tuple[str, str, str]]:
@@ -135,7 +255,8 @@ def app() -> list[tuple[str, str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = {"compare": compare, "many": many, "app": app}
+    parts = {"compare": compare, "many": many, "relevance": relevance, "globenc": globenc, "perturbing": perturbing,
+             "decomposition": decomposition, "shared": shared, "app": app}
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(parts)} (default: all)")
     asked = parser.parse_args().parts or list(parts)
     if unknown := set(asked) - set(parts):
