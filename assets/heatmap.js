@@ -5,8 +5,10 @@
 const all = (selector, root = element) => [...root.querySelectorAll(selector)];
 
 const heat = (target, on) => {
-  const i = target?.closest?.('[data-i]')?.dataset.i;
-  if (i !== undefined) all(`[data-i="${i}"]`).forEach(cell => cell.classList.toggle('hot', on));
+  const cell = target?.closest?.('[data-i]');
+  if (!cell) return;
+  const apart = cell.closest('[data-apart]');         // a table whose columns are not the words
+  all(`[data-i="${cell.dataset.i}"]`, apart || element).forEach(one => one.closest('[data-apart]') === apart && one.classList.toggle('hot', on));
 };
 element.addEventListener('mouseover', event => heat(event.target, true));
 element.addEventListener('mouseout', event => heat(event.target, false));
@@ -39,13 +41,20 @@ element.addEventListener('keydown', event => {
   next.focus();
 });
 
+// What was chosen stays chosen while the same text is drawn again: the method that is read as text, the row of the panel.
+let kept = {};
+const remember = () => {
+  const text = all('[data-i]:not(.xp-special)', element.querySelector('.xp-prose') || element).map(word => word.textContent).join('');
+  if (text !== kept.text) kept = {text};
+};
+
 // Paint a row of the table onto the running text above it: same words, same colours, same numbers.
 const read = (row, prose) => {
   const cells = all('td[data-i]', row);
   all('[data-i]', prose).forEach((word, k) => {
     const cell = cells[k];
     const kept = ['xp-t', 'xp-special'].filter(name => word.classList.contains(name));
-    const taken = ['pos', 'neg', 'mag', 'strong', 'xp-right'].filter(name => cell.classList.contains(name));
+    const taken = ['pos', 'neg', 'mag', 'none', 'strong', 'xp-right'].filter(name => cell.classList.contains(name));
     word.className = [...kept, ...taken].join(' ');
     word.style.setProperty('--a', cell.style.getPropertyValue('--a'));
     word.dataset.tip = cell.dataset.tip;
@@ -53,11 +62,13 @@ const read = (row, prose) => {
   });
 };
 
+const rowsOf = card => all('.xp-layers tbody tr', card).filter(row => row.querySelector('[data-i]'));
 const slide = range => {
   const card = range.closest('.xp');
-  const rows = all('.xp-layers tbody tr', card).filter(row => row.querySelector('[data-i]'));
+  const rows = rowsOf(card);
   rows.forEach((row, k) => row.classList.toggle('xp-chosen', k === +range.value));
   card.querySelector('output').textContent = rows[+range.value].querySelector('th').textContent;
+  Object.assign(kept, {panel: card.querySelector('h3').textContent, row: +range.value});
   range.setAttribute('aria-valuetext', card.querySelector('output').textContent);
   read(rows[+range.value], card.querySelector('.xp-reading'));
 };
@@ -70,6 +81,7 @@ const choose = header => {
   const row = header.closest('tr');
   if (!prose || !row.querySelector('td[data-i]')) return;
   read(row, prose);
+  kept.lead = header.firstChild.textContent.trim();
   all('tbody tr', card).forEach(other => other.classList.toggle('xp-lead', other === row));
   const name = card.querySelector('.xp-legend b');
   if (name) name.textContent = header.firstChild.textContent.trim();
@@ -90,7 +102,13 @@ const start = () => {
     name.setAttribute('role', 'button');
     name.title = 'read this row as text';
   });
-  all('.xp-range').forEach(slide);
+  remember();
+  all('.xp-range').forEach(range => {
+    if (kept.panel === range.closest('.xp').querySelector('h3').textContent && kept.row <= +range.max) range.value = kept.row;
+    slide(range);
+  });
+  const lead = kept.lead && all(names).find(header => header.firstChild.textContent.trim() === kept.lead);
+  if (lead) choose(lead);
 };
 start();
 watch('value', () => requestAnimationFrame(start));
