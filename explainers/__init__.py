@@ -12,7 +12,7 @@ from .methods import METHODS, Method
 from .models import ANATOMIES, BUNDLED, Anatomy, Model, load, register
 from .trace import Layer, Trace
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ANATOMIES", "BUNDLED", "METHODS", "Anatomy", "Comparison", "Heatmap", "Layer", "Method", "Model", "ModelUnavailable",
