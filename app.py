@@ -66,7 +66,7 @@ LINK_LIMIT = 2000           # characters of each text that a link carries
 
 # ------------------------------------------------------------------------------------------------- functions
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def model_of(name: str) -> ex.Model:
     """A bundled model, or one from the Hub. Folders are for Python and the command line: visitors get no look at this machine's disk."""
     if name not in ex.BUNDLED and (len(name) > 100 or name.startswith((".", "/", "~", "\\")) or Path(name).exists()):

@@ -36,9 +36,9 @@ def app():
 @pytest.fixture
 def ask(app):
     """Run the page's main function as the Explain button does: everything it yields."""
-    def ask(text=TEXT, model="sentiment", target="predicted", versus="nothing", layered="attcat", merge=True, specials=False,
-            palette="orange-blue", methods=("attcat", "raw_attention")):
-        return list(app.run(text, model, target, versus, layered, merge, specials, palette, list(methods)))
+    def ask(text=TEXT, pair="", kind="Sentence", model="sentiment", target="predicted", versus="nothing", layered="attcat", part="Layers", layer=5,
+            merge=True, specials=False, palette="orange-blue", methods=("attcat", "raw_attention")):
+        return list(app.run(kind, text, pair, model, target, versus, layered, part, layer, merge, specials, palette, list(methods)))
     return ask
 
 
@@ -55,7 +55,9 @@ def test_every_method_for_text_is_on_the_menu(app):
     offered = {method.key for method in app.TEXT_METHODS}
     assert offered == {key for key, method in ex.METHODS.items() if "text" in method.tasks}
     assert set(app.FIRST) <= offered
-    assert {key for _, key in app.LAYERED} == {key for key in offered if ex.METHODS[key].run_layers}
+    assert {key for _, key in app.PARTS["Layers"]} == {key for key in offered if ex.METHODS[key].run_layers}
+    assert {key for _, key in app.PARTS["Heads"]} == {key for key in offered if ex.METHODS[key].run_heads}
+    assert len(app.FIRST) <= 6 and all(("·" in app.named(one)) != one.single_pass for one in app.TEXT_METHODS)
 
 
 def test_signed_methods_come_first_and_attcat_on_top(app):
@@ -66,15 +68,16 @@ def test_signed_methods_come_first_and_attcat_on_top(app):
 def test_one_method_after_another(ask):
     steps = ask(methods=("attcat", "gae", "raw_attention"))
     assert len(steps) == 3
-    for done, (*_, compared, _) in enumerate(steps, 1):
+    for done, (*_, compared, _, _) in enumerate(steps, 1):
         assert compared.count("computing …") == 3 - done
         assert compared.count("<style") == 0, "the page has the styles already"
     assert not any(complaint(step) for step in steps)
-    assert "layer by layer" in steps[0][-1]
+    assert "layer by layer" in steps[0][-2]
+    assert json.loads(steps[-1][-1]) == ["Sentence", TEXT, "", "sentiment", "predicted", "nothing"]
 
 
 def test_what_a_person_typed_is_escaped(ask):
-    for part in ask(HOSTILE)[-1][-3:]:
+    for part in (*ask(HOSTILE)[-1][-4:-1], *ask(HOSTILE, HOSTILE, "Pair", "inference")[-1][-4:-1]):
         assert "<script" not in str(part) and "<img" not in str(part)
 
 
@@ -124,18 +127,98 @@ def test_the_api_gives_the_record(app, sentiment):
 
 @pytest.mark.parametrize("suffix", [".html", ".svg", ".csv", ".json"])
 def test_files(app, suffix):
-    *_, file = app.write_file(suffix, TEXT, "sentiment", "predicted", "nothing", ["attcat", "raw_attention"])
+    shown = json.dumps(["Sentence", TEXT, "", "sentiment", "predicted", "nothing"])
+    *_, file = app.write_file(suffix, shown, ["attcat", "raw_attention"])
     with open(file["value"], encoding="utf-8") as written:
         assert "unbelievably" in written.read() or suffix == ".csv"
-    assert complaint(app.write_file(suffix, TEXT, "sentiment", "predicted", "nothing", []))
-    assert complaint(app.write_file(suffix, "", "sentiment", "predicted", "nothing", ["attcat"]))
+    assert complaint(app.write_file(suffix, shown, []))
+    assert "first" in complaint(app.write_file(suffix, "", ["attcat"]))
 
 
-def test_examples_can_be_explained(app, sentiment):
-    assert len(app.EXAMPLES) >= 3
-    for text in app.EXAMPLES.values():
-        assert len(text) <= app.LINK_LIMIT
-        assert len(tokens.view(ex.explain(sentiment, text, "raw_attention"))) <= tokens.COLUMNS
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, several in json.loads((ROOT / "assets/examples/text.json").read_text()).items()
+                                            for name in several])
+def test_examples_can_be_explained(app, kind, name):
+    example, one = app.EXAMPLES[kind][name], app.KINDS[kind]
+    assert len(app.EXAMPLES[kind]) >= 3 and bool(example.get("pair")) == bool(one.pair)
+    assert len(example["text"]) + len(example.get("pair", "")) <= app.LINK_LIMIT
+    if kind != "Next token":                                # its model is not bundled
+        model = app.model_of(example.get("model", one.model))
+        given = (example["text"], example["pair"]) if one.pair else example["text"]
+        assert len(tokens.view(ex.explain(model, given, "raw_attention"))) <= tokens.COLUMNS
+
+
+def test_a_method_that_refuses_does_not_stop_the_others(app, ask, monkeypatch):
+    real = ex.explain_trace
+    def some(model, coded, trace, key, **options):
+        if key == "gae":
+            raise ex.Refusal("GAE is not <b>for</b> this.")
+        return real(model, coded, trace, key, **options)
+    monkeypatch.setattr(ex, "explain_trace", some)
+    last = ask("A sentence asked only here.", methods=("attcat", "gae", "raw_attention"))[-1]
+    assert not complaint(last) and "GAE is not &lt;b&gt;for&lt;/b&gt; this." in last[3]
+    assert last[3].count('class="xp-name"') == 2
+    alone = ask("Another sentence asked only here.", methods=("gae",))[-1]
+    assert "GAE is not" in alone[3] and not complaint(alone)
+
+
+@pytest.mark.parametrize(("kind", "text", "pair", "model"), [
+    ("Pair", "A man sleeps.", "Nobody sleeps.", "inference"), ("Question", "Who sleeps?", "A man sleeps, and a woman reads.", "question-answering")])
+def test_pairs_and_questions(app, ask, kind, text, pair, model):
+    last = ask(text, pair, kind, model)[-1]
+    assert not complaint(last) and last[3].count('class="xp-half-name"') >= 2
+    one = app.KINDS[kind]
+    assert (one.text.casefold() in last[3]) and (one.pair.casefold() in last[3])
+    empty = ask(text, "", kind, model)
+    assert "is empty" in complaint(empty[-1]) and len(empty) == 1
+    heads = ask(text, pair, kind, model, part="Heads", layer=1)[0][4]
+    assert "Layer 1, head by head over the words" in heads
+    assert "no picture" not in heads
+
+
+def test_an_answer_can_be_chosen_by_its_words(ask):
+    given = {"text": "Who sleeps?", "pair": "A man sleeps, and a woman reads.", "kind": "Question", "model": "question-answering"}
+    assert "towards “a woman”" in unescape(ask(**given, target="a woman")[-1][3])
+    assert "towards “A man”" in unescape(ask(**given, target="A man", versus="a woman")[-1][3])
+    assert "not in the context" in complaint(ask(**given, target="a dog")[-1])
+
+
+def test_the_kind_follows_the_model_and_the_model_the_kind(app):
+    mixed = app.EXAMPLES["Sentence"]["mixed review"]["text"]
+    _, kind, text, pair, model, *_ = app.choose_kind("Question", mixed, "", "sentiment")
+    assert (kind["value"], model) == ("Question", "question-answering") and pair["visible"] and pair["value"] and text["value"] != mixed
+    _, kind, text, pair, model, *_ = app.choose_kind("Pair", "typed by hand", "", "sentiment")
+    assert (text["value"], pair["value"], model) == ("typed by hand", "", "inference")
+    _, kind, text, pair, model, target, *_ = app.choose_model("paraphrase", "Sentence", mixed, "")
+    assert (kind["value"], model) == ("Pair", "paraphrase") and "paraphrase" in target["choices"]
+    _, kind, *_ = app.choose_model("paraphrase", "Pair", "a", "b")
+    assert kind["value"] == "Pair"
+    assert app.kinds_of("sentiment") == ["Sentence"] and app.kinds_of("inference") == app.kinds_of("paraphrase") == ["Pair"]
+
+
+def test_a_language_model_brings_its_own_kind(app, monkeypatch):
+    from tiny import tiny
+    from transformers import GPT2Tokenizer
+    tokenizer = GPT2Tokenizer(vocab={letter: i for i, letter in enumerate("abcdefghijklmnopqrstuvwxyzĠ")} | {"<|endoftext|>": 199}, merges=[])
+    writer = ex.load(tiny("gpt2").net, tokenizer=tokenizer, device="cpu")
+    real = ex.load
+    monkeypatch.setattr(ex, "load", lambda name, **how: writer if name == "some/writer" else real(name, **how))
+    app.model_of.cache_clear()
+    _, kind, _, pair, _, target, *_ = app.choose_model("some/writer", "Sentence", "", "")
+    assert kind["value"] == "Next token" and "Next token" in kind["choices"] and not pair["visible"] and "token" in target["info"]
+    *_, compared, _, _ = next(app.run("Next token", "so it goes", "", "some/writer", "a", "nothing", "attcat", "Layers", 0, True, False, "orange-blue",
+                                      ["attcat"]))
+    assert 'class="xp-pending"' in compared and "towards" in compared
+    app.model_of.cache_clear()
+
+
+def test_layers_follow_what_was_explained(app):
+    shown = json.dumps(["Question", "Who sleeps?", "A man sleeps.", "question-answering", "predicted", "nothing"])
+    look = (True, False, "orange-blue")
+    _, panel, methods, slider = app.show_layers(shown, "rollout", "Layers", 0, *look)
+    assert "Attention rollout, layer by layer" in panel and not slider["visible"] and methods["value"] == "rollout"
+    note, panel, methods, slider = app.show_layers(shown, "rollout", "Heads", 99, *look)
+    assert methods["value"] == "attcat" and slider["visible"] and "Layer 5, head by head" in panel
+    assert not complaint((note,)) and not complaint(app.show_layers("", "attcat", "Layers", 0, *look))
 
 
 # --------------------------------------------------------------------------------------------- asking the page
@@ -287,7 +370,7 @@ def check_rows(shown: dict, expected: list):
 def test_the_first_example_is_explained_without_a_click(visit, sentiment, app, pictures):
     page = visit()
     shown = settled(page)
-    text = app.EXAMPLES["mixed review"]
+    text = app.EXAMPLES["Sentence"]["mixed review"]["text"]
     assert page.get_by_label("Text", exact=True).input_value() == text
     keys = [next(key for key, method in ex.METHODS.items() if method.title == row["name"]) for row in shown["rows"]]
     assert set(keys) == set(app.FIRST) and keys[0] == "attcat"
@@ -318,9 +401,9 @@ def test_an_example_is_one_click(visit, sentiment, app):
     page = visit(methods=QUICK)
     settled(page)
     page.get_by_role("button", name="negation", exact=True).click()
-    expected = heats(sentiment, app.EXAMPLES["negation"])
+    expected = heats(sentiment, app.EXAMPLES["Sentence"]["negation"]["text"])
     check_rows(settled(page, words_of(expected[0])), expected)
-    assert page.get_by_label("Text", exact=True).input_value() == app.EXAMPLES["negation"]
+    assert page.get_by_label("Text", exact=True).input_value() == app.EXAMPLES["Sentence"]["negation"]["text"]
 
 
 @browser_test
@@ -328,7 +411,7 @@ def test_rows_appear_one_by_one(visit):
     page = visit(methods="attcat")
     settled(page)
     for name in ("Integrated gradients", "SmoothGrad"):
-        page.get_by_role("checkbox", name=name, exact=True).check()
+        page.get_by_role("checkbox", name=name, exact=False).check()
     until(page, "() => document.querySelectorAll('#compared tbody tr .xp-name').length === 3")
     settled(page)
     page.evaluate("""() => {
@@ -540,9 +623,110 @@ def test_a_link_of_nonsense_still_opens(visit, app):
     page = visit(**nonsense)
     shown = settled(page)
     assert shown["legend"].startswith("AttCAT") and shown["rows"] == []         # the one method that there is; alone it needs no table
-    assert page.get_by_label("Text", exact=True).input_value() == app.EXAMPLES["mixed review"]
+    assert page.get_by_label("Text", exact=True).input_value() == app.EXAMPLES["Sentence"]["mixed review"]["text"]
     assert page.get_by_label("Explain", exact=True).input_value() == "predicted"
     assert "<b>" in refusal(page, "The bundled model is shown instead").inner_text()
+
+
+@browser_test
+def test_a_question_is_explained_and_its_link_restores_it(visit, app, pictures):
+    page = visit(methods=QUICK)
+    settled(page)
+    page.get_by_role("radio", name="Question", exact=True).check()
+    example = app.first_example("Question")
+    finder, given = app.model_of("question-answering"), (example["text"], example["pair"])
+    expected = heats(finder, given)
+    shown = settled(page, words_of(expected[0]))
+    check_rows(shown, expected)
+    assert page.get_by_label("Question", exact=True).first.input_value() == given[0] and page.get_by_label("Context", exact=True).input_value() == given[1]
+    assert shown["said"].startswith(ex.predict(finder, given).best) and shown["columns"][:2] == ["question", "context"]
+    frame = page.locator("#compared .xp-prose .xp-marked")
+    answer = expected[0].text[slice(*expected[0].marked)]
+    assert frame.inner_text() == answer and frame.get_attribute("aria-label") == f"explained: {answer}"
+    assert frame.evaluate("one => getComputedStyle(one).boxShadow") != "none"
+    page.get_by_label("Context", exact=True).fill(given[1] + " Nobody knows why.")
+    page.get_by_role("button", name="Explain", exact=True).click()
+    longer = (given[0], given[1] + " Nobody knows why.")
+    shown = settled(page, words_of(heats(finder, longer, "attcat")[0]))
+    page.screenshot(path=pictures / "question_light.png", full_page=True)
+    until(page, "() => location.search.includes('Nobody')")
+    fresh = visit(page.url)
+    restored = settled(fresh, words_of(heats(finder, longer, "attcat")[0]))
+    assert [restored[part] for part in ("words", "rows", "legend", "said")] == [shown[part] for part in ("words", "rows", "legend", "said")]
+    assert fresh.get_by_role("radio", name="Question", exact=True).is_checked()
+
+
+@browser_test
+def test_heads_are_beside_the_layers_and_follow_what_was_explained(visit, sentiment, pictures):
+    page = visit(methods="attcat", text=TEXT)
+    settled(page)
+    page.get_by_label("Text", exact=True).fill("not sent yet")
+    tab(page, "Layers")
+    page.get_by_role("radio", name="Heads", exact=True).check()
+    until(page, "() => document.querySelector('#panel h3')?.textContent === 'AttCAT, head by head'")
+    seen = tokens.view(ex.explain(sentiment, TEXT, "attcat"))
+    tips = "which => [...document.querySelectorAll(`#panel ${which} td[data-i]`)].map(cell => cell.dataset.tip)"
+    check_numbers(page.evaluate(tips, ".xp-heads"), seen.heads.abs().sum(-1).flatten())
+    check_numbers(page.evaluate(tips, ".xp-layers:not(.xp-heads)"), seen.heads[5].flatten())
+    page.get_by_role("slider", name=re.compile("Layer")).first.focus()
+    page.keyboard.press("ArrowLeft")
+    until(page, "() => document.querySelector('#panel .xp-second')?.textContent.startsWith('Layer 4,')")
+    check_numbers(page.evaluate(tips, ".xp-layers:not(.xp-heads)"), seen.heads[4].flatten())
+    page.locator("#panel .xp-heads td[data-i]").nth(3).hover()
+    assert page.evaluate("() => [...document.querySelectorAll('#panel .hot')].every(cell => cell.closest('.xp-heads'))"), "heads are no words"
+    page.screenshot(path=pictures / "heads_light.png", full_page=True)
+    until(page, "() => location.search.includes('part=Heads') && location.search.includes('layer=4')")
+    assert "not+sent" not in page.url and "dull" in page.url
+    fresh = visit(page.url)
+    until(fresh, "() => document.querySelector('#panel .xp-second')?.textContent.startsWith('Layer 4,')")
+
+
+@browser_test
+def test_what_was_chosen_survives_a_redraw(visit):
+    page = visit(methods=QUICK, text=TEXT)
+    settled(page)
+    page.get_by_role("button", name="GAE (generic attention)", exact=True).click()
+    tab(page, "Layers")
+    page.locator("#panel .xp-range").focus()
+    page.keyboard.press("Home")
+    tab(page, "Compare")
+    page.get_by_text("Display", exact=True).click()
+    choose(page, "Colours", tokens.PALETTES["red-blue"])
+    until(page, "() => document.querySelector('#panel .xp-red-blue')")
+    until(page, "() => document.querySelector('#compared .xp-red-blue') && !document.querySelector('#compared').innerText.includes('computing …')")
+    until(page, "() => document.querySelector('#compared tr.xp-lead .xp-name')?.textContent.startsWith('GAE')")
+    assert page.evaluate(SHOWN)["legend"].startswith("GAE")
+    tab(page, "Layers")
+    assert page.evaluate(LAYERS)["output"] == "L0"
+    explain(page, "Another text.")
+    until(page, "() => document.querySelector('#panel output')?.textContent === 'Sum'")
+
+
+@browser_test
+def test_a_link_that_cuts_a_long_text_says_so(visit, app):
+    page = visit(methods="raw_attention", text="fine")
+    settled(page)
+    explain(page, "good bad " * 300)
+    strips_or_text = "() => document.querySelector('#compared .xp-meta') && location.search.length > 1500"
+    until(page, strips_or_text)
+    tab(page, "Share")
+    until(page, "() => document.querySelector('.long')?.innerText.includes('only its beginning')")
+    tab(page, "Compare")
+    explain(page, "good")
+    settled(page, ["good"])
+    until(page, "() => !document.querySelector('.long')")
+
+
+@browser_test
+def test_a_closed_family_opens_and_its_methods_run(visit, sentiment):
+    page = visit(methods="attcat", text="a dull film")
+    settled(page)
+    assert page.get_by_role("checkbox", name="Norm-based attention", exact=False).count() == 0 or not page.get_by_role(
+        "checkbox", name="Norm-based attention", exact=False).is_visible()
+    page.get_by_role("button", name=re.compile("^Decomposition")).click()
+    page.get_by_role("checkbox", name="Norm-based attention", exact=False).check()
+    until(page, "() => document.querySelectorAll('#compared tbody tr .xp-name').length === 2")
+    check_rows(settled(page), heats(sentiment, "a dull film", "attcat,norm"))
 
 
 @browser_test
