@@ -196,45 +196,52 @@ def show_layers(shown, layered, part, layer, merge, specials, palette):
         return said_of(error, "The layers could not be shown; the reason has been logged."), gr.skip(), *menus
 
 
-def fields(kind: str, name: str, text: str, pair: str, target: str = PREDICTED, versus: str = NOTHING, layer: int | None = None) -> tuple:
-    """Every field as it must be for this kind of input and this model: kind, texts, model, class menus, the slider of layers, examples."""
+def fields(kind: str, name: str, texts: tuple[str, str] | None = None, target: str = PREDICTED, versus: str = NOTHING, layer: int | None = None) -> tuple:
+    """Every field as it must be for this kind of input and this model: kind, texts, model, class menus, the slider of layers, examples.
+
+    texts: None leaves what stands there, which may be newer than what this was called with.
+    """
     model, one = model_of(name), KINDS[kind]
     offered = [] if model.task in ("next", "tokens") else ANSWERS if model.task == "answer" else list(model.labels.values())
     free = model.task != "classes"
     known = lambda label, other: label if (free and label) or label in offered else other
     hint = HINTS.get(model.task, "")
     deepest = len(model.blocks) - 1
+    new = [{"value": given} for given in texts] if texts else [{}, {}]
     return (gr.update(choices=[other for other in KINDS if other != "Next token" or other == kind], value=kind),
-            gr.update(value=text, label=one.text), gr.update(value=pair, label=one.pair or "Second text", visible=bool(one.pair)), name,
+            gr.update(label=one.text, **new[0]), gr.update(label=one.pair or "Second text", visible=bool(one.pair), **new[1]), name,
             gr.update(choices=[PREDICTED, *offered], value=known(target, PREDICTED), info=hint),
             gr.update(choices=[NOTHING, *offered], value=known(versus, NOTHING), info=hint and "nothing, or another"),
             gr.update(maximum=deepest, value=deepest if layer is None else min(layer, deepest)),
             *(gr.update(visible=other == kind) for other in EXAMPLES))
 
 
+def texts_of(example: dict) -> tuple[str, str]:
+    return example["text"], example.get("pair", "")
+
+
 def first_example(kind: str) -> dict:
     return next(iter(EXAMPLES[kind].values()))
 
 
-def choose_kind(kind, text, pair, model):
+def choose_kind(kind, text, model):
     """Another kind of input: its fields, its model, and its first example unless something else was typed."""
     try:
         name = model if kind in kinds_of(model) else KINDS[kind].model
-        if not text or any(text == one["text"] for several in EXAMPLES.values() for one in several.values()):
-            text, pair = first_example(kind)["text"], first_example(kind).get("pair", "")
-        return refusal(), *fields(kind, name, text, pair)
+        typed = text and all(text != one["text"] for several in EXAMPLES.values() for one in several.values())
+        return refusal(), *fields(kind, name, None if typed else texts_of(first_example(kind)))
     except Exception as error:
         return said_of(error, "This model could not be loaded; the reason has been logged."), *[gr.skip()] * (7 + len(EXAMPLES))
 
 
-def choose_model(model, kind, text, pair):
+def choose_model(model, kind, text):
     """Another model: the kind of input that it takes; a model that cannot be had changes nothing and says why."""
     try:
         name = (model or "").strip()
         model_of(name)
         if kind in kinds_of(name):
-            return refusal(), *fields(kind, name, text, pair)
-        return choose_kind(kinds_of(name)[0], text, pair, name)
+            return refusal(), *fields(kind, name)
+        return choose_kind(kinds_of(name)[0], text, name)
     except Exception as error:
         return said_of(error, "This model could not be loaded; the reason has been logged."), *[gr.skip()] * (7 + len(EXAMPLES))
 
@@ -242,7 +249,7 @@ def choose_model(model, kind, text, pair):
 def take_example(kind: str, name: str, model: str):
     example = EXAMPLES[kind][name]
     name = example.get("model") or (model if kind in kinds_of(model) else KINDS[kind].model)
-    return refusal(), *fields(kind, name, example["text"], example.get("pair", ""))
+    return refusal(), *fields(kind, name, texts_of(example))
 
 
 def restore(request: gr.Request):
@@ -256,16 +263,15 @@ def restore(request: gr.Request):
     except Exception as error:
         note = said_of(error, "This model could not be loaded.")["value"]
         kind, model = "Sentence", "sentiment"
-    text, pair = asked.get("text", "")[:LINK_LIMIT], asked.get("pair", "")[:LINK_LIMIT]
-    if not text:
-        text, pair = first_example(kind)["text"], first_example(kind).get("pair", "")
+    texts = asked.get("text", "")[:LINK_LIMIT], asked.get("pair", "")[:LINK_LIMIT]
+    target, versus = asked.get("class", PREDICTED)[:200], asked.get("versus", NOTHING)[:200]
     part = asked.get("part", "Layers") if asked.get("part") in PARTS else "Layers"
     layered = asked.get("layers", "attcat")
     layer = int(asked["layer"]) if asked.get("layer", "").isdecimal() and len(asked["layer"]) < 4 else None
     chosen = [key for key in asked.get("methods", "").split(",") if key in ex.METHODS] or FIRST
     view, palette = asked.get("view", "compare"), asked.get("colours")
     return (gr.update(value=note.replace("</div>", " The bundled model is shown instead.</div>"), visible=bool(note)),
-            *fields(kind, model, text, pair, asked.get("class", PREDICTED)[:200], asked.get("versus", NOTHING)[:200], layer),
+            *fields(kind, model, texts if texts[0] else texts_of(first_example(kind)), target, versus, layer),
             gr.update(choices=PARTS[part], value=layered if layered in dict(map(reversed, PARTS[part])) else "attcat"), part,
             asked.get("subwords") != "apart", asked.get("specials") == "shown",
             palette if palette in tokens.PALETTES else "orange-blue", gr.Tabs(selected=view if view in VIEWS else "compare"),
@@ -433,8 +439,8 @@ with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=
                                *(family.input for family in families)], trigger_mode="always_last"))
     for (of, name), button in examples.items():
         explaining(button.click(partial(take_example, of, name), model, [model_refusal, *asking], show_progress="hidden", api_visibility="private").then)
-    explaining(kind.input(choose_kind, [kind, text, pair, model], [model_refusal, *asking], show_progress="hidden", api_visibility="private").success)
-    explaining(model.input(choose_model, [model, kind, text, pair], [model_refusal, *asking], show_progress_on=[model], api_visibility="private").success)
+    explaining(kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], show_progress="hidden", api_visibility="private").success)
+    explaining(model.input(choose_model, [model, kind, text], [model_refusal, *asking], show_progress_on=[model], api_visibility="private").success)
     gr.on([layered.input, part.input, layer.input], show_layers, [shown, layered, part, layer, merge, specials, palette],
           [text_refusal, panel, layered, layer], trigger_mode="always_last", **quiet).then(**address)
     explaining(demo.load(restore, None, [model_refusal, *asking, layered, part, merge, specials, palette, views, *families],

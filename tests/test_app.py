@@ -184,13 +184,13 @@ def test_an_answer_can_be_chosen_by_its_words(ask):
 
 def test_the_kind_follows_the_model_and_the_model_the_kind(app):
     mixed = app.EXAMPLES["Sentence"]["mixed review"]["text"]
-    _, kind, text, pair, model, *_ = app.choose_kind("Question", mixed, "", "sentiment")
+    _, kind, text, pair, model, *_ = app.choose_kind("Question", mixed, "sentiment")
     assert (kind["value"], model) == ("Question", "question-answering") and pair["visible"] and pair["value"] and text["value"] != mixed
-    _, kind, text, pair, model, *_ = app.choose_kind("Pair", "typed by hand", "", "sentiment")
-    assert (text["value"], pair["value"], model) == ("typed by hand", "", "inference")
-    _, kind, text, pair, model, target, *_ = app.choose_model("paraphrase", "Sentence", mixed, "")
+    _, kind, text, pair, model, *_ = app.choose_kind("Pair", "typed by hand", "sentiment")
+    assert "value" not in text and "value" not in pair and model == "inference", "what was typed stays"
+    _, kind, text, pair, model, target, *_ = app.choose_model("paraphrase", "Sentence", mixed)
     assert (kind["value"], model) == ("Pair", "paraphrase") and "paraphrase" in target["choices"]
-    _, kind, *_ = app.choose_model("paraphrase", "Pair", "a", "b")
+    _, kind, *_ = app.choose_model("paraphrase", "Pair", "a")
     assert kind["value"] == "Pair"
     assert app.kinds_of("sentiment") == ["Sentence"] and app.kinds_of("inference") == app.kinds_of("paraphrase") == ["Pair"]
 
@@ -203,7 +203,7 @@ def test_a_language_model_brings_its_own_kind(app, monkeypatch):
     real = ex.load
     monkeypatch.setattr(ex, "load", lambda name, **how: writer if name == "some/writer" else real(name, **how))
     app.model_of.cache_clear()
-    _, kind, _, pair, _, target, *_ = app.choose_model("some/writer", "Sentence", "", "")
+    _, kind, _, pair, _, target, *_ = app.choose_model("some/writer", "Sentence", "")
     assert kind["value"] == "Next token" and "Next token" in kind["choices"] and not pair["visible"] and "token" in target["info"]
     *_, compared, _, _ = next(app.run("Next token", "so it goes", "", "some/writer", "a", "nothing", "attcat", "Layers", 0, True, False, "orange-blue",
                                       ["attcat"]))
@@ -638,7 +638,8 @@ def test_a_question_is_explained_and_its_link_restores_it(visit, app, pictures):
     expected = heats(finder, given)
     shown = settled(page, words_of(expected[0]))
     check_rows(shown, expected)
-    assert page.get_by_label("Question", exact=True).first.input_value() == given[0] and page.get_by_label("Context", exact=True).input_value() == given[1]
+    assert page.get_by_role("textbox", name="Question", exact=True).input_value() == given[0]
+    assert page.get_by_label("Context", exact=True).input_value() == given[1]
     assert shown["said"].startswith(ex.predict(finder, given).best) and shown["columns"][:2] == ["question", "context"]
     frame = page.locator("#compared .xp-prose .xp-marked")
     answer = expected[0].text[slice(*expected[0].marked)]
