@@ -114,11 +114,12 @@ class Comparison(list):
         return Comparison(heat.without_specials() for heat in self)
 
     def table(self):
-        """A pandas DataFrame: a row a token, a column a method (named with its target where targets differ)."""
+        """A pandas DataFrame: a row a token, a column a method (named with its target and options where methods repeat)."""
         import pandas as pd
 
         alone = len({heat.method for heat in self}) == len(self)
-        names = [heat.method if alone else f"{heat.method}: {heat.target}" for heat in self]
+        options = [", ".join(f"{name}={value}" for name, value in heat.options.items()) for heat in self]
+        names = [heat.method if alone else ": ".join(filter(None, [heat.method, heat.target, said])) for heat, said in zip(self, options)]
         return pd.DataFrame({"token": self[0].labels} | {name: heat.scores.tolist() for name, heat in zip(names, self)})
 
     def save(self, path) -> None:

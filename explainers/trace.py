@@ -100,6 +100,8 @@ def on_entry(block, args, kwargs):
         return args, kwargs
     if not tape.runs:
         entry = tape.edit("entry", args[0])
+        if entry.ndim != args[0].ndim:
+            raise ValueError(f"an edit of entry gives [example token dim], like what it gets; this one gave {tuple(entry.shape)}")
         tape.shape = tuple(entry.shape[:2])
         args = (tape.write("hidden", entry), *args[1:])
     tape.runs.append((block, args[1:], dict(kwargs)))
@@ -297,6 +299,8 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
 
     written = {name: tensors for name in RECORDED if (tensors := getattr(tape, name))}
     written |= {name: [fed[key]] for name, key in FED.items() if below and key in fed}
+    if not written:
+        raise ValueError(f"record names nothing to differentiate by: choose among {', '.join(RECORDED)}")
     grads = iter(torch.autograd.grad(total, [tensor for tensors in written.values() for tensor in tensors], materialize_grads=True))
     seen = {name: [tensor.detach() for tensor in tensors] for name, tensors in written.items()}
     felt = {name: [next(grads) for _ in tensors] for name, tensors in written.items()}
