@@ -170,6 +170,16 @@ def fourth_stage(data: Path) -> list[tuple[list[Example], int, int]]:
     ]
 
 
+def fifth_stage(data: Path) -> list[tuple[list[Example], int, int]]:
+    questions = data / "squad/articles_0_13.json"
+    return [
+        (sst2(data / "sst2/train_sentences.tsv"), 1, 64),
+        (pairs(data / "pairs/MNLI_train.tsv", "inference")[::2], 1, 112),
+        (squad(questions, held_out=False, shake=True), 1, 256),
+        (squad(questions, held_out=False), 1, 256),
+    ]
+
+
 @dataclass(frozen=True)
 class Stage:
     """One run over a schedule: its rows, learning rates, and what its loss adds."""
@@ -179,6 +189,7 @@ class Stage:
     head_rate: float
     r_drop: tuple[str, ...] = ()        # tasks whose batches are seen under two dropout masks
     null_weight: float = 1.0            # of questions that the text does not answer
+    null_margin: float = 0.0            # by how much, at either end, [CLS] must win: in doubt the model then says that there is no answer
     seed: int = 20
 
 
@@ -187,6 +198,7 @@ STAGES = {
     2: Stage(second_stage, 5e-5, 2e-4, r_drop=("inference", "paraphrase"), null_weight=2.5, seed=21),
     3: Stage(third_stage, 3e-5, 1e-4, r_drop=("inference", "sentiment"), null_weight=2.5, seed=22),
     4: Stage(fourth_stage, 6e-5, 2e-4, r_drop=("inference", "sentiment"), null_weight=3.0, seed=23),
+    5: Stage(fifth_stage, 3e-5, 2e-4, r_drop=("sentiment",), null_weight=2.5, null_margin=1.75, seed=24),
 }
 
 
@@ -311,7 +323,7 @@ class FourHeads(nn.Module):
         return self.heads[task](hidden)
 
 
-def loss_of(task: str, logits: Tensor, rows: list[dict], batch: dict[str, Tensor], null_weight: float) -> Tensor:
+def loss_of(task: str, logits: Tensor, rows: list[dict], batch: dict[str, Tensor], stage: Stage) -> Tensor:
     if task in ("sentiment", "paraphrase", "inference"):
         labels = torch.tensor([row["label"] for row in rows])
         if len(logits) == len(rows):
@@ -319,7 +331,9 @@ def loss_of(task: str, logits: Tensor, rows: list[dict], batch: dict[str, Tensor
         one, other = logits.log_softmax(-1).chunk(2)        # the same rows under two dropout masks
         apart = F.kl_div(one, other, log_target=True, reduction="batchmean") + F.kl_div(other, one, log_target=True, reduction="batchmean")
         return (F.nll_loss(one, labels) + F.nll_loss(other, labels)) / 2 + apart / 2
-    logp = logits.masked_fill(batch["attention_mask"][..., None] == 0, -1e4).log_softmax(dim=1)     # [row token end]
+    handicap = torch.zeros(logits.shape[1:])
+    handicap[0] = stage.null_margin
+    logp = (logits - handicap).masked_fill(batch["attention_mask"][..., None] == 0, -1e4).log_softmax(dim=1)     # [row token end]
     losses = []
     for row, p in zip(rows, logp):
         if row["anywhere"]:
@@ -327,7 +341,7 @@ def loss_of(task: str, logits: Tensor, rows: list[dict], batch: dict[str, Tensor
             both = p[first:last + 1, 0, None] + p[None, first:last + 1, 1]          # [start end], every short span counts
             losses.append(-both[torch.ones_like(both).triu().tril(LONGEST_ANSWER).bool()].logsumexp(0) / 2)
         else:
-            losses.append(-(p[row["start"], 0] + p[row["end"], 1]) / 2 * (null_weight if row["start"] == 0 else 1.0))
+            losses.append(-(p[row["start"], 0] + p[row["end"], 1]) / 2 * (stage.null_weight if row["start"] == 0 else 1.0))
     return torch.stack(losses).mean()
 
 
@@ -386,7 +400,7 @@ def run_stage(stage: Stage, model: FourHeads, args, checkpoint: Path) -> None:
             batch = {name: torch.cat([tensor, tensor]) for name, tensor in batch.items()}
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model(task, batch)
-        loss = loss_of(task, logits.float(), rows, batch, stage.null_weight)
+        loss = loss_of(task, logits.float(), rows, batch, stage)
         loss.backward()
         nn.utils.clip_grad_norm_((p for p in model.parameters() if p.grad is not None), 1.0)
         optimizer.step(), rate.step(), optimizer.zero_grad()
