@@ -7,7 +7,7 @@ import torch
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
-from .tokens import COLUMNS, Html, card, head, largest, legend, row, stylesheet, view
+from .tokens import COLUMNS, Html, card, head, largest, legend, row, styled, view
 
 
 def fragment(heat: Heatmap, layer: int = -1, *, merge: bool = True, specials: bool = False, palette: str = "orange-blue",
@@ -35,7 +35,8 @@ def fragment(heat: Heatmap, layer: int = -1, *, merge: bool = True, specials: bo
         body += (f"<h3 class='xp-second'>Layer {layer}, head by head over the words</h3><p class='xp-sub'>{what}</p>{legend([seen])}"
                  f'<div class="xp-scroll" tabindex="0" role="region" aria-label="heads of layer {layer} over the words">'
                  f'<table class="xp-map xp-layers">{head(seen, "head")}<tbody>{lines}</tbody></table></div>')
-    return Html((f"<style>{stylesheet()}</style>" if style else "") + card(body, palette))
+    html = card(body, palette)
+    return Html(styled(html) if style else html)
 
 
 def importance(seen: Heatmap, layer: int) -> str:

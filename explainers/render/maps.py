@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import Refusal
-from .tokens import Html, card, largest, number, stylesheet, visible
+from .tokens import Html, card, largest, number, styled, visible
 
 MOST = 64           # tokens a side
 
@@ -47,4 +47,4 @@ def token_map(labels: Sequence[str], matrix: Tensor, *, title: str = "Token by t
         f'<p class="xp-legend"><span>{number(-scale) if signed else "0"}{ramp}{number(scale, signed)}</span></p>'
         f'<div class="xp-scroll" tabindex="0" role="region" aria-label="{escape(title)}"><table class="xp-map xp-layers xp-grid">'
         f'<thead><tr><td class="xp-corner" style="border:0" aria-label="reads, gives"></td>{columns}</tr></thead><tbody>{rows}</tbody></table></div>', palette)
-    return Html((f"<style>{stylesheet()}</style>" if style else "") + html)
+    return Html(styled(html) if style else html)

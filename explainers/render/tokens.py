@@ -52,6 +52,17 @@ def stylesheet(dark: str = DARK_HOSTS, controls: bool = False) -> str:
     return re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"/\*.*?\*/|\s+", " ", css))
 
 
+def styled(html: str) -> str:
+    """A piece of HTML that brings the rules for what is in it along, and no others: a notebook keeps them with every picture."""
+    def needed(rule: str) -> bool:
+        selector = rule.partition("{")[0]
+        alternatives = [selector] if ":is(" in selector else selector.split(",")
+        return rule.startswith("@") or any(all(name in html for name in re.findall(r"\.(xp-[\w-]+)", one)) for one in alternatives)
+
+    rules = re.findall(r"@[^{]+\{(?:[^{}]*\{[^{}]*\})*\s*\}|[^{}]+\{[^{}]*\}", stylesheet())
+    return f"<style>{''.join(filter(needed, rules))}</style>{html}"
+
+
 def view(heat: Heatmap, merge: bool = True, specials: bool = False) -> Heatmap:
     """What is shown of a heatmap: words for sub-words, and no [CLS] and [SEP], unless asked for."""
     heat = heat.merged() if merge else heat
@@ -68,7 +79,7 @@ def fragment(heats: Sequence[Heatmap], *, merge: bool = True, specials: bool = F
     refused = refused or {}
     if not heats:
         body = "".join(strip_of(title, reason) for title, reason in refused.items()) + "".join(strip_of(title, "computing …") for title in waiting)
-        return body and (f"<style>{stylesheet()}</style>" if style else "") + card(body, palette)
+        return body and (styled(card(body, palette)) if style else card(body, palette))
     heats = told_apart(heats)
     shown = [view(heat, merge, specials) for heat in heats]
     short = len(shown[0]) <= COLUMNS
@@ -86,7 +97,7 @@ def fragment(heats: Sequence[Heatmap], *, merge: bool = True, specials: bool = F
     pieces = [card("".join(body), palette)]
     if layers and len(heats) == 1 and heats[0].rows is not None:
         pieces.append(layer_panel(heats[0], merge=merge, specials=specials, palette=palette, style=False))
-    return (f"<style>{stylesheet()}</style>" if style else "") + "".join(pieces)
+    return styled("".join(pieces)) if style else "".join(pieces)
 
 
 def layer_panel(heat: Heatmap, *, merge: bool = True, specials: bool = False, palette: str = "orange-blue", style: bool = True,
@@ -119,7 +130,7 @@ def layer_panel(heat: Heatmap, *, merge: bool = True, specials: bool = False, pa
     table = f'<table class="xp-map xp-layers">{head(seen, "layer")}<tbody>{"".join(rows)}</tbody></table>'
     html = card(f"<h3>{escape(heat.title)}, layer by layer</h3><p class='xp-sub'>{escape(says)}</p>{control}"
                 f'{legend([seen])}<div class="xp-scroll" tabindex="0" role="region" aria-label="{escape(heat.title)} layer by layer">{table}</div>', palette)
-    return (f"<style>{stylesheet()}</style>" if style else "") + html
+    return styled(html) if style else html
 
 
 def page(heats: Sequence[Heatmap], palette: str = "orange-blue", more: str = "") -> str:
