@@ -626,3 +626,10 @@ def test_a_comparison_saves_all_its_maps(sentiment, tmp_path):
         assert "sentiment" in written
         for heat_ in several:
             assert heat_.title in written or heat_.method in written
+
+
+def test_a_picture_brings_the_rules_for_what_is_in_it_and_no_others(reader):
+    alone, pair = ex.explain(reader, "good movie", "gradient").html(), ex.explain(reader, ("good movie", "bad film"), "gradient").html()
+    rules = lambda html: html.split("</style>")[0]
+    assert ".xp-half" in rules(pair) and ".xp-half" not in rules(alone) and ".xp-prose" in rules(alone)
+    assert len(rules(alone)) < 0.8 * len(tokens.stylesheet()) and rules(alone).count("{") == rules(alone).count("}")
