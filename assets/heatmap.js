@@ -43,12 +43,12 @@ element.addEventListener('keydown', event => {
 
 // What was chosen stays chosen while the same text is drawn again: the method that is read as text, the row of the panel.
 // Kept on the window, since a tab that is left takes this script with it.
-const place = element.closest('[id]')?.id;
+const place = element.closest('#compared, #panel')?.id;
 const shelf = window.explainersKept ??= {};
 let kept = shelf[place] ??= {};
 const remember = () => {
   const text = all('[data-i]:not(.xp-special)', element.querySelector('.xp-prose') || element).map(word => word.textContent).join('');
-  if (text !== kept.text) kept = shelf[place] = {text};
+  if (text && text !== kept.text) kept = shelf[place] = {text};     // no text: a redraw on its way
 };
 
 // Paint a row of the table onto the running text above it: same words, same colours, same numbers.
