@@ -11,6 +11,7 @@ changed gradients, whose relevance is input x gradient.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -222,7 +223,7 @@ GATE = [torch.sigmoid, TENSOR.sigmoid, torch.pow, TENSOR.pow, TENSOR.__pow__, to
 
 #: What moves numbers about and does not compute: relevance follows the tensor.
 MOVES = {F.dropout, torch.split, torch.chunk, torch.transpose, torch.cat, torch.stack, torch.unbind} | {getattr(TENSOR, name) for name in (
-    "__getitem__", "chunk", "clone", "contiguous", "detach", "expand", "flatten", "float", "permute", "requires_grad_", "reshape", "split", "squeeze", "t",
+    "__getitem__", "chunk", "clone", "contiguous", "detach", "expand", "flatten", "float", "masked_fill", "permute", "requires_grad_", "reshape", "split", "squeeze", "t",
     "to", "transpose", "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as")}
 
 OURS = (
@@ -239,5 +240,14 @@ CPLRP = {f: rule for f, rule in ATTNLRP.items() if f not in MATMUL} | dict.fromk
 
 
 def relevance(trace, table: dict = OURS):
-    """A trace whose `grad` is relevance by the rules of `table`; methods that ask for the same one share the pass."""
-    return trace.once(("relevance", id(table)), lambda: trace.again(rules=ChainRules(table), record=("attention", "hidden")))
+    """A trace whose `grad` is relevance by the rules of `table`; methods that ask for the same one share the pass.
+
+    Each logit of the target hands out a unit of its own, in a pass of its own: the rules rescale by the whole relevance, and
+    for the difference of two classes that would be nothing.
+    """
+    def propagate():
+        runs = [(weight, trace.again(target=part, rules=ChainRules(table), record=("attention", "hidden"))) for part, weight in trace.target.parts()]
+        summed = {name: sum(weight * getattr(run.grad, name) for weight, run in runs) for name in ("attention", "hidden")}
+        return replace(runs[0][1], grad=replace(runs[0][1].grad, **summed))
+
+    return trace.once(("relevance", id(table)), propagate)

@@ -8,7 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -64,6 +64,10 @@ class Score:
     def columns(self, readout: int) -> list[Term]:
         """The score as a sum of logits. Raises `Refusal` where it is none."""
         raise Refusal(f"The {self.name} is not a sum of logits, which this method needs: explain a logit or a difference of two.")
+
+    def parts(self) -> "list[tuple[Score, float]]":
+        """The scores that this one is a weighted sum of, each a target by itself."""
+        return [(self, 1.0)]
 
     def chance(self, answer: Answer) -> Tensor:
         """[example] the probability that a softmax gives to what is explained."""
@@ -130,6 +134,9 @@ class Span(Score):
     def columns(self, readout: int) -> list[Term]:
         return list(self.terms)
 
+    def parts(self) -> list[tuple[Score, float]]:
+        return [(replace(self, terms=((token, column, 1.0),)), weight) for token, column, weight in self.terms]
+
     def chance(self, answer: Answer) -> Tensor:
         """The mean of the places' probabilities: for an answer the start's and the end's, halved."""
         return self.total(answer.by_token.softmax(1 if self.among == "tokens" else 2)) / len(self.terms)
@@ -165,6 +172,9 @@ class Difference(Score):
 
     def columns(self, readout: int) -> list[Term]:
         return self.first.columns(readout) + [(token, column, -weight) for token, column, weight in self.second.columns(readout)]
+
+    def parts(self) -> list[tuple[Score, float]]:
+        return self.first.parts() + [(part, -weight) for part, weight in self.second.parts()]
 
     def chance(self, answer: Answer) -> Tensor:
         return self.first.chance(answer) - self.second.chance(answer)

@@ -205,3 +205,12 @@ def test_frozen_and_trainable_networks_give_the_same_relevance():
     frozen.net.requires_grad_(False)
     for key in ("lrp", "attnlrp"):
         torch.testing.assert_close(METHODS[key](frozen.trace(example("bert"), 0)), METHODS[key](tiny("bert").trace(example("bert"), 0)))
+
+
+@pytest.mark.parametrize("key", ["lrp", "partial_lrp", "transatt"])
+def test_a_difference_hands_out_a_unit_for_each_class(key):
+    first, second, both = (tiny("bert").trace(example("bert"), target) for target in (0, 2, (0, 2)))
+    relevance = [lrp.relevance(trace).grad for trace in (first, second, both)]
+    for name in ("attention", "hidden"):
+        torch.testing.assert_close(getattr(relevance[2], name), getattr(relevance[0], name) - getattr(relevance[1], name), rtol=1e-8, atol=1e-12)
+    assert METHODS[key](both)[1:].abs().max() > 1e-6

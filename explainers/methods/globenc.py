@@ -51,7 +51,8 @@ def encoder_mixing(trace: Trace) -> Tensor:
         vectors = centred(centred(vectors, layer.norm1), layer.norm2)
         own = torch.einsum("hq,hqd->qd", weights.diagonal(dim1=1, dim2=2), vectors)
         others = (torch.einsum("hqk,hkd->qd", weights, vectors) - own).norm(dim=-1, keepdim=True)
-        ratios.append(others / (others + own.norm(dim=-1, keepdim=True)))
+        both = others + own.norm(dim=-1, keepdim=True)
+        ratios.append(others / both.where(both > 0, 1))
     return torch.stack(ratios)
 
 

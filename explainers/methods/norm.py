@@ -52,7 +52,8 @@ def mixing_ratios(trace: Trace, stage: Stage = "N") -> Tensor:
             vectors = centred(vectors, layer.norm1)
         own = torch.einsum("hq,hqd->qd", weights.diagonal(dim1=1, dim2=2), vectors)
         others = (torch.einsum("hqk,hkd->qd", weights, vectors) - own).norm(dim=-1)     # both over the same deviation
-        ratios.append(others / (others + own.norm(dim=-1)))
+        both = others + own.norm(dim=-1)
+        ratios.append(others / both.where(both > 0, 1))                                 # a token that nothing was moved to: 0
     return torch.stack(ratios)
 
 

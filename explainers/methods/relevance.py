@@ -87,10 +87,11 @@ def lrp_layers(trace: Trace, rules: Rules = "ours") -> Tensor:
 def lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     """One unit of relevance, handed back from the class to the vectors that enter the first block.
 
-    Formula: score_i = sum_d R_i,d, with R handed back by R_j = sum_k x_j w_jk / (sum_j x_j w_jk) · R_k (Bach et al., eq. 56 with α = 1)
-    and Chefer et al. 2021's rules for products and skip connections (eqs. 8 to 10).
+    Formula: score_i = sum_d R_i,d, with R handed back by R_j = sum_k (x_j w_jk)⁺ / (sum_j (x_j w_jk)⁺) · R_k (Bach et al., the αβ-rule with
+    α = 1) and Chefer et al. 2021's rules for products and skip connections.
 
-    Sign: plus is a share in the class, minus a share against it; all shares sum to one.
+    Sign: plus is a share in the class, minus a share against it; all shares sum to one (for a difference each class hands out
+    a unit and the second's is taken off, so that they sum to zero).
 
     Limits: relevance is relative: a class with a negative logit hands out one unit too. Biases take nothing, LayerNorm
     and softmax pass it on unchanged.
