@@ -4,13 +4,17 @@
     python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR --stage 2    (then --stage 3)
     python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 2 3 --out runs/three
     python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR --stage 4 --start runs/three
-    python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 4 --out assets/models/text
+    python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 4 --also runs/three --out runs/four
+    python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR --stage 5 --start runs/four
+    python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 5 --also runs/three --share 0.65 --out assets/models/text
+    python training/text.py caution  --data DATA_DIR --margin 2.5 --out assets/models/text
     python training/text.py evaluate --data DATA_DIR
 
 Stage 1 is the long one over everything; 2 and 3 go on from its end with what it leaves weak: pairs, then sentences, with
 R-Drop (two dropout masks must agree; Liang et al. 2021, eq. 4), and questions with unanswerable ones weighted up. Stage 4
 is for questions, which the model had learned by heart instead of reading: no context is seen twice alike (`shaken`), and QNLI's
-sentences stand among others like them. Each stage writes a checkpoint in RUN_DIR every few hundred steps and continues from it when started again: the whole schedule
+sentences stand among others like them; stage 5 settles it, on contexts as they are too. Each stage writes a checkpoint in
+RUN_DIR every few hundred steps and continues from it when started again: the whole schedule
 (which example in which batch at which step) is drawn from the seed before the first step, so a resumed run takes the
 same steps as an uninterrupted one. `export` writes the mean of the named stages' weights, the encoder once, in
 fp16, and one small folder a task; a stage can start from such a folder. `evaluate` loads what was exported as a user would
@@ -267,7 +271,7 @@ def locate(windows, w: int, span: tuple[int, int] | None, whole: bool = True) ->
     inside = [i for i, s in enumerate(windows.sequence_ids(w)) if s == 1
               and windows["offset_mapping"][w][i][0] < span[1] and windows["offset_mapping"][w][i][1] > span[0]]
     offsets = [windows["offset_mapping"][w][i] for i in inside]
-    fits = inside and (not whole or offsets[0][0] <= span[0] and offsets[-1][1] >= span[1])
+    fits = inside and (not whole or (offsets[0][0] <= span[0] and offsets[-1][1] >= span[1]))
     return (inside[0], inside[-1]) if fits else None
 
 
@@ -420,7 +424,10 @@ def export(args) -> None:
     """encoder.safetensors (fp16, without its pooler), the tokenizer, and for each task config.json and head.safetensors."""
     model = FourHeads(args.encoder)
     stages = [weights(args.work / f"stage{stage}.pt") for stage in args.stages]
-    model.load_state_dict({name: sum(stage[name] for stage in stages) / len(stages) for name in stages[0]})
+    mean = {name: sum(stage[name] for stage in stages) / len(stages) for name in stages[0]}
+    if args.also:
+        mean |= {name: (1 - args.share) * mean[name] + args.share * p for name, p in exported(args.also).items()}
+    model.load_state_dict(mean)
     half = lambda module, prefix: {prefix + name: p.detach().half().contiguous() for name, p in module.state_dict().items()}
     args.out.mkdir(parents=True, exist_ok=True)
     AutoTokenizer.from_pretrained(args.encoder).save_pretrained(args.out)
@@ -437,6 +444,35 @@ def export(args) -> None:
             **({} if answers else {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}}))
         config.name_or_path = ""
         config.to_json_file(folder / "config.json")
+
+
+@torch.no_grad()
+def caution(args) -> None:
+    """Raise both [CLS] logits of an exported answer head by a margin, so that in doubt it says "no answer" without a threshold.
+
+    The head stays linear: weights are added that give the margin at [CLS] and nothing at other tokens, by least squares
+    over the texts that the head was trained on.
+    """
+    import explainers
+
+    model = explainers.load("question-answering", device="cpu")
+    first, others = [], []
+    for batch in itertools.islice(buckets(squad(args.data / "squad/articles_0_13.json", held_out=False)), 0, None, 4):
+        coded = model.tokenizer(*map(list, zip(*(example.texts for example in batch))), padding=True, truncation="only_second", return_tensors="pt")
+        hidden = model.net.bert(**coded).last_hidden_state
+        first.append(hidden[:, 0])
+        others.append(hidden[:, 1:][coded["attention_mask"][:, 1:].bool()][::16])
+    first, others = torch.cat(first), torch.cat(others)
+    x = F.pad(torch.cat([first, others]), (0, 1), value=1.0)                    # a column of ones for the bias
+    wanted = torch.cat([torch.full((len(first),), args.margin), torch.zeros(len(others))])
+    balance = torch.cat([torch.full((len(first),), (len(others) / len(first)) ** 0.5), torch.ones(len(others))])
+    added = torch.linalg.lstsq(x * balance[:, None], (wanted * balance)[:, None]).solution[:, 0]
+    at_first, elsewhere = (x @ added).split([len(first), len(others)])
+    print(f"at [CLS] {at_first.mean():.2f} ± {at_first.std():.2f}, elsewhere ± {elsewhere.std():.2f}")
+    path = args.out / "question-answering/head.safetensors"
+    head = {name: tensor.float() for name, tensor in load_file(path).items()}
+    head = {"qa_outputs.weight": head["qa_outputs.weight"] + added[:-1], "qa_outputs.bias": head["qa_outputs.bias"] + added[-1]}
+    save_file({name: tensor.half() for name, tensor in head.items()}, path, metadata={"format": "pt"})
 
 
 @torch.no_grad()
@@ -522,7 +558,7 @@ def fitted(replies: list[Reply], without: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for run, needs in ((train, "encoder data work"), (export, "encoder work out"), (evaluate, "data")):
+    for run, needs in ((train, "encoder data work"), (export, "encoder work out"), (caution, "data out"), (evaluate, "data")):
         command = commands.add_parser(run.__name__, help=run.__doc__.split("\n")[0])
         command.set_defaults(run=run)
         for need in needs.split():
@@ -530,6 +566,9 @@ def main() -> None:
     commands.choices["train"].add_argument("--stage", type=int, choices=STAGES, default=1)
     commands.choices["train"].add_argument("--start", type=Path, help="an exported model to begin with, instead of the stage before")
     commands.choices["export"].add_argument("--stages", type=int, choices=STAGES, nargs="+", required=True, help="their mean is written")
+    commands.choices["export"].add_argument("--also", type=Path, help="an exported model to mix in")
+    commands.choices["export"].add_argument("--share", type=float, default=0.5, help="its part of the mixture (default: %(default)s)")
+    commands.choices["caution"].add_argument("--margin", type=float, required=True, help="what either [CLS] logit gains")
     args = parser.parse_args()
     args.run(args)
 
