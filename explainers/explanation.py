@@ -171,6 +171,8 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **option
     if not torch.isfinite(scores).all():
         raise Refusal(f"{chosen.title} gave numbers that are not finite for this input; try another method.")
     notes = coded.notes
+    if chosen.at_readout and len({token for part, _ in trace.target.parts() for token in part.read_at}) > 1:
+        notes.append(f"{chosen.title} shows one token's row: {coded.labels[trace.readout]}, the first of those that this score is read from.")
     if not scores.any():
         notes.append(f"{chosen.title} is zero for every token here.")
     if rows is not None and not torch.isfinite(rows).all():

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from .errors import Refusal
+
 
 def tight(text: str, first: int, last: int) -> tuple[int, int]:
     """The characters first to last without space around them; nothing but space stays as it is."""
@@ -114,7 +116,9 @@ class Heatmap:
     def layer(self, index: int) -> "Heatmap":
         """One row of the per-layer picture as a heatmap of its own."""
         if self.rows is None:
-            raise ValueError(f"{self.title} has no per-layer picture")
+            raise Refusal(f"{self.title} has no per-layer picture.")
+        if not -len(self.rows) <= index < len(self.rows):
+            raise Refusal(f"There is no row {index}: this picture has rows 0 to {len(self.rows) - 1}.")
         return replace(self, scores=self.rows[index], rows=None, row_labels=[], totals={}, heads=None,
                        title=f"{self.title}, {self.row_labels[index]}")
 

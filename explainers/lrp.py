@@ -223,8 +223,8 @@ GATE = [torch.sigmoid, TENSOR.sigmoid, torch.pow, TENSOR.pow, TENSOR.__pow__, to
 
 #: What moves numbers about and does not compute: relevance follows the tensor.
 MOVES = {F.dropout, torch.split, torch.chunk, torch.transpose, torch.cat, torch.stack, torch.unbind} | {getattr(TENSOR, name) for name in (
-    "__getitem__", "chunk", "clone", "contiguous", "detach", "expand", "flatten", "float", "masked_fill", "permute", "requires_grad_", "reshape", "split", "squeeze", "t",
-    "to", "transpose", "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as")}
+    "__getitem__", "chunk", "clone", "contiguous", "detach", "expand", "flatten", "float", "masked_fill", "permute", "requires_grad_", "reshape",
+    "split", "squeeze", "t", "to", "transpose", "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as")}
 
 OURS = (
     dict.fromkeys(LINEAR, linear) | {torch.addmm: addmm(linear)} | dict.fromkeys(MATMUL, matmul) | dict.fromkeys(ADD, add)

@@ -65,6 +65,11 @@ class Score:
         """The score as a sum of logits. Raises `Refusal` where it is none."""
         raise Refusal(f"The {self.name} is not a sum of logits, which this method needs: explain a logit or a difference of two.")
 
+    @property
+    def read_at(self) -> tuple[int, ...]:
+        """The tokens that the score is read from, where the target itself fixes them."""
+        return ()
+
     def parts(self) -> "list[tuple[Score, float]]":
         """The scores that this one is a weighted sum of, each a target by itself."""
         return [(self, 1.0)]
@@ -120,6 +125,10 @@ class Span(Score):
     @property
     def poles(self) -> tuple[str, str]:
         return f"away from {self.name}", f"towards {self.name}"
+
+    @property
+    def read_at(self) -> tuple[int, ...]:
+        return tuple(token for token, _, _ in self.terms)
 
     def total(self, logits: Tensor) -> Tensor:
         return sum(weight * logits[:, token, column] for token, column, weight in self.terms)

@@ -190,7 +190,7 @@ def test_stages_after_a_layernorm_are_refused_before_one():
 
 def test_a_text_too_long_for_a_method_is_refused_with_its_cost_before_the_model_runs():
     trace = tiny("bert").trace(example("bert"), 0)
-    with pytest.raises(ex.Refusal, match=r"at most 256 tokens and this input has 300: it would cost L·20F"):
+    with pytest.raises(ex.Refusal, match=r"at most 256 tokens and this input has 300: it would need a whole forward and backward pass"):
         METHODS["attattr"].check_length(300)
     METHODS["attattr"].check_length(len(trace.real))
 

@@ -500,7 +500,7 @@ def test_a_heatmap_can_be_looked_at_in_parts(reader):
     assert len(bare) == len(heat) - 2 and not bare.special.any() and bare.special_share == 0 < heat.special_share
     assert torch.equal(layer.scores, heat.rows[1]) and layer.rows is None and layer.title == "AttCAT, L1"
     torch.testing.assert_close(merged.rows.sum(0), merged.scores)
-    with pytest.raises(ValueError, match="no per-layer picture"):
+    with pytest.raises(ex.Refusal, match="no per-layer picture"):
         ex.explain(reader, "good", "gradient").layer(0)
 
 

@@ -40,7 +40,8 @@ def alti_layers(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal[
 
 
 @method("ALTI", family="Decomposition", paper="Ferrando et al. 2022", url="https://arxiv.org/abs/2203.04212", signed=False,
-        class_specific=False, passes="1F", invariant="sums to one", layers=alti_layers, maps=alti_maps, most_tokens=512)
+        class_specific=False, passes="1F", invariant="sums to one", layers=alti_layers, maps=alti_maps, most_tokens=512, at_readout=True,
+        too_long="{n} × {n} vectors a layer")
 def alti(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal["attention", "block"] = "attention") -> Tensor:
     """How much nearer each token's vector brings the sum that the readout token becomes, followed through all layers.
 

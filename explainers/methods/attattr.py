@@ -60,7 +60,8 @@ def attattr_totals(trace: Trace, steps: int = 20, baseline: Start = "zero", prob
         class_specific=True, passes="L·{steps}F L·{steps}B", invariant="layers sum to the map", layers=attattr_layers, most_tokens=256,
         maps=attattr_maps,
         heads=attattr_heads,
-        totals=attattr_totals)
+        totals=attattr_totals,
+        too_long="a whole forward and backward pass for every step in every layer, with {n} × {n} weights a head")
 def attattr(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True) -> Tensor:
     """Which attention the class was built on: slopes collected while each layer's attention grows from nothing to what it is.
 

@@ -10,7 +10,7 @@ from .registry import method, within
 
 
 @method("Grads", family="Attention gradients", paper="Qiang et al. 2022", url="https://openreview.net/forum?id=cA8Zor8wFr5", signed=True,
-        class_specific=True, passes="1F 1B", heads=lambda trace: trace.grad.attention[:, :, trace.readout])
+        class_specific=True, passes="1F 1B", heads=lambda trace: trace.grad.attention[:, :, trace.readout], at_readout=True)
 def grads(trace: Trace, layer: int = -1) -> Tensor:
     """How the score would change if the readout token attended a little more to each token.
 
@@ -45,7 +45,7 @@ def attgrads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool =
 
 
 @method("Attention Grad-CAM", family="Attention gradients", paper="Chefer et al. 2021", url="https://arxiv.org/abs/2012.09838",
-        signed=False, class_specific=True, passes="1F 1B")
+        signed=False, class_specific=True, passes="1F 1B", at_readout=True)
 def attn_gradcam(trace: Trace) -> Tensor:
     """Grad-CAM with heads for channels: the last layer's heads, weighed by how much the score likes them.
 
@@ -74,7 +74,7 @@ def gae_layers(trace: Trace, start: int = 0) -> Tensor:
 
 @method("GAE (generic attention)", family="Attention gradients", paper="Chefer et al. 2021 (ICCV)",
         url="https://arxiv.org/abs/2103.15679", signed=False, class_specific=True, passes="1F 1B", layers=gae_layers,
-        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))])
+        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))], at_readout=True)
 def gae(trace: Trace, start: int = 0) -> Tensor:
     """Rollout of the attention that raised the score: each layer adds what it passed on to what was there.
 

@@ -33,7 +33,7 @@ def perceived(trace: Trace, l: int, variant: str) -> Tensor:
 
 
 @method("Beyond Intuition", family="Attention gradients", paper="Chen et al. 2022", url="https://openreview.net/forum?id=rm0zIzlhcX",
-        signed=False, class_specific=True, passes="{steps}F {steps}B", tasks=("text",))
+        signed=False, class_specific=True, passes="{steps}F {steps}B", tasks=("text",), at_readout=True)
 def beyond_intuition(trace: Trace, variant: Literal["head", "token"] = "head", start: int | None = None, steps: int = 20,
                      endpoint: Literal["both", "end"] = "both") -> Tensor:
     """What attention gathered for the readout token, gated by what the classifier's slopes say of it along a path from nothing.

@@ -87,7 +87,7 @@ def widest(maps: Tensor, trace: Trace) -> Tensor:
 
 
 @method("GlobEnc", family="Decomposition", paper="Modarressi et al. 2022", url="https://arxiv.org/abs/2205.03286", signed=False,
-        class_specific=False, passes="1F", layers=globenc_layers, maps=globenc_maps)
+        class_specific=False, passes="1F", layers=globenc_layers, maps=globenc_maps, at_readout=True)
 def globenc(trace: Trace, variant: Variant = "N-Enc", through: Literal["rollout", "maxflow", "none"] = "rollout") -> Tensor:
     """How much of each input token is left in the readout token, by the length of vectors through whole encoder blocks.
 

@@ -58,7 +58,7 @@ def mixing_ratios(trace: Trace, stage: Stage = "N") -> Tensor:
 
 
 @method("Norm-based attention", family="Decomposition", paper="Kobayashi et al. 2020", url="https://arxiv.org/abs/2004.10102", signed=False,
-        class_specific=False, passes="1F", layers=norm_layers, maps=norm_maps, heads=norm_heads)
+        class_specific=False, passes="1F", layers=norm_layers, maps=norm_maps, heads=norm_heads, at_readout=True)
 def norm(trace: Trace, stage: Stage = "N", rollout: bool = False, layer: int = -1) -> Tensor:
     """How long the vector is that the readout token took from each token: a large weight on a short vector moves little.
 

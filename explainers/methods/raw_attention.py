@@ -13,7 +13,7 @@ def raw_attention_layers(trace: Trace, head: int | None = None) -> Tensor:
 
 @method("Raw attention", family="Attention", paper="Vaswani et al. 2017", url="https://arxiv.org/abs/1706.03762", signed=False,
         class_specific=False, passes="1F", invariant="sums to one", layers=raw_attention_layers,
-        heads=lambda trace: trace.attention[:, :, trace.readout])
+        heads=lambda trace: trace.attention[:, :, trace.readout], at_readout=True)
 def raw_attention(trace: Trace, layer: int = -1, head: int | None = None) -> Tensor:
     """How much the token that the score is read from looks at each token, in one layer.
 

@@ -64,7 +64,8 @@ class Method:
     class_specific  another target gives another map
     cost            forward (F) and backward (B) passes of one explanation, n = number of tokens, options in braces
     single_pass     needs nothing but the trace: comparisons share it
-    most_tokens     refused above this many tokens, because time or memory would run away
+    most_tokens     refused above this many tokens, because time or memory would run away; too_long says by what, n = tokens
+    at_readout      its map is the readout token's row: of a score read from several tokens it shows the first
     invariant       a law its numbers obey, tested on every model: completeness, rows sum to one, layers sum to the map
     """
 
@@ -85,6 +86,8 @@ class Method:
     run_maps: Callable | None = field(default=None, repr=False)
     run_heads: Callable | None = field(default=None, repr=False)
     most_tokens: int | None = None
+    too_long: str = ""
+    at_readout: bool = False
 
     def __call__(self, trace: Trace, **options) -> Tensor:
         """Raw scores [token], specials included."""
@@ -128,8 +131,8 @@ class Method:
     def check_length(self, tokens: int, **options) -> None:
         """A `Refusal` that says what it would cost, for an input too long for this method; before anything is computed."""
         if self.most_tokens and tokens > self.most_tokens:
-            raise Refusal(f"{self.title} takes at most {self.most_tokens} tokens and this input has {tokens}: it would cost "
-                          f"{self.cost_of(options, tokens)} and grows faster than the text. Shorten the text, or choose another method.")
+            raise Refusal(f"{self.title} takes at most {self.most_tokens} tokens and this input has {tokens}: it would need "
+                          f"{self.too_long.format(n=tokens)}. Shorten the text, or choose another method.")
 
     def known_to(self, function: Callable, options: dict) -> dict:
         names = inspect.signature(function).parameters
@@ -182,19 +185,19 @@ METHODS: dict[str, Method] = {}
 def method(title: str, *, family: str, paper: str, url: str, signed: bool, class_specific: bool, passes: str,
            tasks: tuple[str, ...] = ("text", "image"), invariant: str = "", layers: Callable | None = None,
            rows: Callable | None = None, totals: Callable | None = None, maps: Callable | None = None, heads: Callable | None = None,
-           most_tokens: int | None = None):
+           most_tokens: int | None = None, too_long: str = "", at_readout: bool = False):
     """Put a function `trace -> scores` on the menu under its own name.
 
     `layers` gives the per-layer picture of the same trace, `rows` names its rows (by default L0, L1, ...), and `totals`
     the ways to make one map of them. `maps` gives what each token gave each token in every layer, `heads` the share of
-    every head. `most_tokens` is the longest input it is offered for.
+    every head. `most_tokens` is the longest input it is offered for, and `too_long` what a longer one would need.
     """
     def register(run: Callable) -> Method:
         key = run.__name__
         if key in METHODS:
             raise ValueError(f"two methods are called {key}")
         METHODS[key] = Method(key, title, family, paper, url, signed, class_specific, passes, tasks, invariant, run, layers,
-                              rows, totals, maps, heads, most_tokens)
+                              rows, totals, maps, heads, most_tokens, too_long, at_readout)
         return METHODS[key]
 
     return register

@@ -20,7 +20,7 @@ def relevance(trace: Trace, rules: Rules = "ours") -> Trace:
 
 @method("Partial LRP", family="Relevance propagation", paper="Voita et al. 2019", url="https://arxiv.org/abs/1905.09418", signed=False,
         class_specific=True, passes="2F 2B",
-        heads=lambda trace, rules="ours": relevance(trace, rules).attention.clamp(min=0)[:, :, trace.readout])
+        heads=lambda trace, rules="ours": relevance(trace, rules).attention.clamp(min=0)[:, :, trace.readout], at_readout=True)
 def partial_lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     """The relevance that reaches the last layer's attention, and goes no further back.
 
@@ -56,7 +56,7 @@ def transatt_layers(trace: Trace, start: int = 0, row_normalise: bool | None = N
 
 @method("TransAtt", family="Relevance propagation", paper="Chefer et al. 2021 (CVPR)", url="https://arxiv.org/abs/2012.09838", signed=False,
         class_specific=True, passes="2F 2B", layers=transatt_layers, maps=transatt_maps,
-        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))])
+        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))], at_readout=True)
 def transatt(trace: Trace, start: int = 0, row_normalise: bool | None = None, cls: Literal["keep", "zero", "min"] = "keep",
              rules: Rules = "ours") -> Tensor:
     """Rollout of the attention that both mattered to the class and carried its relevance.

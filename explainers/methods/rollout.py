@@ -35,7 +35,7 @@ def without_weakest(maps: Tensor, share: float) -> Tensor:
 
 @method("Attention rollout", family="Attention", paper="Abnar & Zuidema 2020", url="https://arxiv.org/abs/2005.00928", signed=False,
         class_specific=False, passes="1F", invariant="sums to one", layers=rollout_layers,
-        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))])
+        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))], at_readout=True)
 def rollout(trace: Trace, residual: bool = True, heads: Heads = "mean", discard: float = 0.0, start: int = 0) -> Tensor:
     """How much of each input token reaches the readout token when attention is followed back through every layer.
 

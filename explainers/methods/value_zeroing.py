@@ -42,7 +42,8 @@ def value_zeroing_layers(trace: Trace, rollout: bool = True) -> Tensor:
 
 
 @method("Value Zeroing", family="Decomposition", paper="Mohebbi et al. 2023", url="https://arxiv.org/abs/2301.12971", signed=False,
-        class_specific=False, passes="nF", invariant="sums to one", layers=value_zeroing_layers, maps=value_zeroing_maps, most_tokens=512)
+        class_specific=False, passes="nF", invariant="sums to one", layers=value_zeroing_layers, maps=value_zeroing_maps, most_tokens=512, at_readout=True,
+        too_long="every layer {n} times over")
 def value_zeroing(trace: Trace, rollout: bool = True) -> Tensor:
     """How far each token's vector turns when another token's value is set to zero, in every layer, followed through all of them.
 
