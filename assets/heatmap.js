@@ -107,7 +107,8 @@ const start = () => {
   });
   remember();
   all('.xp-range').forEach(range => {
-    if (kept.panel === range.closest('.xp').querySelector('h3').textContent && kept.row <= +range.max) range.value = kept.row;
+    const same = kept.panel === range.closest('.xp').querySelector('h3').textContent && kept.row <= +range.max;
+    range.value = same ? kept.row : range.defaultValue;         // a redraw may reuse the element, with its old position
     slide(range);
   });
   const lead = kept.lead && all(names).find(header => header.firstChild.textContent.trim() === kept.lead);
