@@ -6,7 +6,7 @@
     python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR --stage 4 --start runs/three
     python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 4 --also runs/three --out runs/four
     python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR --stage 5 --start runs/four
-    python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 5 --also runs/three --share 0.65 --out assets/models/text
+    python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 5 --also runs/three --share 0.8 --out assets/models/text
     python training/text.py caution  --data DATA_DIR --margin 2.5 --out assets/models/text
     python training/text.py evaluate --data DATA_DIR
 
