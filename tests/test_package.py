@@ -134,8 +134,9 @@ def test_the_table_of_methods_is_the_program_s():
 @with_readme
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    names: dict = {}                                        # a reader's session: later blocks go on with what the first one made
     for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), {})
+        exec(compile(block, "README.md", "exec"), names)
     assert (tmp_path / "attcat.svg").exists()
 
 
