@@ -2,8 +2,6 @@
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import maximum_flow
 from torch import Tensor
 
 WHOLE = 10**7       # SciPy's maximum flow counts in whole numbers: capacities keep seven digits
@@ -30,6 +28,9 @@ def products(maps: Tensor) -> Tensor:
 
 def flow(maps: Tensor, source: int) -> Tensor:
     """The most that can flow from token `source` above the last layer to each input token, maps as pipes. [token], sums to 1"""
+    from scipy.sparse import csr_matrix  # here, since it takes a while and only flows need it
+    from scipy.sparse.csgraph import maximum_flow
+
     layers, n, _ = maps.shape
     pipes = (maps.flip(0).detach().cpu().double().numpy() * WHOLE).round().astype(np.int32)        # level 0 is the top
     level, query, key = np.nonzero(pipes)
