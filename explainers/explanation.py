@@ -10,7 +10,7 @@ from .errors import Refusal
 from .heatmap import Heatmap
 from .inputs import Encoded
 from .methods import METHODS, find
-from .models import Model
+from .models import BUNDLED, PAIRED, Model
 from .trace import Trace
 
 #: How many of the next tokens, answers or words a prediction names.
@@ -146,7 +146,7 @@ def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=No
         find(key).read(options)                                # refuse before the model runs
     coded = model.encode(inputs)
     for key in keys or ():
-        METHODS[key].check_length(len(coded.labels), **options)
+        METHODS[key].check_length(len(coded.labels))
     trace = model.trace(coded, target)
     for key in METHODS if keys is None else keys:
         try:
@@ -161,7 +161,7 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **option
     chosen = find(key)
     if model.anatomy.sees not in chosen.tasks:
         raise Refusal(f"{chosen.title} is not defined for {model.anatomy.sees} models here.")
-    chosen.check_length(len(trace.real), **options)
+    chosen.check_length(len(trace.real))
     scores, facts = chosen.measure(trace, **options)
     rows = chosen.layers(trace, **options) if chosen.run_layers else None
     heads = chosen.heads(trace, **options).detach().cpu() if chosen.run_heads else None
@@ -171,6 +171,9 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **option
     if not torch.isfinite(scores).all():
         raise Refusal(f"{chosen.title} gave numbers that are not finite for this input; try another method.")
     notes = coded.notes
+    if coded.text and model.name in BUNDLED and model.task == "classes" and bool(coded.halves) != (model.name in PAIRED):
+        notes.append(f"The model {model.name} was trained on {'pairs of texts' if model.name in PAIRED else 'single texts'}; here it was given "
+                     f"{'one text' if model.name in PAIRED else 'a pair'}.")
     if chosen.at_readout and len({token for part, _ in trace.target.parts() for token in part.read_at}) > 1:
         notes.append(f"{chosen.title} shows one token's row: {coded.labels[trace.readout]}, the first of those that this score is read from.")
     if not scores.any():

@@ -84,7 +84,7 @@ def identity(y, x, *_, **__):
 
 
 def linear(y, x, weight, bias=None):
-    """To each input what it added with the sign that wins, the bias ignored (eq. 4 with alpha = 1)."""
+    """To each input what it added with the sign that wins, the bias ignored (the αβ-rule with α = 1)."""
     def back(r):
         up, down = x.clamp(min=0), x.clamp(max=0)
         plus, minus = weight.clamp(min=0), weight.clamp(max=0)
@@ -108,7 +108,7 @@ def addmm(rule: Rule) -> Rule:
 
 
 def matmul(y, a, b):
-    """Both factors by what they produced, half each (eq. 8); a factor that is no signal leaves the other the whole."""
+    """Both factors by what they produced, half each; a factor that is no signal leaves the other the whole."""
     part = 2 if wants(a) and wants(b) else 1
 
     def back(r):
@@ -118,7 +118,7 @@ def matmul(y, a, b):
 
 
 def add(y, a, b):
-    """A skip connection, by what either side added, then rescaled so that no relevance is lost (eqs. 9 and 10)."""
+    """A skip connection, by what either side added, then rescaled so that no relevance is lost."""
     if not (wants(a) and wants(b)):
         return identity(y, a if wants(a) else b)
 

@@ -56,23 +56,24 @@ class Anatomy:
     lost_positions: int = 0         # rows of the position table that no token can have
 
 
+BLOCKS_OF_BERT = {
+    "blocks": "encoder.layer", "attention": "attention", "w_v": "attention.self.value", "w_o": "attention.output.dense",
+    "norm1": "attention.output.LayerNorm", "norm2": "output.LayerNorm", "norm_first": False,
+    "ffn": ("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense"),
+}
+BLOCKS_OF_CLIP = {
+    "blocks": "encoder.layers", "attention": "self_attn", "w_v": "self_attn.v_proj", "w_o": "self_attn.out_proj", "norm1": "layer_norm1",
+    "norm2": "layer_norm2", "norm_first": True, "ffn": ("mlp.fc1", "mlp.activation_fn", "mlp.fc2"),
+}
+
 ANATOMIES = {
-    "bert": Anatomy(
-        "bert", "encoder.layer", attention="attention", w_v="attention.self.value", w_o="attention.output.dense", norm1="attention.output.LayerNorm",
-        norm2="output.LayerNorm", norm_first=False, ffn=("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense"),
-        head=("bert.pooler.dense", "tanh", "classifier")),
-    "roberta": Anatomy(
-        "roberta", "encoder.layer", attention="attention", w_v="attention.self.value", w_o="attention.output.dense", norm1="attention.output.LayerNorm",
-        norm2="output.LayerNorm", norm_first=False, ffn=("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense"),
-        head=("classifier.dense", "tanh", "classifier.out_proj"), lost_positions=2),
+    "bert": Anatomy("bert", **BLOCKS_OF_BERT, head=("bert.pooler.dense", "tanh", "classifier")),
+    "roberta": Anatomy("roberta", **BLOCKS_OF_BERT, head=("classifier.dense", "tanh", "classifier.out_proj"), lost_positions=2),
     "distilbert": Anatomy(
         "distilbert", "transformer.layer", attention="attention", w_v="attention.v_lin", w_o="attention.out_lin", norm1="sa_layer_norm",
         norm2="output_layer_norm", norm_first=False, ffn=("ffn.lin1", "ffn.activation", "ffn.lin2"),
         head=("pre_classifier", "relu", "classifier")),
-    "electra": Anatomy(
-        "electra", "encoder.layer", attention="attention", w_v="attention.self.value", w_o="attention.output.dense", norm1="attention.output.LayerNorm",
-        norm2="output.LayerNorm", norm_first=False, ffn=("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense"),
-        head=("classifier.dense", "gelu", "classifier.out_proj")),
+    "electra": Anatomy("electra", **BLOCKS_OF_BERT, head=("classifier.dense", "gelu", "classifier.out_proj")),
     "albert": Anatomy(              # few blocks, run again and again
         "albert", "encoder.albert_layer_groups.*.albert_layers", attention="attention", w_v="attention.value", w_o="attention.dense",
         norm1="attention.LayerNorm", norm2="full_layer_layer_norm", norm_first=False, ffn=("ffn", "activation", "ffn_output"),
@@ -85,12 +86,8 @@ ANATOMIES = {
     "vit": Anatomy(
         "vit", "layers", attention="attention", w_v="attention.v_proj", w_o="attention.o_proj", norm1="layernorm_before", norm2="layernorm_after",
         norm_first=True, ffn=("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), sees="image"),
-    "clip.vision": Anatomy(
-        "vision_model", "encoder.layers", attention="self_attn", w_v="self_attn.v_proj", w_o="self_attn.out_proj", norm1="layer_norm1", norm2="layer_norm2",
-        norm_first=True, ffn=("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), sees="image"),
-    "clip.text": Anatomy(
-        "text_model", "encoder.layers", attention="self_attn", w_v="self_attn.v_proj", w_o="self_attn.out_proj", norm1="layer_norm1", norm2="layer_norm2",
-        norm_first=True, ffn=("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), readout="end of text"),
+    "clip.vision": Anatomy("vision_model", **BLOCKS_OF_CLIP, sees="image"),
+    "clip.text": Anatomy("text_model", **BLOCKS_OF_CLIP, readout="end of text"),
 }
 
 #: Why some well-known architectures have no row.
@@ -99,6 +96,7 @@ REASONS = dict.fromkeys(("deberta", "deberta-v2"), "DeBERTa computes attention f
 #: The longest input that is recorded: attention maps of a base-sized model at 8,192 tokens would fill 70 GB.
 MOST_TOKENS = 1024
 
+PAIRED = ("paraphrase", "inference")        # of the bundled models, those that compare two texts
 BUNDLED = ("sentiment", "paraphrase", "inference", "question-answering")
 
 

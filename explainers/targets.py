@@ -433,6 +433,8 @@ def read_answer(asked, coded) -> Ends:
         return choose(none=False, spans=((0, 0),))
     menu = "answer, start, end, best span or no answer"
     if isinstance(asked, tuple | list) and len(asked) == 2 and all(type(end) is int for end in asked):
+        if asked[0] > asked[1]:
+            raise Refusal(f"Characters are given as (from, to), and from comes first; got ({asked[0]}, {asked[1]}).")
         ranges, what = [tuple(asked)], f"characters {asked[0]} to {asked[1]}"
     elif isinstance(asked, str) and asked.strip():
         whole = text_of_context(coded)

@@ -72,3 +72,16 @@ def test_the_tasks_share_one_encoder_in_memory():
     one, other = (ex.load(name, device="cpu") for name in ("sentiment", "paraphrase"))
     weight = lambda model: model.blocks[0].attention.self.query.weight
     assert weight(one).data_ptr() == weight(other).data_ptr()
+
+
+@pytest.mark.parametrize("name, given, said", [
+    ("inference", "A man sleeps.", "trained on pairs of texts; here it was given one text"),
+    ("sentiment", ("A fine film.", "A bad one."), "trained on single texts; here it was given a pair"),
+])
+def test_what_a_bundled_model_was_not_trained_on_is_said(name, given, said):
+    assert said in " ".join(ex.explain(ex.load(name, device="cpu"), given).notes)
+
+
+@pytest.mark.parametrize("name, given", [("inference", ("A man sleeps.", "Nobody is awake.")), ("sentiment", "A fine film.")])
+def test_what_it_was_trained_on_needs_no_remark(name, given):
+    assert not ex.explain(ex.load(name, device="cpu"), given).notes

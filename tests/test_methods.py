@@ -138,11 +138,8 @@ def test_what_is_not_defined_for_pictures_is_refused_there(key):
         ex.explain(tiny("vit"), example("vit"), key, 0)
 
 
-@pytest.mark.parametrize("name", ["bert", "gpt2"])
-@each_method
+@pytest.mark.parametrize("key, name", [(key, name) for key, name in DEFINED if name in ("bert", "gpt2")])
 def test_an_input_of_one_token_is_explained(key, name):
-    if key in POST_NORM and name in PRE_NORM:
-        pytest.skip("refused there, see test_decomposition.py")
     scores = METHODS[key](tiny(name).trace({"input_ids": [[7]]}, 0), **QUICK.get(key, {}))
     assert scores.shape == (1,) and torch.isfinite(scores).all()
 
@@ -152,6 +149,13 @@ def test_an_input_of_specials_alone_has_nothing_to_blank(key):
     model = tiny("roberta")
     trace = model.trace({"input_ids": [[0, 2]]}, 0)
     assert trace.special.all() and not METHODS[key](trace, **QUICK.get(key, {})).any()
+
+
+@pytest.mark.parametrize("key, name", [(key, name) for key in POST_NORM for name in ARCHITECTURES
+                                       if name in PRE_NORM and (name not in IMAGE or "image" in METHODS[key].tasks)])
+def test_what_follows_vectors_through_later_norms_is_refused_where_they_come_first(key, name):
+    with pytest.raises(ex.Refusal, match="post-LN"):
+        METHODS[key](traced(name))
 
 
 @each_method
@@ -164,11 +168,8 @@ def test_a_method_works_in_float32(key):
 
 # ------------------------------------------------------------------------------------------------ layers and totals
 
-@pytest.mark.parametrize("name", ["bert", "vit", "gpt2"])
-@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.run_layers])
+@pytest.mark.parametrize("key, name", [(key, name) for key, name in DEFINED if METHODS[key].run_layers and name in ("bert", "vit", "gpt2")])
 def test_the_per_layer_picture_has_a_row_a_layer_and_leads_to_the_map(key, name):
-    if (key, name) not in DEFINED:
-        pytest.skip("refused there, see test_decomposition.py")
     trace, method, options = traced(name), METHODS[key], QUICK.get(key, {})
     rows = method.layers(trace, **options)
     assert rows.shape == (4 + (key == "lrp"), len(trace.real)) and torch.isfinite(rows).all()

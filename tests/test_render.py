@@ -633,3 +633,8 @@ def test_a_picture_brings_the_rules_for_what_is_in_it_and_no_others(reader):
     rules = lambda html: html.split("</style>")[0]
     assert ".xp-half" in rules(pair) and ".xp-half" not in rules(alone) and ".xp-prose" in rules(alone)
     assert len(rules(alone)) < 0.8 * len(tokens.stylesheet()) and rules(alone).count("{") == rules(alone).count("}")
+
+
+def test_the_layer_panel_says_which_row_is_the_map(reader):
+    rows = {key: tokens.layer_panel(ex.explain(reader, "good movie", key)) for key in ("rollout", "lrp")}
+    assert "the last row is the map above" in rows["rollout"] and "the first row is the map above" in rows["lrp"]

@@ -481,3 +481,9 @@ def test_words_are_predicted_by_label(tagger):
     for asked in ("PLACE at nowhere", "PLACE at 99", "NOTHING at actors", "99 at actors"):
         with pytest.raises(ex.Refusal):
             tagger.trace("the actors were good", asked)
+
+
+def test_characters_the_wrong_way_round_are_said_to_be():
+    model = ex.load("question-answering", device="cpu")
+    with pytest.raises(ex.Refusal, match="from comes first; got"):
+        ex.explain(model, ("Who wrote it?", "Mary Shelley wrote it."), "attcat", (5, 2))

@@ -453,13 +453,13 @@ def caution(args) -> None:
     The head stays linear: weights are added that give the margin at [CLS] and nothing at other tokens, by least squares
     over the texts that the head was trained on.
     """
-    import explainers
-
-    model = explainers.load("question-answering", device="cpu")
+    tokenizer = AutoTokenizer.from_pretrained(args.out)
+    encoder = BertModel(BertConfig.from_json_file(args.out / "question-answering/config.json"), add_pooling_layer=False).eval()
+    encoder.load_state_dict({name.removeprefix("bert."): p.float() for name, p in load_file(args.out / "encoder.safetensors").items()})
     first, others = [], []
     for batch in itertools.islice(buckets(squad(args.data / "squad/articles_0_13.json", held_out=False)), 0, None, 4):
-        coded = model.tokenizer(*map(list, zip(*(example.texts for example in batch))), padding=True, truncation="only_second", return_tensors="pt")
-        hidden = model.net.bert(**coded).last_hidden_state
+        coded = tokenizer(*map(list, zip(*(example.texts for example in batch))), padding=True, truncation="only_second", return_tensors="pt")
+        hidden = encoder(**coded).last_hidden_state
         first.append(hidden[:, 0])
         others.append(hidden[:, 1:][coded["attention_mask"][:, 1:].bool()][::16])
     first, others = torch.cat(first), torch.cat(others)

@@ -14,7 +14,7 @@ Start = Literal["zero", "position"]
 
 
 def attattr_all(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True) -> Tensor:
-    """(A − A') ⊙ mean over the path of ∂p/∂A, one layer at a time [layers head query key] (Hao et al., eq. 4)."""
+    """(A − A') ⊙ mean over the path of ∂p/∂A, one layer at a time [layers head query key] (Hao et al.)."""
     if steps < 1:
         raise Refusal("AttAttr needs at least one step.")
     return trace.once(("attattr", steps, baseline, probability), lambda: walked(trace, steps, baseline, probability))
@@ -65,8 +65,8 @@ def attattr_totals(trace: Trace, steps: int = 20, baseline: Start = "zero", prob
 def attattr(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True) -> Tensor:
     """Which attention the class was built on: slopes collected while each layer's attention grows from nothing to what it is.
 
-    Formula: Attr_l = (A_l − A'_l) ⊙ 1/m · sum over k < m of ∂p(A' + k/m (A − A'))/∂A_l (Hao et al., eq. 5); score_i = sum over layers, heads
-    and queries of what was paid to token i.
+    Formula: Attr_l = (A_l − A'_l) ⊙ 1/m · sum over k < m of ∂p(A' + k/m (A − A'))/∂A_l (Hao et al., as their code sums it; the
+    paper has k = 1 … m); score_i = sum over layers, heads and queries of what was paid to token i.
 
     Sign: plus is attention that raised the probability of the target, minus attention that lowered it.
 

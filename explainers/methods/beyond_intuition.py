@@ -13,7 +13,7 @@ from .registry import method, within
 
 
 def feedback(trace: Trace, steps: int, endpoint: Literal["both", "end"]) -> Tensor:
-    """W = mean over heads of relu(mean over α of ∂y/∂A_L at α·x) [query key]: integrated slopes of the last attention (eq. 15)."""
+    """W = mean over heads of relu(mean over α of ∂y/∂A_L at α·x) [query key]: integrated slopes of the last attention."""
     alphas = torch.linspace(0, 1, steps) if endpoint == "both" else torch.arange(1, steps + 1) / steps
     slope = torch.zeros_like(trace.attention[-1])
     for some in alphas.to(trace.hidden).split(rows(trace)):
@@ -39,14 +39,14 @@ def beyond_intuition(trace: Trace, variant: Literal["head", "token"] = "head", s
     """What attention gathered for the readout token, gated by what the classifier's slopes say of it along a path from nothing.
 
     Formula: score_i = W[readout, i] · R[readout, i], with R ← R + Ā_l R from R = I, and W = mean over heads of
-    relu(1/m · sum over α of ∂y/∂A_L(αx)) (Chen et al., eqs. 12 and 15).
+    relu(1/m · sum over α of ∂y/∂A_L(αx)) (Chen et al., as their code for text).
 
     Sign: none, since the relu keeps only what speaks for the class.
 
     Limits: scaling a sentence's vectors towards zero leaves the space of sentences, and the paths' slopes with it.
 
     Options: variant (head: Ā_l weighs heads by mean |AᵀG|; token: Ā_l weighs keys by ‖V W_O‖ / ‖x‖), start (first layer of
-    R; the default is the authors' BERT code's: the last layer for head, the last four of twelve for token), steps, endpoint
+    R; the default is the authors' BERT code's: the last layer for head, the last four, or of deeper models the last third, for token), steps, endpoint
     (both: α from 0 to 1, the authors' code; end: α from 1/m to 1, the paper).
     """
     if steps < 1:

@@ -15,7 +15,7 @@ Variant = Literal["N-Enc", "N-Enc+FFN", "N-ResLN", "N-Res", "N-FixedRes", "N", "
 
 
 def encoder_norms(trace: Trace) -> Tensor:
-    """‖z_qk‖ after both LayerNorms [layers query key]; the feed-forward layer enters by the deviation it left (eq. 10)."""
+    """‖z_qk‖ after both LayerNorms [layers query key]; the feed-forward layer enters by the deviation it left."""
     maps = []
     for l, layer in enumerate(trace.layers):
         weights, vectors = with_self(trace, l)
@@ -92,7 +92,7 @@ def globenc(trace: Trace, variant: Variant = "N-Enc", through: Literal["rollout"
     """How much of each input token is left in the readout token, by the length of vectors through whole encoder blocks.
 
     Formula: N_l[q, k] = ‖LN₂(LN₁(sum over heads of A_h[q, k] f_h(x_k) + [q = k] x_k))‖, the LayerNorms made linear by their true
-    deviations; score_i = (N_L ··· N_1)[readout, i] (Modarressi et al., eqs. 10 and 17), up to one factor.
+    deviations; score_i = (N_L ··· N_1)[readout, i] (Modarressi et al., section 3), up to one factor.
 
     Sign: none, and the same for every class.
 

@@ -40,7 +40,7 @@ def norm_heads(trace: Trace) -> Tensor:
 
 @torch.no_grad()
 def mixing_ratios(trace: Trace, stage: Stage = "N") -> Tensor:
-    """How much of each token's new vector came from other tokens [layers token], 0 to 1 (Kobayashi et al. 2021, eq. 11).
+    """How much of each token's new vector came from other tokens [layers token], 0 to 1 (Kobayashi et al. 2021, the mixing ratio).
 
     stage: as in the method norm: of attention alone, with the residual, after the LayerNorm.
     """
@@ -62,7 +62,7 @@ def mixing_ratios(trace: Trace, stage: Stage = "N") -> Tensor:
 def norm(trace: Trace, stage: Stage = "N", rollout: bool = False, layer: int = -1) -> Tensor:
     """How long the vector is that the readout token took from each token: a large weight on a short vector moves little.
 
-    Formula: score_i = ‖sum over heads of A_h[readout, i] f_h(x_i)‖ with f_h(x) = (x W_V + b_V) W_O (Kobayashi et al. 2020, eq. 4),
+    Formula: score_i = ‖sum over heads of A_h[readout, i] f_h(x_i)‖ with f_h(x) = (x W_V + b_V) W_O (Kobayashi et al. 2020),
     last layer.
 
     Sign: none, and the same for every class.

@@ -37,12 +37,12 @@ class Choice:
 
 
 def weights(trace: Trace, matrix: Matrix) -> Tensor:
-    """Attention after (A) or before (A*) the softmax [layers head query key], among the words alone."""
+    """Attention after (A) or before (A*) the softmax [layers head query key]; nothing where the model may not look."""
     if matrix == "A":
         return trace.attention
     found: list[Tensor] = []
     trace.again(scores=lambda scores: found.append(scores.detach()[0]) or scores, record=("attention",))
-    return torch.stack(found)
+    return torch.stack(found) * (trace.attention > 0)       # before the softmax, a causal model has numbers for what comes later
 
 
 def losses(trace: Trace) -> Tensor:
@@ -69,7 +69,7 @@ def scaled(raw: Tensor, words: Tensor, matrix: Matrix) -> Tensor:
 
 
 def ranked_truthfulness(scores: Tensor, lost: Tensor) -> float:
-    """Sum over words of the loss where the score's sign agrees with it, divided by the word's rank (eq. 3 of the paper, RFT)."""
+    """Sum over words of the loss where the score's sign agrees with it, divided by the word's rank (the paper's ranked faithful truthfulness, RFT)."""
     size = scores.abs()
     rank = (size[None, :] >= size[:, None]).sum(1)                          # ties take the largest rank
     agreed = torch.where(scores == 0, -lost.abs(), lost * scores.sign())
@@ -114,7 +114,7 @@ def optimus(trace: Trace, matrix: Matrix = "A", choice: str | None = None) -> tu
     """The one reading of attention, of all layers, heads and rows, that agrees best with what taking words away does.
 
     Formula: score = the row of A (or A* before the softmax) with the largest RFT = sum over words i of sign(score_i) · (p − p without i) / rank_i
-    (Mylonas et al., eq. 3).
+    (Mylonas et al., ranked faithful truthfulness).
 
     Sign: plus pushes towards the target, minus away from it; with A every number is positive, so only A* can say minus.
 

@@ -102,10 +102,7 @@ class Method:
     @torch.no_grad()
     def layers(self, trace: Trace, **options) -> Tensor:
         """The per-layer picture [layers, token]. Refused by methods that have none."""
-        if self.run_layers is None:
-            having = ", ".join(method.key for method in METHODS.values() if method.run_layers)
-            raise Refusal(f"{self.title} has no per-layer picture. These have: {having}.")
-        return self.run_layers(trace, **self.known_to(self.run_layers, options))
+        return self.part("run_layers", "per-layer picture", trace, options)
 
     @torch.no_grad()
     def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
@@ -115,21 +112,23 @@ class Method:
     @torch.no_grad()
     def maps(self, trace: Trace, **options) -> Tensor:
         """What each token gave each token in every layer [layers query key], before layers are chained. Refused by methods that have none."""
-        if self.run_maps is None:
-            having = ", ".join(method.key for method in METHODS.values() if method.run_maps)
-            raise Refusal(f"{self.title} has no token-by-token maps. These have: {having}.")
-        return self.run_maps(trace, **self.known_to(self.run_maps, options))
+        return self.part("run_maps", "token-by-token maps", trace, options)
 
     @torch.no_grad()
     def heads(self, trace: Trace, **options) -> Tensor:
         """The share of every attention head [layers head token]. Refused by methods that have no head axis."""
-        if self.run_heads is None:
-            having = ", ".join(method.key for method in METHODS.values() if method.run_heads)
-            raise Refusal(f"{self.title} has no head axis. These have: {having}.")
-        return self.run_heads(trace, **self.known_to(self.run_heads, options))
+        return self.part("run_heads", "head axis", trace, options)
 
-    def check_length(self, tokens: int, **options) -> None:
-        """A `Refusal` that says what it would cost, for an input too long for this method; before anything is computed."""
+    def part(self, name: str, what: str, trace: Trace, options: dict) -> Tensor:
+        """What the function `name` of this method gives; where there is none, the methods that have one."""
+        function = getattr(self, name)
+        if function is None:
+            having = ", ".join(method.key for method in METHODS.values() if getattr(method, name))
+            raise Refusal(f"{self.title} has no {what}. These have: {having}.")
+        return function(trace, **self.known_to(function, options))
+
+    def check_length(self, tokens: int) -> None:
+        """A `Refusal` that says what it would need, for an input too long for this method; before anything is computed."""
         if self.most_tokens and tokens > self.most_tokens:
             raise Refusal(f"{self.title} takes at most {self.most_tokens} tokens and this input has {tokens}: it would need "
                           f"{self.too_long.format(n=tokens)}. Shorten the text, or choose another method.")

@@ -62,7 +62,7 @@ def transatt(trace: Trace, start: int = 0, row_normalise: bool | None = None, cl
     """Rollout of the attention that both mattered to the class and carried its relevance.
 
     Formula: R = C_L ··· C_1 with C_l = I + mean over heads of relu(∂y/∂A_l ⊙ R_A,l); score_i = R[readout, i] (Chefer et al.,
-    eqs. 13 and 14).
+    their method's last step).
 
     Sign: none, since the relu keeps only what speaks for the class.
 
@@ -107,8 +107,8 @@ def lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
 def attnlrp(trace: Trace, variant: Literal["attn", "cp"] = "attn", gamma: float = 0.0) -> Tensor:
     """Input × gradient after three repairs to the chain rule: held LayerNorms, straight activations, shared products.
 
-    Formula: score_i = sum_d e_i ⊙ ∂'y/∂e_i, e the word embedding, where ∂' holds the deviation of every LayerNorm fixed (prop. 3.4),
-    takes σ(x) for x · (σ(x)/x held) (eq. 9), and gives each factor of a product half (eq. 13).
+    Formula: score_i = sum_d e_i ⊙ ∂'y/∂e_i, e the word embedding, where ∂' holds the deviation of every LayerNorm fixed,
+    takes σ(x) for x · (σ(x)/x held), and gives each factor of a product half (Achtibat et al., section 3).
 
     Sign: plus pushes towards the target, minus away from it.
 

@@ -121,7 +121,8 @@ def layer_panel(heat: Heatmap, *, merge: bool = True, specials: bool = False, pa
         says = "Where in the network the evidence appears. The layers share one scale; " + " and ".join(
             meaning[name] + (" and is the map above" if total.equal(seen.scores) else "") for name, total in seen.totals.items()) + "."
     else:
-        says = "The map layer by layer, all on one scale" + ("; the last row is the map above." if seen.rows[-1].equal(seen.scores) else ".")
+        whole = [place for place, i in (("last", -1), ("first", 0)) if seen.rows[i].equal(seen.scores)]
+        says = "The map layer by layer, all on one scale" + (f"; the {whole[0]} row is the map above." if whole else ".")
     control = (
         '<div class="xp-slider"><label>Read one row as text <input type="range" class="xp-range" min="0" '
         f'max="{len(seen.row_labels) + len(totals) - 1}" value="{len(seen.row_labels) - (0 if totals else 1)}" '
