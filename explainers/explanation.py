@@ -175,7 +175,8 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **option
         notes.append(f"The model {model.name} was trained on {'pairs of texts' if model.name in PAIRED else 'single texts'}; here it was given "
                      f"{'one text' if model.name in PAIRED else 'a pair'}.")
     if chosen.at_readout and len({token for part, _ in trace.target.parts() for token in part.read_at}) > 1:
-        notes.append(f"{chosen.title} shows one token's row: {coded.labels[trace.readout]}, the first of those that this score is read from.")
+        notes.append("Methods that show what one token gathered show it for "      # the same words for all of them: said once in a comparison
+                     f"“{coded.labels[trace.readout]}”, the first of the tokens that this score is read from.")
     if not scores.any():
         notes.append(f"{chosen.title} is zero for every token here.")
     if rows is not None and not torch.isfinite(rows).all():

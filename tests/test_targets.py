@@ -487,3 +487,12 @@ def test_characters_the_wrong_way_round_are_said_to_be():
     model = ex.load("question-answering", device="cpu")
     with pytest.raises(ex.Refusal, match="from comes first; got"):
         ex.explain(model, ("Who wrote it?", "Mary Shelley wrote it."), "attcat", (5, 2))
+
+
+def test_maps_of_one_row_say_so_of_a_score_read_from_several_tokens():
+    model = ex.load("question-answering", device="cpu")
+    given = ("Who wrote it?", "Mary Shelley wrote it.")
+    whole, part = (ex.compare(model, given, ["gae", "rollout", "attcat"], target) for target in ("Mary Shelley", "start"))
+    assert [len(heat.notes) for heat in whole] == [1, 1, 0] and whole[0].notes == whole[1].notes and "“mary”" in whole[0].notes[0]
+    assert not any(heat.notes for heat in part)
+    assert whole.html().count("what one token gathered") == 1
