@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from .errors import Refusal
@@ -38,7 +39,9 @@ class Heatmap:
     facts      what the method measured on the way, such as IG's completeness gap
     notes      sentences a reader must know, such as tokens left out
     cost       passes through the network, "1F 1B"
-    grid       (rows, columns) of an image's patches, None for text
+    grid       (rows, columns) of a picture's patches, which are the last tokens, row by row; None for text
+    picture    the part of a picture that the model sees, RGB, at most 1,024 pixels a side, tiled evenly by the grid; None for text
+    pixels     [height width] the map pixel by pixel, as the model reads them, where the method has one, or None
     """
 
     scores: Tensor
@@ -68,6 +71,8 @@ class Heatmap:
     model: str = ""
     revision: str = ""
     grid: tuple[int, int] | None = None
+    picture: Image | None = field(default=None, repr=False)
+    pixels: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -76,6 +81,17 @@ class Heatmap:
     def layers(self) -> Tensor | None:
         """[layers token], where the method has a per-layer picture; None where it has not."""
         return self.rows
+
+    @property
+    def patches(self) -> Tensor:
+        """[rows columns] the scores of a picture's patches. Raises `Refusal` for a map of a text."""
+        return self.on_grid(self.scores)
+
+    def on_grid(self, scores: Tensor) -> Tensor:
+        """Scores [... token] of a picture's tokens as [... rows columns] of its patches, without the tokens before them."""
+        if self.grid is None:
+            raise Refusal("This is a map of a text; only pictures have patches.")
+        return scores[..., -self.grid[0] * self.grid[1]:].unflatten(-1, self.grid)
 
     @property
     def special_share(self) -> float:
