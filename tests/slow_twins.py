@@ -113,7 +113,7 @@ def attcat_rollout(trace) -> list[float]:
 def rollout(trace) -> list[float]:
     """Eq. 1 of Abnar & Zuidema, one walk at a time from the readout down."""
     layers, heads, tokens, _ = trace.attention.shape
-    reach = [float(i == trace.readout) for i in range(tokens)]
+    reach = trace.readout.tolist()
     for layer in reversed(range(layers)):
         mixed = trace.attention[layer].sum(0) / heads
         reach = [sum(reach[query] * (float(mixed[query, key]) + (query == key)) / 2 for query in range(tokens)) for key in range(tokens)]
