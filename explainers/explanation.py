@@ -174,9 +174,9 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **option
     if coded.text and model.name in BUNDLED and model.task == "classes" and bool(coded.halves) != (model.name in PAIRED):
         notes.append(f"The model {model.name} was trained on {'pairs of texts' if model.name in PAIRED else 'single texts'}; here it was given "
                      f"{'one text' if model.name in PAIRED else 'a pair'}.")
-    if chosen.at_readout and len({token for part, _ in trace.target.parts() for token in part.read_at}) > 1:
-        notes.append("Methods that show what one token gathered show it for "      # the same words for all of them: said once in a comparison
-                     f"“{coded.labels[trace.readout]}”, the first of the tokens that this score is read from.")
+    if chosen.at_readout and len(places := trace.read_at) > 1:
+        read = " and ".join(f"“{coded.labels[i]}”" for i in places) if len(places) <= SHOWN else f"{len(places)} tokens"
+        notes.append(f"This score is read from {read}; methods that show what the read token gathered show the mean of what these did.")
     if not scores.any():
         notes.append(f"{chosen.title} is zero for every token here.")
     if rows is not None and not torch.isfinite(rows).all():

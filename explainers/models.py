@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache, reduce
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 import transformers
 from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -237,7 +238,7 @@ class Model:
         if table is not None and table.ndim == 3:           # logits for every token: what comes next is read at the last
             if self.anatomy.readout != "last":
                 return targets.Answer(outputs, None, table if self.task == "tokens" else None)
-            at = self.readout(inputs, self.real(inputs, table.shape[1]) if real is None else real).expand(len(table))
+            at = self.readout(inputs, self.real(inputs, table.shape[1]) if real is None else real).argmax(-1).expand(len(table))
             table = table[torch.arange(len(table), device=table.device), at]
             if self.pools_by_ids:
                 outputs.logits = table
@@ -270,12 +271,14 @@ class Model:
         return real
 
     def readout(self, inputs: dict[str, Tensor], real: Tensor) -> Tensor:
-        """[example] the token that the score is read from."""
+        """[example token] how much of a class's score is read from each token, adding up to 1."""
         if self.anatomy.readout == "first":
-            return torch.zeros(1, dtype=torch.long, device=real.device)
-        if self.anatomy.readout == "end of text":
-            return (inputs["input_ids"] == self.tower.config.eos_token_id).int().argmax(-1)
-        return (real * torch.arange(1, real.shape[-1] + 1, device=real.device)).argmax(-1)      # the last that is real
+            token = torch.zeros(1, dtype=torch.long, device=real.device)
+        elif self.anatomy.readout == "end of text":
+            token = (inputs["input_ids"] == self.tower.config.eos_token_id).int().argmax(-1)
+        else:
+            token = (real * torch.arange(1, real.shape[-1] + 1, device=real.device)).argmax(-1)     # the last that is real
+        return F.one_hot(token, real.shape[-1]).to(self.net.dtype)
 
     def hide(self, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
         """The inputs with `tokens` [token] (bool) closed to every query."""

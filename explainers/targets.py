@@ -57,18 +57,13 @@ class Score:
         """The same target for one example, no longer dependent on what the model answers when the input is changed."""
         return self
 
-    def readout(self, default: int) -> int:
-        """The token that the score is read from; `default` is where the architecture reads a class."""
+    def readout(self, default: Tensor) -> Tensor:
+        """How much of the score is read from each token [token], adding up to 1; `default` is where the architecture reads a class."""
         return default
 
     def columns(self, readout: int) -> list[Term]:
-        """The score as a sum of logits. Raises `Refusal` where it is none."""
+        """The score as a sum of logits, a class's read at the token `readout`. Raises `Refusal` where it is none."""
         raise Refusal(f"The {self.name} is not a sum of logits, which this method needs: explain a logit or a difference of two.")
-
-    @property
-    def read_at(self) -> tuple[int, ...]:
-        """The tokens that the score is read from, where the target itself fixes them."""
-        return ()
 
     def parts(self) -> "list[tuple[Score, float]]":
         """The scores that this one is a weighted sum of, each a target by itself."""
@@ -126,19 +121,18 @@ class Span(Score):
     def poles(self) -> tuple[str, str]:
         return f"away from {self.name}", f"towards {self.name}"
 
-    @property
-    def read_at(self) -> tuple[int, ...]:
-        return tuple(token for token, _, _ in self.terms)
-
     def total(self, logits: Tensor) -> Tensor:
         return sum(weight * logits[:, token, column] for token, column, weight in self.terms)
 
     def __call__(self, answer: Answer) -> Tensor:
         return self.total(answer.by_token)
 
-    def readout(self, default: int) -> int:
-        """The first place: an answer's start (its end, if only that is explained), the labelled word."""
-        return self.terms[0][0]
+    def readout(self, default: Tensor) -> Tensor:
+        """Every logit alike: half an answer is read at its start and half at its end, a label at its word."""
+        weights = torch.zeros_like(default)
+        for token, _, weight in self.terms:
+            weights[token] += abs(weight)
+        return weights / weights.sum()
 
     def columns(self, readout: int) -> list[Term]:
         return list(self.terms)
@@ -176,8 +170,10 @@ class Difference(Score):
     def fixed(self, answer: Answer, example: int) -> "Difference":
         return difference(self.first.fixed(answer, example), self.second.fixed(answer, example))
 
-    def readout(self, default: int) -> int:
-        return self.first.readout(default)
+    def readout(self, default: Tensor) -> Tensor:
+        """Every logit alike, taken off or not: a map of what was read has no sign, and a slope brings its own."""
+        weights = sum(abs(weight) * part.readout(default) for part, weight in self.parts())
+        return weights / weights.sum()
 
     def columns(self, readout: int) -> list[Term]:
         return self.first.columns(readout) + [(token, column, -weight) for token, column, weight in self.second.columns(readout)]
@@ -213,7 +209,7 @@ class Probability(Score):
     def fixed(self, answer: Answer, example: int) -> "Probability":
         return Probability(self.of.fixed(answer, example))
 
-    def readout(self, default: int) -> int:
+    def readout(self, default: Tensor) -> Tensor:
         return self.of.readout(default)
 
     def probability(self) -> "Probability":

@@ -169,7 +169,8 @@ class Trace:
     normed      [layers key dim]                what attention l reads: hidden[l], in pre-LN models its LayerNorm
     pixels      [channel height width]          of an image, else None
     embedded    [token dim]                     word embeddings, of a run that was given inputs_embeds, else None
-    readout     the token the score is read from; of a span its start, or its end where that alone is explained
+    readout     [token] how much of the score is read from each token: 1 at [CLS], a half at either end of an answer, 1/P at
+                each of P tokens whose mean is read; it adds up to 1, and `read` takes the rows of a map that it names
     real        [token] bool                    False at padding
     special     [token] bool                    True at [CLS], [SEP], padding and their like
 
@@ -185,7 +186,7 @@ class Trace:
     normed: Tensor | None
     pixels: Tensor | None
     embedded: Tensor | None
-    readout: int
+    readout: Tensor
     real: Tensor
     special: Tensor
     grad: "Trace | None" = None
@@ -198,6 +199,19 @@ class Trace:
     def __repr__(self) -> str:
         parts = {name: tuple(part.shape) for name in (*RECORDED, *FED) if (part := getattr(self, name)) is not None}
         return f"Trace(score {float(self.score):.4g}{f' of {self.target.name}' if self.target else ''}, {parts})"
+
+    def read(self, maps: Tensor) -> Tensor:
+        """The row of the token that the score is read from, of several tokens the mean of theirs: [... query key] -> [... key].
+
+        A mean and not a sum, so that what adds up to one in every row still does, and a slope is the one along `readout`.
+        """
+        rows = self.read_at             # only these: elsewhere there may be numbers that are not finite
+        return torch.einsum("q,...qk->...k", self.readout[rows].to(maps), maps[..., rows, :])
+
+    @property
+    def read_at(self) -> list[int]:
+        """The tokens that the score is read from, where `readout` is not zero."""
+        return self.readout.nonzero().flatten().tolist()
 
     def again(self, **how) -> "Trace":
         """The same input once more, with changes; see `Rerun.again_many` for what can change."""
@@ -306,7 +320,7 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
     felt = {name: [next(grads) for _ in tensors] for name, tensors in written.items()}
 
     real = model.real(inputs, tokens) if real is None else real
-    readout = [target.readout(default) for target, default in zip(targets, model.readout(inputs, real).expand(size).tolist())]
+    readout = [target.readout(default) for target, default in zip(targets, model.readout(inputs, real).expand(size, -1))]
     own = lambda tensor, i: tensor[i if len(tensor) > 1 else 0]
     traces = []
     for i in range(size):

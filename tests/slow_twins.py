@@ -113,8 +113,22 @@ def attcat_rollout(trace) -> list[float]:
 def rollout(trace) -> list[float]:
     """Eq. 1 of Abnar & Zuidema, one walk at a time from the readout down."""
     layers, heads, tokens, _ = trace.attention.shape
-    reach = [float(i == trace.readout) for i in range(tokens)]
+    reach = trace.readout.tolist()
     for layer in reversed(range(layers)):
         mixed = trace.attention[layer].sum(0) / heads
         reach = [sum(reach[query] * (float(mixed[query, key]) + (query == key)) / 2 for query in range(tokens)) for key in range(tokens)]
     return reach
+
+
+def attattr(trace, points: list[float]) -> list[float]:
+    """Attribution of attention: one layer and one point of its path a pass, then what was paid to each token, number by number."""
+    layers, heads, tokens, _ = trace.attention.shape
+    scores = [0.0] * tokens
+    for layer in range(layers):
+        full = trace.attention[layer]
+        for alpha in points:
+            run = trace.again(target=trace.target.probability(), attention={layer: lambda now, a=alpha, full=full: (a * full)[None]})
+            for i in range(tokens):
+                paid = [float(full[head, query, i] * run.grad.attention[layer, head, query, i]) for head in range(heads) for query in range(tokens)]
+                scores[i] += math.fsum(paid) / len(points)
+    return scores

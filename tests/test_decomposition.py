@@ -14,6 +14,7 @@ from tiny import GOLDENS, close, example, fresh, tiny
 
 import explainers as ex
 from explainers.methods import METHODS, best_reading, mixing_ratios, readings
+from explainers.methods._chain import flow
 from explainers.methods.optimus import weights
 
 RECORDS = json.loads((GOLDENS / "decomposition.json").read_text())
@@ -286,3 +287,11 @@ def test_methods_without_heads_or_maps_name_those_that_have():
         METHODS["gae"].heads(trace)
     with pytest.raises(ex.Refusal, match=r"no token-by-token maps\. These have:"):
         METHODS["attcat"].maps(trace)
+
+
+def test_a_flow_from_several_tokens_is_no_wider_than_what_is_read_of_each():
+    """Through one layer the flow to a token is the narrower of two pipes on every way: what is read, and what is passed on."""
+    maps = torch.tensor([[[0.5, 0.5, 0.0], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]]], dtype=torch.float64)
+    read = torch.tensor([0.25, 0.0, 0.75], dtype=torch.float64)
+    wanted = torch.minimum(read[:, None], maps[0]).sum(0)
+    torch.testing.assert_close(flow(maps, read), wanted / wanted.sum())

@@ -255,6 +255,14 @@ def test_rollout_equals_its_slow_twin(name):
     close(METHODS["rollout"](traced(name)), slow_twins.rollout(traced(name)), 1e-10)
 
 
+@pytest.mark.parametrize("endpoint, points", [("start", [0.0, 0.25, 0.5, 0.75]), ("end", [0.25, 0.5, 0.75, 1.0])])
+def test_attattr_walks_the_points_of_the_code_or_of_the_paper(endpoint, points):
+    """Which are different paths: the slope at no attention at all counts in one of them only."""
+    trace, attattr = traced("bert"), METHODS["attattr"]
+    close(attattr(trace, steps=4, endpoint=endpoint), slow_twins.attattr(trace, points), 1e-9)
+    assert not torch.allclose(attattr(trace, steps=4, endpoint="start"), attattr(trace, steps=4, endpoint="end"), rtol=1e-3)
+
+
 def test_smoothgrad_without_noise_is_the_gradient_and_its_seed_counts():
     trace, smooth = traced("bert"), METHODS["smoothgrad"]
     torch.testing.assert_close(smooth(trace, samples=2, sigma=0), METHODS["input_x_gradient"](trace))

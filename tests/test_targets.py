@@ -1,6 +1,7 @@
 """What a person may ask to have explained, and what is said when it is not there."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -273,7 +274,7 @@ def test_the_best_answer_lies_in_the_context_and_ends_after_it_starts(finder):
                 if coded.segments[i] == 1 == coded.segments[j])
     trace = finder.trace(ASKED, "best span")
     assert trace.target.terms == ((best[1], 0, 1.0), (best[2], 1, 1.0)) and float(trace.score) == pytest.approx(best[0])
-    assert trace.target.span == best[1:] and trace.readout == best[1]
+    assert trace.target.span == best[1:] and trace.read_at == sorted({*best[1:]})
     assert trace.target.name == f"“{coded.text[coded.spans[best[1]][0]:coded.spans[best[2]][1]]}”"
 
 
@@ -294,7 +295,7 @@ def test_no_answer_wins_by_the_logits_of_the_first_token(finder, lift, name):
     best = chosen(finder, coded, "best span").fixed(Answer(None, None, logits), 0)
     assert best.name.startswith("“"), "the best span can be asked for all the same"
     none = chosen(finder, coded, "no answer").fixed(Answer(None, None, logits), 0)
-    assert none.terms == ((0, 0, 1.0), (0, 1, 1.0)) and none.readout(9) == 0
+    assert none.terms == ((0, 0, 1.0), (0, 1, 1.0)) and none.readout(torch.eye(12)[9]).tolist() == [1.0] + [0.0] * 11
 
 
 @pytest.mark.parametrize("asked", ["actors were", "ACTORS WERE", "“actors were”", (4, 15), (5, 13)])
@@ -343,9 +344,9 @@ def test_a_question_and_its_context_belong_together(finder):
 def test_the_answer_stays_where_it_is_when_the_input_changes(finder):
     trace = finder.trace(ASKED, "best span")
     where = torch.zeros(3, len(trace.real), dtype=torch.bool)
-    where[0, 1] = where[1, 9] = where[2, trace.readout] = True
+    where[0, 1] = where[1, 9] = where[2, trace.read_at] = True
     changed = trace.again_many(inputs=trace.fill(where, "mask"))
-    assert all(one.target == trace.target and one.readout == trace.readout for one in changed)
+    assert all(one.target == trace.target and one.read_at == trace.read_at for one in changed)
     torch.testing.assert_close(trace.rescore(trace.fill(where, "mask")), torch.stack([one.score for one in changed]))
 
 
@@ -363,7 +364,7 @@ def test_the_difference_of_two_answers_and_of_an_answer_and_none(finder):
     good, boring = (finder.trace(ASKED, word) for word in ("good", "boring"))
     difference = finder.trace(ASKED, "good - boring")
     torch.testing.assert_close(difference.score, good.score - boring.score)
-    assert difference.target.poles == ("towards “boring”", "towards “good”") and difference.readout == good.readout
+    assert difference.target.poles == ("towards “boring”", "towards “good”") and torch.equal(difference.readout, (good.readout + boring.readout) / 2)
     margin = finder.trace(ASKED, "best span - no answer")
     torch.testing.assert_close(margin.score, finder.trace(ASKED, "best span").score - logits[0].sum())
     torch.testing.assert_close(METHODS["attcat"](difference), METHODS["attcat"](good) - METHODS["attcat"](boring), rtol=1e-9, atol=1e-12)
@@ -464,7 +465,7 @@ def test_a_word_s_label_is_explained_at_its_place(tagger):
     logits = tagger.answer(coded.tensors).tokens[0].detach()
     for asked, token, column in (("PLACE at actors", 2, 2), ("person at 3", 3, 1), ("O at unbelievable", 4, 0)):
         trace = tagger.trace(text, asked)
-        assert trace.target.terms == ((token, column, 1.0),) and trace.readout == token and trace.score == logits[token, column]
+        assert trace.target.terms == ((token, column, 1.0),) and trace.read_at == [token] and trace.score == logits[token, column]
         torch.testing.assert_close(trace.again(target=trace.target.probability()).score, logits[token].softmax(-1)[column])
     assert tagger.trace(text, "PLACE at actors").target.name == "PLACE at actors"
     best = tagger.trace(text).target.terms[0]
@@ -489,10 +490,66 @@ def test_characters_the_wrong_way_round_are_said_to_be():
         ex.explain(model, ("Who wrote it?", "Mary Shelley wrote it."), "attcat", (5, 2))
 
 
-def test_maps_of_one_row_say_so_of_a_score_read_from_several_tokens():
+ROWS = [key for key, method in METHODS.items() if method.at_readout]
+BY_CLASS = [key for key in ROWS if METHODS[key].class_specific]
+
+
+@pytest.mark.parametrize("key", [*(key for key in ROWS if key not in BY_CLASS and key != "attention_flow"), "grads"])
+def test_the_row_of_an_answer_is_the_mean_of_those_of_its_ends(finder, key):
+    """Where another target gives another map only by the row that is read; of the gradients, because they add up."""
+    trace = finder.trace(ASKED, "actors were")
+    whole, start, end = (METHODS[key](one) for one in (trace, *(finder.trace(ASKED, part) for part, _ in trace.target.parts())))
+    assert not torch.equal(start, end)
+    torch.testing.assert_close(whole, (start + end) / 2)
+
+
+@pytest.mark.parametrize("key", ROWS)
+def test_the_row_of_a_token_read_twice_is_that_of_the_token(finder, key):
+    """An answer of one token: both its logits are read there. "No answer" is read at [CLS], by both of its logits as well."""
+    trace = finder.trace(ASKED, "good")
+    assert trace.read_at == [trace.target.span[0]] and trace.readout.sum() == 1
+    one_hot = torch.eye(len(trace.real))[trace.target.span[0]]
+    assert torch.equal(METHODS[key](trace), METHODS[key](replace(trace, readout=one_hot)))
+
+
+def test_a_margin_is_read_from_all_its_logits_alike(finder):
+    trace = finder.trace(ASKED, "actors were - no answer")
+    first, last = trace.target.first.span
+    assert trace.readout[[0, first, last]].tolist() == [0.5, 0.25, 0.25] and trace.readout.sum() == 1
+    rows = trace.attention[-1].mean(0)
+    torch.testing.assert_close(METHODS["raw_attention"](trace), rows[0] / 2 + rows[first] / 4 + rows[last] / 4)
+
+
+@pytest.mark.parametrize("cls, own", [("keep", None), ("zero", lambda row: 0.0), ("min", lambda row: float(row.min()))])
+def test_of_several_rows_each_loses_the_token_s_own_share(finder, cls, own):
+    trace = finder.trace(ASKED, "actors were")
+    rows = [METHODS["transatt"](replace(trace, readout=torch.eye(len(trace.real))[i])) for i in trace.read_at]
+    for row, i in zip(rows, trace.read_at):
+        row[i] = row[i] if own is None else own(row)
+    torch.testing.assert_close(METHODS["transatt"](trace, cls=cls), sum(rows) / 2)
+
+
+def test_what_is_read_from_a_mean_is_a_mean_over_all_rows(finder):
+    trace = finder.trace(ASKED, "start")
+    n = len(trace.real)
+    everywhere = replace(trace, readout=torch.full((n,), 1 / n))
+    torch.testing.assert_close(everywhere.read(trace.attention), trace.attention.mean(2))
+    torch.testing.assert_close(METHODS["raw_attention"](everywhere), trace.attention[-1].mean((0, 1)))
+    for key in ROWS:
+        assert torch.isfinite(METHODS[key](everywhere)).all(), key
+
+
+def test_a_row_that_is_not_read_may_be_anything(finder):
+    trace = finder.trace(ASKED, "start")
+    maps = torch.full_like(trace.attention[-1], torch.nan)
+    maps[:, trace.read_at] = 0.5
+    assert (trace.read(maps) == 0.5).all()
+
+
+def test_maps_of_rows_say_which_of_a_score_read_from_several_tokens():
     model = ex.load("question-answering", device="cpu")
     given = ("Who wrote it?", "Mary Shelley wrote it.")
     whole, part = (ex.compare(model, given, ["gae", "rollout", "attcat"], target) for target in ("Mary Shelley", "start"))
-    assert [len(heat.notes) for heat in whole] == [1, 1, 0] and whole[0].notes == whole[1].notes and "“mary”" in whole[0].notes[0]
+    assert [len(heat.notes) for heat in whole] == [1, 1, 0] and whole[0].notes == whole[1].notes and "“mary” and “shelley”" in whole[0].notes[0]
     assert not any(heat.notes for heat in part)
-    assert whole.html().count("what one token gathered") == 1
+    assert whole.html().count("what the read token gathered") == 1

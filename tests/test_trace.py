@@ -32,7 +32,7 @@ def same_traces(one: ex.Trace, other: ex.Trace) -> None:
     for name in RECORDED:
         torch.testing.assert_close(getattr(one, name), getattr(other, name), **tight)
         torch.testing.assert_close(getattr(one.grad, name), getattr(other.grad, name), **tight)
-    assert one.readout == other.readout and torch.equal(one.real, other.real)
+    assert torch.equal(one.readout, other.readout) and torch.equal(one.real, other.real)
 
 
 # ------------------------------------------------------------------------------------------------ what is recorded
@@ -54,7 +54,7 @@ def test_logits_attentions_and_hidden_states_are_the_stock_models(name, padded):
     logits = outputs.logits_per_image if side else outputs.logits
     within = 1e-6 if name in ("vit", "clip.vision", "clip.text") else 0
     same = lambda got, wanted: torch.testing.assert_close(got, wanted, rtol=within, atol=within)
-    same(trace.logits, logits[0, trace.readout] if logits.ndim == 3 else logits[0])
+    same(trace.logits, logits[0, trace.read_at[0]] if logits.ndim == 3 else logits[0])
     assert len(trace.attention) == len(tower.attentions) and len(trace.hidden) == len(tower.hidden_states)
     for got, wanted in zip(trace.attention, tower.attentions):
         same(got, wanted[0])
@@ -124,7 +124,7 @@ def test_the_steps_of_the_head_lead_from_the_readout_to_the_logits(name):
     trace = tiny(name).trace(example(name), 0)
     assert (trace.head is None) == (name in PRE_NORM)
     if trace.head is not None:
-        at = trace.hidden[-1][trace.readout]
+        at = trace.hidden[-1][trace.read_at[0]]
         for step in trace.head:
             at = step(at)
         torch.testing.assert_close(at, trace.logits, **tight)
@@ -134,7 +134,7 @@ def test_the_steps_of_the_head_lead_from_the_readout_to_the_logits(name):
                                            ("gpt2-classifier", 11)])
 def test_the_readout_is_the_token_whose_last_state_the_score_depends_on(name, readout):
     trace = tiny(name).trace(example(name), 0)
-    assert trace.readout == readout
+    assert trace.read_at == [readout] and trace.readout.sum() == 1
     assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [readout]
 
 
@@ -142,7 +142,7 @@ def test_the_readout_is_the_token_whose_last_state_the_score_depends_on(name, re
 def test_padding_on_the_left_leaves_the_readout_at_the_end(name):
     inputs = {"input_ids": F.pad(example(name)["input_ids"], (3, 0), value=199), "attention_mask": (torch.arange(15) >= 3).long()[None]}
     trace = tiny(name).trace(inputs, 0)
-    assert trace.readout == 14
+    assert trace.read_at == [14]
     assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [14]
 
 
@@ -155,7 +155,7 @@ def test_a_model_with_logits_for_every_token_is_refused_or_read_at_its_readout(k
         trace = ex.load(getattr(transformers, kind)(config), device="cpu").trace(example("bert"), 1)
     except ex.Refusal:
         return
-    assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [trace.readout]
+    assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == trace.read_at
 
 
 # ------------------------------------------------------------------------------------------------ slopes
@@ -231,7 +231,7 @@ def test_padding_changes_no_real_tokens_score(name, method):
     """GPT-2 too: its score is read from the last real token, not from the padding behind it."""
     inputs = example(name)
     short, long = (tiny(name).trace(one, 0) for one in (inputs, padded_by(3, name, inputs)))
-    assert long.readout == short.readout and long.real.tolist() == [True] * len(short.real) + [False] * 3
+    assert long.read_at == short.read_at and long.real.tolist() == [True] * len(short.real) + [False] * 3
     long = replace(long, special=F.pad(short.special, (0, 3), value=True))     # bare ids do not say what is special
     options = {name: few for name, few in (("steps", 6), ("samples", 3)) if name in METHODS[method].options}
     scores = METHODS[method](long, **options)
@@ -437,7 +437,7 @@ def test_hidden_tokens_are_attended_to_by_nobody_but_still_ask(name):
     assert not again.attention[..., hide].any()
     torch.testing.assert_close(again.attention.sum(-1), torch.ones_like(again.attention.sum(-1)))
     assert torch.equal(again.real, trace.real) and torch.equal(again.grad.real, trace.real)
-    assert again.readout == trace.readout and not torch.equal(again.score, trace.score)
+    assert torch.equal(again.readout, trace.readout) and not torch.equal(again.score, trace.score)
 
 
 def test_tokens_of_a_picture_cannot_be_hidden():
@@ -627,7 +627,8 @@ def test_without_a_mask_trailing_padding_is_what_the_stock_model_takes_for_it(id
         wanted = stock("gpt2-classifier")(input_ids=torch.tensor(ids), use_cache=False).logits[0]
     trace = tiny("gpt2-classifier", torch.float32).trace({"input_ids": ids}, 0)
     assert torch.equal(trace.logits, wanted)
-    assert not trace.real[trace.readout + 1:].any() and trace.real[:trace.readout].all()
+    last, = trace.read_at
+    assert not trace.real[last + 1:].any() and trace.real[:last].all()
 
 
 def test_a_blank_at_the_end_does_not_move_the_readout():
@@ -635,7 +636,7 @@ def test_a_blank_at_the_end_does_not_move_the_readout():
     trace = tiny("gpt2-classifier").trace(example("gpt2-classifier"), 0)
     last = torch.arange(12)[None] == 11
     blanked = trace.again(inputs=trace.fill(last, "pad"))
-    assert blanked.readout == 11 and blanked.real.all() and blanked.score != trace.score
+    assert blanked.read_at == [11] and blanked.real.all() and blanked.score != trace.score
     assert blanked.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [11]
     torch.testing.assert_close(trace.rescore(trace.fill(last, "pad"))[0], blanked.score, **tight)
 
@@ -645,7 +646,7 @@ def test_word_embeddings_and_edits_are_read_at_the_last_real_token(left):
     """Neither has ids that say where padding is; the traced text does."""
     batch = {name: tensor[1:2] for name, tensor in texts([9, 5], left).items()}
     trace = tiny("gpt2-classifier").trace(batch, 0)
-    assert trace.readout == (8 if left else 4)
+    assert trace.read_at == [8 if left else 4]
     same_traces(trace.again(inputs=trace.embed()), trace)
     for one in trace.again_many(entry=lambda hidden: hidden.expand(3, -1, -1)):
         same_traces(one, trace)

@@ -26,14 +26,20 @@ def products(maps: Tensor) -> Tensor:
     return torch.stack(flows)
 
 
-def flow(maps: Tensor, source: int) -> Tensor:
-    """The most that can flow from token `source` above the last layer to each input token, maps as pipes. [token], sums to 1"""
+def flow(maps: Tensor, readout: Tensor) -> Tensor:
+    """The most that can flow from the readout to each input token, maps as pipes [token], made to sum to 1.
+
+    readout [token]: the widths of the pipes from one more token above the last layer to those that the score is read from.
+    """
     from scipy.sparse import csr_matrix  # here, since it takes a while and only flows need it
     from scipy.sparse.csgraph import maximum_flow
 
+    top = torch.zeros_like(maps[:1])
+    top[0, 0] = readout
+    maps = torch.cat([maps, top])
     layers, n, _ = maps.shape
     pipes = (maps.flip(0).detach().cpu().double().numpy() * WHOLE).round().astype(np.int32)        # level 0 is the top
     level, query, key = np.nonzero(pipes)
     network = csr_matrix((pipes[level, query, key], (level * n + query, (level + 1) * n + key)), shape=((layers + 1) * n,) * 2)
-    values = [maximum_flow(network, source, layers * n + i, method="dinic").flow_value for i in range(n)]
+    values = [maximum_flow(network, 0, layers * n + i, method="dinic").flow_value for i in range(n)]
     return rows_to_one(torch.tensor(values, dtype=torch.float64)).to(maps)

@@ -36,7 +36,7 @@ def alti_maps(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal["a
 
 
 def alti_layers(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal["attention", "block"] = "attention") -> Tensor:
-    return products(alti_maps(trace, order, state))[:, trace.readout]
+    return trace.read(products(alti_maps(trace, order, state)))
 
 
 @method("ALTI", family="Decomposition", paper="Ferrando et al. 2022", url="https://arxiv.org/abs/2203.04212", signed=False,

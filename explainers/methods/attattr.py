@@ -11,22 +11,24 @@ from ._path import rows
 from .registry import method
 
 Start = Literal["zero", "position"]
+Endpoint = Literal["start", "end"]
 
 
-def attattr_all(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True) -> Tensor:
+def attattr_all(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True, endpoint: Endpoint = "start") -> Tensor:
     """(A − A') ⊙ mean over the path of ∂p/∂A, one layer at a time [layers head query key] (Hao et al.)."""
     if steps < 1:
         raise Refusal("AttAttr needs at least one step.")
-    return trace.once(("attattr", steps, baseline, probability), lambda: walked(trace, steps, baseline, probability))
+    return trace.once(("attattr", steps, baseline, probability, endpoint),
+                      lambda: walked(trace, steps, baseline, probability, endpoint))
 
 
-def walked(trace: Trace, steps: int, baseline: Start, probability: bool) -> Tensor:
+def walked(trace: Trace, steps: int, baseline: Start, probability: bool, endpoint: Endpoint) -> Tensor:
     target = trace.target.probability() if probability else trace.target
     full, start = trace.attention, torch.zeros_like(trace.attention)
     if baseline == "position":
         nothing = trace.embed()
         start = trace.again(inputs=nothing | {"inputs_embeds": torch.zeros_like(nothing["inputs_embeds"])}, record=("attention",)).attention
-    alphas = torch.arange(steps).to(full) / steps                   # the authors' sum leaves out the end of the path
+    alphas = (torch.arange(steps).to(full) + (endpoint == "end")) / steps
     found = []
     for l in range(len(full)):
         slope = torch.zeros_like(full[l])
@@ -39,21 +41,21 @@ def walked(trace: Trace, steps: int, baseline: Start, probability: bool) -> Tens
     return torch.stack(found)
 
 
-def attattr_layers(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True) -> Tensor:
+def attattr_layers(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True, endpoint: Endpoint = "start") -> Tensor:
     """What was attributed to attention paid to each token, by layer [layers token]."""
-    return attattr_all(trace, steps, baseline, probability)[:, :, trace.real].sum((1, 2))
+    return attattr_all(trace, steps, baseline, probability, endpoint)[:, :, trace.real].sum((1, 2))
 
 
-def attattr_maps(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True) -> Tensor:
-    return attattr_all(trace, steps, baseline, probability).sum(1)
+def attattr_maps(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True, endpoint: Endpoint = "start") -> Tensor:
+    return attattr_all(trace, steps, baseline, probability, endpoint).sum(1)
 
 
-def attattr_heads(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True) -> Tensor:
-    return attattr_all(trace, steps, baseline, probability)[:, :, trace.real].sum(2)
+def attattr_heads(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True, endpoint: Endpoint = "start") -> Tensor:
+    return attattr_all(trace, steps, baseline, probability, endpoint)[:, :, trace.real].sum(2)
 
 
-def attattr_totals(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True) -> dict[str, Tensor]:
-    return {"Sum": attattr_layers(trace, steps, baseline, probability).sum(0)}
+def attattr_totals(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True, endpoint: Endpoint = "start") -> dict[str, Tensor]:
+    return {"Sum": attattr_layers(trace, steps, baseline, probability, endpoint).sum(0)}
 
 
 @method("AttAttr", family="Attention gradients", paper="Hao et al. 2021", url="https://arxiv.org/abs/2004.11207", signed=True,
@@ -62,11 +64,11 @@ def attattr_totals(trace: Trace, steps: int = 20, baseline: Start = "zero", prob
         heads=attattr_heads,
         totals=attattr_totals,
         too_long="a whole forward and backward pass for every step in every layer, with {n} × {n} weights a head")
-def attattr(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True) -> Tensor:
+def attattr(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True, endpoint: Endpoint = "start") -> Tensor:
     """Which attention the class was built on: slopes collected while each layer's attention grows from nothing to what it is.
 
-    Formula: Attr_l = (A_l − A'_l) ⊙ 1/m · sum over k < m of ∂p(A' + k/m (A − A'))/∂A_l (Hao et al., as their code sums it; the
-    paper has k = 1 … m); score_i = sum over layers, heads and queries of what was paid to token i.
+    Formula: Attr_l = (A_l − A'_l) ⊙ 1/m · sum over k < m of ∂p(A' + k/m (A − A'))/∂A_l (Hao et al., as their code sums it);
+    score_i = sum over layers, heads and queries of what was paid to token i.
 
     Sign: plus is attention that raised the probability of the target, minus attention that lowered it.
 
@@ -74,6 +76,7 @@ def attattr(trace: Trace, steps: int = 20, baseline: Start = "zero", probability
     draws trees of attention; the score of a token is this page's sum.
 
     Options: steps (the paper's 20; the authors' code 64), baseline (zero; position: the attention that positions alone
-    would pay), probability (no: explain the logit instead).
+    would pay), probability (no: explain the logit instead), endpoint (start: k = 0 … m − 1, the authors' code; end:
+    k = 1 … m, the paper).
     """
-    return attattr_layers(trace, steps, baseline, probability).sum(0)
+    return attattr_layers(trace, steps, baseline, probability, endpoint).sum(0)

@@ -10,7 +10,7 @@ from .registry import method, within
 
 
 @method("Grads", family="Attention gradients", paper="Qiang et al. 2022", url="https://openreview.net/forum?id=cA8Zor8wFr5", signed=True,
-        class_specific=True, passes="1F 1B", heads=lambda trace: trace.grad.attention[:, :, trace.readout], at_readout=True)
+        class_specific=True, passes="1F 1B", heads=lambda trace: trace.read(trace.grad.attention), at_readout=True)
 def grads(trace: Trace, layer: int = -1) -> Tensor:
     """How the score would change if the readout token attended a little more to each token.
 
@@ -22,7 +22,7 @@ def grads(trace: Trace, layer: int = -1) -> Tensor:
 
     Options: layer (the last by default).
     """
-    return trace.grad.attention[within(layer, len(trace.attention), "layer")].mean(0)[trace.readout]
+    return trace.read(trace.grad.attention[within(layer, len(trace.attention), "layer")].mean(0))
 
 
 @method("AttGrads (Grad-SAM)", family="Attention gradients", paper="Barkan et al. 2021", url="https://arxiv.org/abs/2204.11073",
@@ -59,7 +59,7 @@ def attn_gradcam(trace: Trace) -> Tensor:
     """
     real = trace.real
     weight = trace.grad.attention[-1][:, real][:, :, real].mean((1, 2), keepdim=True)     # [head 1 1]
-    return (weight * trace.attention[-1]).mean(0).clamp(min=0)[trace.readout]
+    return trace.read((weight * trace.attention[-1]).mean(0).clamp(min=0))
 
 
 def gae_layers(trace: Trace, start: int = 0) -> Tensor:
@@ -68,7 +68,7 @@ def gae_layers(trace: Trace, start: int = 0) -> Tensor:
     rows = []
     for attention, gradient in zip(trace.attention[first:], trace.grad.attention[first:]):
         flow = flow + (attention * gradient).clamp(min=0).mean(0) @ flow
-        rows.append(flow[trace.readout])
+        rows.append(trace.read(flow))
     return torch.stack(rows)
 
 

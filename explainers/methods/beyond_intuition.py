@@ -58,4 +58,4 @@ def beyond_intuition(trace: Trace, variant: Literal["head", "token"] = "head", s
     for l in range(within(start, layers, "layer") % layers, layers):
         flow = flow + perceived(trace, l, variant) @ flow
     gate = trace.once(("feedback", steps, endpoint), lambda: feedback(trace, steps, endpoint))
-    return gate[trace.readout] * flow[trace.readout]
+    return trace.read(gate * flow)

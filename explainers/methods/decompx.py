@@ -123,7 +123,7 @@ def decompx(trace: Trace, bias: Bias = "absdot", activation: Straight = "ratio",
     needs_post_norm(trace.layers, "DecompX")
     if trace.head is None:
         raise Refusal("DecompX follows vectors into the classifier, and this model's head is not one of linear layers on a token.")
-    columns = trace.target.columns(trace.readout)
+    columns = trace.target.columns(trace.read_at[0])       # a class is read at one token, an answer names its places
     places = sorted({position for position, _, _ in columns})
     *_, vectors = follow(trace, bias, activation, ffn, last=places)
     whole = trace.hidden[-1][places]

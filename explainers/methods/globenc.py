@@ -75,10 +75,10 @@ def globenc_layers(trace: Trace, variant: Variant = "N-Enc", through: Literal["r
     """The readout token's row after each layer, each layer divided by one number so that many layers do not overflow."""
     maps = globenc_maps(trace, variant)
     if through == "none":
-        return maps[:, trace.readout]
+        return trace.read(maps)
     if through == "maxflow":
         return torch.stack([flow(maps[:l + 1] / widest(maps, trace).max(), trace.readout) for l in range(len(maps))])
-    return products(maps / widest(maps, trace)[:, None, None])[:, trace.readout]
+    return trace.read(products(maps / widest(maps, trace)[:, None, None]))
 
 
 def widest(maps: Tensor, trace: Trace) -> Tensor:

@@ -30,12 +30,12 @@ def norm_maps(trace: Trace, stage: Stage = "N") -> Tensor:
 
 def norm_layers(trace: Trace, stage: Stage = "N", rollout: bool = False) -> Tensor:
     maps = norm_maps(trace, stage)
-    return (products(maps) if rollout else maps)[:, trace.readout]
+    return trace.read(products(maps) if rollout else maps)
 
 
 def norm_heads(trace: Trace) -> Tensor:
     """‖A_h[readout, k] f_h(x_k)‖ [layers head key]: the heads by themselves; as vectors they may cancel."""
-    return torch.stack([parts(trace, l).norm(dim=-1) for l in range(len(trace.layers))]) * trace.attention[:, :, trace.readout]
+    return torch.stack([parts(trace, l).norm(dim=-1) for l in range(len(trace.layers))]) * trace.read(trace.attention)
 
 
 @torch.no_grad()

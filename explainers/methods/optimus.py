@@ -13,11 +13,11 @@ from ._chain import products
 from .registry import method
 
 Matrix = Literal["A", "A*"]
-VIEWS = {                                   # of a map [query key], for the readout token r
-    "From": lambda m, r: m[r],
-    "To": lambda m, r: m[:, r],
-    "MeanColumns": lambda m, r: m.mean(0),
-    "MaxColumns": lambda m, r: m.amax(0),
+VIEWS = {                                   # of a map [query key]: what the readout token looks at, who looks at it, what all look at
+    "From": lambda trace, m: trace.read(m),
+    "To": lambda trace, m: trace.read(m.mT),
+    "MeanColumns": lambda trace, m: m[trace.real].mean(0),
+    "MaxColumns": lambda trace, m: m[trace.real].amax(0),
 }
 
 
@@ -91,8 +91,7 @@ def searched(trace: Trace, matrix: Matrix) -> list[Choice]:
         for head, maps in heads.items():
             map_ = maps.mean(0) if layer == "Mean" else products(maps)[-1] if layer == "Multi" else maps[int(layer)]
             for view, read in VIEWS.items():
-                rows = map_ if view in ("From", "To") else map_[trace.real]
-                scores = scaled(read(rows, trace.readout), words, matrix)
+                scores = scaled(read(trace, map_), words, matrix)
                 choices.append(Choice(layer, head, view, scores, ranked_truthfulness(scores[words], lost[words])))
     return choices
 

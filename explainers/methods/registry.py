@@ -65,7 +65,7 @@ class Method:
     cost            forward (F) and backward (B) passes of one explanation, n = number of tokens, options in braces
     single_pass     needs nothing but the trace: comparisons share it
     most_tokens     refused above this many tokens, because time or memory would run away; too_long says by what, n = tokens
-    at_readout      its map is the readout token's row: of a score read from several tokens it shows the first
+    at_readout      its map is the readout token's row (`Trace.read`): of a score read from several tokens, the mean of theirs
     invariant       a law its numbers obey, tested on every model: completeness, rows sum to one, layers sum to the map
     """
 

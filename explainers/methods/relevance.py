@@ -20,7 +20,7 @@ def relevance(trace: Trace, rules: Rules = "ours") -> Trace:
 
 @method("Partial LRP", family="Relevance propagation", paper="Voita et al. 2019", url="https://arxiv.org/abs/1905.09418", signed=False,
         class_specific=True, passes="2F 2B",
-        heads=lambda trace, rules="ours": relevance(trace, rules).attention.clamp(min=0)[:, :, trace.readout], at_readout=True)
+        heads=lambda trace, rules="ours": trace.read(relevance(trace, rules).attention.clamp(min=0)), at_readout=True)
 def partial_lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     """The relevance that reaches the last layer's attention, and goes no further back.
 
@@ -34,7 +34,7 @@ def partial_lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     Options: rules (ours: Chefer et al.'s, which conserve relevance; original: the older ones their baseline ran with,
     which do not).
     """
-    return relevance(trace, rules).attention[-1].clamp(min=0).mean(0)[trace.readout]
+    return trace.read(relevance(trace, rules).attention[-1].clamp(min=0).mean(0))
 
 
 def transatt_maps(trace: Trace, start: int = 0, row_normalise: bool | None = None, rules: Rules = "ours") -> Tensor:
@@ -48,10 +48,11 @@ def transatt_maps(trace: Trace, start: int = 0, row_normalise: bool | None = Non
 
 def transatt_layers(trace: Trace, start: int = 0, row_normalise: bool | None = None, cls: Literal["keep", "zero", "min"] = "keep",
                     rules: Rules = "ours") -> Tensor:
-    rows = products(transatt_maps(trace, start, row_normalise, rules))[:, trace.readout].clone()
-    if cls != "keep":
-        rows[:, trace.readout] = 0 if cls == "zero" else rows.amin(-1)
-    return rows
+    flows = products(transatt_maps(trace, start, row_normalise, rules))
+    if cls != "keep":                   # the token that is read itself: of several, each in its own row
+        own = torch.eye(flows.shape[-1], dtype=torch.bool, device=flows.device)
+        flows = flows.masked_fill(own, 0) if cls == "zero" else torch.where(own, flows.amin(-1, keepdim=True), flows)
+    return trace.read(flows)
 
 
 @method("TransAtt", family="Relevance propagation", paper="Chefer et al. 2021 (CVPR)", url="https://arxiv.org/abs/2012.09838", signed=False,

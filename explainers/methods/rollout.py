@@ -18,7 +18,7 @@ def rollout_layers(trace: Trace, residual: bool = True, heads: Heads = "mean", d
     fused = {"mean": trace.attention.mean(1), "min": trace.attention.amin(1), "max": trace.attention.amax(1)}[heads]
     maps = without_weakest(fused, discard)[within(start, len(fused), "layer"):]
     # min, max and discarding leave rows that do not sum to 1; with_residual mends them, alone they stay as they are
-    return products(with_residual(maps) if residual else maps)[:, trace.readout]
+    return trace.read(products(with_residual(maps) if residual else maps))
 
 
 def without_weakest(maps: Tensor, share: float) -> Tensor:

@@ -38,7 +38,7 @@ def unit(vectors: Tensor) -> Tensor:
 
 def value_zeroing_layers(trace: Trace, rollout: bool = True) -> Tensor:
     maps = value_zeroing_maps(trace)
-    return (products(maps) if rollout else maps)[:, trace.readout]
+    return trace.read(products(maps) if rollout else maps)
 
 
 @method("Value Zeroing", family="Decomposition", paper="Mohebbi et al. 2023", url="https://arxiv.org/abs/2301.12971", signed=False,
