@@ -1,13 +1,16 @@
-"""From what a person gives to what a network takes, and back: tensors, and a label and a place in the text for each token."""
+"""From what a person gives to what a network takes, and back: tensors, and for each token a label and a place in the text or picture."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from .errors import Refusal
 from .heatmap import tight
+from .pictures import opened
 
 #: Words that tokenizers cut at the apostrophe although readers do not: didn't, l'homme.
 APOSTROPHE = re.compile(r"(?<!\w)\w++(?:['’]\w++)+")     # possessive: a megabyte without a space stays linear
@@ -23,8 +26,8 @@ class Encoded:
     """One input, ready to run.
 
     tensors   what the network takes, batch axis of one
-    labels    [token] as the tokenizer writes them: [CLS], un, ##believable
-    special   [token] bool: tokens that stand for no text
+    labels    [token] as the tokenizer writes them: [CLS], un, ##believable; of a patch its place: row 1, column 3
+    special   [token] bool: tokens that stand for no text and no patch
     text      what was given; the halves of a pair are joined by a line break
     spans     [token] first and last+1 character in `text`, None for specials
     words     [token] the number of the word the token belongs to, None for specials
@@ -33,6 +36,10 @@ class Encoded:
     starts    the first character of each half in `text`
     left_out  tokens past the model's limit, not seen by it; lost says how many in each half
     unread    the characters at the end that were left out
+    grid      (rows, columns) of a picture's patches, which are the last tokens; None for text
+    picture   the part of a picture that the model sees, in RGB, tiled evenly by the grid
+    remarks   what else a reader must know
+    matched   what a dual encoder matches it with: the texts of a picture, or "the picture" of a text
     """
 
     tensors: dict[str, Tensor]
@@ -47,21 +54,32 @@ class Encoded:
     left_out: int = 0
     lost: tuple[int, ...] = ()
     unread: str = ""
+    grid: tuple[int, int] | None = None
+    picture: Image.Image | None = None
+    matched: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
         """What a reader must know of this input: how much of it the model does not see, and where."""
         if not self.left_out:
-            return []
+            return list(self.remarks)
         missing = [f"{count:,} of the {half}" for half, count in zip(self.halves, self.lost) if count]
         where = "were left out." if not self.halves else f"were left out: {' and '.join(missing)}."
-        return [f"The model reads {len(self.labels)} tokens; {self.left_out:,} more {where}"]
+        return [f"The model reads {len(self.labels)} tokens; {self.left_out:,} more {where}", *self.remarks]
 
 
 def encode(model, given) -> Encoded:
-    """Text, a pair of texts, or ready tensors for `model`. Raises `Refusal` for what holds nothing to explain."""
+    """What `model` takes: text, a pair of texts, a picture, (picture, texts) of a dual encoder, or ready tensors.
+
+    Raises `Refusal` for what holds nothing to explain.
+    """
     if hasattr(given, "keys"):
         return from_tensors(model, {name: torch.as_tensor(tensor) for name, tensor in given.items()})
+    if model.matches:
+        return from_both(model, given)
+    if model.anatomy.sees == "image":
+        return from_picture(model, given)
     if isinstance(given, str) and model.task == "answer":
         raise Refusal("This model looks for the answer to a question in a context: give both, as (question, context).")
     if isinstance(given, str):
@@ -71,16 +89,114 @@ def encode(model, given) -> Encoded:
     raise Refusal(f"Give a text, a pair of texts, or a dict of tensors; got {type(given).__name__}.")
 
 
+# ------------------------------------------------------------------------------------------------------- pictures
+
+MOST_TEXTS = 1000       # that one picture is matched with
+SLIM = 8                # sides in this ratio or more are cut before they are resized, or the resized picture would be huge
+
+
+def from_picture(model, given) -> Encoded:
+    if model.processor is None:
+        raise Refusal("This model came without an image processor: pass one to load(...), or give pixel_values.")
+    picture = opened(given)
+    box = seen_box(model.processor, picture.size)
+    if max(picture.size) >= SLIM * min(picture.size):
+        picture = picture.crop(box)
+        box = (0, 0, *picture.size)
+    pixels = model.processor(images=picture, return_tensors="pt")["pixel_values"].to(model.net.device, model.net.dtype)
+    view = picture.crop(box)
+    view.thumbnail((VIEW, VIEW))
+    return from_pixels(model, pixels, view)
+
+
+VIEW = 1024             # pixels of the longer side of what views get
+
+
+def seen_box(processor, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The part of a picture (left, top, right, bottom) that is left after the processor has resized and cut it."""
+    width, height = size
+    crop = processor.crop_size if processor.do_center_crop else None
+    if not crop or not processor.do_resize:
+        return 0, 0, width, height
+    if processor.size.shortest_edge:
+        scale_x = scale_y = processor.size.shortest_edge / min(size)
+    else:
+        scale_x, scale_y = processor.size.width / width, processor.size.height / height
+    w, h = min(width, crop.width / scale_x), min(height, crop.height / scale_y)
+    left, top = (width - w) / 2, (height - h) / 2
+    return round(left), round(top), max(round(left) + 1, round(left + w)), max(round(top) + 1, round(top + h))
+
+
+def from_pixels(model, pixels: Tensor, picture: Image.Image | None = None) -> Encoded:
+    """pixel_values [1 channel height width] as an input; without a `picture` the pixels themselves are the picture."""
+    rows, columns = grid = model.grid(pixels)
+    if not rows * columns:
+        raise Refusal(f"A picture of {pixels.shape[-2]} × {pixels.shape[-1]} pixels has not one whole patch for this model.")
+    before = model.prefix
+    labels = [*before, *(f"row {row + 1}, column {column + 1}" for row in range(rows) for column in range(columns))]
+    special = torch.arange(len(labels)) < len(before)
+    return Encoded({"pixel_values": pixels}, labels, special, grid=grid, picture=picture or as_picture(model.rgb(pixels[0])))
+
+
+def as_picture(rgb: Tensor) -> Image.Image:
+    """[3 height width] of 0 to 1."""
+    return Image.fromarray(np.uint8((255 * rgb).round().cpu().permute(1, 2, 0)))
+
+
+def from_both(model, given) -> Encoded:
+    """A picture and texts, as the traced side of a dual encoder sees them: its own input, and the features of the other side."""
+    if not (isinstance(given, tuple | list) and len(given) == 2):
+        raise Refusal("This model matches a picture with texts: give both, as (picture, texts).")
+    picture, texts = given
+    texts = [texts] if isinstance(texts, str) else list(texts) if isinstance(texts, tuple | list) else []
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise Refusal("Give at least one text to match the picture with, as (picture, text) or (picture, [text, text]).")
+    if len(texts) > MOST_TEXTS:
+        raise Refusal(f"A picture can be matched with at most {MOST_TEXTS:,} texts; got {len(texts):,}.")
+    if model.anatomy.sees == "text" and len(texts) > 1:
+        raise Refusal("The side of the text explains one text at a time: give (picture, text).")
+    seen = from_picture(model.side("vision"), picture)
+    read = [from_text(model.side("text"), (text,)) for text in texts]
+    if model.anatomy.sees == "text":
+        return replace(read[0], tensors=read[0].tensors | {"matched": model.side("vision").features(seen.tensors)[None]}, matched=("the picture",))
+    notes = tuple(note for one in read for note in one.notes)
+    features = torch.cat([model.side("text").features(one.tensors) for one in read])
+    return replace(seen, tensors=seen.tensors | {"matched": features[None]}, matched=tuple(texts), remarks=notes)
+
+
+# -------------------------------------------------------------------------------------------------------- tensors
+
 def from_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     tensors = {name: tensor.to(model.net.device) for name, tensor in tensors.items()}
-    if model.anatomy.sees != "text":
-        if "pixel_values" not in tensors or tensors["pixel_values"].ndim != 4:
-            raise Refusal("Tensors for an image model need pixel_values of shape (1, channels, height, width).")
-        patches = tokens_of_image(model, tensors["pixel_values"])
-        return Encoded(tensors, [str(i) for i in range(patches)], torch.arange(patches) == 0)
+    if model.matches and "matched" not in tensors:
+        return from_both_tensors(model, tensors)
+    return from_pixel_values(model, tensors) if model.anatomy.sees == "image" else from_ids(model, tensors)
+
+
+def from_both_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
+    """pixel_values of one picture with input_ids of several texts; of the text side, of several pictures with one text."""
+    if not {"pixel_values", "input_ids"} <= set(tensors):
+        raise Refusal("This model matches pictures with texts: its tensors are pixel_values and input_ids.")
+    pictures = {"pixel_values": tensors["pixel_values"]}
+    texts = {name: tensor for name, tensor in tensors.items() if name != "pixel_values"}
+    own, other, side = (pictures, texts, "text") if model.anatomy.sees == "image" else (texts, pictures, "vision")
+    matched = model.side(side).features(other)
+    names = tuple(f"{'text' if side == 'text' else 'picture'} {i}" for i in range(len(matched)))
+    return replace(from_tensors(model, own | {"matched": matched[None]}), matched=names)
+
+
+def from_pixel_values(model, tensors: dict[str, Tensor]) -> Encoded:
+    pixels = tensors.get("pixel_values")
+    if pixels is None or pixels.ndim != 4 or len(pixels) != 1:
+        raise Refusal("Tensors for an image model need pixel_values of shape (1, channels, height, width).")
+    coded = from_pixels(model, pixels.to(model.net.dtype))
+    return replace(coded, tensors=tensors | coded.tensors)
+
+
+def from_ids(model, tensors: dict[str, Tensor]) -> Encoded:
     if "input_ids" not in tensors or tensors["input_ids"].ndim != 2 or 0 in tensors["input_ids"].shape:
         raise Refusal("Tensors for a text model need input_ids of shape (1, tokens).")
-    if len(tensors["input_ids"]) > 1 and "pixel_values" not in tensors:
+    if len(tensors["input_ids"]) > 1:
         raise Refusal(f"Give one example at a time, or a list of them to trace_many; these tensors hold {len(tensors['input_ids'])}.")
     ids = tensors["input_ids"][0].tolist()
     vocabulary = model.tower.config.vocab_size
@@ -98,10 +214,7 @@ def from_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     return Encoded(tensors, labels, special, segments=segments, halves=("question", "context") if segments else ())
 
 
-def tokens_of_image(model, pixels: Tensor) -> int:
-    side = model.tower.config.patch_size
-    return 1 + (pixels.shape[-2] // side) * (pixels.shape[-1] // side)
-
+# ----------------------------------------------------------------------------------------------------------- text
 
 def names_of(model, halves: int) -> tuple[str, ...]:
     if halves == 1:

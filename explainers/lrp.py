@@ -144,7 +144,7 @@ def add_plain(y, a, b):
 
 def scale(y, a, b):
     """A constant factor, or a gate: all relevance stays with the signal, the first factor that has any."""
-    return identity(y, a if wants(a) else b)
+    return identity(y, a if carries(a) else b)
 
 
 def stop(y, *_, **__):

@@ -8,7 +8,8 @@ import inspect
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from contextlib import nullcontext
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache, reduce
 from pathlib import Path
 
@@ -27,14 +28,16 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.clip.modeling_clip import CLIPOutput
 from transformers.pytorch_utils import Conv1D
 
 from . import targets
 from .errors import ModelUnavailable, Refusal
 from .inputs import Encoded, encode
+from .pictures import blurred
 from .trace import Affine, Layer, Tape, Trace, trace, wire
 
 
@@ -52,16 +55,26 @@ class Anatomy:
     ffn: tuple[str, ...] = ()       # from a block: the two linear maps of the feed-forward sublayer and the function between; () if gated
     w_v: str = ""                   # from a block: the values' projection; "" if queries, keys and values share one
     head: tuple[str, ...] = ()      # from the model: the steps from a token's last hidden state to the logits; tanh, relu and gelu by name
-    readout: str = "first"          # the token the score is read from: first, last (real), or end of text
+    readout: str = "first"          # what the score is read from: see READOUTS
+    prefix: tuple[str, ...] = ()    # of pictures: the tokens before the patches
     sees: str = "text"              # text or image
     lost_positions: int = 0         # rows of the position table that no token can have
 
+
+#: What a score can be read from: the first token, the last real one, the very last, CLIP's end of text, the mean of a text's real tokens or
+#: of a picture's patches, [CLS] beside that mean, the first two tokens ([CLS] and DeiT's distillation token), or what one more attention gathers.
+READOUTS = ("first", "last", "very last", "end of text", "mean", "first and mean", "first two", "pooling attention")
 
 BLOCKS_OF_BERT = {
     "blocks": "encoder.layer", "attention": "attention", "w_v": "attention.self.value", "w_o": "attention.output.dense",
     "norm1": "attention.output.LayerNorm", "norm2": "output.LayerNorm", "norm_first": False,
     "ffn": ("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense"),
 }
+BLOCKS_OF_VIT = {
+    "blocks": "layers", "attention": "attention", "w_v": "attention.v_proj", "w_o": "attention.o_proj", "norm1": "layernorm_before",
+    "norm2": "layernorm_after", "norm_first": True, "ffn": ("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), "sees": "image", "prefix": ("[CLS]",),
+}
+BLOCKS_OF_DINO = BLOCKS_OF_VIT | {"blocks": "encoder.layer", "norm1": "norm1", "norm2": "norm2", "readout": "first and mean"}
 BLOCKS_OF_CLIP = {
     "blocks": "encoder.layers", "attention": "self_attn", "w_v": "self_attn.v_proj", "w_o": "self_attn.out_proj", "norm1": "layer_norm1",
     "norm2": "layer_norm2", "norm_first": True, "ffn": ("mlp.fc1", "mlp.activation_fn", "mlp.fc2"),
@@ -84,11 +97,17 @@ ANATOMIES = {
     "gpt2": Anatomy(
         "transformer", "h", attention="attn", w_o="attn.c_proj", norm1="ln_1", norm2="ln_2", norm_first=True,
         ffn=("mlp.c_fc", "mlp.act", "mlp.c_proj"), readout="last"),
-    "vit": Anatomy(
-        "vit", "layers", attention="attention", w_v="attention.v_proj", w_o="attention.o_proj", norm1="layernorm_before", norm2="layernorm_after",
-        norm_first=True, ffn=("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), sees="image"),
-    "clip.vision": Anatomy("vision_model", **BLOCKS_OF_CLIP, sees="image"),
-    "clip.text": Anatomy("text_model", **BLOCKS_OF_CLIP, readout="end of text"),
+    "vit": Anatomy("vit", **BLOCKS_OF_VIT, head=("vit.layernorm", "classifier")),
+    "deit": Anatomy("deit", **BLOCKS_OF_VIT | {"prefix": ("[CLS]", "[DIST]")}, head=("deit.layernorm", "classifier")),
+    "beit": Anatomy("beit", **BLOCKS_OF_VIT, readout="mean", head=("beit.pooler.layernorm", "classifier")),
+    "dinov2": Anatomy("dinov2", **BLOCKS_OF_DINO, head=("dinov2.layernorm", "twice", "classifier")),
+    "dinov2_with_registers": Anatomy("dinov2_with_registers", **BLOCKS_OF_DINO, head=("dinov2_with_registers.layernorm", "twice", "classifier")),
+    "clip.vision": Anatomy(
+        "vision_model", **BLOCKS_OF_CLIP, sees="image", prefix=("[CLS]",), head=("vision_model.post_layernorm", "visual_projection")),
+    "clip.text": Anatomy("text_model", **BLOCKS_OF_CLIP, readout="end of text", head=("text_model.final_layer_norm", "text_projection")),
+    "siglip.vision": Anatomy(
+        "vision_model", **BLOCKS_OF_CLIP, sees="image", readout="pooling attention", head=("vision_model.post_layernorm", "alone", "vision_model.head")),
+    "siglip.text": Anatomy("text_model", **BLOCKS_OF_CLIP, readout="very last", head=("text_model.final_layer_norm", "text_model.head")),
 }
 
 #: Why some well-known architectures have no row.
@@ -98,11 +117,23 @@ REASONS = dict.fromkeys(("deberta", "deberta-v2"), "DeBERTa computes attention f
 MOST_TOKENS = 1024
 
 PAIRED = ("paraphrase", "inference")        # of the bundled models, those that compare two texts
-BUNDLED = ("sentiment", "paraphrase", "inference", "question-answering")
+PICTURED = ("vit", "image-text")            # and those that see pictures
+BUNDLED = ("sentiment", "paraphrase", "inference", "question-answering", *PICTURED)
 
+
+#: What can stand for nothing, by what a model sees.
+BLANKS = {"text": ("mask", "pad", "unk"), "image": ("mean", "black", "white", "blur")}
 
 #: Steps of a head that are functions in the model's code, not modules.
-FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "gelu": nn.functional.gelu}
+FUNCTIONS = {
+    "tanh": torch.tanh, "relu": torch.relu, "gelu": nn.functional.gelu,
+    "twice": lambda pooled: torch.cat([pooled, pooled], -1),        # [CLS] and the mean of the patches, side by side
+    "alone": lambda pooled: pooled[:, None],                        # a sequence of one token
+}
+
+#: The towers of a model that puts any two together, and how its own parts continue theirs.
+DUAL = "vision-text-dual-encoder"
+SIDES = {"vision": ("vision_model", "visual_projection"), "text": ("text_model", "text_projection")}
 
 
 def part(module: nn.Module, path: str) -> nn.Module:
@@ -125,14 +156,19 @@ def register(model_type: str, anatomy: Anatomy) -> None:
     if not isinstance(anatomy, Anatomy):
         raise Refusal(f"An architecture is described by an Anatomy; got {type(anatomy).__name__}.")
     for field in fields(Anatomy):
-        value, wanted = getattr(anatomy, field.name), {"ffn": tuple, "head": tuple}.get(field.name, field.type)
+        value, wanted = getattr(anatomy, field.name), dict.fromkeys(("ffn", "head", "prefix"), tuple).get(field.name, field.type)
         if type(value) is not wanted or (wanted is tuple and not all(isinstance(name, str) for name in value)):
             raise Refusal(f"{field.name} of an Anatomy is {'a tuple of names' if wanted is tuple else f'of type {wanted.__name__}'}; got {value!r}.")
-    if anatomy.readout not in ("first", "last", "end of text") or anatomy.sees not in ("text", "image") or len(anatomy.ffn) not in (0, 3):
-        raise Refusal("The readout of an Anatomy is 'first', 'last' or 'end of text', it sees 'text' or 'image', and ffn names three parts or none.")
+    if anatomy.readout not in READOUTS or anatomy.sees not in ("text", "image") or len(anatomy.ffn) not in (0, 3):
+        raise Refusal(f"The readout of an Anatomy is one of {', '.join(map(repr, READOUTS))}, it sees 'text' or 'image', and ffn names three parts or none.")
     if ANATOMIES.get(model_type, anatomy) != anatomy:
         raise Refusal(f"There is an architecture {model_type!r} already; register yours under the model_type of its own config.")
     ANATOMIES[model_type] = anatomy
+
+
+def both(size) -> tuple[int, int]:
+    """(height, width) of a setting that is one number for a square."""
+    return (size, size) if isinstance(size, int) else tuple(size)
 
 
 def affine(module: nn.Module) -> Affine:
@@ -218,18 +254,78 @@ class Model:
         return inputs if isinstance(inputs, Encoded) else encode(self, inputs)
 
     def classes(self, coded: Encoded) -> dict[int, str]:
-        """What a target may name: the labels, or the texts (pictures) that a picture (text) is matched with."""
-        if "pixel_values" in coded.tensors and "input_ids" in coded.tensors:
-            matched, what = ("input_ids", "text") if self.anatomy.sees == "image" else ("pixel_values", "picture")
-            return {i: f"{what} {i}" for i in range(len(coded.tensors[matched]))}
-        return self.labels
+        """What a target may name: the labels, or what a dual encoder matches the input with."""
+        return dict(enumerate(coded.matched)) if self.matches else self.labels
+
+    # ----------------------------------------------------------------------------------------- pictures and texts
+
+    @property
+    def matches(self) -> bool:
+        """Whether it scores how well a picture and a text match: one side of a dual encoder is traced, the other only looked up."""
+        return hasattr(self.net, "get_image_features") and hasattr(self.net, "logit_scale")
+
+    def side(self, which: str) -> "Model":
+        """The same network with its other tower traced: "vision" or "text"."""
+        if not self.matches:
+            raise Refusal(f"{self.name} has one side only; a model that matches pictures with texts has two.")
+        return self if (self.anatomy.sees == "image") == (which == "vision") else replace(self, anatomy=anatomy_of(self.net, which))
+
+    def features(self, inputs: dict[str, Tensor], **tape) -> Tensor:
+        """What a dual encoder makes of pictures or texts, as unit vectors [example dim]. Off the record without a tape."""
+        with nullcontext() if tape else torch.no_grad():
+            take = self.net.get_image_features if self.anatomy.sees == "image" else self.net.get_text_features
+            found = take(**inputs, **self.resized(inputs), **tape).pooler_output
+            return found / found.norm(dim=-1, keepdim=True)
+
+    def match(self, features: Tensor, matched: Tensor) -> Tensor:
+        """[example match] the scaled cosines of unit vectors [example dim] and [1 or example match dim]."""
+        cosines = torch.matmul(features[:, None], matched.mT)[:, 0]
+        bias = getattr(self.net, "logit_bias", None)
+        return cosines * self.net.logit_scale.detach().exp() + (0 if bias is None else bias.detach())
+
+    @cached_property
+    def prefix(self) -> tuple[str, ...]:
+        """Labels of the tokens before a picture's patches."""
+        return (*self.anatomy.prefix, *["[REG]"] * getattr(self.tower.config, "num_register_tokens", 0))
+
+    def grid(self, pixels: Tensor) -> tuple[int, int]:
+        """(rows, columns) of the patches of pixel_values [example channel height width]."""
+        tall, wide = self.patch
+        return pixels.shape[-2] // tall, pixels.shape[-1] // wide
+
+    @property
+    def patch(self) -> tuple[int, int]:
+        """(height, width) of a patch in pixels."""
+        return both(self.tower.config.patch_size)
+
+    def resized(self, inputs: dict[str, Tensor]) -> dict:
+        """What a call needs if the picture has not the size of the training: positions between the learned ones."""
+        if self.anatomy.sees != "image" or "interpolate_pos_encoding" not in inspect.signature(self.tower.forward).parameters:
+            return {}
+        trained = tuple(inputs["pixel_values"].shape[-2:]) == both(self.tower.config.image_size)
+        return {} if trained else {"interpolate_pos_encoding": True}
+
+    def normalised(self, rgb: Tensor) -> Tensor:
+        """[... 3 height width] of 0 to 1 -> pixel_values; `rgb` is the way back."""
+        mean, std = self.mean_and_std(rgb)
+        return (rgb - mean) / std
+
+    def rgb(self, pixels: Tensor) -> Tensor:
+        mean, std = self.mean_and_std(pixels)
+        return (pixels * std + mean).clamp(0, 1)
+
+    def mean_and_std(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each channel [3 1 1], as the processor has them; 0.5 where it has none."""
+        kept = self.processor is not None and self.processor.do_normalize
+        return tuple(torch.tensor(getattr(self.processor, name) if kept else [0.5] * 3).to(like)[:, None, None] for name in ("image_mean", "image_std"))
 
     def answer(self, inputs: dict[str, Tensor], real: Tensor | None = None, **tape) -> targets.Answer:
         """What the network says. real [example token] tells where padding is, if not the attention mask."""
+        if self.matches:
+            table = self.match(self.features({name: tensor for name, tensor in inputs.items() if name != "matched"}, **tape), inputs["matched"])
+            return targets.Answer(CLIPOutput(**{"logits_per_image" if self.anatomy.sees == "image" else "logits_per_text": table}), table)
         without_cache = {"use_cache": False} if hasattr(self.net.config, "use_cache") else {}  # GPT-2 would append to it
-        outputs = (self.pooled if self.pools_by_ids else self.net)(**inputs, **without_cache, **tape)
-        if "logits_per_image" in outputs:
-            return targets.Answer(outputs, outputs.logits_per_image if self.anatomy.sees == "image" else outputs.logits_per_text)
+        outputs = (self.pooled if self.pools_by_ids else self.net)(**inputs, **self.resized(inputs), **without_cache, **tape)
         if "start_logits" in outputs:
             ends = torch.stack([outputs.start_logits, outputs.end_logits], dim=-1)
             padding = ~(self.real(inputs, ends.shape[1]) if real is None else real)
@@ -270,15 +366,27 @@ class Model:
             real = real & said.flip(-1).cummax(-1).values.flip(-1).bool()
         return real
 
-    def readout(self, inputs: dict[str, Tensor], real: Tensor) -> Tensor:
-        """[example token] how much of a class's score is read from each token, adding up to 1."""
-        if self.anatomy.readout == "first":
-            token = torch.zeros(1, dtype=torch.long, device=real.device)
-        elif self.anatomy.readout == "end of text":
+    def readout(self, inputs: dict[str, Tensor], real: Tensor, last: Tensor | None = None) -> Tensor:
+        """[example token] how much of a class's score is read from each token, adding up to 1.
+
+        last [example token dim] left the last block; where one more attention pools it, its weights are the answer.
+        """
+        how, n = self.anatomy.readout, real.shape[-1]
+        if how == "pooling attention":
+            pool, states = self.tower.head, self.tower.post_layernorm(last)
+            return pool.attention(pool.probe.expand(len(states), -1, -1), states, states)[1].detach()[:, 0]
+        if how in ("first", "first two", "mean", "first and mean"):
+            token = torch.arange(n, device=real.device)[None]
+            places = {"first": token == 0, "first two": token < 2, "mean": real & (token >= len(self.prefix))}
+            parts = [places[name].to(self.net.dtype) for name in (("first", "mean") if how == "first and mean" else (how,))]
+            return sum(part / part.sum(-1, keepdim=True) for part in parts) / len(parts)
+        if how == "end of text":
             token = (inputs["input_ids"] == self.tower.config.eos_token_id).int().argmax(-1)
+        elif how == "very last":
+            token = torch.tensor([n - 1], device=real.device)
         else:
-            token = (real * torch.arange(1, real.shape[-1] + 1, device=real.device)).argmax(-1)     # the last that is real
-        return F.one_hot(token, real.shape[-1]).to(self.net.dtype)
+            token = (real * torch.arange(1, n + 1, device=real.device)).argmax(-1)      # the last that is real
+        return F.one_hot(token, n).to(self.net.dtype)
 
     def hide(self, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
         """The inputs with `tokens` [token] (bool) closed to every query."""
@@ -289,12 +397,23 @@ class Model:
 
     def fill(self, inputs: dict[str, Tensor], where: Tensor, fill: str) -> dict[str, Tensor]:
         """`inputs` [1 token] n times over, the tokens `where` [n token] replaced by the blank that `fill` names."""
-        if self.anatomy.sees != "text":
-            raise Refusal("Only tokens of text can be blanked so far.")
+        if fill not in BLANKS[self.anatomy.sees]:
+            raise Refusal(f"What stands for nothing in {'a text' if self.anatomy.sees == 'text' else 'a picture'} is {' or '.join(BLANKS[self.anatomy.sees])}; "
+                          f"got {fill!r}.")
+        if self.anatomy.sees == "image":
+            return inputs | {"pixel_values": self.without_patches(inputs["pixel_values"], where, fill)}
         copies = {name: tensor.expand(len(where), -1) if tensor.shape == inputs["input_ids"].shape else tensor
                   for name, tensor in inputs.items()}
         copies = self.placed(copies, self.real(inputs, where.shape[-1]).expand(len(where), -1))
         return copies | {"input_ids": copies["input_ids"].masked_fill(where, self.blank(fill))}
+
+    def without_patches(self, pixels: Tensor, where: Tensor, fill: str) -> Tensor:
+        """[n channel height width] the picture `pixels` [1 channel height width] with the patches among the tokens `where` [n token] blanked."""
+        (rows, columns), (tall, wide) = self.grid(pixels), self.patch
+        mask = where[:, -rows * columns:].unflatten(1, (rows, columns)).repeat_interleave(tall, 1).repeat_interleave(wide, 2)
+        mask = F.pad(mask, (0, pixels.shape[-1] - columns * wide, 0, pixels.shape[-2] - rows * tall))      # pixels of no patch stay
+        blank = blurred(pixels) if fill == "blur" else self.normalised(torch.full_like(pixels, {"black": 0, "white": 1, "mean": 0}[fill]))
+        return pixels.where(~mask[:, None], torch.zeros_like(pixels) if fill == "mean" else blank)
 
     def placed(self, inputs: dict[str, Tensor], real: Tensor) -> dict[str, Tensor]:
         """`inputs` with every token's position said. RoBERTa reads positions off the ids: a blank must not move the others."""
@@ -312,26 +431,51 @@ class Model:
                     return token
         raise Refusal("This model has no token that stands for nothing (no mask, padding, unknown or end token).")
 
+    @property
+    def embeds(self) -> bool:
+        """Whether it takes word embeddings in place of ids."""
+        return self.anatomy.sees == "text" and not self.matches
+
     def embed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """`inputs` with the word embeddings in place of the ids. Positions stay: RoBERTa reads them off the ids."""
-        if self.anatomy.sees != "text" or "input_ids" not in inputs or self.anatomy.readout == "end of text":
-            raise Refusal("Word embeddings can be fed to text models only.")
+        if not self.embeds or "input_ids" not in inputs:
+            raise Refusal("Word embeddings can be fed to text models only, and not to the text side of a dual encoder.")
         with torch.no_grad():
             inputs = self.placed(inputs, self.real(inputs, inputs["input_ids"].shape[-1]))
-            embedded = self.net.get_input_embeddings()(inputs["input_ids"])
+            embedded = self.tower.get_input_embeddings()(inputs["input_ids"])
         return {name: tensor for name, tensor in inputs.items() if name != "input_ids"} | {"inputs_embeds": embedded}
 
     @cached_property
-    def head(self) -> list[Affine | Callable] | None:
-        """The steps from a token's last hidden state to the logits, where the anatomy names them.
-
-        None for pre-LN models: one more norm stands between the last block and the head.
-        """
+    def steps(self) -> list[Affine | Callable] | None:
+        """From what the head reads [n dim] to the logits, or to a dual encoder's features; None where the architecture's are not known."""
         steps = ("qa_outputs",) if hasattr(self.net, "qa_outputs") and not self.anatomy.norm_first else self.anatomy.head
         try:
-            return [FUNCTIONS.get(step) or affine(part(self.net, step)) for step in steps] or None
+            return [self.step(name) for name in steps] or None
         except AttributeError:
             return None
+
+    def step(self, name: str) -> Affine | Callable:
+        if name in FUNCTIONS:
+            return FUNCTIONS[name]
+        parts = [part(self.net, one) for one in name.split(" & ")]      # DeiT's two classifiers, whose mean is the answer
+        if len(parts) > 1:
+            return lambda pooled: sum(one(pooled) for one in parts) / len(parts)
+        return affine(parts[0]) if isinstance(parts[0], nn.Linear | Conv1D) else parts[0]
+
+    @property
+    def head(self) -> list[Affine | Callable] | None:
+        """`steps` where they are linear maps and activations from a token's last hidden state to the logits, else None.
+
+        In pre-LN models one more norm stands between the last block and the head, and a dual encoder takes a cosine.
+        """
+        return None if self.anatomy.norm_first or self.matches else self.steps
+
+    def answer_to(self, pooled: Tensor, inputs: dict[str, Tensor]) -> targets.Answer:
+        """What the network would say if its head read the vectors `pooled` [n dim]."""
+        if self.steps is None:
+            raise Refusal(f"What {type(self.net).__name__} does behind its last block is not known here.")
+        said = reduce(lambda vectors, step: step(vectors), self.steps, pooled)
+        return targets.Answer(None, self.match(said / said.norm(dim=-1, keepdim=True), inputs["matched"]) if self.matches else said)
 
     def layer(self, block: nn.Module, args: tuple, kwargs: dict) -> Layer:
         names = self.anatomy
@@ -350,14 +494,11 @@ class Model:
 
 
 def of_one_shape(coded: list[Encoded], rows: int) -> list[list[int]]:
-    """Places in `coded` that can share a batch, at most `rows` together.
-
-    A picture with its texts stays alone: in a batch every picture would be matched with every text.
-    """
+    """Places in `coded` that can share a batch, at most `rows` together."""
     groups: dict[tuple, list[int]] = {}
     for i, one in enumerate(coded):
         shapes = tuple((name, tensor.shape) for name, tensor in one.tensors.items())
-        groups.setdefault((i,) if {"pixel_values", "input_ids"} <= set(one.tensors) else shapes, []).append(i)
+        groups.setdefault(shapes, []).append(i)
     return [places[k:k + rows] for places in groups.values() for k in range(0, len(places), rows)]
 
 
@@ -367,10 +508,11 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
          device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Model:
     """A model that can be traced.
 
-    source is the name of a bundled model ("sentiment", "paraphrase", "inference", "question-answering"), a folder in
+    source is the name of a bundled model (see `BUNDLED`), a folder in
     Hugging Face layout, the id of a model on the Hugging Face Hub, or a `transformers` model that you loaded. Only
     safetensors are read and no code from a repository is run. A GPU is used when there is one, unless `device` says
-    otherwise; weights from files become float32, unless `dtype` says otherwise. `tower` ("vision" or "text") chooses the side of a dual encoder.
+    otherwise; weights from files become float32, unless `dtype` says otherwise. `tower` chooses the side of a dual encoder that is traced: "vision" (unless said otherwise) or "text"; `Model.side`
+    gives the other.
 
     A model that you pass in is put in evaluation mode and gets this package's attention function, which computes what
     "eager" attention does. Raises `ModelUnavailable` with the reason in plain words.
@@ -380,29 +522,62 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     elif not isinstance(source, str | Path) or not (name := str(source).strip()):
         raise ModelUnavailable("A model is a bundled name, a folder, a Hub id or a transformers model.")
     elif name in BUNDLED:
-        net, tokenizer, revision = bundled(name), tokenizer or bundled_tokenizer(), "bundled"
+        net, revision = bundled(name), "bundled"
+        tokenizer = tokenizer or (bundled_tokenizer() if name != "vit" else None)
+        processor = processor or (bundled_processor() if name in PICTURED else None)
     else:
         net, tokenizer, processor, revision = from_files(name, tokenizer, processor, revision, dtype or torch.float32)
     anatomy = anatomy_of(net, tower)
     net.to(device=device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype=dtype).eval()
     model = Model(net, anatomy, tokenizer, processor, name, revision)
-    wire(net, model.blocks, [part(block, anatomy.attention) for block in model.blocks])
+    for one in (model.side("vision"), model.side("text")) if model.matches else (model,):
+        wire(net, one.blocks, [part(block, one.anatomy.attention) for block in one.blocks])
     return model
 
 
 def anatomy_of(net: PreTrainedModel, tower: str | None) -> Anatomy:
-    kind = net.config.model_type + (f".{tower}" if tower else "")
-    sides = [name.split(".")[1] for name in ANATOMIES if name.startswith(f"{net.config.model_type}.")]
-    if kind not in ANATOMIES and sides:
-        raise ModelUnavailable(f"Models of type {net.config.model_type!r} have several towers: load them with tower={' or '.join(map(repr, sides))}.")
+    kind = net.config.model_type
+    if kind == DUAL:
+        return anatomy_of_side(net, tower or "vision")
+    sides = [name.partition(".")[2] for name in ANATOMIES if name.startswith(f"{kind}.")]
+    if tower is not None and tower not in sides:
+        raise ModelUnavailable(f"Models of type {kind!r} have {f'the towers {chr(32).join(sides)}' if sides else 'one tower'}; got tower={tower!r}.")
+    if sides and not hasattr(net, "logit_scale"):
+        raise ModelUnavailable(f"{type(net).__name__} is a part of a dual encoder; load the whole model, which matches pictures with texts.")
+    kind += f".{tower or 'vision'}" if sides else ""
     if kind not in ANATOMIES:
         raise unsupported(kind)
-    if getattr(net.config, "classifier_pooling", "cls") != "cls" and "ForSequenceClassification" in type(net).__name__:
-        raise ModelUnavailable(
-            f"This {type(net).__name__} scores the mean of all tokens (classifier_pooling={net.config.classifier_pooling!r}), so there is no "
-            "token that its score is read from; choose a checkpoint with classifier_pooling='cls'.")
-    check(net, kind, ANATOMIES[kind])
-    return ANATOMIES[kind]
+    anatomy = of_its_class(net, ANATOMIES[kind])
+    check(net, kind, anatomy)
+    return anatomy
+
+
+def of_its_class(net: PreTrainedModel, anatomy: Anatomy) -> Anatomy:
+    """The row of an architecture, where a class or a setting of it reads its score elsewhere."""
+    if hasattr(net, "distillation_classifier"):
+        return replace(anatomy, readout="first two", head=(anatomy.head[0], "cls_classifier & distillation_classifier"))
+    if getattr(net.config, "classifier_pooling", "cls") == "mean" and "ForSequenceClassification" in type(net).__name__:
+        return replace(anatomy, readout="mean")
+    if net.config.model_type == "beit" and not net.config.use_mean_pooling:
+        return replace(anatomy, readout="first", head=("beit.layernorm", "classifier"))
+    return anatomy
+
+
+def anatomy_of_side(net: PreTrainedModel, tower: str) -> Anatomy:
+    """The row of one side of a model that puts any two towers together."""
+    if tower not in SIDES:
+        raise ModelUnavailable(f"A {DUAL} has the towers vision and text; got tower={tower!r}.")
+    path, projection = SIDES[tower]
+    inner = part(net, path)
+    kind = {"clip_vision_model": "clip.vision", "clip_text_model": "clip.text"}.get(inner.config.model_type, inner.config.model_type)
+    if kind not in ANATOMIES or ANATOMIES[kind].sees != ("image" if tower == "vision" else "text"):
+        raise unsupported(kind)
+    row = ANATOMIES[kind]
+    own = [] if kind in ("bert", "roberta", "distilbert", "electra") else [f"{path}.{row.head[0].rpartition('.')[2]}"] if row.head else []
+    pooler = [f"{path}.pooler.dense", f"{path}.pooler.activation"] if hasattr(inner, "pooler") else []
+    anatomy = replace(row, tower=path, head=(*own, *pooler, projection), readout="first" if pooler else row.readout)
+    check(net, f"{DUAL}.{tower}", anatomy)
+    return anatomy
 
 
 def check(net: PreTrainedModel, kind: str, anatomy: Anatomy) -> None:
@@ -446,21 +621,22 @@ def unsupported(kind: str) -> ModelUnavailable:
     return ModelUnavailable(f"{REASONS.get(kind, f'Models of type {kind!r} cannot be traced yet.')} These can: {', '.join(ANATOMIES)}.")
 
 
-def bundled_folder() -> Path:
-    """assets/models beside the package in a checkout, inside the package when installed."""
+def bundled_folder(part: str = "text") -> Path:
+    """A folder of assets/models: beside the package in a checkout, inside the package when installed."""
     package = Path(__file__).parent
-    for folder in (package.parent / "assets/models/text", package / "assets/models/text"):
-        if (folder / "encoder.safetensors").exists():
+    for folder in (package.parent / "assets/models" / part, package / "assets/models" / part):
+        if folder.is_dir():
             return folder
     raise ModelUnavailable(
         "The bundled models are not installed beside this package. Clone the repository, or install it from there with "
         "pip (pip install git+URL); or load a model from a folder or by its Hub id.")
 
 
-@lru_cache(maxsize=1)
-def bundled_encoder() -> dict[str, Tensor]:
-    """The four tasks' one encoder, in memory once however many of them are loaded."""
-    return {name: tensor.float() for name, tensor in load_file(bundled_folder() / "encoder.safetensors").items()}
+@lru_cache(maxsize=2)
+def bundled_weights(file: str) -> dict[str, Tensor]:
+    """A file of weights in memory once, however many of the models share it: the text encoder, the picture classifier."""
+    folder, _, name = file.partition("/")
+    return {name: tensor.float() for name, tensor in load_file(bundled_folder(folder) / name).items()}
 
 
 @lru_cache(maxsize=1)
@@ -468,13 +644,36 @@ def bundled_tokenizer() -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(bundled_folder(), local_files_only=True)
 
 
-def bundled(task: str) -> PreTrainedModel:
-    folder = bundled_folder() / task
-    config = transformers.BertConfig.from_json_file(folder / "config.json")
-    net = getattr(transformers, config.architectures[0])(config)
-    head = {name: tensor.float() for name, tensor in load_file(folder / "head.safetensors").items()}
-    net.load_state_dict(bundled_encoder() | head, assign=True)
+@lru_cache(maxsize=1)
+def bundled_processor():
+    return processor_of(str(bundled_folder("vision")), {"local_files_only": True})
+
+
+def bundled(name: str) -> PreTrainedModel:
+    """A bundled model as an ordinary `transformers` one. The text tasks share an encoder, to which "image-text" adds the picture classifier's."""
+    if name == "vit":
+        net, weights = network("vision"), bundled_weights("vision/model.safetensors")
+    elif name == "image-text":
+        net = network("dual")
+        towers = {f"text_model.{key}": value for key, value in inner(bundled_weights("text/encoder.safetensors"), "bert.").items()}
+        towers |= {f"vision_model.{key}": value for key, value in inner(bundled_weights("vision/model.safetensors"), "vit.").items()}
+        weights = towers | load_file(bundled_folder("dual") / "head.safetensors")
+    else:
+        net, head = network(f"text/{name}"), load_file(bundled_folder("text") / name / "head.safetensors")
+        weights = bundled_weights("text/encoder.safetensors") | head
+    net.load_state_dict({key: tensor.float() for key, tensor in weights.items()}, assign=True)
     return net.requires_grad_(False)
+
+
+def network(folder: str) -> PreTrainedModel:
+    """The network that the config.json of a bundled folder describes, its weights still to come."""
+    config = AutoConfig.from_pretrained(bundled_folder(folder), local_files_only=True)
+    return getattr(transformers, config.architectures[0])(config)
+
+
+def inner(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The weights under `prefix`, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 
 def from_files(name: str, tokenizer, processor, revision, dtype):
@@ -498,8 +697,11 @@ def from_files(name: str, tokenizer, processor, revision, dtype):
         if report["missing_keys"]:
             raise ModelUnavailable(
                 f"{name} lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}: its scores would be random.")
-        if ANATOMIES.get(kind, ANATOMIES["bert"]).sees == "text" and tokenizer is None:
+        sees = {row.sees for row_name, row in ANATOMIES.items() if row_name.split(".")[0] == kind} if kind != DUAL else {"image", "text"}
+        if "text" in sees and tokenizer is None:
             tokenizer = tokenizer_of(source, where)
+        if "image" in sees and processor is None:
+            processor = processor_of(source, where)
     except SafetensorError as error:
         raise ModelUnavailable(f"A file of {name} is damaged ({error}); download it again.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -532,7 +734,7 @@ def read_config(source: str, where: dict) -> tuple[str, type[PreTrainedModel]]:
     kind = settings.get("model_type", "without a model_type")
     if settings.get("auto_map") and kind not in CONFIG_MAPPING:
         raise ModelUnavailable(f"{source} needs code from its own repository, which is never run here.")
-    if not any(name.split(".")[0] == kind for name in ANATOMIES):
+    if kind != DUAL and not any(name.split(".")[0] == kind for name in ANATOMIES):
         raise unsupported(kind)
     named = (settings.get("architectures") or [""])[0]
     architecture = getattr(transformers, named, None)
@@ -549,6 +751,13 @@ def tokenizer_of(source: str, where: dict) -> PreTrainedTokenizerBase | None:
     if not tokenizer.is_fast:
         raise ModelUnavailable(f"{source} has no fast tokenizer, so its tokens cannot be placed in the text.")
     return tokenizer
+
+
+def processor_of(source: str, where: dict):
+    """The model's image processor, by Pillow everywhere, so that numbers do not depend on what is installed; None when its folder has none."""
+    if Path(source).is_dir() and not (Path(source) / "preprocessor_config.json").exists():
+        return None
+    return AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False, **where)
 
 
 def in_cache(name: str, revision: str | None) -> bool:

@@ -3,14 +3,16 @@
 One attention function, registered with `transformers`, serves every architecture. Called with a `tape` it writes down
 the probabilities and values that pass through it; without one it is plain scaled dot-product attention. The tape
 travels as a keyword of the call, from `net(**inputs, tape=tape)` down to every block, which hands it on to its attention
-as `on_tape` if it is a block of the traced tower. So nothing is global, any number of threads may trace the same
-network, and the other tower of a dual encoder stays off the record.
+module as `on_tape` if it is a block of the traced tower. From there to the attention function it is a context variable,
+since some modules (SigLIP's) hand no keywords on. So any number of threads may trace the same network, and the other
+tower of a dual encoder stays off the record.
 
 Shapes are written without a batch axis: a `Trace` is one example. Batches exist only in here.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import torch
@@ -43,6 +45,7 @@ class Tape:
     hidden: list[Tensor] = field(default_factory=list)
     normed: list[Tensor] = field(default_factory=list)
     shape: tuple[int, int] = (0, 0)     # examples, tokens
+    last: Tensor | None = None          # what left the latest block [example token dim]
     runs: list[tuple[nn.Module, tuple, dict]] = field(default_factory=list)     # each block that ran, with its other arguments
 
     def edit(self, name: str, tensor: Tensor) -> Tensor:
@@ -60,8 +63,13 @@ class Tape:
         return tensor
 
 
-def attention(module, query, key, value, mask, scaling=None, on_tape=None, dropout=0.0, **_) -> tuple[Tensor, Tensor]:
+#: The tape of the attention module that is running, in this thread.
+RUNNING: ContextVar[Tape | None] = ContextVar("running", default=None)
+
+
+def attention(module, query, key, value, mask, scaling=None, dropout=0.0, **_) -> tuple[Tensor, Tensor]:
     """softmax(QKᵀ/√d + mask) V, on the record. [batch head token dim_head] in, [batch token head dim_head] out."""
+    on_tape = RUNNING.get()
     if on_tape:
         value = on_tape.write("value", on_tape.edit("value", value))
     scores = torch.matmul(query, key.transpose(-2, -1)) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
@@ -92,6 +100,7 @@ def wire(net, blocks: Sequence[nn.Module], attentions: Sequence[nn.Module]) -> N
             block.register_forward_pre_hook(on_entry, with_kwargs=True)
             block.register_forward_hook(on_exit, with_kwargs=True)
             inner.register_forward_pre_hook(on_attention, with_kwargs=True)
+            inner.register_forward_hook(off_attention, always_call=True)
 
 
 def on_entry(block, args, kwargs):
@@ -111,16 +120,22 @@ def on_entry(block, args, kwargs):
 def on_exit(block, args, kwargs, output):
     tape = kwargs.get("on_tape")
     if tape is not None:
+        tape.last = output.detach()
         return tape.write("hidden", output)
 
 
 def on_attention(module, args, kwargs):
-    tape = kwargs.get("on_tape")
+    tape = kwargs.pop("on_tape", None)
     if tape is None:
-        return None
+        return args, kwargs
+    RUNNING.set(tape)
     if args:
         return (tape.write("normed", args[0]), *args[1:]), kwargs
     return args, kwargs | {"hidden_states": tape.write("normed", kwargs["hidden_states"])}
+
+
+def off_attention(module, args, output):
+    RUNNING.set(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,12 +182,13 @@ class Trace:
     value       [layers head key dim_head]
     hidden      [layers+1 key dim]              hidden[l] enters block l, hidden[-1] leaves the last
     normed      [layers key dim]                what attention l reads: hidden[l], in pre-LN models its LayerNorm
-    pixels      [channel height width]          of an image, else None
+    pixels      [channel height width]          of a picture, else None
     embedded    [token dim]                     word embeddings, of a run that was given inputs_embeds, else None
     readout     [token] how much of the score is read from each token: 1 at [CLS], a half at either end of an answer, 1/P at
                 each of P tokens whose mean is read; it adds up to 1, and `read` takes the rows of a map that it names
     real        [token] bool                    False at padding
     special     [token] bool                    True at [CLS], [SEP], padding and their like
+    grid        (rows, columns) of a picture's patches, which are the last tokens; None for text
 
     head holds the steps from a token's last hidden state to the logits, `Affine` or a function each; None where the
     architecture's are not known. A part that was not recorded is None. `again` and `rescore` run the network once more:
@@ -189,6 +205,7 @@ class Trace:
     readout: Tensor
     real: Tensor
     special: Tensor
+    grid: tuple[int, int] | None = None
     grad: "Trace | None" = None
     logits: Tensor | None = None
     target: Callable | None = None
@@ -233,12 +250,17 @@ class Trace:
             self.run.made[name] = make()
         return self.run.made[name]
 
+    def score_of(self, pooled: Tensor) -> Tensor:
+        """The target's score [n] if what the head reads were the vectors `pooled` [n dim]. Raises `Refusal` where the head is not known."""
+        return self.target(self.run.model.answer_to(pooled, self.run.inputs))
+
     def embed(self) -> dict:
         """Inputs for `again` with the word embeddings in place of the ids, so that they can be changed and differentiated by."""
         return self.run.model.embed(self.run.inputs)
 
     def fill(self, where: Tensor, fill: str) -> dict:
-        """Inputs for `again` and `rescore` whose tokens `where` [n token] (bool) are blanked with 'mask', 'pad' or 'unk'."""
+        """Inputs for `again` and `rescore` whose tokens `where` [n token] (bool) are blanked: words with 'mask', 'pad' or 'unk',
+        patches with 'mean', 'black', 'white' or 'blur'."""
         return self.run.model.fill(self.run.inputs, where, fill)
 
 
@@ -320,11 +342,12 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
     felt = {name: [next(grads) for _ in tensors] for name, tensors in written.items()}
 
     real = model.real(inputs, tokens) if real is None else real
-    readout = [target.readout(default) for target, default in zip(targets, model.readout(inputs, real).expand(size, -1))]
+    grid = model.grid(inputs["pixel_values"]) if model.anatomy.sees == "image" else None
+    readout = [target.readout(default) for target, default in zip(targets, model.readout(inputs, real, tape.last).expand(size, -1))]
     own = lambda tensor, i: tensor[i if len(tensor) > 1 else 0]
     traces = []
     for i in range(size):
-        where = {"score": scores[i].detach(), "readout": readout[i], "real": own(real, i), "special": own(special, i)}
+        where = {"score": scores[i].detach(), "readout": readout[i], "real": own(real, i), "special": own(special, i), "grid": grid}
         one = {name: tensor[i:i + 1] if len(tensor) == size else tensor for name, tensor in inputs.items()}
         traces.append(Trace(
             **where, **stacked(seen, i), grad=Trace(**where, **stacked(felt, i)), target=targets[i],

@@ -1,4 +1,4 @@
-"""The tiny fixed models of `goldens/`, others made from a seed, and inputs for them: one row an architecture."""
+"""The tiny fixed models of `goldens/`, others made from a seed, and inputs for them: one row an architecture, or a side of one."""
 
 import json
 import tempfile
@@ -18,6 +18,10 @@ SIZE = dict(vocab_size=200, hidden_size=48, num_hidden_layers=4, num_attention_h
 HALF = SIZE | {"embedding_size": 24}            # word embeddings narrower than the layers
 IDS = dict(pad_token_id=0, bos_token_id=1, cls_token_id=1, eos_token_id=2, sep_token_id=2)
 
+SEES = dict(hidden_size=48, num_hidden_layers=4, num_attention_heads=3, intermediate_size=96, image_size=32, patch_size=8)       # 4 x 4 patches
+PICTURE = SEES | {"num_labels": 3}
+READS = {name: value for name, value in SIZE.items() if name != "num_labels"} | {"eos_token_id": 199, "pad_token_id": 1, "bos_token_id": 198}
+
 #: Models that are made from a seed: they have no golden numbers to be fixed for. Their class and settings.
 MADE = {
     "electra": ("ElectraForSequenceClassification", HALF),
@@ -25,15 +29,29 @@ MADE = {
     # every token sees two on either side in the second and third layer, all of them in the others
     "modernbert": ("ModernBertForSequenceClassification", SIZE | IDS | {"local_attention": 4, "global_attn_every_n_layers": 3}),
     "gpt2-classifier": ("GPT2ForSequenceClassification", SIZE | {"bos_token_id": 199, "eos_token_id": 199, "pad_token_id": 199}),
+    "modernbert-mean": ("ModernBertForSequenceClassification", SIZE | IDS | {"classifier_pooling": "mean", "global_attn_every_n_layers": 1}),
+    "deit": ("DeiTForImageClassification", PICTURE),
+    "deit-distilled": ("DeiTForImageClassificationWithTeacher", PICTURE),
+    "beit": ("BeitForImageClassification", PICTURE | {"use_relative_position_bias": True, "layer_scale_init_value": 0.5}),
+    "beit-first": ("BeitForImageClassification", PICTURE | {"use_mean_pooling": False, "layer_scale_init_value": 0.5}),
+    "dinov2": ("Dinov2ForImageClassification", PICTURE | {"mlp_ratio": 2}),
+    "dinov2_with_registers": ("Dinov2WithRegistersForImageClassification", PICTURE | {"mlp_ratio": 2, "num_register_tokens": 3}),
+    "siglip": ("SiglipModel", {"text_config": READS | {"projection_size": 48}, "vision_config": SEES}),
+    "vision-text-dual-encoder": ("VisionTextDualEncoderModel", {
+        "text_config": SIZE | {"model_type": "bert"}, "vision_config": SEES | {"model_type": "vit"}, "projection_dim": 24}),
 }
 
-TEXT = ("bert", "roberta", "distilbert", "gpt2", "clip.text", *MADE)
-IMAGE = ("vit", "clip.vision")
+TEXT = ("bert", "roberta", "distilbert", "gpt2", "electra", "albert", "modernbert", "modernbert-mean", "gpt2-classifier",
+        "clip.text", "siglip.text", "vision-text-dual-encoder.text")
+IMAGE = ("vit", "deit", "deit-distilled", "beit", "beit-first", "dinov2", "dinov2_with_registers",
+         "clip.vision", "siglip.vision", "vision-text-dual-encoder.vision")
 ARCHITECTURES = TEXT + IMAGE
-PRE_NORM = ("gpt2", "gpt2-classifier", "modernbert", "vit", "clip.vision", "clip.text")
+DUAL = tuple(name for name in ARCHITECTURES if "." in name)         # one side each
+PRE_NORM = ("gpt2", "gpt2-classifier", "modernbert", "modernbert-mean", "clip.text", "siglip.text", *IMAGE)
 
 #: What is put after a text to make it longer without meaning anything.
-PADDING = {"bert": 0, "roberta": 1, "distilbert": 0, "gpt2": 199, "clip.text": 1, "electra": 0, "albert": 0, "modernbert": 0, "gpt2-classifier": 199}
+PADDED = tuple(name for name in TEXT if name != "siglip.text")      # SigLIP reads its score from the last token, padding or not
+PADDING = dict.fromkeys(PADDED, 0) | {"roberta": 1, "gpt2": 199, "clip.text": 1, "gpt2-classifier": 199}
 
 
 def records() -> list[dict]:
@@ -41,7 +59,8 @@ def records() -> list[dict]:
 
 
 def folder(name: str) -> Path:
-    return Path(saved(name).name) if name in MADE else GOLDENS / "models" / name.split(".")[0]
+    name = name.split(".")[0]
+    return Path(saved(name).name) if name in MADE else GOLDENS / "models" / name
 
 
 @cache
@@ -60,7 +79,7 @@ def random_model(kind: str, seed: int = 0, **settings) -> transformers.PreTraine
     made = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in net.named_parameters():
-            around = 1 if "norm" in name.lower() or "ln_" in name else 0
+            around = 1 if "norm" in name.lower() or "ln_" in name or "lambda" in name else 0
             drawn = torch.randn(weight.shape, generator=made) * (0.2 if weight.ndim > 1 else 0.3)
             weight.copy_(drawn + around if name.endswith("weight") else drawn)
     return net
@@ -87,9 +106,9 @@ def stock(name: str):
 def example(name: str, dtype: torch.dtype = torch.float64) -> dict[str, torch.Tensor]:
     """The fixed input of an architecture: 12 tokens, 4 x 4 patches, or CLIP's picture and text."""
     pixels, text = {"pixel_values": INPUTS["pixel_values"].to(dtype)}, {"input_ids": INPUTS["input_ids"]}
-    if name.startswith("clip"):
+    if name in DUAL:
         return pixels | {"input_ids": INPUTS["clip_input_ids"]}
-    return pixels if name == "vit" else text
+    return pixels if name in IMAGE else text
 
 
 def varied(name: str, seed: int, tokens: int = 9) -> dict[str, torch.Tensor]:
@@ -97,15 +116,21 @@ def varied(name: str, seed: int, tokens: int = 9) -> dict[str, torch.Tensor]:
     made = torch.Generator().manual_seed(seed)
     ids = torch.randint(5, 195, (1, tokens), generator=made)
     pixels = {"pixel_values": torch.randn(1, 3, 32, 32, generator=made, dtype=torch.float64)}
-    if name.startswith("clip"):
+    if name in DUAL:
         ids[0, 0], ids[0, -1] = 198, 199
         return pixels | {"input_ids": ids}
-    return pixels if name == "vit" else {"input_ids": ids}
+    return pixels if name in IMAGE else {"input_ids": ids}
 
 
 def classes(name: str) -> int:
-    """How many targets the fixed input has: CLIP matches one picture with one text."""
-    return 1 if name.startswith("clip") else {"vit": 5, "gpt2": 200}.get(name, 3)
+    """How many targets the fixed input has: a dual encoder matches one picture with one text."""
+    return 1 if name in DUAL else {"vit": 5, "gpt2": 200}.get(name, 3)
+
+
+def tokens(name: str) -> int:
+    """How many tokens the fixed input has."""
+    before = {"deit": 2, "deit-distilled": 2, "dinov2_with_registers": 4, "siglip.vision": 0}.get(name, 1)
+    return 16 + before if name in IMAGE else 8 if name in DUAL else 12
 
 
 def close(got: torch.Tensor, wanted: torch.Tensor, rtol: float) -> None:

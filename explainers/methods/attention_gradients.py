@@ -49,20 +49,26 @@ def attgrads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool =
 def attn_gradcam(trace: Trace) -> Tensor:
     """Grad-CAM with heads for channels: the last layer's heads, weighed by how much the score likes them.
 
-    Formula: score_i = relu(mean over heads of w_h A_h[readout, i]), w_h = mean over queries and keys of G_h, last layer
-    (the baseline "GradCAM" of Chefer et al., section 4).
+    Formula: score_i = relu(mean over heads of w_h A_h[readout, i]), w_h = mean over queries and keys of G_h, last layer; in
+    pictures the mean over G_h[readout, patches], as the authors' two programs do (the baseline "GradCAM" of Chefer et al., section 4).
 
     Sign: none; what would speak against the class is cut off, and a map of zeros only is possible.
 
     Limits: one weight for a whole head, one layer. The authors' code stretches the map to 0..1; these are the raw
     numbers, which say when there is little to see.
     """
-    real = trace.real
-    weight = trace.grad.attention[-1][:, real][:, :, real].mean((1, 2), keepdim=True)     # [head 1 1]
+    slope, real = trace.grad.attention[-1], trace.real
+    weight = trace.read(slope)[:, ~trace.special].mean(1) if trace.grid else slope[:, real][:, :, real].mean((1, 2))      # [head]
+    weight = weight[:, None, None]
     return trace.read((weight * trace.attention[-1]).mean(0).clamp(min=0))
 
 
-def gae_layers(trace: Trace, start: int = 0) -> Tensor:
+def first_of(trace: Trace, start: int | None) -> int:
+    return start if start is not None else -1 if trace.run.model.matches else 0
+
+
+def gae_layers(trace: Trace, start: int | None = None) -> Tensor:
+    start = first_of(trace, start)
     first = within(start, len(trace.attention), "layer") % len(trace.attention)
     flow = torch.eye(trace.attention.shape[-1]).to(trace.attention)
     rows = []
@@ -74,8 +80,8 @@ def gae_layers(trace: Trace, start: int = 0) -> Tensor:
 
 @method("GAE (generic attention)", family="Attention gradients", paper="Chefer et al. 2021 (ICCV)",
         url="https://arxiv.org/abs/2103.15679", signed=False, class_specific=True, passes="1F 1B", layers=gae_layers,
-        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))], at_readout=True)
-def gae(trace: Trace, start: int = 0) -> Tensor:
+        rows=lambda trace, start=None: [f"L{i}" for i in range(first_of(trace, start) % len(trace.attention), len(trace.attention))], at_readout=True)
+def gae(trace: Trace, start: int | None = None) -> Tensor:
     """Rollout of the attention that raised the score: each layer adds what it passed on to what was there.
 
     Formula: R ← I; R ← R + mean over heads of relu(A_l ⊙ G_l) · R for every layer; score_i = R[readout, i]
@@ -86,6 +92,7 @@ def gae(trace: Trace, start: int = 0) -> Tensor:
     Limits: the readout token keeps its own 1 from R = I, so it towers over the rest until it is hidden. Nothing can
     ever be shown as speaking against the class.
 
-    Options: start (first layer used). Its per-layer picture is the map after each layer.
+    Options: start (first layer used: 0, but for a picture with texts the last, as the authors do against artefacts of CLIP). Its per-layer
+    picture is the map after each layer.
     """
     return gae_layers(trace, start)[-1]

@@ -85,6 +85,7 @@ class Method:
     run_totals: Callable | None = field(default=None, repr=False)
     run_maps: Callable | None = field(default=None, repr=False)
     run_heads: Callable | None = field(default=None, repr=False)
+    run_pixels: Callable | None = field(default=None, repr=False)
     most_tokens: int | None = None
     too_long: str = ""
     at_readout: bool = False
@@ -118,6 +119,11 @@ class Method:
     def heads(self, trace: Trace, **options) -> Tensor:
         """The share of every attention head [layers head token]. Refused by methods that have no head axis."""
         return self.part("run_heads", "head axis", trace, options)
+
+    @torch.no_grad()
+    def pixels(self, trace: Trace, **options) -> Tensor:
+        """The map of a picture pixel by pixel [height width], as the model reads them. Refused by methods that have none."""
+        return self.part("run_pixels", "map by pixels", trace, options)
 
     def part(self, name: str, what: str, trace: Trace, options: dict) -> Tensor:
         """What the function `name` of this method gives; where there is none, the methods that have one."""
@@ -184,19 +190,19 @@ METHODS: dict[str, Method] = {}
 def method(title: str, *, family: str, paper: str, url: str, signed: bool, class_specific: bool, passes: str,
            tasks: tuple[str, ...] = ("text", "image"), invariant: str = "", layers: Callable | None = None,
            rows: Callable | None = None, totals: Callable | None = None, maps: Callable | None = None, heads: Callable | None = None,
-           most_tokens: int | None = None, too_long: str = "", at_readout: bool = False):
+           pixels: Callable | None = None, most_tokens: int | None = None, too_long: str = "", at_readout: bool = False):
     """Put a function `trace -> scores` on the menu under its own name.
 
     `layers` gives the per-layer picture of the same trace, `rows` names its rows (by default L0, L1, ...), and `totals`
     the ways to make one map of them. `maps` gives what each token gave each token in every layer, `heads` the share of
-    every head. `most_tokens` is the longest input it is offered for, and `too_long` what a longer one would need.
+    every head, `pixels` a picture's map pixel by pixel. `most_tokens` is the longest input it is offered for, and `too_long` what a longer one would need.
     """
     def register(run: Callable) -> Method:
         key = run.__name__
         if key in METHODS:
             raise ValueError(f"two methods are called {key}")
         METHODS[key] = Method(key, title, family, paper, url, signed, class_specific, passes, tasks, invariant, run, layers,
-                              rows, totals, maps, heads, most_tokens, too_long, at_readout)
+                              rows, totals, maps, heads, pixels, most_tokens, too_long, at_readout)
         return METHODS[key]
 
     return register

@@ -42,7 +42,7 @@ def transatt_maps(trace: Trace, start: int = 0, row_normalise: bool | None = Non
     kept = (trace.grad.attention * relevance(trace, rules).attention).clamp(min=0).mean(1)
     kept = kept[within(start, len(kept), "layer"):]
     if row_normalise is None:
-        row_normalise = "pixel_values" not in trace.run.inputs      # the authors' BERT code does, their ViT code does not
+        row_normalise = trace.grid is None      # the authors' BERT code does, their ViT code does not
     return with_residual(kept) if row_normalise else kept + torch.eye(kept.shape[-1]).to(kept)
 
 
@@ -120,7 +120,7 @@ def attnlrp(trace: Trace, variant: Literal["attn", "cp"] = "attn", gamma: float 
     gamma (0 or more: favours inputs that agree with a linear layer's output; 0.05 is the authors' choice for ViT).
     """
     rules = rule.ChainRules(rule.with_gamma(rule.CPLRP if variant == "cp" else rule.ATTNLRP, gamma, trace.layers), gradient=True)
-    if "input_ids" not in trace.run.inputs or "pixel_values" in trace.run.inputs:
+    if not trace.run.model.embeds:
         run = trace.again(rules=rules, record=("hidden",))
         return (run.hidden[0] * run.grad.hidden[0]).sum(-1)
     run = trace.again(inputs=trace.embed(), rules=rules, record=())

@@ -1,0 +1,76 @@
+"""ViT-CX: masks made of the model's own features, and what the class loses under each."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import Refusal
+from ..trace import Trace
+from ._path import by_token
+from .registry import method
+
+
+def stretched(maps: Tensor) -> Tensor:
+    """Each of [n height width] from 0 to 1; a map that is the same everywhere is no mask and is left out."""
+    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
+    kept = (high > low).flatten()
+    return (maps[kept] - low[kept]) / (high - low)[kept]
+
+
+def feature_masks(trace: Trace, threshold: float) -> Tensor:
+    """[mask height width] the channels that the last attention reads, as large as the picture, alike ones merged into one."""
+    from scipy.cluster.hierarchy import fcluster, linkage  # here, since it takes a while and only this method needs it
+    from scipy.spatial.distance import squareform
+
+    channels = trace.normed[-1][~trace.special].T.unflatten(1, trace.grid)
+    maps = stretched(F.interpolate(channels[None], trace.pixels.shape[1:], mode="bilinear")[0])
+    if len(maps) < 2:
+        return maps
+    unit = F.normalize(maps.flatten(1), dim=1)
+    apart = (1 - unit @ unit.T).clamp(min=0).cpu().double().numpy()
+    np.fill_diagonal(apart, 0)
+    groups = fcluster(linkage(squareform(apart, checks=False), "complete"), threshold, "distance")
+    return stretched(torch.stack([maps[torch.as_tensor(groups == group)].sum(0) for group in range(1, groups.max() + 1)]))
+
+
+def vit_cx_pixels(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False) -> Tensor:
+    """sum over masks of Δp_i M_i / sum_k M_k, divided by how many there are [height width]."""
+    return trace.once(("vit_cx", threshold, sigma, seed, offset), lambda: causal_score(trace, threshold, sigma, seed, offset))
+
+
+def causal_score(trace: Trace, threshold: float, sigma: float, seed: int, offset: bool) -> Tensor:
+    if not 0 < threshold <= 2 or sigma < 0:
+        raise Refusal("ViT-CX needs a threshold between 0 and 2 and a sigma of 0 or more.")
+    if trace.logits is not None and len(trace.logits) < 2:
+        raise Refusal("ViT-CX goes by probabilities, and with a single class or text there is nothing to be unsure about: give at least two.")
+    masks, x, chance = feature_masks(trace, threshold), trace.pixels, trace.target.probability()
+    drawn, lost = torch.Generator().manual_seed(seed), []
+    for mask in masks[:, None]:
+        noise = sigma * torch.randn(x.shape, generator=drawn).to(x) * (1 - mask)
+        masked, noisy = trace.run.rescore(trace.run.inputs | {"pixel_values": torch.stack([mask * x + noise, x + noise])}, chance)
+        lost.append(masked - noisy)
+    change = torch.stack(lost) + (chance.of.chance(trace.run.model.answer(trace.run.inputs)) if offset else 0)
+    covered = masks.sum(0)
+    return torch.einsum("m,mhw->hw", change, masks) / covered.where(covered > 0, 1) / len(masks)
+
+
+@method("ViT-CX", family="Perturbation", paper="Xie et al. 2023", url="https://arxiv.org/abs/2211.03064", signed=True, class_specific=True,
+        passes="2MF", tasks=("image",), pixels=vit_cx_pixels)
+def vit_cx(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False) -> Tensor:
+    """How much probability the class keeps when only what one of the model's own features sees is left of the picture.
+
+    Formula: score = 1/M · sum over masks of Δp_i M_i / sum_k M_k, Δp_i = p(M_i ⊙ x + z_i) − p(x + z_i), z_i noise outside the mask (Xie
+    et al., section 3); M_i are the channels of the last layer's patches, clustered; a patch's score is the mean of its pixels.
+
+    Sign: plus means that the class keeps more there than the picture as a whole gives it. With the authors' offset everything
+    is positive, and only the differences count.
+
+    Limits: the masks are the same for every class, and show only what the last layer tells apart. Masked pictures are not what
+    the model was trained on. It depends on the seed.
+
+    Options: threshold (of the cosine distance below which features are one mask), sigma (of the noise), seed, offset (true: add p(x)
+    to each Δp, as the authors do).
+    """
+    shares = by_token(trace, vit_cx_pixels(trace, threshold, sigma, seed, offset)[None])
+    return shares.mean(-1)
