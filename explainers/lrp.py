@@ -43,7 +43,7 @@ class ChainRules(TorchFunctionMode):
         if func in MOVES:
             return y
         if func in self.table:
-            return self.table[func](y, *args, **{name: value for name, value in (kwargs or {}).items() if name in ("weight", "bias", "eps")})
+            return self.table[func](y, *args, **{name: value for name, value in (kwargs or {}).items() if name in ("weight", "bias", "eps", "dim")})
         if self.gradient:
             return y
         raise Refusal(f"There is no relevance rule for {resolve_name(func)}, which this model computes with.")
@@ -100,6 +100,17 @@ def linear_apart(y, x, weight, bias=None):
         plus, minus = weight.clamp(min=0), weight.clamp(max=0)
         return (up * (share(r, up @ plus.T) @ plus) + down * (share(r, down @ minus.T) @ minus),)
     return Back.apply(y, back, x)
+
+
+def pool(y, x, dim=None, *_, **__):
+    """A sum or mean over tokens [example token dim] is a linear layer with one weight above zero: to each what it added above zero.
+
+    Any other sum only normalises (a vector's length), and gets no relevance.
+    """
+    if x.ndim != 3 or dim not in (1, (1,), [1]):
+        return stop(y)
+    up = x.clamp(min=0)
+    return Back.apply(y, lambda r: (up * share(r.view(len(x), 1, -1), up.sum(1, keepdim=True)),), x)
 
 
 def addmm(rule: Rule) -> Rule:
@@ -219,7 +230,8 @@ SCALE = [torch.mul, TENSOR.mul, TENSOR.__mul__, TENSOR.__rmul__, torch.div, TENS
 ACTIVATION = [F.gelu, torch.tanh, TENSOR.tanh, F.relu, torch.relu, TENSOR.relu, F.silu]
 SOFTMAX = [F.softmax, TENSOR.softmax, torch.softmax]
 TURN = [torch.neg, TENSOR.neg, TENSOR.__neg__]          # rotary positions: relevance does not change its sign with the signal
-GATE = [torch.sigmoid, TENSOR.sigmoid, torch.pow, TENSOR.pow, TENSOR.__pow__, torch.sum, TENSOR.norm]
+GATE = [torch.sigmoid, TENSOR.sigmoid, torch.pow, TENSOR.pow, TENSOR.__pow__, TENSOR.norm]
+POOL = [torch.sum, TENSOR.sum, torch.mean, TENSOR.mean]
 
 #: What moves numbers about and does not compute: relevance follows the tensor.
 MOVES = {F.dropout, torch.split, torch.chunk, torch.transpose, torch.cat, torch.stack, torch.unbind} | {getattr(TENSOR, name) for name in (
@@ -229,6 +241,7 @@ MOVES = {F.dropout, torch.split, torch.chunk, torch.transpose, torch.cat, torch.
 OURS = (
     dict.fromkeys(LINEAR, linear) | {torch.addmm: addmm(linear)} | dict.fromkeys(MATMUL, matmul) | dict.fromkeys(ADD, add)
     | dict.fromkeys(SCALE, scale) | dict.fromkeys([*ACTIVATION, *SOFTMAX, *TURN, F.layer_norm], identity) | dict.fromkeys(GATE, stop)
+    | dict.fromkeys(POOL, pool)
 )
 ORIGINAL = OURS | dict.fromkeys(LINEAR, linear_apart) | {torch.addmm: addmm(linear_apart)} | dict.fromkeys(ADD, add_plain)
 
