@@ -103,14 +103,16 @@ def linear_apart(y, x, weight, bias=None):
 
 
 def pool(y, x, dim=None, *_, **__):
-    """A sum or mean over tokens [example token dim] is a linear layer with one weight above zero: to each what it added above zero.
+    """A sum or mean over tokens [example token dim] is a linear layer with one weight above zero: to each what it added above zero;
+    below zero, where none is above.
 
     Any other sum only normalises (a vector's length), and gets no relevance.
     """
     if x.ndim != 3 or dim not in (1, (1,), [1]):
         return stop(y)
     up = x.clamp(min=0)
-    return Back.apply(y, lambda r: (up * share(r.view(len(x), 1, -1), up.sum(1, keepdim=True)),), x)
+    added = up.where(up.any(1, keepdim=True), x)
+    return Back.apply(y, lambda r: (added * share(r.view(len(x), 1, -1), added.sum(1, keepdim=True)),), x)
 
 
 def addmm(rule: Rule) -> Rule:
