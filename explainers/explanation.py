@@ -94,11 +94,11 @@ def explain(model: Model, inputs, method: str = "attcat", target=None, **options
 
 
 class Comparison(list):
-    """Heatmaps of one input and one target; shows itself in a notebook as rows over the same tokens."""
+    """Heatmaps of one input and one target; shows itself in a notebook as rows over the same tokens, or as maps of the same picture."""
 
     def html(self, **look) -> str:
-        """Static HTML, no script needed. look: merge=True (sub-words into words), specials=False, palette."""
-        from .render.tokens import fragment
+        """Static HTML, no script needed. look: as for `Heatmap.html`."""
+        from .render.heatmaps import fragment
 
         return fragment(self, **look)
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
-from .tokens import cut, largest, page, paint, view, visible
+from .card import largest, paint, visible
+from .heatmaps import page
+from .tokens import cut, view
 
 #: Light colours of the default palette, for files that have no stylesheet.
 COLOURS = {"pos": "#fb923c", "neg": "#60a5fa", "mag": "#a8a29e"}
