@@ -133,11 +133,11 @@ def strips(waiting: Sequence[str], refused: Mapping[str, str]) -> str:
     return "".join(strip_of(title, sentence) for title, sentence in [*refused.items(), *((title, "computing …") for title in waiting)])
 
 
-def layers_in_words(heat: Heatmap, input: str) -> str:
-    """What the rows of a layer panel are, and which of them is the map itself. input: what the tokens are, as `words`."""
+def layers_in_words(heat: Heatmap, input: str, row: str = "row") -> str:
+    """What the rows of a layer panel are, and which of them is the map itself. input: what the tokens are, as `words`; row: what a row is."""
     if not heat.totals:
         whole = [place for place, i in (("last", -1), ("first", 0)) if heat.rows[i].equal(heat.scores)]
-        return "The map layer by layer, all on one scale" + (f"; the {whole[0]} row is the map above." if whole else ".")
+        return "The map layer by layer, all on one scale" + (f"; the {whole[0]} {row} is the map above." if whole else ".")
     meaning = {"Sum": "Sum adds the layers up", "Rollout": f"Rollout carries each layer's evidence back to the {input} along attention"}
     return "Where in the network the evidence appears. The layers share one scale; " + " and ".join(
         meaning[name] + (" and is the map above" if total.equal(heat.scores) else "") for name, total in heat.totals.items()) + "."

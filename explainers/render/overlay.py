@@ -85,7 +85,7 @@ def data_uri(file: bytes, kind: str) -> str:
 
 def grey(photo: np.ndarray) -> np.ndarray:
     """A photo [height width 3] without its colours and a little paler, as the page shows it under a map."""
-    return (photo @ np.array([0.299, 0.587, 0.114]) * 0.8 + 38)[..., None].repeat(3, -1).round().astype(np.uint8)
+    return (photo @ np.array([0.299, 0.587, 0.114]) * 0.72 + 66)[..., None].repeat(3, -1).round().astype(np.uint8)
 
 
 def blended(photo: np.ndarray, scores: Tensor, scale: float, signed: bool, palette: str, opacity: float) -> np.ndarray:

@@ -5,6 +5,7 @@ The photo stands once in the HTML, as a CSS variable, however many maps lie over
 hovering, arrow keys and sliders. Whatever a person typed is data: every string goes through `html.escape`.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -26,13 +27,15 @@ FINE = 8            # pixels a patch has in a smooth enlargement
 
 @dataclass(frozen=True)
 class Look:
-    """How maps are drawn. controls: with sliders and toggles, for a page that has the script; smooth, pixels: which overlay shows at first."""
+    """How maps are drawn. smooth, pixels: what shows instead of patches at first. controls: with everything that toggles can show.
+    reached: by keyboard, patch by patch; like toggles, that takes a page with the script."""
 
     palette: str = "orange-blue"
     opacity: float = OPACITY
     smooth: bool = False
     pixels: bool = False
     controls: bool = False
+    reached: bool = False
 
 
 def fragment(heats: Sequence[Heatmap], *, palette: str = "orange-blue", style: bool = True, waiting: Sequence[str] = (),
@@ -44,7 +47,7 @@ def fragment(heats: Sequence[Heatmap], *, palette: str = "orange-blue", style: b
     smooth: a bilinear enlargement instead of patches. pixels: the maps pixel by pixel, of methods that have one. controls: sliders and
     toggles for these, which need the app's script. side: pixels of the photo's longer side.
     """
-    refused, look = refused or {}, Look(palette, opacity, smooth, pixels, controls)
+    refused, look = refused or {}, Look(palette, opacity, smooth, pixels, controls, reached=controls)
     if not heats:
         body = strips(waiting, refused)
         return body and (styled(card(body, palette)) if style else card(body, palette))
@@ -52,7 +55,7 @@ def fragment(heats: Sequence[Heatmap], *, palette: str = "orange-blue", style: b
     tiles = [picture_tile(heats[0]), *(tile(heat, look) for heat in heats)]
     tiles += [empty_tile(heats[0], title, reason) for title, reason in refused.items()]
     tiles += [empty_tile(heats[0], title, "computing …") for title in waiting]
-    body = (f'{legend(heats, look)}{controls_of(heats, look) if controls else ""}<div class="xp-tiles">{"".join(tiles)}</div>'
+    body = (f'{legend(heats)}{controls_of(heats, look) if controls else ""}<div class="xp-tiles{" xp-few" if len(tiles) < 3 else ""}">{"".join(tiles)}</div>'
             f'{said_of_overlays(heats, look)}{notes(heats)}{numbers(heats)}')
     pieces = [card(body, palette, **look_of(look))]
     if layers == "all" or (layers and len(heats) == 1):
@@ -69,7 +72,7 @@ def layer_panel(heat: Heatmap, *, palette: str = "orange-blue", style: bool = Tr
     """
     if heat.rows is None:
         return ""
-    html = pictured(heat.picture, side, layers_card(heat, Look(palette, opacity, controls=slider), slider))
+    html = pictured(heat.picture, side, layers_card(heat, Look(palette, opacity, reached=slider), slider))
     return styled(html) if style else html
 
 
@@ -80,7 +83,7 @@ def head_panel(heat: Heatmap, layer: int = -1, *, palette: str = "orange-blue", 
     thumbs = "".join(thumb(f"head {h}", heat, scores, scale, look) for h, scores in enumerate(rows))
     what = "The heads share one scale; beside each stands its largest |score|." if scale else "Every number is zero here."
     body = (f"{importance(heat.without_specials(), layer, 'patches')}<h3 class='xp-second'>Layer {layer}, head by head over the picture</h3>"
-            f"<p class='xp-sub'>{what}</p>{legend([heat], look)}<div class='xp-thumbs'>{thumbs}</div>")
+            f"<p class='xp-sub'>{what}</p>{legend([heat])}<div class='xp-thumbs'>{thumbs}</div>")
     html = pictured(heat.picture, side, card(body, palette, **look_of(look)))
     return Html(styled(html) if style else html)
 
@@ -90,7 +93,7 @@ def head_panel(heat: Heatmap, layer: int = -1, *, palette: str = "orange-blue", 
 def pictured(picture: Image.Image | None, side: int, html: str) -> str:
     """HTML whose maps lie over this photo, which stands in it once."""
     photo = f' style="--xp-photo:url({jpeg(picture, side)})"' if picture else ""
-    return f'<div class="xp-pictured"{photo}>{html}</div>'
+    return f'<div class="xp-pictured" data-apart{photo}>{html}</div>'
 
 
 def look_of(look: Look) -> dict[str, str]:
@@ -99,7 +102,7 @@ def look_of(look: Look) -> dict[str, str]:
     return {"kind": f" xp-pictures{shows}", "style": f"--xp-opacity:{min(1.0, max(0.0, look.opacity)):.2f}"}
 
 
-def legend(heats: Sequence[Heatmap], look: Look) -> str:
+def legend(heats: Sequence[Heatmap]) -> str:
     """What is explained, and colours in words."""
     targets = ", ".join(dict.fromkeys(visible(heat.target) for heat in heats))
     return f'<p class="xp-legend"><span>explained: <b>{escape(targets)}</b></span>{ramps(heats, " xp-over")}</p>'
@@ -128,14 +131,15 @@ def in_short(heat: Heatmap, scores: Tensor) -> str:
     return f"strongest at {top}" if top else "zero everywhere"
 
 
-def tile(heat: Heatmap, look: Look, kind: str = "") -> str:
-    """One method's map over the picture."""
+def tile(heat: Heatmap, look: Look, kind: str = "", said: str | None = None) -> str:
+    """One method's map over the picture. said: what stands under it instead of badge, cost and shares."""
     scores = heat.on_grid(heat.scores)
     top = strongest(heat, scores, 1)
-    said = f"strongest: {place(heat, top[0])}, {number(float(scores.flatten()[top[0]]), heat.signed)}" if top else "zero everywhere"
+    most = f"most: {place(heat, top[0])}: {number(float(scores.flatten()[top[0]]), heat.signed)}" if top else "zero everywhere"
+    said = meta(heat, scores, beside(heat)) if said is None else said
     return (f'<figure class="xp-tile{kind}"><figcaption class="xp-name">{escape(heat.title)}</figcaption>'
             f'<div class="xp-photo" style="{aspect(heat)}">{drawn(heat, scores, largest(scores), look, heat.title)}</div>'
-            f'<div><p class="xp-readout">{escape(said)}</p><p class="xp-meta">{meta(heat, scores, beside(heat))}</p></div></figure>')
+            f'<div><p class="xp-readout">{escape(most)}</p><p class="xp-meta">{said}</p></div></figure>')
 
 
 def picture_tile(heat: Heatmap) -> str:
@@ -160,25 +164,29 @@ def aspect(heat: Heatmap) -> str:
 def drawn(heat: Heatmap, scores: Tensor, scale: float, look: Look, name: str) -> str:
     """Scores [rows columns] as an SVG to lie over the photo, with what toggles show instead."""
     rows, columns = heat.grid
-    cells = rectangles(heat, scores, scale, look.controls) if scores.numel() <= MOST else blocks(heat, scores, scale, look)
+    cells = rectangles(heat, scores, scale) if scores.numel() <= MOST else blocks(heat, scores, scale, look)
     others = ""
     if look.smooth or look.controls:
         others += over(heat, enlarged(scores, FINE * rows, FINE * columns, smooth=True), scale, look, "xp-smooth")
     if heat.pixels is not None and (look.pixels or look.controls):
         others += over(heat, heat.pixels, clipped(heat.pixels), look, "xp-pixels")
-    role = "group" if look.controls else "img"          # of an image, nothing inside is read out
-    return (f'<svg class="xp-patches" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" role="{role}" '
+    role = "group" if look.reached else "img"           # of an image, nothing inside is read out
+    return (f'<svg class="xp-patches" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" role="{role}"{poles(heat) if look.reached else ""} '
             f'aria-label="{escape(name)}: {escape(in_short(heat, scores))}"><g class="xp-cells">{cells}</g>{others}{signs(heat, scores, scale)}</svg>')
 
 
-def rectangles(heat: Heatmap, scores: Tensor, scale: float, reached: bool) -> str:
-    """One rectangle a patch, with its number in words. reached: by keyboard, one tab stop; the script moves on from there."""
+def poles(heat: Heatmap) -> str:
+    """What the script says when it lays another row over the picture."""
+    return f' data-poles="{escape(json.dumps(heat.poles))}"' if heat.signed else ""
+
+
+def rectangles(heat: Heatmap, scores: Tensor, scale: float) -> str:
+    """One rectangle a patch, with its number in words."""
     out = []
     for i, score in enumerate(scores.flatten().tolist()):
         kind, share = paint(heat, score, scale)
-        stop = f' role="img" tabindex="{-1 if i else 0}"' if reached else ""
         row, column = divmod(i, heat.grid[1])
-        out.append(f'<rect data-i="{i}" class="{kind.split()[0]}" style="--a:{share:.2f}" x="{column}" y="{row}"{stop}>'
+        out.append(f'<rect data-i="{i}" class="{kind.split()[0]}" style="--a:{share:.2f}" x="{column}" y="{row}">'
                    f"<title>{place(heat, i)}: {escape(heat.in_words(score))}</title></rect>")
     return "".join(out)
 
@@ -196,12 +204,12 @@ def over(heat: Heatmap, scores: Tensor, scale: float, look: Look, kind: str) -> 
 
 def signs(heat: Heatmap, scores: Tensor, scale: float) -> str:
     """A plus or a minus on the strong patches of a signed map, so that colour is not the only cue."""
-    if not heat.signed or not scale:
+    if not heat.signed:
         return ""
-    columns = heat.grid[1]
-    strong = [(i % columns, i // columns, score > 0) for i, score in enumerate(scores.nan_to_num(0, 0, 0).flatten().tolist()) if abs(score) >= STRONG * scale]
-    path = "".join(f"M{x}.32 {y}.5h.36" + ("m-.18-.18v.36" if plus else "") for x, y, plus in strong)
-    return f'<path class="xp-signs" d="{path}"/>' if path else ""
+    strong = [i for i in strongest(heat, scores, scores.numel()) if abs(scores.flatten()[i]) >= STRONG * scale]
+    places = [(i % heat.grid[1], i // heat.grid[1], scores.flatten()[i] > 0) for i in strong]
+    path = "".join(f"M{x}.32 {y}.5h.36" + ("m-.18-.18v.36" if plus else "") for x, y, plus in places)
+    return f'<path class="xp-signs" d="{path}"/>'
 
 
 def thumb(name: str, heat: Heatmap, scores: Tensor, scale: float, look: Look, data: bool = False) -> str:
@@ -222,16 +230,14 @@ def layers_card(heat: Heatmap, look: Look, slider: bool = False) -> str:
     scale = largest(heat.on_grid(heat.rows))
     layers = "".join(thumb(name, heat, scores, scale, look, slider) for name, scores in zip(heat.row_labels, heat.rows))
     totals = "".join(thumb(name, heat, scores, largest(heat.on_grid(scores)), look, slider) for name, scores in heat.totals.items())
-    says = layers_in_words(heat, "patches")
-    last = len(heat.rows) + len(heat.totals) - 1
-    start = len(heat.rows) - (0 if heat.totals else 1)
-    control = (
-        '<div class="xp-slider"><label>Read one row large <input type="range" class="xp-range" min="0" '
-        f'max="{last}" value="{start}" aria-label="row of the panel shown large"></label><output></output></div>'
-        f'<div class="xp-tiles xp-few">{tile(heat, look, " xp-reading")}</div>') if slider else ""
-    return card(f"<h3>{escape(heat.title)}, layer by layer</h3><p class='xp-sub'>{escape(says)} Beside each stands its largest |score|.</p>"
-                f'{control}{legend([heat], look)}<div class="xp-thumbs">{layers}</div>'
-                + (f'<div class="xp-thumbs xp-totals">{totals}</div>' if totals else ""), look.palette, **look_of(look))
+    thumbs = f'<div class="xp-thumbs">{layers}</div>' + (f'<div class="xp-thumbs xp-totals">{totals}</div>' if totals else "")
+    if slider:
+        control = ('<div class="xp-slider"><label>Read one large <input type="range" class="xp-range" min="0" '
+                   f'max="{len(heat.rows) + len(heat.totals) - 1}" value="{len(heat.rows) - (0 if heat.totals else 1)}" '
+                   'aria-label="picture of the panel shown large"></label><output></output></div>')
+        thumbs = f'<div class="xp-beside"><div>{control}{tile(heat, look, " xp-reading", said="")}</div><div>{thumbs}</div></div>'
+    return card(f"<h3>{escape(heat.title)}, layer by layer</h3><p class='xp-sub'>{escape(layers_in_words(heat, 'patches', 'picture'))} "
+                f"Beside each stands its largest |score|.</p>{legend([heat])}{thumbs}", look.palette, **look_of(look))
 
 
 def controls_of(heats: Sequence[Heatmap], look: Look) -> str:
