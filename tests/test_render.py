@@ -64,7 +64,7 @@ class Reader(HTMLParser):
             assert element["tag"] in ALLOWED | set(also)
             for name, value in element.items():
                 assert not name.startswith("on")
-                assert name not in ("href", "src") or value.startswith("https://")
+                assert name not in ("href", "src") or value.startswith(("https://", "data:image/png;base64,"))
 
 
 def heat(scores, labels=None, **fields) -> ex.Heatmap:
