@@ -218,6 +218,20 @@ def test_an_unknown_word_of_a_look_is_an_error():
     assert SIGNED.html(merge=False) and text_heat([0.1, 0.2, 0.3]).html(smooth=True, side=32)
 
 
+def test_two_pictures_are_two_cards_and_no_two_parts_of_a_figure_share_a_name():
+    two = [SIGNED, replace(UNSIGNED, picture=photo(80, 60).rotate(180))]
+    assert patches_of(heatmaps.fragment(two)) == [1, 1] and patches_of(heatmaps.fragment([SIGNED, replace(UNSIGNED, picture=SIGNED.picture.copy())])) == [2]
+    names = [element.get("id") for element in ElementTree.fromstring(export.to_svg(two)).iter() if element.get("id")]
+    assert len(names) == len(set(names)) == 4
+    with pytest.raises(ex.Refusal, match="maps of one picture"):
+        export.to_png(two)
+
+
+def patches_of(html: str) -> list[int]:
+    """How many maps each card has."""
+    return [part.count("<svg") for part in html.split('<div class="xp-pictured"')[1:]]
+
+
 # -------------------------------------------------------------------------------------------------- the photo, once
 
 def test_the_photo_is_in_the_html_once():
@@ -417,7 +431,8 @@ def test_a_figure_has_a_square_a_patch_and_the_photo_once(heats):
         title = square.find(f"{SVG}title").text
         colour = overlay.COLOURS["orange-blue"][int("minus" in title)] if heats[0].signed and ("minus" in title or "plus" in title) else overlay.MUCH
         assert square.get("fill") == f"rgb{colour}" and 0 <= float(square.get("fill-opacity")) <= 1
-    assert [element.get("id") for element in svg.iter(f"{SVG}image")] == ["photo", "grey"]
+    assert [element.get("id").split("-")[0] for element in svg.iter(f"{SVG}image")] == ["photo", "grey"]
+    assert {use.get("href") for use in svg.iter(f"{SVG}use")} == {"#" + element.get("id") for element in svg.iter(f"{SVG}image")}
     assert json.loads(svg.find(f"{SVG}desc").text)["methods"] == [one.method for one in heats]
 
 

@@ -209,8 +209,8 @@ def signs(heat: Heatmap, scores: Tensor, scale: float) -> str:
 
 def strong(heat: Heatmap, scores: Tensor, scale: float) -> list[tuple[int, int, bool]]:
     """Row, column and whether positive of the patches that carry a sign."""
-    found = [i for i in strongest(heat, scores, scores.numel()) if abs(scores.flatten()[i]) >= STRONG * scale]
-    return [(*divmod(i, heat.grid[1]), bool(scores.flatten()[i] > 0)) for i in found]
+    found = ((i, score) for i, score in enumerate(scores.nan_to_num(0, 0, 0).flatten().tolist()) if scale and abs(score) >= STRONG * scale)
+    return [(*divmod(i, heat.grid[1]), score > 0) for i, score in found]
 
 
 def sign_path(heat: Heatmap, scores: Tensor, scale: float) -> str:

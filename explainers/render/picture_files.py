@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import zlib
 from collections.abc import Sequence
 from html import escape
 
@@ -65,7 +66,8 @@ def svg(heats: Sequence[Heatmap], origin: dict) -> str:
     down = math.ceil((len(drawn) + 1) / across)
     width, whole = 16 + step_x * across, 16 + step_y * down + 24 * len(legend(heats)) + 30
     pale = Image.fromarray(grey(np.asarray(photo)))
-    held = "".join(f'<image id="{name}" width="{TILE}" height="{height:.2f}" preserveAspectRatio="none" href="{jpeg(one, SIDE)}"/>'
+    key = f"{zlib.crc32(photo.tobytes()):08x}"             # figures of two pictures may stand in one document
+    held = "".join(f'<image id="{name}-{key}" width="{TILE}" height="{height:.2f}" preserveAspectRatio="none" href="{jpeg(one, SIDE)}"/>'
                    for name, one in (("photo", photo), ("grey", pale)))
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {whole:.0f}" width="{width:.0f}" height="{whole:.0f}" '
            f'font-family="system-ui, sans-serif" font-size="13" fill="{INK}">',
@@ -73,7 +75,7 @@ def svg(heats: Sequence[Heatmap], origin: dict) -> str:
            f'<defs>{held}</defs><rect width="100%" height="100%" fill="#fff"/>']
     for k, line in enumerate([None, *drawn]):
         x, y = 16 + step_x * (k % across), 16 + step_y * (k // across)
-        name, inside = (line[0], svg_map(*line[1:], height)) if line else ("The picture", '<use href="#photo"/>')
+        name, inside = (line[0], svg_map(*line[1:], height, key)) if line else ("The picture", f'<use href="#photo-{key}"/>')
         out.append(f'<g transform="translate({x:.2f} {y:.2f})"><text y="12" font-weight="600">{escape(visible(name))}</text>'
                    f'<g transform="translate(0 20)">{inside}</g></g>')
     for k, (colour, words) in enumerate(legend(heats)):
@@ -83,11 +85,11 @@ def svg(heats: Sequence[Heatmap], origin: dict) -> str:
     return "\n".join(out)
 
 
-def svg_map(heat: Heatmap, scores: Tensor, scale: float, height: float) -> str:
-    """One map in units of patches."""
+def svg_map(heat: Heatmap, scores: Tensor, scale: float, height: float, key: str) -> str:
+    """One map in units of patches, over the grey photo `key`."""
     rows, columns = heat.grid
     towards, away = COLOURS[PALETTE]
-    out = [f'<use href="#grey"/><g transform="scale({TILE / columns:.5f} {height / rows:.5f})"><g opacity="{OPACITY}" shape-rendering="crispEdges">']
+    out = [f'<use href="#grey-{key}"/><g transform="scale({TILE / columns:.5f} {height / rows:.5f})"><g opacity="{OPACITY}" shape-rendering="crispEdges">']
     for i, score in enumerate(scores.flatten().tolist()):
         kind, share = paint(heat, score, scale)
         colour = {"pos": towards, "neg": away}.get(kind.split()[0], MUCH)
@@ -132,7 +134,7 @@ def png(heats: Sequence[Heatmap], origin: dict) -> bytes:
     for key, value in {"Title": f"{told[0].title}: {told[0].target}", "Software": "explainers", **origin}.items():
         about.add_itxt(key, value if isinstance(value, str) else json.dumps(value))
     file = io.BytesIO()
-    sheet.save(file, "PNG", pnginfo=about, optimize=True)
+    sheet.save(file, "PNG", pnginfo=about)
     return file.getvalue()
 
 
