@@ -122,9 +122,9 @@ def origin(heats: Sequence[Heatmap]) -> dict:
     return {key: first[key] for key in ("model", "revision", "target", "score", "options")} | {"methods": [heat.method for heat in heats]}
 
 
-def to_svg(heats: Sequence[Heatmap]) -> str:
-    """A figure for slides and papers; maps of a picture and of a text stand one under the other."""
-    figures = [svg_of(group) if group[0].grid is None else picture_files.svg(group, origin(group)) for group in groups(heats)]
+def to_svg(heats: Sequence[Heatmap], cell: int = 30) -> str:
+    """A figure for slides and papers; maps of a picture and of a text stand one under the other. cell: the side of a word's square."""
+    figures = [svg_of(group, cell) if group[0].grid is None else picture_files.svg(group, origin(group)) for group in groups(heats)]
     return figures[0] if len(figures) == 1 else stacked(figures)
 
 
@@ -137,7 +137,7 @@ def stacked(figures: Sequence[str]) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">{placed}</svg>'
 
 
-def svg_of(heats: Sequence[Heatmap], cell: int = 30) -> str:
+def svg_of(heats: Sequence[Heatmap], cell: int) -> str:
     """Rows of methods (or, of one method, its layers and totals) over the same words: a figure for slides and papers."""
     shown = [view(heat) for heat in heats]
     first = shown[0]
