@@ -416,7 +416,8 @@ with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=
                 with gr.Tab("Share", id="share"):
                     link = gr.Textbox(label="A link that restores this view", interactive=False, buttons=["copy"])
                     long_link = gr.HTML(apply_default_css=False)
-                    suffix = gr.Radio([".html", ".svg", ".csv", ".json"], value=".html", label="A file with the numbers, model, target and options inside")
+                    suffix = gr.Radio([".html", ".svg", ".png", ".csv", ".json"], value=".html",
+                                      label="A file with the numbers, model, target and options inside")
                     write = gr.Button("Write the file")
                     file = gr.File(label="Ready", visible=False)
     gr.HTML('<footer><p>What you type goes to this server and to nobody else. Agreement between methods is a hint, not a proof.</p></footer>', elem_id="foot")

@@ -4,36 +4,41 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from torch import Tensor
+
 from ..errors import Refusal
 from ..heatmap import Heatmap
-from .tokens import cut, largest, page, paint, view, visible
+from .tokens import COLUMNS, cut, largest, page, paint, view, visible
 
 #: Light colours of the default palette, for files that have no stylesheet.
-COLOURS = {"pos": "#fb923c", "neg": "#60a5fa", "mag": "#a8a29e"}
+COLOURS = {"pos": "#fb923c", "neg": "#60a5fa", "mag": "#a8a29e", "none": "#fff"}
+INK, PALE, EDGE = "#1c1b1a", "#5c5853", "#e4e0da"
+CELL = 30           # pixels of a figure's cell, each side
 
 
 def save(heats: Heatmap | Sequence[Heatmap], path) -> None:
-    """Write to `path`; its suffix (.html .svg .csv .json) says how. Refuses an unknown suffix."""
+    """Write to `path`; its suffix (.html .svg .png .csv .json) says how. Refuses an unknown suffix."""
     heats = [heats] if isinstance(heats, Heatmap) else list(heats)
     write(writer_for(path)(heats), path)
 
 
 def writer_for(path):
-    """The function that makes the text of such a file; refuses an unknown suffix."""
-    writers = {".html": page, ".svg": to_svg, ".csv": to_csv, ".json": to_json}
+    """The function that makes what such a file holds; refuses an unknown suffix."""
+    writers = {".html": page, ".svg": to_svg, ".png": to_png, ".csv": to_csv, ".json": to_json}
     suffix = Path(path).suffix.casefold()
     if suffix not in writers:
         raise Refusal(f"{Path(path).name} could be written as {', '.join(writers)}; {suffix or 'no suffix'} is none of them.")
     return writers[suffix]
 
 
-def write(text: str, path) -> None:
+def write(content: str | bytes, path) -> None:
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        Path(path).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
     except OSError as error:
         raise Refusal(f"{path} could not be written: {error.strerror}.") from error
 
@@ -81,43 +86,116 @@ def to_csv(heats: Sequence[Heatmap]) -> str:
     return out.getvalue()
 
 
-def to_svg(heats: Sequence[Heatmap], cell: int = 30) -> str:
-    """Rows of methods (or, of one method, its layers and totals) over the same words: a figure for slides and papers."""
+@dataclass(frozen=True)
+class Figure:
+    """Rows of methods (or, of one method, its layers and totals) over the same words, laid out in pixels.
+
+    lines    (name, heatmap, scores [token], the largest |score| that its colours go by)
+    left     where the cells begin: on the right of the names; top: below the words, which are written upwards
+    caption  colours in words, and the model
+    """
+
+    words: Heatmap
+    lines: list[tuple[str, Heatmap, Tensor, float]]
+    left: float
+    top: float
+    width: float
+    height: float
+    caption: str
+
+
+def figure(heats: Sequence[Heatmap], length: Callable[[str], float]) -> Figure:
+    """The figure of `heats`; length: how many pixels a piece of writing takes."""
     shown = [view(heat) for heat in heats]
     first = shown[0]
-    lines = [(heat.title, heat, heat.scores, largest(heat.scores)) for heat in shown]
+    lines = [(visible(heat.title), heat, heat.scores, largest(heat.scores)) for heat in shown]
     if len(shown) == 1 and first.rows is not None:
         scale = largest(first.rows)
-        lines = [(name, first, scores, scale) for name, scores in zip(first.row_labels, first.rows)]
-        lines += [(name, first, scores, largest(scores)) for name, scores in (first.totals or {first.title: first.scores}).items()]
-    left, top = 16 + 7.6 * max(len(line[0]) for line in lines), 16 + 7.2 * min(20, max(map(len, first.labels), default=0))
-    width, height = left + cell * len(first) + 16, top + cell * len(lines) + 44
-    origin = {key: record(heats[0])[key] for key in ("model", "revision", "target", "score", "options")}
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
-           f'font-family="system-ui, sans-serif" font-size="13" fill="#1c1b1a">',
-           f"<title>{escape(visible(first.title))}: {escape(visible(first.target))}</title>",
-           f"<desc>{escape(json.dumps(origin))}</desc>",
-           '<rect width="100%" height="100%" fill="#fff"/>']
-    for i, label in enumerate(first.labels):
-        x = left + cell * (i + 0.5)
-        if cut(first, i):
-            out.append(f'<path d="M{left + cell * i:.0f} 16V{top + cell * len(lines):.0f}" stroke="#5c5853" stroke-width="2"/>')
-        if first.is_marked(i):
-            out.append(f'<path d="M{left + cell * i + 2:.0f} {top - 2:.0f}h{cell - 4}" stroke="#1c1b1a" stroke-width="2"/>')
-        out.append(f'<text transform="translate({x + 4:.0f} {top - 6:.0f}) rotate(-90)">{escape(visible(label)[:20])}</text>')
-    for k, (name, heat, scores, scale) in enumerate(lines):
-        y = top + cell * k
-        out.append(f'<text x="{left - 8:.0f}" y="{y + cell * 0.65:.0f}" text-anchor="end">{escape(visible(name))}</text>')
-        for i, score in enumerate(scores.tolist()):
-            kind, share = paint(heat, score, scale)
-            out.append(f'<rect x="{left + cell * i + 1:.0f}" y="{y + 1:.0f}" width="{cell - 2}" height="{cell - 2}" rx="4" '
-                       f'fill="{COLOURS.get(kind.split()[0], "#fff")}" fill-opacity="{share:.3f}" stroke="#e4e0da">'
-                       f"<title>{escape(visible(heat.labels[i]))}: {escape(visible(heat.in_words(score)))}</title></rect>")
+        lines = [(visible(name), first, scores, scale) for name, scores in zip(first.row_labels, first.rows)]
+        lines += [(name, first, scores, largest(scores)) for name, scores in (first.totals or {visible(first.title): first.scores}).items()]
     signed = next((heat for heat in shown if heat.signed), None)
     words = f"blue: {signed.poles[0]} · orange: {signed.poles[1]}" if signed else "darker: more (how much, not which way)"
     if first.halves:
         words += f" · {first.halves[0]} | {first.halves[1]}"
     if first.pending:
         words += f" · next token: {first.pending!r}"
-    out.append(f'<text x="16" y="{height - 14:.0f}" fill="#5c5853">{escape(visible(words))} · {escape(visible(first.model))}</text></svg>')
+    caption = visible(f"{words} · {first.model}")[:300]
+    left = 16 + max(length(line[0]) for line in lines)
+    top = 16 + max([length(short(label)) for label in first.labels], default=0)
+    width = max(left + CELL * len(first) + 16, 32 + length(caption))
+    return Figure(first, lines, left, top, width, top + CELL * len(lines) + 44, caption)
+
+
+def short(label: str) -> str:
+    return visible(label)[:20]
+
+
+def origin(heat: Heatmap) -> str:
+    """What a figure is of, as JSON."""
+    return json.dumps({key: record(heat)[key] for key in ("model", "revision", "target", "score", "options")})
+
+
+def to_svg(heats: Sequence[Heatmap]) -> str:
+    """A figure for slides and papers."""
+    laid = figure(heats, lambda words: 7.4 * len(words))
+    first, left, top = laid.words, laid.left, laid.top
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {laid.width:.0f} {laid.height:.0f}" width="{laid.width:.0f}" '
+           f'height="{laid.height:.0f}" font-family="system-ui, sans-serif" font-size="13" fill="{INK}">',
+           f"<title>{escape(visible(first.title))}: {escape(visible(first.target))}</title>",
+           f"<desc>{escape(origin(heats[0]))}</desc>",
+           '<rect width="100%" height="100%" fill="#fff"/>']
+    for i, label in enumerate(first.labels):
+        x = left + CELL * (i + 0.5)
+        if cut(first, i):
+            out.append(f'<path d="M{left + CELL * i:.0f} 16V{top + CELL * len(laid.lines):.0f}" stroke="{PALE}" stroke-width="2"/>')
+        if first.is_marked(i):
+            out.append(f'<path d="M{left + CELL * i + 2:.0f} {top - 2:.0f}h{CELL - 4}" stroke="{INK}" stroke-width="2"/>')
+        out.append(f'<text transform="translate({x + 4:.0f} {top - 6:.0f}) rotate(-90)">{escape(short(label))}</text>')
+    for k, (name, heat, scores, scale) in enumerate(laid.lines):
+        y = top + CELL * k
+        out.append(f'<text x="{left - 8:.0f}" y="{y + CELL * 0.65:.0f}" text-anchor="end">{escape(name)}</text>')
+        for i, score in enumerate(scores.tolist()):
+            kind, share = paint(heat, score, scale)
+            out.append(f'<rect x="{left + CELL * i + 1:.0f}" y="{y + 1:.0f}" width="{CELL - 2}" height="{CELL - 2}" rx="4" '
+                       f'fill="{COLOURS[kind.split()[0]]}" fill-opacity="{share:.3f}" stroke="{EDGE}">'
+                       f"<title>{escape(visible(heat.labels[i]))}: {escape(visible(heat.in_words(score)))}</title></rect>")
+    out.append(f'<text x="16" y="{laid.height - 14:.0f}" fill="{PALE}">{escape(laid.caption)}</text></svg>')
     return "\n".join(out)
+
+
+def to_png(heats: Sequence[Heatmap]) -> bytes:
+    """The same figure as pixels, two to each of the drawing's unless the text is long. Title and Description are in the file."""
+    from PIL import Image, ImageColor, ImageDraw, ImageFont, PngImagePlugin  # here, since only this writer needs it
+
+    sharp = 2 if len(heats[0]) <= 4 * COLUMNS else 1
+    try:
+        font = ImageFont.truetype("DejaVuSans.ttf", 12 * sharp)     # knows more scripts than the one that Pillow brings along
+    except OSError:
+        font = ImageFont.load_default(13 * sharp)
+    laid = figure(heats, lambda words: font.getlength(words) / sharp + 8)
+    first, left, top = laid.words, laid.left * sharp, laid.top * sharp
+    cell, bottom = CELL * sharp, (laid.top + CELL * len(laid.lines)) * sharp
+    image = Image.new("RGB", (math.ceil(laid.width * sharp), math.ceil(laid.height * sharp)), "#fff")
+    draw = ImageDraw.Draw(image)
+    for i, label in enumerate(first.labels):
+        x = left + cell * i
+        if cut(first, i):
+            draw.line((x, 16 * sharp, x, bottom), PALE, 2 * sharp)
+        if first.is_marked(i):
+            draw.line((x + 2 * sharp, top - 2 * sharp, x + cell - 2 * sharp, top - 2 * sharp), INK, 2 * sharp)
+        upright = Image.new("L", (math.ceil(font.getlength(short(label))) + 1, cell))
+        ImageDraw.Draw(upright).text((0, cell / 2), short(label), 255, font, anchor="lm")
+        image.paste(INK, (round(x), round(top - 6 * sharp - upright.width)), upright.rotate(90, expand=True))
+    for k, (name, heat, scores, scale) in enumerate(laid.lines):
+        y = top + cell * k
+        draw.text((left - 8 * sharp, y + cell / 2), name, INK, font, anchor="rm")
+        for i, score in enumerate(scores.tolist()):
+            kind, share = paint(heat, score, scale)
+            colour = tuple(round(255 + share * (part - 255)) for part in ImageColor.getrgb(COLOURS[kind.split()[0]]))       # over white
+            draw.rounded_rectangle((left + cell * i + sharp, y + sharp, left + cell * (i + 1) - sharp, y + cell - sharp), 4 * sharp, colour, EDGE, sharp)
+    draw.text((16 * sharp, (laid.height - 18) * sharp), laid.caption, PALE, font, anchor="lm")
+    said = PngImagePlugin.PngInfo()
+    said.add_itxt("Title", visible(f"{first.title}: {first.target}"))
+    said.add_itxt("Description", origin(heats[0]))
+    image.save(out := io.BytesIO(), "PNG", pnginfo=said)
+    return out.getvalue()
