@@ -107,7 +107,7 @@ def decompx(trace: Trace, bias: Bias = "absdot", activation: Straight = "ratio",
             head_activation: Literal["ratio", "tangent"] = "ratio") -> Tensor:
     """Each token's own share of the logit: its vector is carried by itself through attention, LayerNorms, feed-forward layers and classifier.
 
-    Formula: x_q = sum over tokens k of x_{q←k} at every step, the last giving y = sum over k of score_k (Modarressi et al., section 3):
+    Formula: x_q = sum over tokens k of x_{q←k} at every step, the last giving y = sum over k of score_k (Modarressi et al.):
     attention mixes the parts, LayerNorms divide by their true deviation, σ(z) counts as z · (σ(z)/z held), biases are
     spread.
 

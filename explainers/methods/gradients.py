@@ -17,7 +17,7 @@ from .registry import method
 def gradient(trace: Trace, order: int = 2) -> Tensor:
     """How sensitive the score is to each token's embedding.
 
-    Formula: score_i = ‖∂y/∂x_i‖, x_i the vector that enters the first block (Simonyan et al., section 3).
+    Formula: score_i = ‖∂y/∂x_i‖, x_i the vector that enters the first block (Simonyan et al.).
 
     Sign: none; the direction of the slope is one of many dimensions and has no word.
 
@@ -35,7 +35,7 @@ def gradient(trace: Trace, order: int = 2) -> Tensor:
 def input_x_gradient(trace: Trace) -> Tensor:
     """The first-order share of each token's embedding in the score.
 
-    Formula: score_i = sum_d x_i ⊙ ∂y/∂x_i (Shrikumar et al., section 2), x_i the vector that enters the first block.
+    Formula: score_i = sum_d x_i ⊙ ∂y/∂x_i (Shrikumar et al.), x_i the vector that enters the first block.
 
     Sign: plus pushes towards the target, minus away from it.
 
@@ -79,7 +79,7 @@ def integrated_gradients(trace: Trace, steps: int = 50, baseline: Literal["pad",
 def smoothgrad(trace: Trace, samples: int = 20, sigma: float = 0.15, seed: int = 0) -> Tensor:
     """The slope averaged over noisy copies of the input, times the input.
 
-    Formula: score_i = sum_d x_i ⊙ mean over n of ∂y/∂x_i(x + ε_n), ε ~ N(0, (σ · (max x − min x))²) (Smilkov et al., section 3).
+    Formula: score_i = sum_d x_i ⊙ mean over n of ∂y/∂x_i(x + ε_n), ε ~ N(0, (σ · (max x − min x))²) (Smilkov et al.).
 
     Sign: plus pushes towards the target, minus away from it.
 

@@ -48,7 +48,7 @@ def value_zeroing(trace: Trace, rollout: bool = True) -> Tensor:
     """How far each token's vector turns when another token's value is set to zero, in every layer, followed through all of them.
 
     Formula: C_l[q, k] = 1 − cos(x̃_q without value k, x̃_q), over the whole block, rows made to sum to 1; score_i = (C_L ··· C_1)[readout, i]
-    (Mohebbi et al., section 3, and rollout without a residual).
+    (Mohebbi et al., and rollout without a residual).
 
     Sign: none, and the same for every class; only the direction of a vector counts, not its length.
 

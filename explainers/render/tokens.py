@@ -102,7 +102,7 @@ def fragment(heats: Sequence[Heatmap], *, merge: bool = True, specials: bool = F
 
 def layer_panel(heat: Heatmap, *, merge: bool = True, specials: bool = False, palette: str = "orange-blue", style: bool = True,
                 slider: bool = False) -> str:
-    """A method layer by layer over the same tokens, then the rows that make one map of them (Qiang et al., figure 4).
+    """A method layer by layer over the same tokens, then the rows that make one map of them (after the figures of Qiang et al.).
 
     slider: add a control that paints one row onto the running text; it needs the app's script.
     """
