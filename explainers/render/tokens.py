@@ -73,12 +73,12 @@ def fragment(heats: Sequence[Heatmap], *, merge: bool = True, specials: bool = F
              style: bool = True, waiting: Sequence[str] = (), refused: Mapping[str, str] | None = None, layers: bool = True) -> str:
     """Heatmaps of one input as a piece of HTML: the first as running text, then all over the same columns.
 
-    waiting: titles of methods still being computed. refused: titles of methods that this input, target or model is not for, with
+    waiting: titles of methods still to come, the first of them being computed now. refused: titles of methods that this input, target or model is not for, with
     the reason. layers: add the layer panel of a single heatmap that has one.
     """
     refused = refused or {}
     if not heats:
-        body = "".join(strip_of(title, reason) for title, reason in refused.items()) + "".join(strip_of(title, "computing …") for title in waiting)
+        body = "".join(strip_of(title, reason) for title, reason in refused.items()) + "".join(map(strip_of, waiting, turns(waiting)))
         return body and (styled(card(body, palette)) if style else card(body, palette))
     heats = told_apart(heats)
     shown = [view(heat, merge, specials) for heat in heats]
@@ -91,7 +91,7 @@ def fragment(heats: Sequence[Heatmap], *, merge: bool = True, specials: bool = F
     else:
         body += [strip(heat, seen) for heat, seen in zip(heats, shown)]
         body += [strip_of(title, reason) for title, reason in refused.items()]
-        body += [strip_of(title, "computing …") for title in waiting]
+        body += map(strip_of, waiting, turns(waiting))
     body += [f'<p class="xp-note">{escape(note)}</p>' for note in dict.fromkeys(note for heat in heats for note in heat.notes)]
     body.append(numbers(shown))
     pieces = [card("".join(body), palette)]
@@ -269,10 +269,15 @@ def method_table(heats: Sequence[Heatmap], shown: Sequence[Heatmap], waiting: Se
                 seen, seen.scores, largest(seen.scores)) for heat, seen in zip(heats, shown)]
     rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)}</th><td class="xp-reason" colspan="{len(shown[0])}"><span>{escape(reason)}</span></td></tr>'
              for title, reason in refused.items()]
-    rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)} <span class="xp-meta">computing …</span></th>'
-             + "<td></td>" * len(shown[0]) + "</tr>" for title in waiting]
+    rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)} <span class="xp-meta">{turn}</span></th>'
+             + "<td></td>" * len(shown[0]) + "</tr>" for title, turn in zip(waiting, turns(waiting))]
     table = f'<table class="xp-map">{head(shown[0], "method")}<tbody>{"".join(rows)}</tbody></table>'
     return f'<div class="xp-scroll" tabindex="0" role="region" aria-label="methods side by side">{table}</div>'
+
+
+def turns(waiting: Sequence[str]) -> list[str]:
+    """What to say of methods that have no map yet: they are computed one after another."""
+    return ["computing …", *["waiting …"] * (len(waiting) - 1)]
 
 
 def strip_of(title: str, sentence: str) -> str:
