@@ -123,7 +123,7 @@ class Comparison(list):
         return pd.DataFrame({"token": self[0].labels} | {name: heat.scores.tolist() for name, heat in zip(names, self)})
 
     def save(self, path) -> None:
-        """Write .html, .svg, .csv, .json or, of a picture, .png, by suffix."""
+        """Write .html, .svg, .png, .csv or .json, by suffix."""
         from .render.export import save
 
         save(self, path)
