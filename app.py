@@ -158,7 +158,7 @@ def run(kind, text, pair, model, target, versus, layered, part, layer, merge, sp
         heats, refused = [], {}
         later = [named(ex.METHODS[key]) for key in keys]
         if not ex.METHODS[keys[0]].single_pass:         # what takes a while says so before it starts
-            yield refusal(), keep, bar, tokens.fragment([], waiting=later, **look), keep, shown
+            yield refusal(), keep, bar, heatmaps.fragment([], waiting=later, **look), keep, shown
         for i, key in enumerate(keys):
             heat = heatmap_of(*asked, key)
             if isinstance(heat, str):

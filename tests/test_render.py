@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageColor, ImageFont
 
 import explainers as ex
-from explainers.render import card, cards, export, heatmaps, maps, prediction, tokens
+from explainers.render import card, cards, export, heatmaps, maps, prediction, text_files, tokens
 
 HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '" onmouseover="alert(1)" x="', "' onfocus='alert(1)",
@@ -588,7 +588,7 @@ def test_a_figure_has_a_square_a_score(heats):
     assert titles[0].startswith(heats[0].labels[1] + ": ")
     for square, title in zip(squares, titles):
         sign = "neg" if "minus" in title else "pos" if "plus" in title else "mag"
-        assert square.get("fill") == export.COLOURS[sign]
+        assert square.get("fill") == text_files.COLOURS[sign]
         assert 0 <= float(square.get("fill-opacity")) <= 1
     width = float(svg.get("width"))
     lefts = sorted({float(square.get("x")) for square in squares})
@@ -607,10 +607,10 @@ def pixels(heats, path) -> Image.Image:
 def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
     """Every square's middle is its SVG colour over white, at the same place: what differs is that the PNG measures its names."""
     image = pixels(heats, tmp_path)
-    laid = export.figure(heats, len)
-    words, rows, cell = len(laid.words), len(laid.lines), 2 * export.CELL
+    laid = text_files.figure(heats, len)
+    words, rows, cell = len(laid.words), len(laid.lines), 2 * text_files.CELL
     squares = [element for element in ElementTree.fromstring(export.to_svg(heats)).iter("{http://www.w3.org/2000/svg}rect") if element.get("stroke")]
-    found = [(x, y) for y in range(image.height) for x in range(image.width) if image.getpixel((x, y)) == ImageColor.getrgb(export.EDGE)]
+    found = [(x, y) for y in range(image.height) for x in range(image.width) if image.getpixel((x, y)) == ImageColor.getrgb(text_files.EDGE)]
     left, top = (min(places) - 2 for places in zip(*found))         # a square's edge is one pixel of the drawing inside its cell
     assert image.width >= left + cell * words and image.height >= top + cell * rows and len(squares) == words * rows
     for square, (row, column) in zip(squares, [(row, column) for row in range(rows) for column in range(words)]):
@@ -623,7 +623,7 @@ def test_a_png_says_what_it_is_of(tmp_path):
     image = pixels(replace(SIGNED, target="“größer”", options={"states": "output"}), tmp_path)
     assert image.mode == "RGB" and image.text["Title"] == "AttCAT: “größer”"
     assert json.loads(image.text["Description"]) == {"model": "tiny", "revision": SIGNED.revision, "target": "“größer”", "score": SIGNED.score,
-                                                     "options": {"states": "output"}}
+                                                     "options": {"states": "output"}, "methods": ["attcat"]}
 
 
 def test_a_figure_is_wide_enough_for_its_own_words(tmp_path):
@@ -651,7 +651,7 @@ def test_a_png_of_a_long_text_stays_of_a_size_that_can_be_opened(tmp_path):
 def test_an_unsigned_figure_says_how_much_only():
     svg = export.to_svg([UNSIGNED])
     assert "how much, not which way" in svg
-    assert export.COLOURS["pos"] not in svg and export.COLOURS["neg"] not in svg
+    assert text_files.COLOURS["pos"] not in svg and export.COLOURS["neg"] not in svg
 
 
 @pytest.mark.parametrize("name", ["map.pdf", "map", "map.txt", ".json"])

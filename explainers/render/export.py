@@ -17,14 +17,14 @@ MOST_PIXELS = 4096      # numbers of a map pixel by pixel that JSON holds
 
 
 def save(heats: Heatmap | Sequence[Heatmap], path) -> None:
-    """Write to `path`; its suffix (.html .svg .csv .json .png) says how. Refuses an unknown suffix."""
+    """Write to `path`; its suffix (.html .svg .png .csv .json) says how. Refuses an unknown suffix."""
     heats = [heats] if isinstance(heats, Heatmap) else list(heats)
     write(writer_for(path)(heats), path)
 
 
 def writer_for(path):
     """The function that makes the text, or the bytes, of such a file; refuses an unknown suffix."""
-    writers = {".html": page, ".svg": to_svg, ".csv": to_csv, ".json": to_json, ".png": to_png}
+    writers = {".html": page, ".svg": to_svg, ".png": to_png, ".csv": to_csv, ".json": to_json}
     suffix = Path(path).suffix.casefold()
     if suffix not in writers:
         raise Refusal(f"{Path(path).name} could be written as {', '.join(writers)}; {suffix or 'no suffix'} is none of them.")
