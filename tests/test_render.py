@@ -651,7 +651,7 @@ def test_a_png_of_a_long_text_stays_of_a_size_that_can_be_opened(tmp_path):
 def test_an_unsigned_figure_says_how_much_only():
     svg = export.to_svg([UNSIGNED])
     assert "how much, not which way" in svg
-    assert text_files.COLOURS["pos"] not in svg and export.COLOURS["neg"] not in svg
+    assert text_files.COLOURS["pos"] not in svg and text_files.COLOURS["neg"] not in svg
 
 
 @pytest.mark.parametrize("name", ["map.pdf", "map", "map.txt", ".json"])
