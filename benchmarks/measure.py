@@ -19,6 +19,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -247,26 +248,26 @@ def pictures() -> list[tuple[str, str, str]]:
 def masks() -> list[tuple[str, str, str]]:
     """Occlusion and ViT-CX in batches, against their masks one at a time."""
     model, rows = ex.load("vit"), []
-    picture = ROOT / "assets/examples/cat.jpg"
-    trace = model.trace(picture)
+    trace = model.trace(ROOT / "assets/examples/cat.jpg")
+    passes = []
+    model.blocks[0].register_forward_hook(lambda block, args, output: passes.append(len(output)))
+
+    def batched(key: str) -> None:
+        trace.run.made.clear()
+        ex.METHODS[key](trace)
+
+    @torch.no_grad()
+    def one_at_a_time(count: int) -> None:
+        """Only the passes; no mask is made."""
+        for _ in range(count):
+            model.net(pixel_values=trace.pixels[None])
+
     for key in ("occlusion", "vit_cx"):
-        passes = []
-        hook = model.blocks[0].register_forward_hook(lambda block, args, output, passes=passes: passes.append(len(output)))
-        ex.METHODS[key](model.trace(picture))
-        hook.remove()
-
-        @torch.no_grad()
-        def one_at_a_time(count=sum(passes[1:])):
-            """Only the passes; the plain model, and no mask made."""
-            for _ in range(count):
-                model.net(pixel_values=trace.pixels[None])
-
-        def batched(key=key):
-            trace.run.made.clear()
-            ex.METHODS[key](trace)
-
-        seconds = medians(5, single=one_at_a_time, batched=batched)
-        rows.append((f"{sum(passes[1:])} masks one at a time ÷ {ex.METHODS[key].title} (bundled ViT)", "≥ 3", f"{seconds['single'] / seconds['batched']:.1f}"))
+        passes.clear()
+        batched(key)
+        count = sum(passes)
+        seconds = medians(5, single=partial(one_at_a_time, count), batched=partial(batched, key))
+        rows.append((f"{count} passes one at a time ÷ {ex.METHODS[key].title} (bundled ViT)", "≥ 3", f"{seconds['single'] / seconds['batched']:.1f}"))
     return rows
 
 

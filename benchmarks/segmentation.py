@@ -18,8 +18,8 @@ from sklearn.metrics import average_precision_score
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import explainers as ex  # noqa: E402
-from explainers.inputs import seen_box  # noqa: E402
+import explainers as ex
+from explainers.inputs import seen_box
 
 METHODS = ["gae", "legrad", "transatt", "attcat", "grad_cam", "beyond_intuition", "rollout", "raw_attention"]
 

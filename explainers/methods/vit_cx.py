@@ -10,7 +10,6 @@ from ..trace import Trace
 from ._path import by_token
 from .registry import method
 
-
 AT_ONCE = 32        # masks, each with two copies of the picture
 
 
