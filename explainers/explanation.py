@@ -54,7 +54,7 @@ def read_logits(model: Model, coded: Encoded, logits: torch.Tensor) -> Predictio
     names = model.classes(coded)
     if len(logits) == 1:
         kind, values = "value", logits
-    elif getattr(model.net.config, "problem_type", None) == "multi_label_classification":
+    elif getattr(model.net.config, "problem_type", None) == "multi_label_classification" or hasattr(model.net, "logit_bias"):    # SigLIP
         kind, values = "probability of each label by itself", logits.sigmoid()
     else:
         kind, values = "probability", logits.softmax(-1)

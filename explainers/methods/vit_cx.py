@@ -44,8 +44,6 @@ def vit_cx_pixels(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed
 def causal_score(trace: Trace, threshold: float, sigma: float, seed: int, offset: bool) -> Tensor:
     if not 0 < threshold <= 2 or sigma < 0:
         raise Refusal("ViT-CX needs a threshold between 0 and 2 and a sigma of 0 or more.")
-    if trace.logits is not None and len(trace.logits) < 2:
-        raise Refusal("ViT-CX goes by probabilities, and with a single class or text there is nothing to be unsure about: give at least two.")
     masks, x, chance = feature_masks(trace, threshold), trace.pixels, trace.target.probability()
     drawn, changes = torch.Generator().manual_seed(seed), []
     for some in masks[:, None].split(AT_ONCE):
