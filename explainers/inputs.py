@@ -232,9 +232,11 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
     if sum(map(len, texts)) > MOST_CHARACTERS:
         raise Refusal(f"This text has {sum(map(len, texts)):,} characters; at most {MOST_CHARACTERS:,} can be read.")
     texts = tuple(text.encode("utf-8", "replace").decode() for text in texts)  # lone surrogates break tokenizers
-    wanted = {"return_offsets_mapping": True, "return_special_tokens_mask": True}
+    wanted, limit = {"return_offsets_mapping": True, "return_special_tokens_mask": True}, model.max_tokens
+    if model.anatomy.readout == "very last":                # SigLIP was trained on padded texts, and attends to the padding
+        wanted |= {"padding": "max_length", "max_length": limit, "return_attention_mask": False}
     coded = model.tokenizer(*texts, **wanted, verbose=False)
-    length, limit, lost, first = len(coded["input_ids"]), model.max_tokens, (), 0
+    length, lost, first = len(coded["input_ids"]), (), 0
     if limit and length > limit:
         whole = coded.sequence_ids()
         if model.task == "next":
@@ -243,7 +245,7 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
             raise Refusal(f"The question alone has {whole.count(0):,} tokens; the model reads {limit} of question and context together.")
         else:
             how = "only_second" if model.task == "answer" else "longest_first"
-            coded = model.tokenizer(*texts, **wanted, truncation=how, max_length=limit)
+            coded = model.tokenizer(*texts, **wanted | {"truncation": how, "max_length": limit})
         lost = tuple(whole.count(half) - coded.sequence_ids()[first:].count(half) for half in range(len(texts)))
     sequence, word_ids, coded = coded.sequence_ids()[first:], coded.word_ids()[first:], {name: ids[first:] for name, ids in coded.items()}
     special = torch.tensor(coded.pop("special_tokens_mask")).bool()

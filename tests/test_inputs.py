@@ -8,10 +8,10 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tiny import example as tiny_input
-from tiny import tiny
+from tiny import fresh, tiny
 
 import explainers as ex
-from explainers.inputs import encode
+from explainers.inputs import encode, from_text
 
 EMPTY = ["", " ", "\n\t \r\n", "\u200b", "\u200b\u200d\ufeff", "\x00", "\x00\x01\x1f\x7f", "\u00ad", "\u202e\u202c", "\u2060"]
 
@@ -269,7 +269,8 @@ def test_a_text_and_its_tensors_are_the_same_input(reader):
 
 def test_patches_are_numbered_behind_the_class_token():
     coded = encode(tiny("vit"), tiny_input("vit"))
-    assert coded.labels == [str(i) for i in range(17)] and coded.special.tolist() == [True] + [False] * 16
+    assert coded.labels == ["[CLS]", *(f"row {1 + i // 4}, column {1 + i % 4}" for i in range(16))]
+    assert coded.special.tolist() == [True] + [False] * 16 and coded.grid == (4, 4) and coded.picture.size == (32, 32)
 
 
 def test_an_encoded_input_is_taken_as_it_is(reader):
@@ -309,3 +310,12 @@ def test_halves_survive_words_and_the_table(reader):
     assert list(heat.without_specials().table()["part"])[-3:] == ["first text", "second text", "second text"]
     assert merged.heads.shape == (*heat.heads.shape[:2], 7) and heat.without_specials().heads.shape[-1] == len(heat) - 3
     torch.testing.assert_close(merged.heads.sum(-1), heat.heads.sum(-1))
+
+
+def test_siglips_text_is_padded_to_its_window_and_the_padding_is_seen(word_tokenizer):
+    """As in its training: the score is read from the last token, which is padding for most texts."""
+    model = ex.load(fresh("siglip.text").net, tokenizer=word_tokenizer, tower="text", device="cpu")
+    coded = from_text(model, ("a good movie",))
+    assert "attention_mask" not in coded.tensors and coded.tensors["input_ids"].shape == (1, 64)
+    assert coded.labels[:6] == ["[CLS]", "a", "good", "movie", "[SEP]", "[PAD]"] and coded.special.sum() == 61
+    assert not coded.left_out and from_text(model, ("good " * 100,)).left_out == 38
