@@ -23,12 +23,17 @@ DEIT_DIR is a ViT classifier for ImageNet-1k in Hugging Face layout, with wnids.
 import argparse
 import copy
 import csv
+import hashlib
 import io
 import json
 import math
+import re
 import sys
 import time
 import zipfile
+from collections import Counter
+from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +41,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
-from transformers import ViTConfig, ViTForImageClassification
+from transformers import ViTConfig, ViTForImageClassification, VisionTextDualEncoderConfig, VisionTextDualEncoderModel
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDE, GRID = 64, 8              # pixels and patches a side, of the student
@@ -44,6 +50,12 @@ TEACHER_SIDE = 160              # pixels a side at which the teacher reads a pic
 BATCH, VIEWS, EPOCHS, SPARSE = 128, 2, 25, 19      # SPARSE epochs see half of the patches
 RATE, WEIGHT_DECAY, WARM_UP, MEAN_OVER = 1.5e-3, 0.05, 0.05, 0.998
 TEMPERATURE, FEATURES = 1.5, 2.0                   # of the teacher's probabilities; weight of its hidden states in the loss
+
+PROJECTION, PAIR_BATCH, PASSES, PAIR_RATE, PAIR_DECAY = 128, 500, 20, 1e-3, 0.05
+PROMPT = "a photo of {a}"
+TEMPLATES = ("{name}", PROMPT, "a photo of the {name}.", "a picture of {a}", "an image of {a}.", "a close-up of the {name}", "a small photo of {a}",
+             "a blurry picture of the {name}", "this is {a}", "there is {a} in the picture.")
+OTHER_TEMPLATES = ("a snapshot of {a}", "look at the {name}!", "{a} in the middle of a photograph", "here you see {a}.")    # never trained on
 
 
 # ----------------------------------------------------------------------------------------------------- data
@@ -236,10 +248,164 @@ def right(student: Student, pixels: Tensor, labels: Tensor) -> float:
     return (said == labels).float().mean().item()
 
 
+def export(args) -> None:
+    """config.json, preprocessor_config.json and the running mean of the weights, in fp16"""
+    state = torch.load(args.work / "vit.pt", weights_only=True)
+    names = [row["name"].split(",")[0] for row in classes(args.data)]
+    assert len(set(names)) == len(names), "two classes of one name"
+    student = Student(names, len(state["mean"]["to_teacher.bias"]))
+    student.load_state_dict(state["mean"])
+    args.out.mkdir(parents=True, exist_ok=True)
+    write(student.net.state_dict(), args.out / "model.safetensors")
+    student.net.config.architectures = [type(student.net).__name__]
+    student.net.config.to_json_file(args.out / "config.json")
+    # Pictures of other shapes lose their borders instead of being squashed: what is in them keeps its shape.
+    ViTImageProcessorPil(size={"shortest_edge": SIDE}, do_center_crop=True, crop_size={"height": SIDE, "width": SIDE}, resample=Image.Resampling.BICUBIC,
+                         image_mean=list(MEAN), image_std=list(STD)).to_json_file(args.out / "preprocessor_config.json")
+    print(f"mean weights after epoch {state['epoch']} of {EPOCHS} in {args.out}")
+
+
+def write(weights: dict[str, Tensor], path: Path) -> None:
+    save_file({name: tensor.detach().half().contiguous() for name, tensor in weights.items()}, path, metadata={"format": "pt"})
+
+
+# ------------------------------------------------------------------------------------------- pictures and texts
+
+def with_article(name: str) -> str:
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def prompt(template: str, name: str) -> str:
+    return template.format(name=name, a=with_article(name))
+
+
+def names(teacher: Path) -> dict[str, list[str]]:
+    """What each of the teacher's classes is called, by wnid; a name of two classes says nothing and is left out where there is another."""
+    rows = [line.split(" ", 1) for line in (teacher / "synset_words.txt").read_text().splitlines()]
+    called = {wnid: line.strip().split(", ") for wnid, line in rows}
+    uses = Counter(name for several in called.values() for name in set(several))
+    return {wnid: [name for name in several if uses[name] == 1] or several for wnid, several in called.items()}
+
+
+def set_aside(data: Path, called: dict[str, list[str]]) -> dict[int, str]:
+    """{label: name} never trained on: of our classes with several English names the last one, which is often an odd one."""
+    latin = re.compile("[A-Z][a-z]+ [a-z]+")
+    english = {int(row["label"]): [name for name in called[row["wnid"]][1:] if not latin.fullmatch(name)] for row in classes(data)}
+    return {label: several[-1] for label, several in english.items() if several}
+
+
+def remembered(path: Path, key: str, make: Callable[[], Tensor]) -> Tensor:
+    """What `make` gives, from the disk if it was made for the same `key`."""
+    state = torch.load(path, weights_only=True) if path.exists() else {}
+    if state.get("key") != key:
+        state = {"key": key, "value": make()}
+        save(state, path)
+    return state["value"]
+
+
+@torch.no_grad()
+def first_of_pictures(vit: nn.Module, pixels: Tensor) -> Tensor:
+    """[n dim] fp16: [CLS] behind the last normalisation, which a pooler reads."""
+    parts, began = [], time.monotonic()
+    for i, part in enumerate(pixels.split(250)):
+        parts.append(vit(pixel_values=normalised(part)).last_hidden_state[:, 0].half())
+        if i % 20 == 0:
+            print(f"pictures {250 * i}/{len(pixels)}, {time.monotonic() - began:.0f} s", flush=True)
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def first_of_texts(bert: nn.Module, tokenizer, texts: list[str]) -> Tensor:
+    """[n dim] fp16: the first token of each text. Texts of similar length run together."""
+    found, began = torch.empty(len(texts), bert.config.hidden_size, dtype=torch.float16), time.monotonic()
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    for k in range(0, len(order), 256):
+        some = order[k:k + 256]
+        found[some] = bert(**tokenizer([texts[i] for i in some], padding=True, return_tensors="pt")).last_hidden_state[:, 0].half()
+        if k % 5120 == 0:
+            print(f"texts {k}/{len(texts)}, {time.monotonic() - began:.0f} s", flush=True)
+    return found
+
+
+def unit(side: str, net: VisionTextDualEncoderModel, first: Tensor) -> Tensor:
+    """[n projection] unit vectors of what the tower `side` ("visual" or "text") left at its first token."""
+    tower, projection = (net.vision_model, net.visual_projection) if side == "visual" else (net.text_model, net.text_projection)
+    return F.normalize(projection(tower.pooler(first.float()[:, None])), dim=-1)
+
+
+def pair(args) -> None:
+    """what matches pictures with texts: from its checkpoint if there is one of the same ViT"""
+    import explainers  # here, so that training the ViT needs nothing of the package
+    from explainers.models import bundled_folder
+
+    args.work.mkdir(parents=True, exist_ok=True)
+    vit, text = (explainers.load(name, device="cpu") for name in ("vit", "sentiment"))
+    which = hashlib.sha256((bundled_folder("vision") / "model.safetensors").read_bytes()).hexdigest()
+    images, _ = pictures(args.data, "train_part1.zip", "train_part2.zip")
+    test_images, test_labels = pictures(args.data, "val.zip")
+    teacher = Teacher(args.teacher, args.data)
+
+    called = names(args.teacher)
+    aside = {rows["wnid"]: set_aside(args.data, called).get(int(rows["label"])) for rows in classes(args.data)}
+    order = json.loads((args.teacher / "wnids.json").read_text())
+    texts = [[prompt(template, name) for name in called[wnid] if name != aside.get(wnid) for template in TEMPLATES] for wnid in order]
+    flat = list(chain.from_iterable(texts))
+    count = torch.tensor(list(map(len, texts)))
+    start = count.cumsum(0) - count
+    said = remembered(args.work / "texts.pt", "\n".join(flat), lambda: first_of_texts(text.net.bert, text.tokenizer, flat))
+
+    seen, wanted = [], []
+    for number in range(VIEWS):
+        crops, logits, _ = view(number, images, teacher, args.work)
+        for turned in (False, True):
+            pixels = crops.flip(3) if turned else crops
+            seen.append(remembered(args.work / f"seen{number}{turned:d}.pt", which, lambda pixels=pixels: first_of_pictures(vit.net.vit, pixels)))
+            wanted.append(logits)
+    seen, wanted = torch.cat(seen), torch.cat(wanted)
+    test = remembered(args.work / "seen_val.pt", which, lambda: first_of_pictures(vit.net.vit, torch.stack([as_tensor(image) for image in test_images])))
+    asked = first_of_texts(text.net.bert, text.tokenizer, [prompt(PROMPT, row["name"].split(",")[0]) for row in classes(args.data)])
+    own = (vit.net.classifier(test.float()).argmax(1) == test_labels).float().mean()
+
+    torch.manual_seed(0)
+    net = VisionTextDualEncoderModel(VisionTextDualEncoderConfig.from_vision_text_configs(
+        vit.net.config, text.net.bert.config, projection_dim=PROJECTION, logit_scale_init_value=math.log(20)))
+    head = {name: p for name, p in net.named_parameters() if "pooler" in name or "projection" in name or name == "logit_scale"}
+    optimizer = torch.optim.AdamW([p for p in head.values()], lr=PAIR_RATE, weight_decay=PAIR_DECAY)
+    steps = len(seen) // PAIR_BATCH
+    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, PASSES * steps)
+    checkpoint, first = args.work / "pair.pt", 0
+    if checkpoint.exists() and (state := torch.load(checkpoint, weights_only=True))["which"] == which:
+        net.load_state_dict(state["head"], strict=False)
+        optimizer.load_state_dict(state["optimizer"]), rate.load_state_dict(state["rate"])
+        first = state["passes"]
+        print(f"resumed after pass {first}", flush=True)
+
+    for number in range(first, PASSES):
+        torch.manual_seed(number)
+        began, losses = time.monotonic(), []
+        for batch in torch.randperm(len(seen)).split(PAIR_BATCH)[:steps]:
+            drawn = start + (torch.rand(len(count)) * count).long()         # one text a class
+            near = unit("visual", net, seen[batch]) @ unit("text", net, said[drawn]).T * net.logit_scale.exp()
+            loss = F.kl_div(near.log_softmax(1), wanted[batch].float().softmax(1), reduction="batchmean")
+            optimizer.zero_grad(), loss.backward()
+            optimizer.step(), rate.step()
+            losses.append(loss.item())
+        save({"head": head, "optimizer": optimizer.state_dict(), "rate": rate.state_dict(), "passes": number + 1, "which": which}, checkpoint)
+        with torch.no_grad():
+            right = ((unit("visual", net, test) @ unit("text", net, asked).T).argmax(1) == test_labels).float().mean()
+        print(f"pass {number + 1}/{PASSES}  {time.monotonic() - began:.0f} s  loss {np.mean(losses):.3f}  "
+              f"right {100 * right:.1f} %, the ViT's own classes {100 * own:.1f} %", flush=True)
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    write(head, args.out / "head.safetensors")
+    net.config.architectures = [type(net).__name__]
+    net.config.to_json_file(args.out / "config.json")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for run, needs in ((train, "teacher data work"),):
+    for run, needs in ((train, "teacher data work"), (export, "data work out"), (pair, "teacher data work out")):
         command = commands.add_parser(run.__name__, help=run.__doc__.split("\n")[0])
         command.set_defaults(run=run)
         for need in needs.split():
