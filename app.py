@@ -24,7 +24,7 @@ import gradio as gr
 import transformers
 
 import explainers as ex
-from explainers.render import cards, export, heads, prediction, tokens
+from explainers.render import card, cards, export, heatmaps, prediction
 
 transformers.logging.set_verbosity_error()
 
@@ -141,8 +141,8 @@ def panel_of(asked: tuple, method: str, part: str, layer: int, look: dict) -> st
     """A method layer by layer, or head by head in one layer."""
     heat, title = heatmap_of(*asked, method), ex.METHODS[method].title
     if isinstance(heat, str):
-        return tokens.fragment([], refused={title: heat}, style=False, palette=look["palette"])
-    return heads.fragment(heat, min(int(layer), len(heat.heads) - 1), **look) if part == "Heads" else tokens.layer_panel(heat, slider=True, **look)
+        return heatmaps.fragment([], refused={title: heat}, style=False, palette=look["palette"])
+    return heatmaps.head_panel(heat, min(int(layer), len(heat.heads) - 1), **look) if part == "Heads" else heatmaps.layer_panel(heat, slider=True, **look)
 
 
 def run(kind, text, pair, model, target, versus, layered, part, layer, merge, specials, palette, *families):
@@ -164,7 +164,7 @@ def run(kind, text, pair, model, target, versus, layered, part, layer, merge, sp
                 heats.append(heat)
             waiting = [ex.METHODS[other].title for other in keys[i + 1:]]
             panel = keep if i else panel_of(asked, layered, part, layer, look)
-            yield refusal(), keep, bar, tokens.fragment(heats, waiting=waiting, refused=refused, layers=False, **look), panel, shown
+            yield refusal(), keep, bar, heatmaps.fragment(heats, waiting=waiting, refused=refused, layers=False, **look), panel, shown
     except ex.ModelUnavailable as error:
         yield refusal(), refusal(str(error)), keep, keep, keep, keep
     except Exception as error:
@@ -274,7 +274,7 @@ def restore(request: gr.Request):
             *fields(kind, model, texts if texts[0] else texts_of(first_example(kind)), target, versus, layer),
             gr.update(choices=PARTS[part], value=layered if layered in dict(map(reversed, PARTS[part])) else "attcat"), part,
             asked.get("subwords") != "apart", asked.get("specials") == "shown",
-            palette if palette in tokens.PALETTES else "orange-blue", gr.Tabs(selected=view if view in VIEWS else "compare"),
+            palette if palette in card.PALETTES else "orange-blue", gr.Tabs(selected=view if view in VIEWS else "compare"),
             *([key for key in chosen if ex.METHODS[key].family == family] for family in FAMILIES))
 
 
@@ -399,7 +399,7 @@ with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=
             with gr.Accordion("Display", open=False, elem_id="display"):
                 merge = gr.Checkbox(True, label="Sum sub-words into words")
                 specials = gr.Checkbox(False, label="Show [CLS] and [SEP]")
-                palette = gr.Dropdown([(words, name) for name, words in tokens.PALETTES.items()], value="orange-blue", label="Colours")
+                palette = gr.Dropdown([(words, name) for name, words in card.PALETTES.items()], value="orange-blue", label="Colours")
         with gr.Column(scale=3, min_width=340, elem_id="results"):
             said = gr.HTML(apply_default_css=False, elem_id="said")
             with gr.Tabs(selected="compare", elem_id="views") as views:
@@ -453,5 +453,5 @@ demo.queue(max_size=64, default_concurrency_limit=4)
 
 if __name__ == "__main__":
     # in the head, as it is: Gradio rewrites the selectors of css=, and then no rule finds the page's .dark
-    styles = tokens.stylesheet(controls=True) + (ASSETS / "page.css").read_text(encoding="utf-8")
+    styles = card.stylesheet(controls=True) + (ASSETS / "page.css").read_text(encoding="utf-8")
     demo.launch(theme=THEME, head=f"<style>{styles}</style>", footer_links=["api", "settings"], max_file_size="1mb")

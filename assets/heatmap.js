@@ -1,4 +1,5 @@
-// What a page adds to the static heatmaps: linked hovering, arrow keys, and rows painted onto the running text.
+// What a page adds to the static heatmaps: linked hovering, arrow keys, rows painted onto the running text or the large
+// picture, and how maps lie over a picture.
 // Runs once in each heatmap component; `element`, `watch` come from Gradio. Listeners sit on the component, so they
 // outlive every redraw. Nothing here builds HTML from text.
 
@@ -7,26 +8,54 @@ const all = (selector, root = element) => [...root.querySelectorAll(selector)];
 const heat = (target, on) => {
   const cell = target?.closest?.('[data-i]');
   if (!cell) return;
-  const apart = cell.closest('[data-apart]');         // a table whose columns are not the words
+  const apart = cell.closest('[data-apart]');         // maps of a picture, and a table whose columns are not the words
   all(`[data-i="${cell.dataset.i}"]`, apart || element).forEach(one => one.closest('[data-apart]') === apart && one.classList.toggle('hot', on));
+  if (cell.matches('rect')) all('.xp-tile', apart).forEach(tile => tell(tile, on ? +cell.dataset.i : -1));
+};
+
+// The patch that is pointed at, in every map of the picture: a frame around it, and its number under the map.
+const short = title => title.replace(/: (minus|plus) ([^,]*).*/, (_, sign, size) => `: ${sign === 'minus' ? '−' : '+'}${size}`);
+const tell = (tile, i) => {
+  const rect = tile.querySelector(`rect[data-i="${i}"]`);
+  const svg = tile.querySelector('.xp-patches:has(rect)');
+  const readout = tile.querySelector('.xp-readout');
+  if (!svg) return;
+  readout.dataset.said ??= readout.textContent;
+  readout.textContent = rect ? short(rect.querySelector('title').textContent) : readout.dataset.said;
+  all('.xp-frame', svg).forEach(frame => frame.remove());
+  for (const ink of rect ? ['dark', 'light'] : []) {
+    const frame = svg.appendChild(document.createElementNS(svg.namespaceURI, 'rect'));
+    frame.setAttribute('class', `xp-frame ${ink}`);
+    for (const way of ['x', 'y']) frame.setAttribute(way, rect.getAttribute(way));
+  }
 };
 element.addEventListener('mouseover', event => heat(event.target, true));
 element.addEventListener('mouseout', event => heat(event.target, false));
 element.addEventListener('focusin', event => heat(event.target, true));
 element.addEventListener('focusout', event => heat(event.target, false));
 
-// One tab stop a table or text; arrow keys go on from there.
-const groups = () => all('table.xp-map, .xp-prose');
-const rove = () => groups().forEach(group => all('[data-i]', group).forEach((cell, k) => { cell.tabIndex = k ? -1 : 0; }));
+// One tab stop a table, text or picture; arrow keys go on from there.
+const stops = 'table.xp-map, .xp-prose, .xp-patches[role="group"]';
+const groups = () => all(stops);
+const rove = () => groups().forEach(group => all('[data-i]', group).forEach((cell, k) => {
+  cell.tabIndex = k ? -1 : 0;
+  if (cell.matches('rect')) cell.setAttribute('role', 'img');
+}));
 element.addEventListener('keydown', event => {
   const here = event.target.closest('[data-i]');
   if (!here) return;
-  const group = here.closest('table.xp-map, .xp-prose');
+  const group = here.closest(stops);
   const row = here.closest('tr');
   const beside = all('[data-i]', row || group);
   const at = beside.indexOf(here);
+  const columns = group.viewBox?.baseVal.width;       // of a picture's patches
   let next;
-  if (event.key === 'ArrowRight') next = beside[at + 1];
+  if (columns && event.key.startsWith('Arrow')) {
+    const [down, right] = {ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0]}[event.key];
+    const column = at % columns + right;
+    next = column >= 0 && column < columns ? beside[at + columns * down + right] : null;
+    if (!next) event.preventDefault();                // at the edge: stay, and do not scroll the page away
+  } else if (event.key === 'ArrowRight') next = beside[at + 1];
   else if (event.key === 'ArrowLeft') next = beside[at - 1];
   else if (event.key === 'Home') next = beside[0];
   else if (event.key === 'End') next = beside.at(-1);
@@ -46,8 +75,10 @@ element.addEventListener('keydown', event => {
 const place = element.closest('#compared, #panel')?.id;
 const shelf = window.explainersKept ??= {};
 let kept = shelf[place] ??= {};
+const looks = shelf.looks ??= {};           // how maps lie over pictures, over whichever
 const remember = () => {
-  const text = all('[data-i]:not(.xp-special)', element.querySelector('.xp-prose') || element).map(word => word.textContent).join('');
+  const photo = element.querySelector('.xp-pictured')?.getAttribute('style');
+  const text = photo ?? all('[data-i]:not(.xp-special)', element.querySelector('.xp-prose') || element).map(word => word.textContent).join('');
   if (text && text !== kept.text) kept = shelf[place] = {text};     // no text: a redraw on its way
 };
 
@@ -65,17 +96,67 @@ const read = (row, prose) => {
   });
 };
 
-const rowsOf = card => all('.xp-layers tbody tr', card).filter(row => row.querySelector('[data-i]'));
+// Lay a small picture's map over the large one: same colours, same numbers.
+const lay = (thumb, tile) => {
+  const [from, to] = [thumb, tile].map(one => one.querySelector('.xp-patches'));
+  const [away, towards] = to.dataset.poles ? JSON.parse(to.dataset.poles) : [];
+  const values = thumb.dataset.scores.split(',');
+  const sizes = values.map(value => Math.abs(parseFloat(value.replaceAll('−', '-'))) || 0);
+  const share = k => Math.min(1, sizes[k] / thumb.dataset.scale) || 0;
+  const signs = {'−': ['neg', 'minus', away], '+': ['pos', 'plus', towards]};
+  all('rect[data-i]', to).forEach((rect, k) => {
+    const [kind, sign, pole] = sizes[k] && signs[values[k][0]] || ['mag'];
+    const words = sign ? `${sign} ${values[k].slice(1)}, ${pole}` : values[k].replace(/^\+/, '');
+    const title = rect.querySelector('title');
+    rect.setAttribute('class', kind);
+    rect.style.setProperty('--a', share(k).toFixed(2));
+    title.textContent = `${title.textContent.split(': ')[0]}: ${words}`;
+  });
+  const copied = {'.xp-signs': 'd', '.xp-blocks': 'href'};
+  for (const [selector, name] of Object.entries(copied)) to.querySelector(selector)?.setAttribute(name, from.querySelector(selector).getAttribute(name));
+  to.setAttribute('aria-label', from.getAttribute('aria-label'));
+  const most = sizes.indexOf(Math.max(...sizes));
+  const [row, column] = [Math.floor(most / to.viewBox.baseVal.width), most % to.viewBox.baseVal.width];
+  const readout = tile.querySelector('.xp-readout');
+  readout.dataset.said = sizes[most] ? `most: row ${row + 1}, column ${column + 1}: ${values[most]}` : 'zero everywhere';
+  readout.textContent = readout.dataset.said;
+};
+
+const rowsOf = card => all('.xp-layers tbody tr, .xp-thumb[data-scores]', card).filter(row => row.dataset.scores || row.querySelector('[data-i]'));
+const nameOf = row => row.querySelector('th, figcaption b').textContent;
 const slide = range => {
   const card = range.closest('.xp');
   const rows = rowsOf(card);
   rows.forEach((row, k) => row.classList.toggle('xp-chosen', k === +range.value));
-  card.querySelector('output').textContent = rows[+range.value].querySelector('th').textContent;
+  card.querySelector('output').textContent = nameOf(rows[+range.value]);
   Object.assign(kept, {panel: card.querySelector('h3').textContent, row: +range.value});
   range.setAttribute('aria-valuetext', card.querySelector('output').textContent);
-  read(rows[+range.value], card.querySelector('.xp-reading'));
+  (rows[+range.value].dataset.scores ? lay : read)(rows[+range.value], card.querySelector('.xp-reading'));
 };
 element.addEventListener('input', event => { if (event.target.matches('.xp-range')) slide(event.target); });
+element.addEventListener('click', event => {
+  const thumb = event.target.closest('.xp-thumb[data-scores]');
+  const range = thumb?.closest('.xp').querySelector('.xp-range');
+  if (!range) return;
+  range.value = rowsOf(thumb.closest('.xp')).indexOf(thumb);
+  slide(range);
+});
+
+// How strong the maps of a picture are, and what they show instead of patches.
+const look = control => {
+  const card = control.closest('.xp');
+  if (control.matches('.xp-to-opacity')) card.style.setProperty('--xp-opacity', control.value);
+  if (control.matches('.xp-to-smooth')) card.classList.toggle('xp-smoothed', control.checked);
+  if (control.matches('.xp-to-pixels')) card.classList.toggle('xp-pixelwise', control.checked);
+};
+const controls = {'.xp-to-opacity': 'value', '.xp-to-smooth': 'checked', '.xp-to-pixels': 'checked'};
+const controlled = control => Object.keys(controls).find(selector => control.matches(selector));
+element.addEventListener('input', event => {
+  const selector = controlled(event.target);
+  if (!selector) return;
+  looks[selector] = event.target[controls[selector]];
+  look(event.target);
+});
 
 // A method's name reads its row as text.
 const choose = header => {
@@ -110,6 +191,12 @@ const start = () => {
     const same = kept.panel === range.closest('.xp').querySelector('h3').textContent && kept.row <= +range.max;
     range.value = same ? kept.row : range.defaultValue;         // a redraw may reuse the element, with its old position
     slide(range);
+  });
+  all(Object.keys(controls).join()).forEach(control => {
+    const selector = controlled(control);
+    const first = controls[selector] === 'value' ? control.defaultValue : control.defaultChecked;
+    control[controls[selector]] = looks[selector] ?? first;
+    look(control);
   });
   const lead = kept.lead && all(names).find(header => header.firstChild.textContent.trim() === kept.lead);
   if (lead) choose(lead);

@@ -15,9 +15,8 @@ def explain(args) -> str:
 
     from .explanation import Comparison, predict, stream
     from .models import load
-    from .render import heads
     from .render.export import save, to_json, write, writer_for
-    from .render.tokens import page
+    from .render.heatmaps import head_panel, page
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -30,7 +29,7 @@ def explain(args) -> str:
     if options and len(keys) > 1:
         raise Refusal("Options belong to one method: give a single --method with them.")
     heats = Comparison(stream(model, given, keys, args.target, **options))
-    by_head = [heads.fragment(heat, args.heads, style=False) for heat in heats] if args.heads is not None else []
+    by_head = [head_panel(heat, args.heads, style=False) for heat in heats] if args.heads is not None else []
     if args.html:
         write(page(heats, more="".join(by_head)), args.html)
     if args.save:

@@ -94,11 +94,11 @@ def explain(model: Model, inputs, method: str = "attcat", target=None, **options
 
 
 class Comparison(list):
-    """Heatmaps of one input and one target; shows itself in a notebook as rows over the same tokens."""
+    """Heatmaps of one input and one target; shows itself in a notebook as rows over the same tokens, or as maps of the same picture."""
 
     def html(self, **look) -> str:
-        """Static HTML, no script needed. look: merge=True (sub-words into words), specials=False, palette."""
-        from .render.tokens import fragment
+        """Static HTML, no script needed. look: as for `Heatmap.html`."""
+        from .render.heatmaps import fragment
 
         return fragment(self, **look)
 
@@ -123,7 +123,7 @@ class Comparison(list):
         return pd.DataFrame({"token": self[0].labels} | {name: heat.scores.tolist() for name, heat in zip(names, self)})
 
     def save(self, path) -> None:
-        """Write .html, .svg, .csv or .json, by suffix."""
+        """Write .html, .svg, .csv, .json or, of a picture, .png, by suffix."""
         from .render.export import save
 
         save(self, path)

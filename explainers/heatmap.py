@@ -167,23 +167,24 @@ class Heatmap:
         return frame
 
     def save(self, path) -> None:
-        """Write .html, .svg, .csv or .json, by suffix, with model, revision, target and options inside."""
+        """Write .html, .svg, .csv, .json or, of a picture, .png, by suffix, with model, revision, target and options inside."""
         from .render.export import save
 
         save(self, path)
 
     def html(self, **look) -> str:
-        """Static HTML, no script needed. look: merge=True (sub-words into words), specials=False, palette, layers=True."""
-        from .render.tokens import fragment
+        """Static HTML, no script needed. look: palette, layers=True; of texts merge=True (sub-words into words), specials=False; of
+        pictures opacity, smooth=False, pixels=False, side (pixels of the photo)."""
+        from .render.heatmaps import fragment
 
         return fragment([self], **look)
 
     def heads_html(self, layer: int = -1, **look) -> str:
         """Every attention head's part of the map in one layer, and how much each head of every layer has: static HTML that draws
         itself in a notebook. look: as in `html`. Raises `Refusal` where the method has no head axis."""
-        from .render.heads import fragment
+        from .render.heatmaps import head_panel
 
-        return fragment(self, layer, **look)
+        return head_panel(self, layer, **look)
 
     def _repr_html_(self) -> str:
         return self.html()

@@ -16,6 +16,7 @@ from browser import CONTRAST, CUT, FLAGS, LAYERS, LUMINANCE, PATIENCE, ROOT, SHO
 
 import explainers as ex
 from explainers.render import tokens
+from explainers.render.card import PALETTES, visible
 
 TEXT = "The plot is dull, but the acting is unbelievably good."
 QUICK = "attcat,raw_attention,gae"          # methods of one pass, in the page's order: signed, unsigned, unsigned
@@ -288,7 +289,7 @@ def heats(model, text, methods=QUICK, target=None) -> list:
 
 
 def words_of(heat) -> list[str]:
-    return [tokens.visible(label) for label in heat.labels]
+    return [visible(label) for label in heat.labels]
 
 
 def until(page, condition: str, argument=None):
@@ -692,7 +693,7 @@ def test_what_was_chosen_survives_a_redraw(visit):
     page.keyboard.press("Home")
     tab(page, "Compare")
     page.get_by_text("Display", exact=True).click()
-    choose(page, "Colours", tokens.PALETTES["red-blue"])
+    choose(page, "Colours", PALETTES["red-blue"])
     until(page, "() => document.querySelector('#panel .xp-red-blue')")
     until(page, "() => document.querySelector('#compared .xp-red-blue') && !document.querySelector('#compared').innerText.includes('computing …')")
     until(page, "() => document.querySelector('#compared tr.xp-lead .xp-name')?.textContent.startsWith('GAE')")
@@ -858,7 +859,7 @@ def test_colours_can_be_read(visit, app, pictures, dark):
     page.get_by_label("Show [CLS] and [SEP]", exact=True).check()
     until(page, "() => document.querySelector('#compared .xp-special')")
     found = set()
-    for name, words in tokens.PALETTES.items():
+    for name, words in PALETTES.items():
         if name != "orange-blue":
             tab(page, "Compare")
             choose(page, "Colours", words)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import explainers as ex
-from explainers.render import cards, export, maps, prediction, tokens
+from explainers.render import card, cards, export, heatmaps, maps, prediction, tokens
 
 HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '" onmouseover="alert(1)" x="', "' onfocus='alert(1)",
@@ -64,7 +64,7 @@ class Reader(HTMLParser):
             assert element["tag"] in ALLOWED | set(also)
             for name, value in element.items():
                 assert not name.startswith("on")
-                assert name not in ("href", "src") or value.startswith("https://")
+                assert name not in ("href", "src") or value.startswith(("https://", "data:image/png;base64,"))
 
 
 def heat(scores, labels=None, **fields) -> ex.Heatmap:
@@ -102,7 +102,7 @@ def test_colour_number_and_words_say_the_score(one, specials):
         assert ("pos" in classes) == (one.signed and score > 0)
         assert ("neg" in classes) == (one.signed and score < 0)
         assert ("mag" in classes) == (not one.signed or score == 0)
-        assert ("strong" in classes) == (one.signed and abs(score) >= tokens.STRONG * float(seen.scores.abs().max()))
+        assert ("strong" in classes) == (one.signed and abs(score) >= card.STRONG * float(seen.scores.abs().max()))
         share = float(element["style"].removeprefix("--a:"))
         assert share == pytest.approx(abs(score) / float(seen.scores.abs().max()), abs=6e-4)
         label, _, said = element["data-tip"].rpartition("  ")
@@ -137,7 +137,7 @@ def test_an_empty_map_is_blank(signed):
     rows = torch.zeros(2, 4)
     nothing = heat([0.0] * 4, signed=signed, rows=rows, row_labels=["L0", "L1"], totals={"Sum": rows[0], "Rollout": rows[0]},
                    notes=["AttCAT is zero for every token here."])
-    for html in (tokens.fragment([nothing]), tokens.fragment([nothing, nothing]), tokens.page([nothing]),
+    for html in (tokens.fragment([nothing]), tokens.fragment([nothing, nothing]), heatmaps.page([nothing]),
                  tokens.layer_panel(nothing, slider=True)):
         reader = Reader(html)
         assert reader.painted()
@@ -288,7 +288,7 @@ def test_typed_pairs_and_next_tokens_stay_text(hostile):
     one = replace(pair(marked=(6, len(text))), text=text, spans=[None, (0, 4), (4, 5), None, (6, 6 + len(hostile)), (6 + len(hostile),) * 2, None],
                   halves=(hostile, "context"))
     following = heat([0.1, 0.2, 0.3], pending=hostile)
-    for html in (tokens.fragment([one, one]), tokens.page([one]), tokens.fragment([following]),
+    for html in (tokens.fragment([one, one]), heatmaps.page([one]), tokens.fragment([following]),
                  tokens.fragment([one], refused={hostile: hostile}), tokens.fragment([], refused={hostile: hostile})):
         Reader(html).check_harmless()
     ElementTree.fromstring(export.to_svg([one, one]))
@@ -352,7 +352,7 @@ def test_what_is_no_number_is_blank_and_said():
     nan = float("nan")
     one = headed(rows=torch.tensor([[nan] * 7, [0.1] * 7]), row_labels=["L0", "L1"])
     one.heads[1, 2] = nan
-    for html in (one.heads_html(1), tokens.layer_panel(one), one.heads_html(0), tokens.page([one])):
+    for html in (one.heads_html(1), tokens.layer_panel(one), one.heads_html(0), heatmaps.page([one])):
         reader = Reader(html)
         for cell in reader.painted():
             assert "nan" not in (cell["style"] + cell["data-tip"] + cell["aria-label"]).casefold()
@@ -426,12 +426,12 @@ def test_typed_text_stays_text_in_html(hostile):
     end = len(hostile)
     other = replace(one, text=f"{hostile} b", spans=[None, (0, end), (end + 1, end + 2), None], words=[None, 0, 1, None])
     for given in (one, other):
-        for html in (tokens.fragment([given]), tokens.fragment([given, given], waiting=[hostile]), tokens.page([given]),
-                     tokens.page([given, given]), tokens.layer_panel(given, slider=True), tokens.strip(given, given.without_specials())):
+        for html in (tokens.fragment([given]), tokens.fragment([given, given], waiting=[hostile]), heatmaps.page([given]),
+                     heatmaps.page([given, given]), tokens.layer_panel(given, slider=True), tokens.strip(given, given.without_specials())):
             reader = Reader(html)
             reader.check_harmless()
-            assert tokens.visible(hostile) in [element["text"] for element in reader.painted("span")]
-            assert any(element["aria-label"].startswith(tokens.visible(hostile) + ":") for element in reader.painted())
+            assert card.visible(hostile) in [element["text"] for element in reader.painted("span")]
+            assert any(element["aria-label"].startswith(card.visible(hostile) + ":") for element in reader.painted())
 
 
 @each_hostile
@@ -441,7 +441,7 @@ def test_typed_text_stays_text_in_files(hostile, tmp_path):
     svg = ElementTree.fromstring(export.to_svg([one]))
     assert {element.tag.split("}")[1] for element in svg.iter()} == {"svg", "title", "desc", "rect", "text"}
     if "\ufffe" not in hostile:
-        assert any((element.text or "").startswith(tokens.visible(hostile)) for element in svg.iter())
+        assert any((element.text or "").startswith(card.visible(hostile)) for element in svg.iter())
     assert json.loads(export.to_json([one]))["tokens"] == ["[CLS]", hostile, "[SEP]"]
     comment, *lines = export.to_csv([one]).split("\n", 1)
     assert comment.startswith("# model ")
@@ -456,7 +456,7 @@ def test_typed_text_stays_text_in_the_prediction(hostile):
     for kind in ("probability", "probability of each label by itself", "value"):
         reader = Reader(prediction.fragment([hostile, "b"], [0.75, 0.25], kind))
         reader.check_harmless()
-        assert tokens.visible(hostile) in "".join(reader.texts)
+        assert card.visible(hostile) in "".join(reader.texts)
 
 
 def test_a_figure_of_any_text_is_well_formed(sentiment):
@@ -466,9 +466,9 @@ def test_a_figure_of_any_text_is_well_formed(sentiment):
 
 
 def test_nothing_is_an_open_box():
-    assert tokens.visible("") == "␣"
-    assert all(tokens.visible(chr(code)) == chr(0x2400 + code) for code in range(32))
-    assert tokens.visible("naïve 😀 مرحبا") == "naïve 😀 مرحبا"
+    assert card.visible("") == "␣"
+    assert all(card.visible(chr(code)) == chr(0x2400 + code) for code in range(32))
+    assert card.visible("naïve 😀 مرحبا") == "naïve 😀 مرحبا"
 
 
 def test_text_in_any_direction_says_so():
@@ -480,20 +480,20 @@ def test_text_in_any_direction_says_so():
 # -------------------------------------------------------------------------------------------- styles and documents
 
 def test_styles_know_every_palette_in_light_and_dark():
-    for css in (tokens.stylesheet(), tokens.stylesheet("system")):
+    for css in (card.stylesheet(), card.stylesheet("system")):
         assert "@dark" not in css
         assert css.count("{") == css.count("}")
-        for palette in list(tokens.PALETTES)[1:]:
+        for palette in list(card.PALETTES)[1:]:
             assert css.count(f".xp.xp-{palette}") == 2
     for host in (".dark", '[data-jp-theme-light="false"]', "body.vscode-dark", 'html[theme="dark"]'):
-        assert host in tokens.stylesheet()
-    assert "prefers-color-scheme:dark" in tokens.stylesheet("system").replace(" ", "")
-    assert "url(" not in tokens.stylesheet() and "@import" not in tokens.stylesheet()
+        assert host in card.stylesheet()
+    assert "prefers-color-scheme:dark" in card.stylesheet("system").replace(" ", "")
+    assert "url(" not in card.stylesheet() and "@import" not in card.stylesheet()
 
 
-@pytest.mark.parametrize("palette", tokens.PALETTES)
+@pytest.mark.parametrize("palette", card.PALETTES)
 def test_a_palette_is_a_class_of_the_card(palette):
-    for html in (tokens.fragment([SIGNED], palette=palette), tokens.page([layered(4)], palette),
+    for html in (tokens.fragment([SIGNED], palette=palette), heatmaps.page([layered(4)], palette),
                  tokens.layer_panel(layered(4), palette=palette)):
         assert any(f"xp-{palette}" in element.get("class", "").split() for element in Reader(html).all("div", "xp"))
 
@@ -507,7 +507,7 @@ def test_a_notebook_gets_no_script_and_its_styles(sentiment):
 
 
 def test_a_page_is_a_whole_document_that_says_where_it_is_from():
-    html = tokens.page([layered(5), SIGNED])
+    html = heatmaps.page([layered(5), SIGNED])
     reader = Reader(html)
     reader.check_harmless()
     assert html.startswith("<!doctype html>")
@@ -632,7 +632,7 @@ def test_a_picture_brings_the_rules_for_what_is_in_it_and_no_others(reader):
     alone, pair = ex.explain(reader, "good movie", "gradient").html(), ex.explain(reader, ("good movie", "bad film"), "gradient").html()
     rules = lambda html: html.split("</style>")[0]
     assert ".xp-half" in rules(pair) and ".xp-half" not in rules(alone) and ".xp-prose" in rules(alone)
-    assert len(rules(alone)) < 0.8 * len(tokens.stylesheet()) and rules(alone).count("{") == rules(alone).count("}")
+    assert len(rules(alone)) < 0.8 * len(card.stylesheet()) and rules(alone).count("{") == rules(alone).count("}")
 
 
 def test_the_layer_panel_says_which_row_is_the_map(reader):

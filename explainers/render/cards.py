@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from .tokens import card
+from .card import card
 
 if TYPE_CHECKING:
     from ..methods import Method

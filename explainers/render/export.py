@@ -4,36 +4,42 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
-from .tokens import cut, largest, page, paint, view, visible
+from . import picture_files
+from .card import largest, paint, visible
+from .heatmaps import groups, page
+from .tokens import cut, view
 
 #: Light colours of the default palette, for files that have no stylesheet.
 COLOURS = {"pos": "#fb923c", "neg": "#60a5fa", "mag": "#a8a29e"}
 
+MOST_PIXELS = 4096      # numbers of a map pixel by pixel that JSON holds
+
 
 def save(heats: Heatmap | Sequence[Heatmap], path) -> None:
-    """Write to `path`; its suffix (.html .svg .csv .json) says how. Refuses an unknown suffix."""
+    """Write to `path`; its suffix (.html .svg .csv .json .png) says how. Refuses an unknown suffix."""
     heats = [heats] if isinstance(heats, Heatmap) else list(heats)
     write(writer_for(path)(heats), path)
 
 
 def writer_for(path):
-    """The function that makes the text of such a file; refuses an unknown suffix."""
-    writers = {".html": page, ".svg": to_svg, ".csv": to_csv, ".json": to_json}
+    """The function that makes the text, or the bytes, of such a file; refuses an unknown suffix."""
+    writers = {".html": page, ".svg": to_svg, ".csv": to_csv, ".json": to_json, ".png": to_png}
     suffix = Path(path).suffix.casefold()
     if suffix not in writers:
         raise Refusal(f"{Path(path).name} could be written as {', '.join(writers)}; {suffix or 'no suffix'} is none of them.")
     return writers[suffix]
 
 
-def write(text: str, path) -> None:
+def write(content: str | bytes, path) -> None:
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        Path(path).write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as error:
         raise Refusal(f"{path} could not be written: {error.strerror}.") from error
 
@@ -49,7 +55,16 @@ def record(heat: Heatmap) -> dict:
         "layers": None if heat.rows is None else dict(zip(heat.row_labels, plain(heat.rows.tolist()))),
         "totals": {name: plain(total.tolist()) for name, total in heat.totals.items()},
         "heads": None if heat.heads is None else plain(heat.heads.tolist()),
-    }
+    } | ({} if heat.grid is None else of_picture(heat))
+
+
+def of_picture(heat: Heatmap) -> dict:
+    """What only a map of a picture has; a large map pixel by pixel is left out, and the record says so."""
+    size = 0 if heat.pixels is None else heat.pixels.numel()
+    return {"grid": list(heat.grid), "picture_size": list(heat.picture.size) if heat.picture else None,
+            "pixels_shape": list(heat.pixels.shape) if size else None,
+            "pixels": plain(heat.pixels.tolist()) if 0 < size <= MOST_PIXELS else None,
+            "pixels_left_out": f"{size:,} numbers; at most {MOST_PIXELS:,} are written" if size > MOST_PIXELS else None}
 
 
 def plain(numbers):
@@ -65,23 +80,64 @@ def to_json(heats: Sequence[Heatmap]) -> str:
 
 
 def to_csv(heats: Sequence[Heatmap]) -> str:
-    """One line a token; a comment line on top says what it is."""
+    """One line a token or patch; a comment line on top says what it is. Maps of a picture and of a text stand one under the other."""
+    return "\n".join(csv_of(group) for group in groups(heats))
+
+
+def csv_of(heats: Sequence[Heatmap]) -> str:
     out = io.StringIO()
     first = heats[0]
     out.write(f"# model {first.model} ({first.revision}), target {first.target}, score {first.score!r}, "
               f"methods {'; '.join(f'{heat.method} {heat.options or {}}' for heat in heats)}\n".replace("\n", " ").rstrip() + "\n")
     writer = csv.writer(out)
     layered = [(heat, name, i) for heat in heats if heat.rows is not None for i, name in enumerate(heat.row_labels)]
-    part = ["part"] if first.halves else []
-    writer.writerow(["token", "special", *part, *(heat.method for heat in heats), *(f"{heat.method} {name}" for heat, name, _ in layered)])
-    for k, label in enumerate(first.labels):
-        half = [first.halves[first.half(k)]] if first.halves else []
-        writer.writerow([label, bool(first.special[k]), *half, *(float(heat.scores[k]) for heat in heats),
-                         *(float(heat.rows[i, k]) for heat, _, i in layered)])
+    names, places = where(first)
+    writer.writerow([*names, *(heat.method for heat in heats), *(f"{heat.method} {name}" for heat, name, _ in layered)])
+    for k, place in enumerate(places):
+        writer.writerow([*place, *(float(heat.scores[k]) for heat in heats), *(float(heat.rows[i, k]) for heat, _, i in layered)])
     return out.getvalue()
 
 
+def where(heat: Heatmap) -> tuple[list[str], list[list]]:
+    """The columns that say which token a line is about, and their values: its text, or the row and column of its patch from 1."""
+    special = heat.special.tolist()
+    if heat.grid is not None:
+        before = len(heat) - heat.grid[0] * heat.grid[1]
+        patches = [[i // heat.grid[1] + 1, i % heat.grid[1] + 1] for i in range(len(heat) - before)]
+        return ["row", "column", "special"], [[*place, one] for place, one in zip([["", ""]] * before + patches, special)]
+    part = [[heat.halves[heat.half(k)]] if heat.halves else [] for k in range(len(heat))]
+    return ["token", "special", *(["part"] if heat.halves else [])], [[label, one, *half] for label, one, half in zip(heat.labels, special, part)]
+
+
+def to_png(heats: Sequence[Heatmap]) -> bytes:
+    """A figure of one picture's maps, with where they come from in its text chunks."""
+    if any(heat.grid is None for heat in heats) or len(groups(heats)) > 1:
+        raise Refusal("A PNG shows the maps of one picture; texts, and several pictures, could be written as .html, .svg, .csv, .json.")
+    return picture_files.png(heats, origin(heats))
+
+
+def origin(heats: Sequence[Heatmap]) -> dict:
+    """Where numbers come from, for the inside of a figure."""
+    first = record(heats[0])
+    return {key: first[key] for key in ("model", "revision", "target", "score", "options")} | {"methods": [heat.method for heat in heats]}
+
+
 def to_svg(heats: Sequence[Heatmap], cell: int = 30) -> str:
+    """A figure for slides and papers; maps of a picture and of a text stand one under the other. cell: the side of a word's square."""
+    figures = [svg_of(group, cell) if group[0].grid is None else picture_files.svg(group, origin(group)) for group in groups(heats)]
+    return figures[0] if len(figures) == 1 else stacked(figures)
+
+
+def stacked(figures: Sequence[str]) -> str:
+    """SVGs one under another."""
+    sizes = [tuple(map(float, re.search(r'width="(\d+)" height="(\d+)"', figure).groups())) for figure in figures]
+    tops = [sum(height for _, height in sizes[:k]) for k in range(len(figures))]
+    placed = "".join(figure.replace("<svg ", f'<svg y="{top:.0f}" ', 1) for figure, top in zip(figures, tops))
+    width, height = max(width for width, _ in sizes), sum(height for _, height in sizes)
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">{placed}</svg>'
+
+
+def svg_of(heats: Sequence[Heatmap], cell: int) -> str:
     """Rows of methods (or, of one method, its layers and totals) over the same words: a figure for slides and papers."""
     shown = [view(heat) for heat in heats]
     first = shown[0]
@@ -92,11 +148,10 @@ def to_svg(heats: Sequence[Heatmap], cell: int = 30) -> str:
         lines += [(name, first, scores, largest(scores)) for name, scores in (first.totals or {first.title: first.scores}).items()]
     left, top = 16 + 7.6 * max(len(line[0]) for line in lines), 16 + 7.2 * min(20, max(map(len, first.labels), default=0))
     width, height = left + cell * len(first) + 16, top + cell * len(lines) + 44
-    origin = {key: record(heats[0])[key] for key in ("model", "revision", "target", "score", "options")}
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
            f'font-family="system-ui, sans-serif" font-size="13" fill="#1c1b1a">',
            f"<title>{escape(visible(first.title))}: {escape(visible(first.target))}</title>",
-           f"<desc>{escape(json.dumps(origin))}</desc>",
+           f"<desc>{escape(json.dumps(origin(heats)))}</desc>",
            '<rect width="100%" height="100%" fill="#fff"/>']
     for i, label in enumerate(first.labels):
         x = left + cell * (i + 0.5)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import Refusal
-from .tokens import Html, card, largest, number, styled, visible
+from .card import Html, card, largest, number, styled, visible
 
 MOST = 64           # tokens a side
 

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from .tokens import card, visible
+from .card import card, visible
 
 SHOWN = 5
 LONG = 60       # characters of a label

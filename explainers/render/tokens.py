@@ -7,60 +7,16 @@ Colour is scaled row by row (or once for all layers), symmetric about a blank ze
 |score|, so that an empty map does not look strong. Numbers are never changed for the eye.
 """
 
-import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache
 from html import escape
-from pathlib import Path
 
 from torch import Tensor
 
 from ..heatmap import Heatmap
-
-PALETTES = {"orange-blue": "orange towards, blue away", "green-red": "the paper's green and red", "red-blue": "SHAP's red and blue"}
+from .card import STRONG, card, largest, layers_in_words, meta, notes, number, paint, ramps, strips, styled, told_apart, visible
 
 COLUMNS = 40        # longer texts become strips of running text
-STRONG = 0.6        # share of the largest |score| from which a sign is drawn, so that colour is not the only cue
 FAINT = 0.05        # in strips, words below this share are plain text
-
-NBSP = "\u00a0"
-UNWRITABLE = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-class Html(str):
-    """HTML that draws itself in a notebook."""
-
-    def _repr_html_(self) -> str:
-        return str(self)
-
-
-#: How Gradio, JupyterLab, VS Code and Colab say that their page is dark.
-DARK_HOSTS = ':is(.dark, [data-jp-theme-light="false"], body.vscode-dark, html[theme="dark"])'
-
-
-@lru_cache
-def stylesheet(dark: str = DARK_HOSTS, controls: bool = False) -> str:
-    """The styles, as one line; `dark` is what says that the page is dark, or "system" for the reader's own setting.
-
-    controls: also what only the app's page has.
-    """
-    light, night, more = ((Path(__file__).parent / f"{name}.css").read_text(encoding="utf-8")
-                          for name in ("heatmap", "heatmap_dark", "controls"))
-    night = "@media (prefers-color-scheme: dark) {" + night.replace("@dark", ":root") + "}" if dark == "system" else night.replace("@dark", dark)
-    css = light + night + (more if controls else "")
-    return re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"/\*.*?\*/|\s+", " ", css))
-
-
-def styled(html: str) -> str:
-    """A piece of HTML that brings the rules for what is in it along, and no others: a notebook keeps them with every picture."""
-    def needed(rule: str) -> bool:
-        selector = rule.partition("{")[0]
-        alternatives = [selector] if ":is(" in selector else selector.split(",")
-        return rule.startswith("@") or any(all(name in html for name in re.findall(r"\.(xp-[\w-]+)", one)) for one in alternatives)
-
-    rules = re.findall(r"@[^{]+\{(?:[^{}]*\{[^{}]*\})*\s*\}|[^{}]+\{[^{}]*\}", stylesheet())
-    return f"<style>{''.join(filter(needed, rules))}</style>{html}"
 
 
 def view(heat: Heatmap, merge: bool = True, specials: bool = False) -> Heatmap:
@@ -70,15 +26,15 @@ def view(heat: Heatmap, merge: bool = True, specials: bool = False) -> Heatmap:
 
 
 def fragment(heats: Sequence[Heatmap], *, merge: bool = True, specials: bool = False, palette: str = "orange-blue",
-             style: bool = True, waiting: Sequence[str] = (), refused: Mapping[str, str] | None = None, layers: bool = True) -> str:
+             style: bool = True, waiting: Sequence[str] = (), refused: Mapping[str, str] | None = None, layers: bool | str = True) -> str:
     """Heatmaps of one input as a piece of HTML: the first as running text, then all over the same columns.
 
     waiting: titles of methods still being computed. refused: titles of methods that this input, target or model is not for, with
-    the reason. layers: add the layer panel of a single heatmap that has one.
+    the reason. layers: add the layer panel of a single heatmap that has one, or, "all", of each.
     """
     refused = refused or {}
     if not heats:
-        body = "".join(strip_of(title, reason) for title, reason in refused.items()) + "".join(strip_of(title, "computing …") for title in waiting)
+        body = strips(waiting, refused)
         return body and (styled(card(body, palette)) if style else card(body, palette))
     heats = told_apart(heats)
     shown = [view(heat, merge, specials) for heat in heats]
@@ -87,16 +43,14 @@ def fragment(heats: Sequence[Heatmap], *, merge: bool = True, specials: bool = F
     if short and (len(shown) > 1 or waiting or refused):
         body.append(method_table(heats, shown, waiting, refused))
     elif len(shown) == 1 and not waiting and not refused:
-        body.append(f'<p class="xp-meta">{meta(heats[0], shown[0])}</p>')
+        body.append(f'<p class="xp-meta">{meta(heats[0], shown[0].scores)}</p>')
     else:
         body += [strip(heat, seen) for heat, seen in zip(heats, shown)]
-        body += [strip_of(title, reason) for title, reason in refused.items()]
-        body += [strip_of(title, "computing …") for title in waiting]
-    body += [f'<p class="xp-note">{escape(note)}</p>' for note in dict.fromkeys(note for heat in heats for note in heat.notes)]
-    body.append(numbers(shown))
+        body.append(strips(waiting, refused))
+    body += [notes(heats), numbers(shown)]
     pieces = [card("".join(body), palette)]
-    if layers and len(heats) == 1 and heats[0].rows is not None:
-        pieces.append(layer_panel(heats[0], merge=merge, specials=specials, palette=palette, style=False))
+    if layers == "all" or (layers and len(heats) == 1):
+        pieces += [layer_panel(heat, merge=merge, specials=specials, palette=palette, style=False) for heat in heats if heat.rows is not None]
     return styled("".join(pieces)) if style else "".join(pieces)
 
 
@@ -117,67 +71,18 @@ def layer_panel(heat: Heatmap, *, merge: bool = True, specials: bool = False, pa
     totals = [row(f'<th scope="row">{escape(name)}</th>', seen, scores, largest(scores), "xp-total") for name, scores in seen.totals.items()]
     if totals:
         rows += [f'<tr class="xp-gap" aria-hidden="true"><td colspan="{len(seen) + 1}"></td></tr>', *totals]
-        meaning = {"Sum": "Sum adds the layers up", "Rollout": "Rollout carries each layer's evidence back to the words along attention"}
-        says = "Where in the network the evidence appears. The layers share one scale; " + " and ".join(
-            meaning[name] + (" and is the map above" if total.equal(seen.scores) else "") for name, total in seen.totals.items()) + "."
-    else:
-        whole = [place for place, i in (("last", -1), ("first", 0)) if seen.rows[i].equal(seen.scores)]
-        says = "The map layer by layer, all on one scale" + (f"; the {whole[0]} row is the map above." if whole else ".")
     control = (
         '<div class="xp-slider"><label>Read one row as text <input type="range" class="xp-range" min="0" '
         f'max="{len(seen.row_labels) + len(totals) - 1}" value="{len(seen.row_labels) - (0 if totals else 1)}" '
         'aria-label="row of the panel shown as text"></label><output></output></div>'
         + prose(seen, kind=" xp-reading")) if slider else ""
     table = f'<table class="xp-map xp-layers">{head(seen, "layer")}<tbody>{"".join(rows)}</tbody></table>'
-    html = card(f"<h3>{escape(heat.title)}, layer by layer</h3><p class='xp-sub'>{escape(says)}</p>{control}"
+    html = card(f"<h3>{escape(heat.title)}, layer by layer</h3><p class='xp-sub'>{escape(layers_in_words(seen, 'words'))}</p>{control}"
                 f'{legend([seen])}<div class="xp-scroll" tabindex="0" role="region" aria-label="{escape(heat.title)} layer by layer">{table}</div>', palette)
     return styled(html) if style else html
 
 
-def page(heats: Sequence[Heatmap], palette: str = "orange-blue", more: str = "") -> str:
-    """A whole HTML document, light or dark as the reader's system, with every map, its layers and its origin. more: further pieces."""
-    origin = "; ".join(f"{heat.title}: {heat.model} ({heat.revision}), explaining {heat.target}, score {heat.score:.4g}"
-                       + "".join(f", {name}={value}" for name, value in heat.options.items()) for heat in heats)
-    panels = "".join(layer_panel(heat, palette=palette, style=False) for heat in heats if heat.rows is not None)
-    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{escape(heats[0].title)}: {escape(heats[0].target)}</title><style>body{{margin:24px auto;max-width:1100px;padding:0 16px;"
-            f"background:light-dark(#fbfaf8,#161514);color-scheme:light dark}}{stylesheet('system')}</style><body>"
-            f"{fragment(heats, palette=palette, style=False, layers=False)}{panels}{more}"
-            f'<div class="xp"><p class="xp-sub">{escape(origin)}</p></div></body></html>')
-
-
 # ------------------------------------------------------------------------------------------------------ pieces
-
-def card(body: str, palette: str) -> str:
-    return f'<div class="xp xp-{escape(palette)}">{body}</div>'
-
-
-def largest(scores: Tensor) -> float:
-    """The largest |score|; what is no number counts as zero."""
-    return float(scores.nan_to_num(0, 0, 0).abs().max()) if scores.numel() else 0.0
-
-
-def paint(heat: Heatmap, score: float, scale: float) -> tuple[str, float]:
-    """Class and opacity for a score; none for what is no number."""
-    if not math.isfinite(score):
-        return "none", 0.0
-    share = abs(score) / scale if scale else 0.0
-    kind = "mag" if not heat.signed else "pos" if score > 0 else "neg" if score < 0 else "mag"
-    return kind + (" strong" if heat.signed and share >= STRONG else ""), share
-
-
-def number(score: float, signed: bool = True) -> str:
-    if not math.isfinite(score):
-        return "not a number"
-    return f"{score:+.3g}".replace("-", "−") if signed else f"{score:.3g}"
-
-
-def visible(label: str) -> str:
-    """A label that can be seen and written: control characters as their pictures, what no file may hold as �, nothing and the
-    spaces around a token as ␣."""
-    seen = "".join(chr(0x2400 + ord(c)) if ord(c) < 32 else "�" if UNWRITABLE.match(c) else c for c in label)
-    return "␣" * (len(seen) - len(seen.lstrip(" "))) + seen.strip(" ") + "␣" * (len(seen) - len(seen.rstrip(" ")) if seen.strip(" ") else not seen)
-
 
 def describe(heat: Heatmap, i: int, score: float) -> str:
     """Attributes of the element of token i: tooltip, accessible name, and the index that links it to its other rows."""
@@ -252,20 +157,8 @@ def row(header: str, heat: Heatmap, scores: Tensor, scale: float, kind: str = ""
     return f'<tr class="{kind}">{header}{"".join(cells)}</tr>'
 
 
-def badge(heat: Heatmap) -> str:
-    words, title = ("signed", "which way, and how much") if heat.signed else ("unsigned", "how much, not which way")
-    return f'<span class="xp-badge {words}" title="{title}">{words}</span>'
-
-
-def meta(heat: Heatmap, seen: Heatmap) -> str:
-    """Badge, cost, the share on specials, the largest score shown, and what the method measured of itself."""
-    said = [heat.cost, f"specials {100 * heat.special_share:.0f} %", f"max {largest(seen.scores):.2g}"]
-    said += [f"{name} {value:.1g}" for name, value in heat.facts.items()]
-    return badge(heat) + f'<span class="xp-more">{escape(" · ".join(part.replace(" ", NBSP) for part in said))}</span>'
-
-
 def method_table(heats: Sequence[Heatmap], shown: Sequence[Heatmap], waiting: Sequence[str], refused: Mapping[str, str]) -> str:
-    rows = [row(f'<th scope="row"><span class="xp-name">{escape(heat.title)}</span> <span class="xp-meta">{meta(heat, seen)}</span></th>',
+    rows = [row(f'<th scope="row"><span class="xp-name">{escape(heat.title)}</span> <span class="xp-meta">{meta(heat, seen.scores)}</span></th>',
                 seen, seen.scores, largest(seen.scores)) for heat, seen in zip(heats, shown)]
     rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)}</th><td class="xp-reason" colspan="{len(shown[0])}"><span>{escape(reason)}</span></td></tr>'
              for title, reason in refused.items()]
@@ -275,37 +168,18 @@ def method_table(heats: Sequence[Heatmap], shown: Sequence[Heatmap], waiting: Se
     return f'<div class="xp-scroll" tabindex="0" role="region" aria-label="methods side by side">{table}</div>'
 
 
-def strip_of(title: str, sentence: str) -> str:
-    """The place of a method that has no map, or none yet."""
-    return f'<div class="xp-strip"><h3>{escape(title)}</h3><p class="xp-sub">{escape(sentence)}</p></div>'
-
-
 def strip(heat: Heatmap, seen: Heatmap) -> str:
     top = seen.scores.abs().topk(min(5, len(seen))).indices.tolist()
     strongest = ", ".join(f"{visible(seen.labels[i])[:24]} {number(float(seen.scores[i]), heat.signed)}" for i in top)
-    return (f'<div class="xp-strip"><h3>{escape(heat.title)} <span class="xp-meta">{meta(heat, seen)}</span></h3>'
+    return (f'<div class="xp-strip"><h3>{escape(heat.title)} <span class="xp-meta">{meta(heat, seen.scores)}</span></h3>'
             f'<p class="xp-sub">strongest: {escape(strongest)}</p>'
             f'{prose(seen, FAINT, scrolls=True)}</div>')
 
 
 def legend(shown: Sequence[Heatmap]) -> str:
-    """Colours in words: what the first map's mean, then what the others' do."""
-    ramps = {}
-    for heat in shown:
-        ends = heat.poles if heat.signed else ("unsigned: little", "much")
-        ramps.setdefault(ends, f"<span>{escape(ends[0])}<i class='xp-ramp{'' if heat.signed else ' one'}'></i>{escape(ends[1])}</span>")
+    """Whose colours the running text has, what colours mean, and what a frame means."""
     framed = '<span><i class="xp-ring"></i>what is explained</span>' if shown[0].marked else ""
-    return f'<p class="xp-legend"><b>{escape(shown[0].title)}</b>{"".join(ramps.values())}{framed}</p>'
-
-
-def told_apart(heats: Sequence[Heatmap]) -> list[Heatmap]:
-    """Maps of several targets or options in one picture say which in their titles."""
-    if len({heat.title for heat in heats}) == len(heats):
-        return list(heats)
-    options = [", ".join(f"{name} {value}" for name, value in heat.options.items()) for heat in heats]
-    several_targets, several_options = len({heat.target for heat in heats}) > 1, len(set(options)) > 1
-    return [replace(heat, title=": ".join([heat.title, *filter(None, (several_targets and heat.target, several_options and option))]))
-            for heat, option in zip(heats, options)]
+    return f'<p class="xp-legend"><b>{escape(shown[0].title)}</b>{ramps(shown)}{framed}</p>'
 
 
 def numbers(shown: Sequence[Heatmap]) -> str:

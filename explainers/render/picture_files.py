@@ -1,0 +1,158 @@
+"""Maps of pictures as figures for slides and papers: SVG, and PNG blended at the picture's own resolution."""
+
+import io
+import json
+import math
+import zlib
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from ..heatmap import Heatmap
+from .card import largest, paint, told_apart, visible
+from .overlay import COLOURS, MUCH, blended, enlarged, grey, jpeg
+from .patches import OPACITY, SIDE, place, sign_path, strong
+
+PALETTE = "orange-blue"
+ACROSS = 5          # maps beside each other, at most
+TILE = 220          # width of a map in an SVG
+SMALLEST = 320      # a photo narrower than this is enlarged in a PNG, so that words fit under it
+INK, FAINT_INK = "#1c1b1a", "#5c5853"
+
+
+def lines(heats: Sequence[Heatmap]) -> list[tuple[str, Heatmap, Tensor, float]]:
+    """What is drawn: name, heatmap, scores [rows columns] and scale. Of one method with layers these, and what is made of them."""
+    told = told_apart(heats)
+    if len(told) > 1 or told[0].rows is None:
+        return [(heat.title, heat, heat.patches, largest(heat.patches)) for heat in told]
+    heat, scale = told[0], largest(told[0].on_grid(told[0].rows))
+    drawn = [(name, heat, heat.on_grid(scores), scale) for name, scores in zip(heat.row_labels, heat.rows)]
+    totals = {name: heat.on_grid(scores) for name, scores in (heat.totals or {heat.title: heat.scores}).items()}
+    return drawn + [(name, heat, scores, largest(scores)) for name, scores in totals.items()]
+
+
+def beside_each_other(count: int) -> int:
+    """How many of `count` maps stand in a row, so that the last row is not left with one."""
+    return math.ceil(count / math.ceil(count / ACROSS))
+
+
+def legend(heats: Sequence[Heatmap]) -> list[tuple[tuple, str]]:
+    """Colours and what they mean in words."""
+    towards, away = COLOURS[PALETTE]
+    said = {}
+    for heat in heats:
+        meanings = [(away, heat.poles[0]), (towards, heat.poles[1])] if heat.signed else [(MUCH, "more (how much, not which way)")]
+        said.update(dict.fromkeys((colour, visible(words)) for colour, words in meanings))
+    return list(said)
+
+
+def photo_of(heat: Heatmap) -> Image.Image:
+    """The picture; of a map that came without one, a light grey field."""
+    return heat.picture.convert("RGB") if heat.picture else Image.new("RGB", (32 * heat.grid[1], 32 * heat.grid[0]), "#e4e0da")
+
+
+# -------------------------------------------------------------------------------------------------------- SVG
+
+def svg(heats: Sequence[Heatmap], origin: dict) -> str:
+    """The picture and every map of it as rectangles over the grey photo, which is in the file once. origin: where the numbers are from."""
+    first, drawn = heats[0], lines(heats)
+    photo = photo_of(first)
+    height = TILE * photo.height / photo.width
+    step_x, step_y, across = TILE + 16, height + 44, beside_each_other(len(drawn) + 1)
+    down = math.ceil((len(drawn) + 1) / across)
+    width, whole = 16 + step_x * across, 16 + step_y * down + 24 * len(legend(heats)) + 30
+    pale = Image.fromarray(grey(np.asarray(photo)))
+    key = f"{zlib.crc32(photo.tobytes()):08x}"             # figures of two pictures may stand in one document
+    held = "".join(f'<image id="{name}-{key}" width="{TILE}" height="{height:.2f}" preserveAspectRatio="none" href="{jpeg(one, SIDE)}"/>'
+                   for name, one in (("photo", photo), ("grey", pale)))
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {whole:.0f}" width="{width:.0f}" height="{whole:.0f}" '
+           f'font-family="system-ui, sans-serif" font-size="13" fill="{INK}">',
+           f"<title>{escape(visible(first.title))}: {escape(visible(first.target))}</title><desc>{escape(json.dumps(origin))}</desc>",
+           f'<defs>{held}</defs><rect width="100%" height="100%" fill="#fff"/>']
+    for k, line in enumerate([None, *drawn]):
+        x, y = 16 + step_x * (k % across), 16 + step_y * (k // across)
+        name, inside = (line[0], svg_map(*line[1:], height, key)) if line else ("The picture", f'<use href="#photo-{key}"/>')
+        out.append(f'<g transform="translate({x:.2f} {y:.2f})"><text y="12" font-weight="600">{escape(visible(name))}</text>'
+                   f'<g transform="translate(0 20)">{inside}</g></g>')
+    for k, (colour, words) in enumerate(legend(heats)):
+        y = 16 + step_y * down + 24 * k
+        out.append(f'<rect x="16" y="{y:.0f}" width="14" height="14" rx="3" fill="rgb{colour}"/><text x="38" y="{y + 12:.0f}">{escape(words)}</text>')
+    out.append(f'<text x="16" y="{whole - 14:.0f}" fill="{FAINT_INK}">{escape(visible(first.target))} · {escape(visible(first.model))}</text></svg>')
+    return "\n".join(out)
+
+
+def svg_map(heat: Heatmap, scores: Tensor, scale: float, height: float, key: str) -> str:
+    """One map in units of patches, over the grey photo `key`."""
+    rows, columns = heat.grid
+    towards, away = COLOURS[PALETTE]
+    out = [f'<use href="#grey-{key}"/><g transform="scale({TILE / columns:.5f} {height / rows:.5f})"><g opacity="{OPACITY}" shape-rendering="crispEdges">']
+    for i, score in enumerate(scores.flatten().tolist()):
+        kind, share = paint(heat, score, scale)
+        colour = {"pos": towards, "neg": away}.get(kind.split()[0], MUCH)
+        out.append(f'<rect x="{i % columns}" y="{i // columns}" width="1" height="1" fill="rgb{colour}" fill-opacity="{share:.3f}">'
+                   f"<title>{place(heat, i)}: {escape(visible(heat.in_words(score)))}</title></rect>")
+    sign = f'<path d="{sign_path(heat, scores, scale)}" fill="none" stroke="#fff" stroke-width=".1"/>' if heat.signed else ""
+    return "".join(out) + f"</g>{sign}</g>"
+
+
+# -------------------------------------------------------------------------------------------------------- PNG
+
+def png(heats: Sequence[Heatmap], origin: dict) -> bytes:
+    """The picture and every map of it blended into the grey photo at full resolution, words under them, `origin` in the file's text chunks."""
+    told = told_apart(heats)
+    photo = photo_of(told[0])
+    if photo.width < SMALLEST:
+        photo = photo.resize((SMALLEST, round(SMALLEST * photo.height / photo.width)), Image.Resampling.LANCZOS)
+    pixels, pad = np.asarray(photo), round(photo.width * 0.05)
+    size = round(photo.width * 0.055)
+    words = lambda text: fitted(visible(text), photo.width, size)
+    tiles = [(words("The picture"), photo, "")]
+    for heat in told:
+        painted = blended(grey(pixels), enlarged(heat.patches, photo.height, photo.width), largest(heat.patches), heat.signed, PALETTE, OPACITY)
+        tiles.append((words(heat.title), marked(heat, Image.fromarray(painted)), f"largest |score| {largest(heat.patches):.2g}"))
+    across = beside_each_other(len(tiles))
+    step_x, step_y = photo.width + pad, photo.height + 3 * size + pad
+    caption = [(None, f"explained: {visible(told[0].target)} (score {told[0].score:.3g})"), *legend(told), (None, visible(told[0].model))]
+    sheet = Image.new("RGB", (pad + step_x * across, pad + step_y * math.ceil(len(tiles) / across) + round(1.6 * size * len(caption)) + pad // 2), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
+    for k, (name, tile, under) in enumerate(tiles):
+        x, y = pad + step_x * (k % across), pad + step_y * (k // across)
+        draw.text((x, y), name, INK, font)
+        sheet.paste(tile, (x, y + round(1.5 * size)))
+        draw.text((x, y + photo.height + round(1.7 * size)), under, FAINT_INK, ImageFont.load_default(round(0.8 * size)))
+    y = sheet.height - round(1.6 * size * len(caption)) - pad // 2
+    for colour, said in caption:
+        if colour:
+            draw.rounded_rectangle((pad, y + size * 0.15, pad + size, y + size * 1.15), size // 5, colour)
+        draw.text((pad + (round(1.5 * size) if colour else 0), y), fitted(said, sheet.width - 2 * pad, size), INK, font)
+        y += round(1.6 * size)
+    about = PngInfo()
+    for key, value in {"Title": f"{told[0].title}: {told[0].target}", "Software": "explainers", **origin}.items():
+        about.add_itxt(key, value if isinstance(value, str) else json.dumps(value))
+    file = io.BytesIO()
+    sheet.save(file, "PNG", pnginfo=about)
+    return file.getvalue()
+
+
+def fitted(text: str, width: int, size: int) -> str:
+    """Text cut to a width in pixels."""
+    font = ImageFont.load_default(size)
+    while text and font.getlength(text) > width:
+        text = text.rstrip("…")[:-1].rstrip() + "…" if len(text) > 1 else ""
+    return text
+
+
+def marked(heat: Heatmap, tile: Image.Image) -> Image.Image:
+    """A plus or a minus on the strong patches of a signed map."""
+    draw, wide, high = ImageDraw.Draw(tile), tile.width / heat.grid[1], tile.height / heat.grid[0]
+    thick, arm = max(1, round(wide / 10)), 0.18 * min(wide, high)
+    for row, column, plus in strong(heat, heat.patches, largest(heat.patches)) if heat.signed else []:
+        x, y = wide * (column + 0.5), high * (row + 0.5)
+        draw.line((x - arm, y, x + arm, y), "white", thick)
+        if plus:
+            draw.line((x, y - arm, x, y + arm), "white", thick)
+    return tile
