@@ -156,15 +156,17 @@ def run(kind, text, pair, model, target, versus, layered, part, layer, merge, sp
         bar = prediction.fragment(said.labels, said.values, said.kind)
         shown = json.dumps([kind, text, pair, model, target, versus])
         heats, refused = [], {}
+        later = [named(ex.METHODS[key]) for key in keys]
+        if not ex.METHODS[keys[0]].single_pass:         # what takes a while says so before it starts
+            yield refusal(), keep, bar, heatmaps.fragment([], waiting=later, **look), keep, shown
         for i, key in enumerate(keys):
             heat = heatmap_of(*asked, key)
             if isinstance(heat, str):
                 refused[ex.METHODS[key].title] = heat
             else:
                 heats.append(heat)
-            waiting = [ex.METHODS[other].title for other in keys[i + 1:]]
             panel = keep if i else panel_of(asked, layered, part, layer, look)
-            yield refusal(), keep, bar, heatmaps.fragment(heats, waiting=waiting, refused=refused, layers=False, **look), panel, shown
+            yield refusal(), keep, bar, heatmaps.fragment(heats, waiting=later[i + 1:], refused=refused, layers=False, **look), panel, shown
     except ex.ModelUnavailable as error:
         yield refusal(), refusal(str(error)), keep, keep, keep, keep
     except Exception as error:
@@ -416,7 +418,8 @@ with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=
                 with gr.Tab("Share", id="share"):
                     link = gr.Textbox(label="A link that restores this view", interactive=False, buttons=["copy"])
                     long_link = gr.HTML(apply_default_css=False)
-                    suffix = gr.Radio([".html", ".svg", ".csv", ".json"], value=".html", label="A file with the numbers, model, target and options inside")
+                    suffix = gr.Radio([".html", ".svg", ".png", ".csv", ".json"], value=".html",
+                                      label="A file with the numbers, model, target and options inside")
                     write = gr.Button("Write the file")
                     file = gr.File(label="Ready", visible=False)
     gr.HTML('<footer><p>What you type goes to this server and to nobody else. Agreement between methods is a hint, not a proof.</p></footer>', elem_id="foot")

@@ -1,7 +1,7 @@
 """The speed and memory targets, measured as ratios within one run, printed as the README's table.
 
     python benchmarks/measure.py            everything (the page needs Chromium)
-    python benchmarks/measure.py compare many relevance globenc perturbing decomposition shared app
+    python benchmarks/measure.py compare many relevance globenc perturbing decomposition shared pictures masks upload app
 
 Shared machines are noisy: both sides of a ratio are timed alternately and the median of the rounds is taken.
 """
@@ -15,16 +15,18 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
-from transformers import BertConfig, BertForSequenceClassification  # noqa: E402
+from transformers import BertConfig, BertForSequenceClassification, ViTConfig, ViTForImageClassification  # noqa: E402
 
 import explainers as ex  # noqa: E402
 
@@ -206,9 +208,88 @@ def shared() -> list[tuple[str, str, str]]:
     ex.compare(model, text)
     together = sum(passes)
     passes.clear()
-    for key in ex.METHODS:
+    keys = [key for key, method in ex.METHODS.items() if "text" in method.tasks]
+    for key in keys:
         ex.explain(model, text, key)
-    return [(f"passes when all {len(ex.METHODS)} methods explain one text alone ÷ compared together", "", f"{sum(passes)} ÷ {together}")]
+    return [(f"passes when all {len(keys)} methods explain one text alone ÷ compared together", "", f"{sum(passes)} ÷ {together}")]
+
+
+def vit_base() -> ViTForImageClassification:
+    torch.manual_seed(0)
+    return ViTForImageClassification(ViTConfig(num_labels=10, attn_implementation="eager")).eval()
+
+
+def pictures() -> list[tuple[str, str, str]]:
+    """Ten single-pass methods on a picture of 224 px against one forward and backward of the same model."""
+    plain, traced = vit_base(), ex.load(vit_base())
+    pixels = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    methods = ["raw_attention", "rollout", "grads", "attgrads", "attn_gradcam", "gae", "cat", "attcat", "grad_cam", "input_x_gradient"]
+
+    def forward_backward():
+        """With gradients of every weight, as in training."""
+        plain.zero_grad()
+        plain(pixels).logits[0, 0].backward()
+
+    def to_the_pixels():
+        """With the gradient of the pixels alone: the least that a gradient method can cost."""
+        seen = pixels.clone().requires_grad_()
+        torch.autograd.grad(plain(seen).logits[0, 0], seen)
+
+    def all_ten():
+        trace = traced.trace({"pixel_values": pixels}, 0)
+        for key in methods:
+            ex.METHODS[key](trace)
+
+    seconds = medians(5, plain=forward_backward, least=to_the_pixels, ten=all_ten)
+    return [(f"{len(methods)} single-pass methods, 224 px, ViT-B size ÷ one forward and backward", "≤ 1.5", f"{seconds['ten'] / seconds['plain']:.2f}"),
+            ("the same ÷ one forward and a backward to the pixels alone", "", f"{seconds['ten'] / seconds['least']:.2f}")]
+
+
+def masks() -> list[tuple[str, str, str]]:
+    """Occlusion and ViT-CX in batches, against their masks one at a time."""
+    model, rows = ex.load("vit"), []
+    trace = model.trace(ROOT / "assets/examples/cat.jpg")
+    passes = []
+    model.blocks[0].register_forward_hook(lambda block, args, output: passes.append(len(output)))
+
+    def batched(key: str) -> None:
+        trace.run.made.clear()
+        ex.METHODS[key](trace)
+
+    @torch.no_grad()
+    def one_at_a_time(count: int) -> None:
+        """Only the passes; no mask is made."""
+        for _ in range(count):
+            model.net(pixel_values=trace.pixels[None])
+
+    for key in ("occlusion", "vit_cx"):
+        passes.clear()
+        batched(key)
+        count = sum(passes)
+        seconds = medians(5, single=partial(one_at_a_time, count), batched=partial(batched, key))
+        rows.append((f"{count} passes one at a time ÷ {ex.METHODS[key].title} (bundled ViT)", "≥ 3", f"{seconds['single'] / seconds['batched']:.1f}"))
+    return rows
+
+
+def upload() -> list[tuple[str, str, str]]:
+    """Memory of reading a picture of 12 megapixels, as JPEG and as PNG."""
+    import numpy as np
+    from PIL import Image
+
+    model, rows = ex.load("vit"), []
+    model.encode(Image.new("RGB", (64, 64)))
+    noise = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+    large = Image.fromarray(noise).resize((4000, 3000))
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in (".jpg", ".png"):
+            path = Path(folder) / f"large{suffix}"
+            large.save(path)
+        del large
+        for suffix in (".jpg", ".png"):
+            with Peak() as peak:
+                model.encode(Path(folder) / f"large{suffix}")
+            rows.append((f"a picture of 12 megapixels ({suffix[1:].upper()}): peak extra memory, MB", "< 200", f"{peak.mb:.0f}"))
+    return rows
 
 
 def app() -> list[tuple[str, str, str]]:
@@ -261,7 +342,7 @@ def app() -> list[tuple[str, str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = {"compare": compare, "many": many, "relevance": relevance, "globenc": globenc, "perturbing": perturbing,
-             "decomposition": decomposition, "shared": shared, "app": app}
+             "decomposition": decomposition, "shared": shared, "pictures": pictures, "masks": masks, "upload": upload, "app": app}
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(parts)} (default: all)")
     asked = parser.parse_args().parts or list(parts)
     if unknown := set(asked) - set(parts):

@@ -5,6 +5,7 @@
     ex.explain(model, "really didn't like this movie", method="attcat", target="NEGATIVE")
 """
 
+from .activation import Imagined, imagine
 from .errors import ModelUnavailable, Refusal
 from .explanation import Comparison, Prediction, compare, explain, explain_trace, predict, stream
 from .heatmap import Heatmap
@@ -15,6 +16,6 @@ from .trace import Layer, Trace
 __version__ = "0.2.0"
 
 __all__ = [
-    "ANATOMIES", "BUNDLED", "METHODS", "Anatomy", "Comparison", "Heatmap", "Layer", "Method", "Model", "ModelUnavailable",
-    "Prediction", "Refusal", "Trace", "compare", "explain", "explain_trace", "load", "predict", "register", "stream",
+    "ANATOMIES", "BUNDLED", "METHODS", "Anatomy", "Comparison", "Heatmap", "Imagined", "Layer", "Method", "Model", "ModelUnavailable",
+    "Prediction", "Refusal", "Trace", "compare", "explain", "explain_trace", "imagine", "load", "predict", "register", "stream",
 ]

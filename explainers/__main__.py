@@ -145,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("--tokens", action="store_true", help="show sub-words and special tokens as they are")
     one.add_argument("--json", action="store_true", help="print raw numbers as JSON")
     one.add_argument("--html", metavar="FILE", help="write a page")
-    one.add_argument("--save", metavar="FILE", help="write .html, .svg, .csv or .json, by suffix")
+    one.add_argument("--save", metavar="FILE", help="write .html, .svg, .png, .csv or .json, by suffix")
 
     menu = commands.add_parser("methods", help=methods.__doc__)
     menu.set_defaults(run=methods)

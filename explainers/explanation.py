@@ -54,7 +54,7 @@ def read_logits(model: Model, coded: Encoded, logits: torch.Tensor) -> Predictio
     names = model.classes(coded)
     if len(logits) == 1:
         kind, values = "value", logits
-    elif getattr(model.net.config, "problem_type", None) == "multi_label_classification":
+    elif getattr(model.net.config, "problem_type", None) == "multi_label_classification" or hasattr(model.net, "logit_bias"):    # SigLIP
         kind, values = "probability of each label by itself", logits.sigmoid()
     else:
         kind, values = "probability", logits.softmax(-1)
@@ -123,7 +123,7 @@ class Comparison(list):
         return pd.DataFrame({"token": self[0].labels} | {name: heat.scores.tolist() for name, heat in zip(names, self)})
 
     def save(self, path) -> None:
-        """Write .html, .svg, .csv, .json or, of a picture, .png, by suffix."""
+        """Write .html, .svg, .png, .csv or .json, by suffix."""
         from .render.export import save
 
         save(self, path)

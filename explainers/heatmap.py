@@ -167,7 +167,7 @@ class Heatmap:
         return frame
 
     def save(self, path) -> None:
-        """Write .html, .svg, .csv, .json or, of a picture, .png, by suffix, with model, revision, target and options inside."""
+        """Write .html, .svg, .png, .csv or .json, by suffix, with model, revision, target and options inside."""
         from .render.export import save
 
         save(self, path)

@@ -36,7 +36,7 @@ from transformers.pytorch_utils import Conv1D
 
 from . import targets
 from .errors import ModelUnavailable, Refusal
-from .inputs import Encoded, encode
+from .inputs import Encoded, encode, from_text
 from .pictures import blurred
 from .trace import Affine, Layer, Tape, Trace, trace, wire
 
@@ -253,6 +253,10 @@ class Model:
     def encode(self, inputs) -> Encoded:
         return inputs if isinstance(inputs, Encoded) else encode(self, inputs)
 
+    def encode_text(self, text: str) -> Encoded:
+        """One text alone, as the text side of a dual encoder reads it."""
+        return from_text(self, (text,))
+
     def classes(self, coded: Encoded) -> dict[int, str]:
         """What a target may name: the labels, or what a dual encoder matches the input with."""
         return dict(enumerate(coded.matched)) if self.matches else self.labels
@@ -302,8 +306,12 @@ class Model:
         """What a call needs if the picture has not the size of the training: positions between the learned ones."""
         if self.anatomy.sees != "image" or "interpolate_pos_encoding" not in inspect.signature(self.tower.forward).parameters:
             return {}
-        trained = tuple(inputs["pixel_values"].shape[-2:]) == both(self.tower.config.image_size)
-        return {} if trained else {"interpolate_pos_encoding": True}
+        return {} if tuple(inputs["pixel_values"].shape[-2:]) == self.trained_size else {"interpolate_pos_encoding": True}
+
+    @property
+    def trained_size(self) -> tuple[int, int]:
+        """(height, width) of the pictures it was trained on, in pixels."""
+        return both(self.tower.config.image_size)
 
     def normalised(self, rgb: Tensor) -> Tensor:
         """[... 3 height width] of 0 to 1 -> pixel_values; `rgb` is the way back."""

@@ -99,7 +99,7 @@ class Logit(Score):
 
     def chance(self, answer: Answer) -> Tensor:
         if answer.logits.shape[-1] == 1:
-            raise Refusal("This model gives one value and no probability, which this method needs.")
+            raise Refusal("There is one value and nothing to weigh it against, so no probability, which this method needs.")
         return answer.logits.softmax(-1)[:, self.index]
 
 

@@ -297,14 +297,12 @@ class Rerun:
     @torch.no_grad()
     def rescore(self, inputs: dict, target: Callable | None = None) -> Tensor:
         """[n] the score (of `target`, if another is wanted) for n examples stacked in `inputs`. Forward only."""
-        return torch.cat([(target or self.target)(self.model.answer(part, self.real[None])) for part in chunks(inputs)])
+        return torch.cat([(target or self.target)(self.model.answer(part, self.real[None])) for part in chunks(inputs, len(self.real))])
 
 
-def chunks(inputs: dict, budget: int = 4096):
-    """`inputs` in parts of about `budget` tokens, so that memory does not grow with the number of examples."""
-    size = max(map(len, inputs.values()))
-    longest = max([tensor.shape[-1] for tensor in inputs.values() if tensor.ndim == 2], default=256)
-    rows = max(1, budget // longest)
+def chunks(inputs: dict, tokens: int, budget: int = 4096):
+    """Examples of `tokens` tokens in parts of about `budget` together, so that memory does not grow with the number of examples."""
+    size, rows = max(map(len, inputs.values())), max(1, budget // tokens)
     for i in range(0, size, rows):
         yield {name: tensor[i:i + rows] if len(tensor) == size else tensor for name, tensor in inputs.items()}
 

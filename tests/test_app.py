@@ -70,11 +70,30 @@ def test_one_method_after_another(ask):
     steps = ask(methods=("attcat", "gae", "raw_attention"))
     assert len(steps) == 3
     for done, (*_, compared, _, _) in enumerate(steps, 1):
-        assert compared.count("computing …") == 3 - done
+        assert (compared.count("computing …"), compared.count("waiting …")) == [(1, 1), (1, 0), (0, 0)][done - 1]
         assert compared.count("<style") == 0, "the page has the styles already"
     assert not any(complaint(step) for step in steps)
     assert "layer by layer" in steps[0][-2]
     assert json.loads(steps[-1][-1]) == ["Sentence", TEXT, "", "sentiment", "predicted", "nothing"]
+
+
+def test_a_method_of_many_passes_says_what_it_costs_before_it_starts(ask):
+    first, second, last = ask(methods=("integrated_gradients", "smoothgrad"))
+    assert "Integrated gradients · 50F 50B" in first[-3] and "SmoothGrad · 20F 20B" in first[-3]
+    assert re.findall(r"(computing|waiting) …", first[-3]) == ["computing", "waiting"]
+    assert "Integrated gradients · 50F 50B" not in second[-3] and re.findall(r"(computing|waiting) …", second[-3]) == ["computing"]
+    assert not re.findall(r"(computing|waiting) …", last[-3])
+
+
+def test_a_long_text_is_refused_by_the_methods_that_would_hang_the_page(ask):
+    """In words, with what they would need, and before anything of theirs is computed; the others explain it."""
+    *_, last = ask("a dull film " * 134, methods=("attcat", "attention_flow", "attattr", "value_zeroing", "decompx", "optimus"))
+    said = unescape(last[-3])
+    for title, most, needs in (("DecompX", 384, "404 × 404 vectors carried through every layer"), ("Value Zeroing", 384, "every layer 404 times over"),
+                               ("Optimus", 384, "404 whole forward passes"), ("Attention flow", 256, "404 maximum flows"),
+                               ("AttAttr", 256, "a whole forward and backward pass for every step in every layer")):
+        assert f"{title} takes at most {most} tokens and this input has 404: it would need {needs}" in said
+    assert "strongest:" in said
 
 
 def test_what_a_person_typed_is_escaped(ask):
@@ -126,12 +145,12 @@ def test_the_api_gives_the_record(app, sentiment):
         app.explain_api(TEXT, method="atcat")
 
 
-@pytest.mark.parametrize("suffix", [".html", ".svg", ".csv", ".json"])
+@pytest.mark.parametrize("suffix", [".html", ".svg", ".png", ".csv", ".json"])
 def test_files(app, suffix):
     shown = json.dumps(["Sentence", TEXT, "", "sentiment", "predicted", "nothing"])
     *_, file = app.write_file(suffix, shown, ["attcat", "raw_attention"])
-    with open(file["value"], encoding="utf-8") as written:
-        assert "unbelievably" in written.read() or suffix == ".csv"
+    written = Path(file["value"]).read_bytes()
+    assert b"unbelievably" in written or suffix == ".csv" or (suffix == ".png" and written.startswith(b"\x89PNG"))
     assert complaint(app.write_file(suffix, shown, []))
     assert "first" in complaint(app.write_file(suffix, "", ["attcat"]))
 
@@ -418,7 +437,7 @@ def test_rows_appear_one_by_one(visit):
     page.evaluate("""() => {
       window.steps = [];
       new MutationObserver(() => {
-        const step = [...document.querySelectorAll('#compared table.xp-map tbody tr')].map(row => row.innerText.includes('computing …'));
+        const step = [...document.querySelectorAll('#compared table.xp-map tbody tr')].map(row => row.innerText.includes('ing …'));
         if (step.length && JSON.stringify(step) !== JSON.stringify(window.steps.at(-1))) window.steps.push(step);
       }).observe(document.querySelector('#compared'), {childList: true, subtree: true});
     }""")

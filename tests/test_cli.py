@@ -214,7 +214,7 @@ def test_half_a_question_is_refused(refused, arguments, says):
     (["--option", "states=sideways"], "input, output, norm"),
     (["--text", ""], "empty"),
     (["--text", " \n\t\u200b"], "empty"),
-    (["--save", "map.png"], ".html, .svg, .csv, .json"),
+    (["--save", "map.pdf"], ".html, .svg, .png, .csv, .json"),
     (["--html", "no/such/folder/map.html"], "could not be written"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_refusals_are_one_plain_sentence(refused, tmp_path, monkeypatch, arguments, says):

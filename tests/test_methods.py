@@ -473,6 +473,23 @@ def test_a_map_of_zeros_says_so():
     assert heat.special_share == 0
 
 
+@pytest.mark.parametrize("closed", [slice(0, 1), slice(None)], ids=["one head", "every head"])
+@pytest.mark.parametrize("key", METHODS)
+def test_a_head_that_may_look_nowhere_gives_no_number_that_is_none(reader, key, closed):
+    """All its keys masked, its attention is nothing: a method says so by zeros or in words, never by NaN."""
+    coded = reader.encode("good movie")
+
+    def shut(attention):
+        attention = attention.clone()
+        attention[:, closed] = 0
+        return attention
+
+    trace = reader.trace(coded, "POSITIVE").again(attention=shut)
+    heat = ex.explain_trace(reader, coded, trace, key, **QUICK.get(key, {}))
+    assert torch.isfinite(heat.scores).all() and (heat.rows is None or torch.isfinite(heat.rows).all())
+    assert "NaN" not in heat.html() and (heat.scores.any() or f"{heat.title} is zero for every token here." in heat.notes)
+
+
 def test_a_comparison_has_every_method_on_one_trace(reader):
     compared = ex.compare(reader, "really good movie", target="POSITIVE")
     assert [heat.method for heat in compared] == list(METHODS)

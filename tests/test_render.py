@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+from PIL import Image, ImageColor, ImageFont
 
 import explainers as ex
-from explainers.render import card, cards, export, heatmaps, maps, prediction, tokens
+from explainers.render import card, cards, export, heatmaps, maps, prediction, text_files, tokens
 
 HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '" onmouseover="alert(1)" x="', "' onfocus='alert(1)",
@@ -205,7 +206,7 @@ def test_the_same_numbers_as_a_table():
 def test_waiting_methods_keep_their_place():
     reader = Reader(tokens.fragment([SIGNED], waiting=["GAE & co", "CAT"], layers=False))
     waiting = reader.all("tr", "xp-wait")
-    assert [row["text"].split("computing …")[0].strip() for row in waiting] == ["GAE & co", "CAT"]
+    assert [" ".join(row["text"].split()) for row in waiting] == ["GAE & co computing …", "CAT waiting …"]
     long = Reader(tokens.fragment([layered(50)], waiting=["CAT"], layers=False))
     assert any(strip["text"] == "CATcomputing …" for strip in long.all("div", "xp-strip"))
 
@@ -447,7 +448,7 @@ def test_typed_text_stays_text_in_files(hostile, tmp_path):
     assert comment.startswith("# model ")
     table = list(csv.reader(io.StringIO(lines[0])))
     assert len(table) == 4 and {len(line) for line in table} == {4}
-    for suffix in (".html", ".csv", ".json"):
+    for suffix in (".html", ".png", ".csv", ".json"):
         one.save(tmp_path / f"map{suffix}")
 
 
@@ -587,7 +588,7 @@ def test_a_figure_has_a_square_a_score(heats):
     assert titles[0].startswith(heats[0].labels[1] + ": ")
     for square, title in zip(squares, titles):
         sign = "neg" if "minus" in title else "pos" if "plus" in title else "mag"
-        assert square.get("fill") == export.COLOURS[sign]
+        assert square.get("fill") == text_files.COLOURS[sign]
         assert 0 <= float(square.get("fill-opacity")) <= 1
     width = float(svg.get("width"))
     lefts = sorted({float(square.get("x")) for square in squares})
@@ -597,15 +598,65 @@ def test_a_figure_has_a_square_a_score(heats):
     assert any("away from POSITIVE" in (element.text or "") for element in svg.iter(f"{space}text"))
 
 
+def pixels(heats, path) -> Image.Image:
+    export.save(heats, path / "map.png")
+    return Image.open(io.BytesIO((path / "map.png").read_bytes()))
+
+
+@pytest.mark.parametrize("heats", [[SIGNED], [UNSIGNED], [SIGNED, UNSIGNED], [layered(6)]], ids=["signed", "unsigned", "two", "layers"])
+def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
+    """Every square's middle is its SVG colour over white, at the same place: what differs is that the PNG measures its names."""
+    image = pixels(heats, tmp_path)
+    laid = text_files.figure(heats, len)
+    words, rows, cell = len(laid.words), len(laid.lines), 2 * text_files.CELL
+    squares = [element for element in ElementTree.fromstring(export.to_svg(heats)).iter("{http://www.w3.org/2000/svg}rect") if element.get("stroke")]
+    found = [(x, y) for y in range(image.height) for x in range(image.width) if image.getpixel((x, y)) == ImageColor.getrgb(text_files.EDGE)]
+    left, top = (min(places) - 2 for places in zip(*found))         # a square's edge is one pixel of the drawing inside its cell
+    assert image.width >= left + cell * words and image.height >= top + cell * rows and len(squares) == words * rows
+    for square, (row, column) in zip(squares, [(row, column) for row in range(rows) for column in range(words)]):
+        colour, share = ImageColor.getrgb(square.get("fill")), float(square.get("fill-opacity"))
+        middle = image.getpixel((left + cell * column + cell // 2, top + cell * row + cell // 2))
+        assert middle == pytest.approx([255 + share * (part - 255) for part in colour], abs=1)
+
+
+def test_a_png_says_what_it_is_of(tmp_path):
+    image = pixels(replace(SIGNED, target="“größer”", options={"states": "output"}), tmp_path)
+    assert image.mode == "RGB" and image.text["Title"] == "AttCAT: “größer”"
+    assert json.loads(image.text["Description"]) == {"model": "tiny", "revision": SIGNED.revision, "target": "“größer”", "score": SIGNED.score,
+                                                     "options": {"states": "output"}, "methods": ["attcat"]}
+
+
+def test_a_figure_is_wide_enough_for_its_own_words(tmp_path):
+    """Two words are narrower than the line that says what the colours mean."""
+    far = replace(SIGNED, poles=("away from " + "a" * 60, "towards " + "a" * 60))
+    assert pixels(far, tmp_path).width > 1.8 * pixels(SIGNED, tmp_path).width
+    assert float(ElementTree.fromstring(export.to_svg([far])).get("width")) > 7 * len(far.poles[0] + far.poles[1])
+
+
+@pytest.mark.parametrize("found", [True, False], ids=["DejaVu", "none"])
+def test_a_png_of_any_script_is_written_with_whatever_font_there_is(found, tmp_path, sentiment, monkeypatch):
+    if not found:
+        read = ImageFont.truetype
+        monkeypatch.setattr(ImageFont, "truetype", lambda font, *given, **how: read("nowhere.ttf" if font == "DejaVuSans.ttf" else font, *given, **how))
+    heats = ex.compare(sentiment, "naïve Привет 电影 مرحبا 😀 \ud800 \x07 " + "x" * 300, ["attcat", "gae"])
+    assert min(pixels(heats, tmp_path).size) > 100
+
+
+def test_a_png_of_a_long_text_stays_of_a_size_that_can_be_opened(tmp_path):
+    n = 4 * tokens.COLUMNS
+    size = [pixels(heat([0.1] * k, labels=["w"] * (k - 2)), tmp_path).size for k in (n, n + 1)]
+    assert size[1][0] < 0.6 * size[0][0] and size[0][0] < 10_500
+
+
 def test_an_unsigned_figure_says_how_much_only():
     svg = export.to_svg([UNSIGNED])
     assert "how much, not which way" in svg
-    assert export.COLOURS["pos"] not in svg and export.COLOURS["neg"] not in svg
+    assert text_files.COLOURS["pos"] not in svg and text_files.COLOURS["neg"] not in svg
 
 
-@pytest.mark.parametrize("name", ["map.png", "map", "map.txt", ".json"])
+@pytest.mark.parametrize("name", ["map.pdf", "map", "map.txt", ".json"])
 def test_an_unknown_suffix_is_refused(name, tmp_path):
-    with pytest.raises(ex.Refusal, match=r"\.html, \.svg, \.csv, \.json") as refused:
+    with pytest.raises(ex.Refusal, match=r"\.html, \.svg, \.png, \.csv, \.json") as refused:
         SIGNED.save(tmp_path / name)
     assert "\n" not in str(refused.value)
     assert not list(tmp_path.iterdir())

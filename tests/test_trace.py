@@ -8,8 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import transformers
-from tiny import (
-    ARCHITECTURES, DUAL, IMAGE, MADE, PADDED, PADDING, PRE_NORM, SIZE, TEXT, example, fresh, random_model, stock, tiny, tokens, varied)
+from tiny import ARCHITECTURES, DUAL, IMAGE, MADE, PADDED, PADDING, PRE_NORM, SIZE, TEXT, example, fresh, random_model, stock, tiny, tokens, varied
 from torch.overrides import TorchFunctionMode
 from transformers.models.modernbert import modeling_modernbert
 
@@ -25,7 +24,8 @@ tight = dict(rtol=1e-10, atol=1e-12)     # float64, the same sums in another ord
 
 def final_norm(name: str, model: ex.Model) -> torch.nn.Module:
     """What pre-LN models put after the last block; `transformers` counts it as the last hidden state of GPT-2 and ModernBERT."""
-    return getattr(model.tower, {"gpt2": "ln_f", "gpt2-classifier": "ln_f", "modernbert": "final_norm", "modernbert-mean": "final_norm"}.get(name, ""), torch.nn.Identity())
+    names = {"gpt2": "ln_f", "gpt2-classifier": "ln_f", "modernbert": "final_norm", "modernbert-mean": "final_norm"}
+    return getattr(model.tower, names.get(name, ""), torch.nn.Identity())
 
 
 def same_traces(one: ex.Trace, other: ex.Trace) -> None:

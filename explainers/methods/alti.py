@@ -46,7 +46,7 @@ def alti(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal["attent
     """How much nearer each token's vector brings the sum that the readout token becomes, followed through all layers.
 
     Formula: C_l[q, k] = relu(‖y_q‖₁ − ‖y_q − T_q(x_k)‖₁), rows made to sum to 1, with T_q(x_k) the part of y_q = LN₁(...) that came
-    from token k; score_i = (C_L ··· C_1)[readout, i] (Ferrando et al., section 3).
+    from token k; score_i = (C_L ··· C_1)[readout, i] (Ferrando et al.).
 
     Sign: none, and the same for every class; a vector that points away from the sum counts as nothing.
 

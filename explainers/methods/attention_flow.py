@@ -14,7 +14,7 @@ def attention_flow(trace: Trace) -> Tensor:
     """The most that can flow from each input token to the readout token when attention weights are the widths of pipes.
 
     Formula: score_i = maxflow((L, readout) → (0, i)) with capacities Ā_l = rownorm(mean over heads of A_l + I), divided by the sum
-    over i (Abnar & Zuidema, section 3).
+    over i (Abnar & Zuidema).
 
     Sign: none, and the same for every class.
 

@@ -14,7 +14,7 @@ from .registry import method, within
 def grads(trace: Trace, layer: int = -1) -> Tensor:
     """How the score would change if the readout token attended a little more to each token.
 
-    Formula: score_i = mean over heads of G_L[readout, i], with G = ∂y/∂A (the baseline "Grads" of Qiang et al., section 4).
+    Formula: score_i = mean over heads of G_L[readout, i], with G = ∂y/∂A (the baseline "Grads" of Qiang et al.).
 
     Sign: plus means that more attention there would raise the score.
 
@@ -30,7 +30,7 @@ def grads(trace: Trace, layer: int = -1) -> Tensor:
 def attgrads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False) -> Tensor:
     """Attention where more of it would raise the score, over all layers and heads.
 
-    Formula: score_i = mean over layers, heads and queries j of A_l[j, i] · relu(G_l[j, i]) (Barkan et al., definition 1).
+    Formula: score_i = mean over layers, heads and queries j of A_l[j, i] · relu(G_l[j, i]) (Barkan et al.).
 
     Sign: none by default, since the relu drops what speaks against the class; signed=true keeps it.
 
@@ -50,7 +50,7 @@ def attn_gradcam(trace: Trace) -> Tensor:
     """Grad-CAM with heads for channels: the last layer's heads, weighed by how much the score likes them.
 
     Formula: score_i = relu(mean over heads of w_h A_h[readout, i]), w_h = mean over queries and keys of G_h, last layer; in
-    pictures the mean over G_h[readout, patches], as the authors' two programs do (the baseline "GradCAM" of Chefer et al., section 4).
+    pictures the mean over G_h[readout, patches], as the authors' two programs do (the baseline "GradCAM" of Chefer et al.).
 
     Sign: none; what would speak against the class is cut off, and a map of zeros only is possible.
 

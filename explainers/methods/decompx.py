@@ -101,13 +101,13 @@ def decompx_maps(trace: Trace, bias: Bias = "absdot", activation: Straight = "ra
 
 
 @method("DecompX", family="Decomposition", paper="Modarressi et al. 2023", url="https://arxiv.org/abs/2306.02873", signed=True,
-        class_specific=True, passes="1F", invariant="adds up to the logit", maps=decompx_maps, most_tokens=512, tasks=("text",),
+        class_specific=True, passes="1F", invariant="adds up to the logit", maps=decompx_maps, most_tokens=384, tasks=("text",),
         too_long="{n} × {n} vectors carried through every layer")
 def decompx(trace: Trace, bias: Bias = "absdot", activation: Straight = "ratio", ffn: bool = True,
             head_activation: Literal["ratio", "tangent"] = "ratio") -> Tensor:
     """Each token's own share of the logit: its vector is carried by itself through attention, LayerNorms, feed-forward layers and classifier.
 
-    Formula: x_q = sum over tokens k of x_{q←k} at every step, the last giving y = sum over k of score_k (Modarressi et al., section 3):
+    Formula: x_q = sum over tokens k of x_{q←k} at every step, the last giving y = sum over k of score_k (Modarressi et al.):
     attention mixes the parts, LayerNorms divide by their true deviation, σ(z) counts as z · (σ(z)/z held), biases are
     spread.
 

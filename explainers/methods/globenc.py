@@ -44,7 +44,7 @@ def fed_forward_norms(trace: Trace, rows: int = 8) -> Tensor:
 
 
 def encoder_mixing(trace: Trace) -> Tensor:
-    """How much of each token's vector after the block came from others [layers token 1] (eq. 14)."""
+    """How much of each token's vector after the block came from others [layers token 1]."""
     ratios = []
     for l, layer in enumerate(trace.layers):
         weights, vectors = with_self(trace, l)
@@ -92,15 +92,15 @@ def globenc(trace: Trace, variant: Variant = "N-Enc", through: Literal["rollout"
     """How much of each input token is left in the readout token, by the length of vectors through whole encoder blocks.
 
     Formula: N_l[q, k] = ‖LN₂(LN₁(sum over heads of A_h[q, k] f_h(x_k) + [q = k] x_k))‖, the LayerNorms made linear by their true
-    deviations; score_i = (N_L ··· N_1)[readout, i] (Modarressi et al., section 3), up to one factor.
+    deviations; score_i = (N_L ··· N_1)[readout, i] (Modarressi et al.), up to one factor.
 
     Sign: none, and the same for every class.
 
     Limits: lengths add up although vectors may cancel, and the feed-forward layer counts only by what it does to the
     second LayerNorm (N-Enc+FFN takes it along).
 
-    Options: variant (from the weights alone, W, over norms with an assumed residual to N-Enc: the paper's table 1;
-    those with LN need post-LN models), through (rollout, not row-normalised, as the authors; maxflow; none: each layer by itself).
+    Options: variant (from the weights alone, W, over norms with an assumed residual to N-Enc: those that the paper
+    compares; those with LN need post-LN models), through (rollout, not row-normalised, as the authors; maxflow; none: each layer by itself).
     """
     if through == "maxflow":
         maps = globenc_maps(trace, variant)

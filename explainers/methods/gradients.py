@@ -23,7 +23,7 @@ def gradient_pixels(trace: Trace, order: int = 2) -> Tensor:
 def gradient(trace: Trace, order: int = 2, space: Space = "input") -> Tensor:
     """How sensitive the score is to each token's embedding, or to each patch's pixels.
 
-    Formula: score_i = ‖∂y/∂x_i‖, x_i the vector that enters the first block, or the pixels of patch i (Simonyan et al., section 3).
+    Formula: score_i = ‖∂y/∂x_i‖, x_i the vector that enters the first block, or the pixels of patch i (Simonyan et al.).
 
     Sign: none; the direction of the slope is one of many dimensions and has no word.
 
@@ -49,7 +49,7 @@ def input_x_gradient_pixels(trace: Trace) -> Tensor:
 def input_x_gradient(trace: Trace, space: Space = "input") -> Tensor:
     """The first-order share of each token's embedding, or of each patch's pixels, in the score.
 
-    Formula: score_i = sum_d x_i ⊙ ∂y/∂x_i (Shrikumar et al., section 2), x_i the vector that enters the first block, or the pixels of
+    Formula: score_i = sum_d x_i ⊙ ∂y/∂x_i (Shrikumar et al.), x_i the vector that enters the first block, or the pixels of
     patch i.
 
     Sign: plus pushes towards the target, minus away from it.
@@ -133,7 +133,7 @@ def smoothgrad_shares(trace: Trace, samples: int, sigma: float, seed: int, times
 def smoothgrad(trace: Trace, samples: int = 20, sigma: float = 0.15, seed: int = 0, times_input: bool = True) -> Tensor:
     """The slope averaged over noisy copies of the input, times the input.
 
-    Formula: score_i = sum_d x_i ⊙ mean over n of ∂y/∂x_i(x + ε_n), ε ~ N(0, (σ · (max x − min x))²) (Smilkov et al., section 3).
+    Formula: score_i = sum_d x_i ⊙ mean over n of ∂y/∂x_i(x + ε_n), ε ~ N(0, (σ · (max x − min x))²) (Smilkov et al.).
 
     Sign: plus pushes towards the target, minus away from it.
 

@@ -31,7 +31,7 @@ def windows(trace: Trace, size: int) -> Tensor:
 def occlusion(trace: Trace, fill: Literal["mask", "pad", "unk", "mean", "black", "white", "blur"] | None = None, window: int = 1) -> Tensor:
     """The score lost when a token or a patch is blanked: no gradient, no formula of the model, only a second run.
 
-    Formula: score_i = y(x) − y(x with token i blanked) (Li et al., eq. 1, as a difference of logits); with a window,
+    Formula: score_i = y(x) − y(x with token i blanked) (Li et al., as a difference of logits); with a window,
     the mean over the windows that hold token i.
 
     Sign: plus means that the score falls without the token, so it pushed towards the target; minus the reverse.

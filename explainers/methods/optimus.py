@@ -108,7 +108,7 @@ def best_reading(traces: Iterable[Trace], matrix: Matrix = "A") -> str:
 
 
 @method("Optimus", family="Perturbation", paper="Mylonas et al. 2023", url="https://arxiv.org/abs/2209.10876", signed=True, class_specific=True,
-        passes="nF", tasks=("text",))
+        passes="nF", tasks=("text",), most_tokens=384, too_long="{n} whole forward passes")
 def optimus(trace: Trace, matrix: Matrix = "A", choice: str | None = None) -> tuple[Tensor, dict]:
     """The one reading of attention, of all layers, heads and rows, that agrees best with what taking words away does.
 

@@ -24,7 +24,7 @@ def relevance(trace: Trace, rules: Rules = "ours") -> Trace:
 def partial_lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     """The relevance that reaches the last layer's attention, and goes no further back.
 
-    Formula: score_i = mean over heads of relu(R_A,L[readout, i]), R the relevance of the attention weights (Voita et al., section 4,
+    Formula: score_i = mean over heads of relu(R_A,L[readout, i]), R the relevance of the attention weights (Voita et al.,
     as Chefer et al. 2021 use it for tokens).
 
     Sign: none; the relu drops what speaks against the class.
@@ -109,7 +109,7 @@ def attnlrp(trace: Trace, variant: Literal["attn", "cp"] = "attn", gamma: float 
     """Input × gradient after three repairs to the chain rule: held LayerNorms, straight activations, shared products.
 
     Formula: score_i = sum_d e_i ⊙ ∂'y/∂e_i, e the word embedding, where ∂' holds the deviation of every LayerNorm fixed,
-    takes σ(x) for x · (σ(x)/x held), and gives each factor of a product half (Achtibat et al., section 3).
+    takes σ(x) for x · (σ(x)/x held), and gives each factor of a product half (Achtibat et al.).
 
     Sign: plus pushes towards the target, minus away from it.
 

@@ -20,6 +20,10 @@ def forgetful(first: int, count: int):
 
 def value_zeroing_maps(trace: Trace) -> Tensor:
     """1 − cos of each token's block output with and without token k's value [layers query key], rows summing to 1."""
+    return trace.once("value zeroing", lambda: turned_by(trace))
+
+
+def turned_by(trace: Trace) -> Tensor:
     n, maps = trace.hidden.shape[1], []
     rows = max(1, 4096 // n)
     for layer, before, after in zip(trace.layers, trace.hidden, trace.hidden[1:]):
@@ -42,13 +46,13 @@ def value_zeroing_layers(trace: Trace, rollout: bool = True) -> Tensor:
 
 
 @method("Value Zeroing", family="Decomposition", paper="Mohebbi et al. 2023", url="https://arxiv.org/abs/2301.12971", signed=False,
-        class_specific=False, passes="nF", invariant="sums to one", layers=value_zeroing_layers, maps=value_zeroing_maps, most_tokens=512, at_readout=True,
+        class_specific=False, passes="nF", invariant="sums to one", layers=value_zeroing_layers, maps=value_zeroing_maps, most_tokens=384, at_readout=True,
         too_long="every layer {n} times over")
 def value_zeroing(trace: Trace, rollout: bool = True) -> Tensor:
     """How far each token's vector turns when another token's value is set to zero, in every layer, followed through all of them.
 
     Formula: C_l[q, k] = 1 − cos(x̃_q without value k, x̃_q), over the whole block, rows made to sum to 1; score_i = (C_L ··· C_1)[readout, i]
-    (Mohebbi et al., section 3, and rollout without a residual).
+    (Mohebbi et al., and rollout without a residual).
 
     Sign: none, and the same for every class; only the direction of a vector counts, not its length.
 

@@ -10,6 +10,8 @@ from ..trace import Trace
 from ._path import by_token
 from .registry import method
 
+AT_ONCE = 32        # masks, each with two copies of the picture
+
 
 def stretched(maps: Tensor) -> Tensor:
     """Each of [n height width] from 0 to 1; a map that is the same everywhere is no mask and is left out."""
@@ -42,15 +44,13 @@ def vit_cx_pixels(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed
 def causal_score(trace: Trace, threshold: float, sigma: float, seed: int, offset: bool) -> Tensor:
     if not 0 < threshold <= 2 or sigma < 0:
         raise Refusal("ViT-CX needs a threshold between 0 and 2 and a sigma of 0 or more.")
-    if trace.logits is not None and len(trace.logits) < 2:
-        raise Refusal("ViT-CX goes by probabilities, and with a single class or text there is nothing to be unsure about: give at least two.")
     masks, x, chance = feature_masks(trace, threshold), trace.pixels, trace.target.probability()
-    drawn, lost = torch.Generator().manual_seed(seed), []
-    for mask in masks[:, None]:
-        noise = sigma * torch.randn(x.shape, generator=drawn).to(x) * (1 - mask)
-        masked, noisy = trace.run.rescore(trace.run.inputs | {"pixel_values": torch.stack([mask * x + noise, x + noise])}, chance)
-        lost.append(masked - noisy)
-    change = torch.stack(lost) + (chance.of.chance(trace.run.model.answer(trace.run.inputs)) if offset else 0)
+    drawn, changes = torch.Generator().manual_seed(seed), []
+    for some in masks[:, None].split(AT_ONCE):
+        noise = sigma * torch.randn(len(some), *x.shape, generator=drawn).to(x) * (1 - some)
+        masked, noisy = (trace.run.rescore(trace.run.inputs | {"pixel_values": pixels}, chance) for pixels in (some * x + noise, x + noise))
+        changes.append(masked - noisy)
+    change = torch.cat(changes) + (chance.of.chance(trace.run.model.answer(trace.run.inputs)) if offset else 0)
     covered = masks.sum(0)
     return torch.einsum("m,mhw->hw", change, masks) / covered.where(covered > 0, 1) / len(masks)
 

@@ -123,6 +123,11 @@ def notes(heats: Sequence[Heatmap]) -> str:
     return "".join(f'<p class="xp-note">{escape(note)}</p>' for note in dict.fromkeys(note for heat in heats for note in heat.notes))
 
 
+def turns(waiting: Sequence[str]) -> list[str]:
+    """What to say of methods that have no map yet: they are computed one after another."""
+    return ["computing …", *["waiting …"] * (len(waiting) - 1)]
+
+
 def strip_of(title: str, sentence: str) -> str:
     """The place of a method that has no map, or none yet."""
     return f'<div class="xp-strip"><h3>{escape(title)}</h3><p class="xp-sub">{escape(sentence)}</p></div>'
@@ -130,7 +135,7 @@ def strip_of(title: str, sentence: str) -> str:
 
 def strips(waiting: Sequence[str], refused: Mapping[str, str]) -> str:
     """The places of methods without a map, with the reason, and of those still being computed."""
-    return "".join(strip_of(title, sentence) for title, sentence in [*refused.items(), *((title, "computing …") for title in waiting)])
+    return "".join(strip_of(title, sentence) for title, sentence in [*refused.items(), *zip(waiting, turns(waiting))])
 
 
 def layers_in_words(heat: Heatmap, input: str, row: str = "row") -> str:

@@ -6,31 +6,25 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
-from . import picture_files
-from .card import largest, paint, visible
+from . import picture_files, text_files
 from .heatmaps import groups, page
-from .tokens import cut, view
-
-#: Light colours of the default palette, for files that have no stylesheet.
-COLOURS = {"pos": "#fb923c", "neg": "#60a5fa", "mag": "#a8a29e"}
 
 MOST_PIXELS = 4096      # numbers of a map pixel by pixel that JSON holds
 
 
 def save(heats: Heatmap | Sequence[Heatmap], path) -> None:
-    """Write to `path`; its suffix (.html .svg .csv .json .png) says how. Refuses an unknown suffix."""
+    """Write to `path`; its suffix (.html .svg .png .csv .json) says how. Refuses an unknown suffix."""
     heats = [heats] if isinstance(heats, Heatmap) else list(heats)
     write(writer_for(path)(heats), path)
 
 
 def writer_for(path):
     """The function that makes the text, or the bytes, of such a file; refuses an unknown suffix."""
-    writers = {".html": page, ".svg": to_svg, ".csv": to_csv, ".json": to_json, ".png": to_png}
+    writers = {".html": page, ".svg": to_svg, ".png": to_png, ".csv": to_csv, ".json": to_json}
     suffix = Path(path).suffix.casefold()
     if suffix not in writers:
         raise Refusal(f"{Path(path).name} could be written as {', '.join(writers)}; {suffix or 'no suffix'} is none of them.")
@@ -110,10 +104,15 @@ def where(heat: Heatmap) -> tuple[list[str], list[list]]:
 
 
 def to_png(heats: Sequence[Heatmap]) -> bytes:
-    """A figure of one picture's maps, with where they come from in its text chunks."""
-    if any(heat.grid is None for heat in heats) or len(groups(heats)) > 1:
-        raise Refusal("A PNG shows the maps of one picture; texts, and several pictures, could be written as .html, .svg, .csv, .json.")
-    return picture_files.png(heats, origin(heats))
+    """A figure of one picture's or one text's maps, with where they come from in its text chunks."""
+    if len(groups(heats)) > 1:
+        raise Refusal("A PNG shows the maps of one picture or one text; several together could be written as .html, .svg, .csv, .json.")
+    return figures_of(heats).png(heats, origin(heats))
+
+
+def figures_of(heats: Sequence[Heatmap]):
+    """The module that draws maps of this kind."""
+    return text_files if heats[0].grid is None else picture_files
 
 
 def origin(heats: Sequence[Heatmap]) -> dict:
@@ -122,9 +121,9 @@ def origin(heats: Sequence[Heatmap]) -> dict:
     return {key: first[key] for key in ("model", "revision", "target", "score", "options")} | {"methods": [heat.method for heat in heats]}
 
 
-def to_svg(heats: Sequence[Heatmap], cell: int = 30) -> str:
-    """A figure for slides and papers; maps of a picture and of a text stand one under the other. cell: the side of a word's square."""
-    figures = [svg_of(group, cell) if group[0].grid is None else picture_files.svg(group, origin(group)) for group in groups(heats)]
+def to_svg(heats: Sequence[Heatmap]) -> str:
+    """A figure for slides and papers; maps of a picture and of a text stand one under the other."""
+    figures = [figures_of(group).svg(group, origin(group)) for group in groups(heats)]
     return figures[0] if len(figures) == 1 else stacked(figures)
 
 
@@ -135,44 +134,3 @@ def stacked(figures: Sequence[str]) -> str:
     placed = "".join(figure.replace("<svg ", f'<svg y="{top:.0f}" ', 1) for figure, top in zip(figures, tops))
     width, height = max(width for width, _ in sizes), sum(height for _, height in sizes)
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">{placed}</svg>'
-
-
-def svg_of(heats: Sequence[Heatmap], cell: int) -> str:
-    """Rows of methods (or, of one method, its layers and totals) over the same words: a figure for slides and papers."""
-    shown = [view(heat) for heat in heats]
-    first = shown[0]
-    lines = [(heat.title, heat, heat.scores, largest(heat.scores)) for heat in shown]
-    if len(shown) == 1 and first.rows is not None:
-        scale = largest(first.rows)
-        lines = [(name, first, scores, scale) for name, scores in zip(first.row_labels, first.rows)]
-        lines += [(name, first, scores, largest(scores)) for name, scores in (first.totals or {first.title: first.scores}).items()]
-    left, top = 16 + 7.6 * max(len(line[0]) for line in lines), 16 + 7.2 * min(20, max(map(len, first.labels), default=0))
-    width, height = left + cell * len(first) + 16, top + cell * len(lines) + 44
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
-           f'font-family="system-ui, sans-serif" font-size="13" fill="#1c1b1a">',
-           f"<title>{escape(visible(first.title))}: {escape(visible(first.target))}</title>",
-           f"<desc>{escape(json.dumps(origin(heats)))}</desc>",
-           '<rect width="100%" height="100%" fill="#fff"/>']
-    for i, label in enumerate(first.labels):
-        x = left + cell * (i + 0.5)
-        if cut(first, i):
-            out.append(f'<path d="M{left + cell * i:.0f} 16V{top + cell * len(lines):.0f}" stroke="#5c5853" stroke-width="2"/>')
-        if first.is_marked(i):
-            out.append(f'<path d="M{left + cell * i + 2:.0f} {top - 2:.0f}h{cell - 4}" stroke="#1c1b1a" stroke-width="2"/>')
-        out.append(f'<text transform="translate({x + 4:.0f} {top - 6:.0f}) rotate(-90)">{escape(visible(label)[:20])}</text>')
-    for k, (name, heat, scores, scale) in enumerate(lines):
-        y = top + cell * k
-        out.append(f'<text x="{left - 8:.0f}" y="{y + cell * 0.65:.0f}" text-anchor="end">{escape(visible(name))}</text>')
-        for i, score in enumerate(scores.tolist()):
-            kind, share = paint(heat, score, scale)
-            out.append(f'<rect x="{left + cell * i + 1:.0f}" y="{y + 1:.0f}" width="{cell - 2}" height="{cell - 2}" rx="4" '
-                       f'fill="{COLOURS.get(kind.split()[0], "#fff")}" fill-opacity="{share:.3f}" stroke="#e4e0da">'
-                       f"<title>{escape(visible(heat.labels[i]))}: {escape(visible(heat.in_words(score)))}</title></rect>")
-    signed = next((heat for heat in shown if heat.signed), None)
-    words = f"blue: {signed.poles[0]} · orange: {signed.poles[1]}" if signed else "darker: more (how much, not which way)"
-    if first.halves:
-        words += f" · {first.halves[0]} | {first.halves[1]}"
-    if first.pending:
-        words += f" · next token: {first.pending!r}"
-    out.append(f'<text x="16" y="{height - 14:.0f}" fill="#5c5853">{escape(visible(words))} · {escape(visible(first.model))}</text></svg>')
-    return "\n".join(out)

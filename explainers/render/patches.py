@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..heatmap import Heatmap
-from .card import STRONG, Html, card, largest, layers_in_words, meta, notes, number, paint, ramps, strips, styled, told_apart, visible
+from .card import STRONG, Html, card, largest, layers_in_words, meta, notes, number, paint, ramps, strips, styled, told_apart, turns, visible
 from .heads import checked, importance
 from .overlay import CLIPPED, clipped, enlarged, jpeg, see_through
 
@@ -54,7 +54,7 @@ def fragment(heats: Sequence[Heatmap], *, palette: str = "orange-blue", style: b
     heats = told_apart(heats)
     tiles = [picture_tile(heats[0]), *(tile(heat, look) for heat in heats)]
     tiles += [empty_tile(heats[0], title, reason) for title, reason in refused.items()]
-    tiles += [empty_tile(heats[0], title, "computing …") for title in waiting]
+    tiles += [empty_tile(heats[0], title, turn) for title, turn in zip(waiting, turns(waiting))]
     body = (f'{legend(heats)}{controls_of(heats, look) if controls else ""}<div class="xp-tiles{" xp-few" if len(tiles) < 3 else ""}">{"".join(tiles)}</div>'
             f'{said_of_overlays(heats, look)}{notes(heats)}{numbers(heats)}')
     pieces = [card(body, palette, **look_of(look))]

@@ -13,7 +13,7 @@ from html import escape
 from torch import Tensor
 
 from ..heatmap import Heatmap
-from .card import STRONG, card, largest, layers_in_words, meta, notes, number, paint, ramps, strips, styled, told_apart, visible
+from .card import STRONG, card, largest, layers_in_words, meta, notes, number, paint, ramps, strips, styled, told_apart, turns, visible
 
 COLUMNS = 40        # longer texts become strips of running text
 FAINT = 0.05        # in strips, words below this share are plain text
@@ -29,8 +29,8 @@ def fragment(heats: Sequence[Heatmap], *, merge: bool = True, specials: bool = F
              style: bool = True, waiting: Sequence[str] = (), refused: Mapping[str, str] | None = None, layers: bool | str = True) -> str:
     """Heatmaps of one input as a piece of HTML: the first as running text, then all over the same columns.
 
-    waiting: titles of methods still being computed. refused: titles of methods that this input, target or model is not for, with
-    the reason. layers: add the layer panel of a single heatmap that has one, or, "all", of each.
+    waiting: titles of methods still to come, the first of them being computed now. refused: titles of methods that this input, target or
+    model is not for, with the reason. layers: add the layer panel of a single heatmap that has one, or, "all", of each.
     """
     refused = refused or {}
     if not heats:
@@ -56,7 +56,7 @@ def fragment(heats: Sequence[Heatmap], *, merge: bool = True, specials: bool = F
 
 def layer_panel(heat: Heatmap, *, merge: bool = True, specials: bool = False, palette: str = "orange-blue", style: bool = True,
                 slider: bool = False) -> str:
-    """A method layer by layer over the same tokens, then the rows that make one map of them (Qiang et al., figure 4).
+    """A method layer by layer over the same tokens, then the rows that make one map of them (after the figures of Qiang et al.).
 
     slider: add a control that paints one row onto the running text; it needs the app's script.
     """
@@ -162,8 +162,8 @@ def method_table(heats: Sequence[Heatmap], shown: Sequence[Heatmap], waiting: Se
                 seen, seen.scores, largest(seen.scores)) for heat, seen in zip(heats, shown)]
     rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)}</th><td class="xp-reason" colspan="{len(shown[0])}"><span>{escape(reason)}</span></td></tr>'
              for title, reason in refused.items()]
-    rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)} <span class="xp-meta">computing …</span></th>'
-             + "<td></td>" * len(shown[0]) + "</tr>" for title in waiting]
+    rows += [f'<tr class="xp-wait"><th scope="row">{escape(title)} <span class="xp-meta">{turn}</span></th>'
+             + "<td></td>" * len(shown[0]) + "</tr>" for title, turn in zip(waiting, turns(waiting))]
     table = f'<table class="xp-map">{head(shown[0], "method")}<tbody>{"".join(rows)}</tbody></table>'
     return f'<div class="xp-scroll" tabindex="0" role="region" aria-label="methods side by side">{table}</div>'
 

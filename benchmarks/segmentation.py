@@ -1,0 +1,71 @@
+"""Do maps find the object? Average precision by pixel on photos with masks, beside what knowing nothing of the photo gives.
+
+    python benchmarks/segmentation.py --model MODEL --data FOLDER [--limit 100]
+
+FOLDER holds images/NAME.jpg and masks/NAME.png, as ECSSD does. MODEL is a classifier of pictures; the class explained is the one that
+it predicts. Every map is enlarged to the photo, and its average precision at telling the object's pixels from the others is taken. The
+centre prior is one for the middle of the photo and falls towards its edges; a fair coin gets the object's share of the pixels.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from sklearn.metrics import average_precision_score
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import explainers as ex
+from explainers.inputs import seen_box
+
+METHODS = ["gae", "legrad", "transatt", "attcat", "grad_cam", "beyond_intuition", "rollout", "raw_attention"]
+
+
+def precision(scores: np.ndarray, mask: np.ndarray) -> float:
+    """Of scores [rows columns], enlarged bilinearly to the mask [height width] (bool)."""
+    enlarged = cv2.resize(scores.astype(np.float32), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return average_precision_score(mask.ravel(), enlarged.ravel())
+
+
+def centre(rows: int, columns: int) -> np.ndarray:
+    """Minus the distance from the middle."""
+    down, across = np.linspace(-1, 1, rows), np.linspace(-1, 1, columns)
+    return -np.hypot(down[:, None], across)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=100)
+    args = parser.parse_args()
+    model = ex.load(args.model)
+    photos = sorted((args.data / "images").glob("*.jpg"))[:args.limit]
+    found = {name: [] for name in (*METHODS, "centre prior", "a fair coin")}
+    for done, photo in enumerate(photos, 1):
+        mask = Image.open(args.data / "masks" / f"{photo.stem}.png").convert("L")
+        seen = np.asarray(mask.crop(seen_box(model.processor, mask.size))) > 127
+        if not seen.any() or seen.all():
+            continue
+        maps = {heat.method: heat.patches.numpy() for heat in ex.compare(model, photo, METHODS)}
+        for name, scores in maps.items():
+            found[name].append(precision(scores, seen))
+        found["centre prior"].append(precision(centre(*maps["gae"].shape), seen))
+        found["a fair coin"].append(seen.mean())
+        if done % 10 == 0:
+            print(f"{done}/{len(photos)}", file=sys.stderr, flush=True)
+    print(f"| {len(found['gae'])} photos, {Path(model.name).name} | average precision by pixel | below GAE on the same photos |\n|---|---|---|")
+    for name, values in found.items():
+        print(f"| {name} | {np.mean(values):.3f} | {said(np.subtract(found['gae'], values)) if name != 'gae' else ''} |")
+
+
+def said(differences: np.ndarray) -> str:
+    """Mean and standard error."""
+    return f"{differences.mean():.3f} ± {differences.std(ddof=1) / np.sqrt(len(differences)):.3f}"
+
+
+if __name__ == "__main__":
+    main()
