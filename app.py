@@ -68,6 +68,7 @@ class Tab:
     """A tab of the page: what it offers. Its layout, its events and the functions behind them are those of every other tab."""
 
     name: str
+    slug: str                           # in the ids of its parts
     models: tuple[tuple[str, str], ...]
     sees: str                           # methods for text or for image are on the menu
     first: tuple[str, ...]              # methods that are ticked at first
@@ -97,16 +98,16 @@ class Tab:
 
 
 TABS = {tab.name: tab for tab in (
-    Tab("Text", (("sentiment: bundled", "sentiment"), ("inference: bundled, of two texts", "inference"),
+    Tab("Text", "text", (("sentiment: bundled", "sentiment"), ("inference: bundled, of two texts", "inference"),
                  ("paraphrase: bundled, of two texts", "paraphrase"), ("question answering: bundled", "question-answering"),
                  ("DistilBERT SST-2: from the Hub", "distilbert/distilbert-base-uncased-finetuned-sst-2-english"),
                  ("GPT-2: from the Hub", "openai-community/gpt2")),
         "text", ("attcat", "integrated_gradients", "occlusion", "gae", "rollout", "raw_attention")),
-    Tab("Image", (("vit: bundled, 50 everyday things", "vit"), ("DeiT-Tiny: from the Hub, 1,000 things", "facebook/deit-tiny-patch16-224"),
-                  ("ViT-B/16: from the Hub, 1,000 things", "google/vit-base-patch16-224")),
-        "image", ("attcat", "input_x_gradient", "gae", "rollout", "raw_attention"), imagines=True),
-    Tab("Image + text", (("image-text: bundled", "image-text"), ("CLIP ViT-B/32: from the Hub", "openai/clip-vit-base-patch32")),
-        "image", ("attcat", "input_x_gradient", "gae", "rollout", "raw_attention")),
+    Tab("Image", "image", (("vit: bundled, 50 things", "vit"), ("DeiT-Tiny: from the Hub", "facebook/deit-tiny-patch16-224"),
+                  ("ViT-B/16: from the Hub", "google/vit-base-patch16-224")),
+        "image", ("attcat", "input_x_gradient", "occlusion", "gae", "legrad", "rollout", "raw_attention"), imagines=True),
+    Tab("Image + text", "match", (("image-text: bundled", "image-text"), ("CLIP ViT-B/32: from the Hub", "openai/clip-vit-base-patch32")),
+        "image", ("attcat", "input_x_gradient", "occlusion", "gae", "legrad", "rollout", "raw_attention")),
 )}
 PREDICTED, NOTHING = "predicted", "nothing"
 ANSWERS = ["start", "end", "best span", "no answer"]
@@ -280,6 +281,11 @@ def answer(**parts) -> list:
     return [parts.get(name, refusal() if "refusal" in name else gr.skip()) for name in ANSWER]
 
 
+def untouched() -> list:
+    """The answer that changes nothing; one that is left out would empty what is shown."""
+    return [gr.skip() for _ in ANSWER]
+
+
 def blamed(error: Exception, kind: str, picture) -> list:
     """The answer that complains, beside the field that is the cause."""
     if isinstance(error, ex.ModelUnavailable):
@@ -330,12 +336,14 @@ def latest(turn: list, *question):
     mine = turn[0]
     for answer in run(*question):
         if turn[0] != mine:
+            yield untouched()
             return
         yield answer
 
 
 def at_first(wanted: bool, asked, turn: list, *question):
     """`latest`, where nothing has been explained yet: for a link that was followed, and a tab that was opened."""
+    yield untouched()
     if wanted and not asked:
         yield from latest(turn, *question)
 
@@ -449,9 +457,9 @@ def read_link(request: gr.Request):
 
 def restore(tab: Tab, asked: dict) -> list:
     """The view that a link names, and whether it is in this tab; anything in it that does not exist is left at its default."""
+    wanted = KINDS[kind_in(asked)].tab == tab.name
+    asked = asked if wanted else {"kind": tab.kinds[0]}
     kind, model, note = kind_in(asked), asked.get("model", "")[:200], ""
-    if KINDS[kind].tab != tab.name:
-        return [False] + [gr.skip()] * (8 + len(FIELDS) + len(tab.kinds) + len(tab.families))
     try:
         model = model or KINDS[kind].model
         kind = kind if kind in kinds_of(model) else kinds_here(model, tab)[0]
@@ -473,7 +481,7 @@ def restore(tab: Tab, asked: dict) -> list:
     layer = int(asked["layer"]) if asked.get("layer", "").isdecimal() and len(asked["layer"]) < 4 else None
     chosen = [key for key in asked.get("methods", "").split(",") if key in ex.METHODS] or tab.first
     view, palette = asked.get("view", "compare"), asked.get("colours")
-    return [not lost, refusal(lost), gr.update(value=note.replace("</div>", " The bundled model is shown instead.</div>"), visible=bool(note)),
+    return [wanted and not lost, refusal(lost), gr.update(value=note.replace("</div>", " The bundled model is shown instead.</div>"), visible=bool(note)),
             *fields(kind, model, given, target, versus, layer),
             gr.update(choices=tab.parts[part], value=layered if layered in dict(map(reversed, tab.parts[part])) else "attcat"), part,
             asked.get("subwords") != "apart", asked.get("specials") == "shown",
@@ -557,7 +565,9 @@ THEME = gr.themes.Default(
 
 LINK = """async (shown, layered, part, layer, merge, specials, palette, ...families) => {
   await new Promise(done => setTimeout(done, 60));    // a tab that was just chosen says so a moment later
-  const view = document.querySelector('#views [role=tab][aria-selected=true]')?.textContent.trim().toLowerCase();
+  const views = document.querySelector('#%(slug)s-views');
+  if (!views?.checkVisibility()) return [];           // another tab of the page is open
+  const view = views.querySelector('[role=tab][aria-selected=true]')?.textContent.trim().toLowerCase();
   const link = new URL(location.origin + location.pathname);
   const add = (name, value, unless) => { if (value && value !== unless) link.searchParams.set(name, value); };
   const asked = JSON.parse(shown || '{}'), {kind = '%(kind)s', text = '', pair = ''} = asked;
@@ -578,7 +588,7 @@ LINK = """async (shown, layered, part, layer, merge, specials, palette, ...famil
 def link_script(tab: Tab) -> str:
     first = [key for family in tab.families for key in tab.first if ex.METHODS[key].family == family]
     return LINK % {"most": LINK_LIMIT, "predicted": PREDICTED, "nothing": NOTHING, "models": json.dumps({kind: KINDS[kind].model for kind in tab.kinds}),
-                   "methods": ",".join(first), "kind": tab.kinds[0]}
+                   "methods": ",".join(first), "kind": tab.kinds[0], "slug": tab.slug}
 
 
 def badges() -> str:
@@ -616,21 +626,21 @@ def empty(sentence: str) -> str:
 
 
 def lay_out(tab: Tab, opening, loading, query):
-    """A tab: its fields on the left, its views on the right, and what happens. The ids are those of every tab, since only the open one is on the page.
+    """A tab: its fields on the left, its views on the right, and what happens.
 
     opening: somebody opens this tab. loading: the page was loaded, with what its address says in `query`.
     """
     one = KINDS[tab.kinds[0]]
     given, labels = given_of(first_example(tab.kinds[0])), []
     turn, wanted, asked = gr.State([0]), gr.State(False), gr.State(None)
-    shown = gr.Textbox(visible="hidden", elem_id="shown")       # the question that the page shows: links are made of it in the browser
-    with gr.Row(elem_id="bench"):
-        with gr.Column(scale=1, min_width=300, elem_id="left"):
-            kind = gr.Radio([kind for kind in tab.kinds if kind != "Next token"], value=tab.kinds[0], label="Kind of input", elem_id="kind",
+    shown = gr.Textbox(visible="hidden", elem_id=f"{tab.slug}-shown")       # the question that the page shows: links are made of it in the browser
+    with gr.Row(elem_id=f"{tab.slug}-bench"):
+        with gr.Column(scale=1, min_width=300, elem_id=f"{tab.slug}-left"):
+            kind = gr.Radio([kind for kind in tab.kinds if kind != "Next token"], value=tab.kinds[0], label="Kind of input", elem_id=f"{tab.slug}-kind",
                             visible=len(tab.kinds) > 1)
-            with gr.Group(elem_id="ask"):
+            with gr.Group(elem_id=f"{tab.slug}-ask"):
                 picture = Photo(given["picture"], label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=230,
-                                buttons=[], visible=one.picture, elem_id="photo")
+                                buttons=[], visible=one.picture, elem_id=f"{tab.slug}-photo")
                 picture_refusal = gr.HTML(visible=False)
                 text = gr.Textbox(given["text"], label=one.text or "Text", lines=3, max_lines=10, placeholder="Type here.", visible=bool(one.text))
                 pair = gr.Textbox("", label="Second text", lines=3, max_lines=10, visible=False)
@@ -643,11 +653,11 @@ def lay_out(tab: Tab, opening, loading, query):
                 rows.append(row)
             model = gr.Dropdown(tab.models, value=one.model, label="Model", info="bundled, or type the id of one on the Hub", allow_custom_value=True)
             model_refusal = gr.HTML(visible=False)
-            with gr.Row(elem_id="goal"):
+            with gr.Row(elem_id=f"{tab.slug}-goal"):
                 target = gr.Dropdown([PREDICTED], value=PREDICTED, label="Explain", min_width=130, allow_custom_value=True)
                 versus = gr.Dropdown([NOTHING], value=NOTHING, label="rather than", min_width=130, allow_custom_value=True)
             go = gr.Button("Explain", variant="primary")
-            with gr.Accordion("Methods", open=True, elem_id="menu"):
+            with gr.Accordion("Methods", open=True, elem_id=f"{tab.slug}-menu"):
                 gr.HTML('<p class="hint">F, B: forward and backward passes, n tokens, L layers; at most one of each where nothing is said.</p>',
                         apply_default_css=False, padding=False)
                 families = []
@@ -656,21 +666,21 @@ def lay_out(tab: Tab, opening, loading, query):
                     with gr.Accordion(f"{family} ({len(ours)})", open=any(method.key in tab.first for method in ours), elem_classes="family"):
                         families.append(gr.CheckboxGroup([(named(method), method.key) for method in ours], label=family, show_label=False,
                                                          value=[key for key in tab.first if ex.METHODS[key].family == family]))
-            with gr.Accordion("Display", open=False, elem_id="display"):
+            with gr.Accordion("Display", open=False, elem_id=f"{tab.slug}-display"):
                 merge = gr.Checkbox(True, label="Sum sub-words into words", visible=bool(one.text))
                 specials = gr.Checkbox(False, label="Show [CLS] and [SEP]", visible=bool(one.text))
                 palette = gr.Dropdown([(words, name) for name, words in card.PALETTES.items()], value="orange-blue", label="Colours")
-        with gr.Column(scale=3, min_width=340, elem_id="results"):
-            said = gr.HTML(apply_default_css=False, elem_id="said")
-            with gr.Tabs(selected="compare", elem_id="views") as views:
+        with gr.Column(scale=3, min_width=340, elem_id=f"{tab.slug}-results"):
+            said = gr.HTML(apply_default_css=False, elem_id=f"{tab.slug}-said")
+            with gr.Tabs(selected="compare", elem_id=f"{tab.slug}-views") as views:
                 with gr.Tab("Compare", id="compare"):
-                    compared = Map(value=empty("Nothing explained yet."), elem_id="compared", min_height=320)
+                    compared = Map(value=empty("Nothing explained yet."), elem_id=f"{tab.slug}-compared", min_height=320)
                 with gr.Tab("Layers", id="layers"):
-                    with gr.Row(elem_id="parts"):
+                    with gr.Row(elem_id=f"{tab.slug}-parts"):
                         part = gr.Radio(list(tab.parts), value="Layers", label="Look at", min_width=160, scale=1)
                         layer = gr.Slider(0, 5, step=1, value=5, label="Layer", visible=False, min_width=220, scale=2)
                     layered = gr.Radio(tab.parts["Layers"], value="attcat", label="Method")
-                    panel = Map(value=empty("Nothing explained yet."), elem_id="panel", min_height=320)
+                    panel = Map(value=empty("Nothing explained yet."), elem_id=f"{tab.slug}-panel", min_height=320)
                 with gr.Tab("Methods", id="methods"):
                     gr.HTML(cards.fragment(tab.methods, ["attcat"]), apply_default_css=False)
                 if tab.imagines:
@@ -714,7 +724,7 @@ def lay_out(tab: Tab, opening, loading, query):
 
 def lay_out_imagining(model):
     """The view in which a model is asked for a picture. model: the field that names it."""
-    with gr.Row(elem_id="aim"):
+    with gr.Row(elem_classes="aim"):
         what = gr.Radio(["a class", "a unit"], value="a class", label="What the picture should excite", min_width=200)
         label = gr.Dropdown([], label="Class", min_width=200)
         layer = gr.Slider(0, 5, value=5, step=1, label="Layer", visible=False, min_width=140)
