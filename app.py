@@ -115,6 +115,7 @@ HINTS = {"answer": "or any words of the context", "next": "or a token, such as â
 MOST_CLASSES = 2000         # more would not fit a menu
 MOST_TEXTS = 50             # that a picture is matched with here
 MOST_STEPS = 256            # of a climb, so that everybody gets a turn
+PROGRESS = gr.Progress()    # Gradio looks for one among a function's defaults
 FILES = tempfile.TemporaryDirectory()     # files that visitors ask for; gone when the server stops
 LINK_LIMIT = 2000           # characters of each text that a link carries
 
@@ -519,7 +520,7 @@ def menu_of_units(name: str, what: str):
 
 
 @gpu
-def imagine(name, what, label, layer, feature, steps, seed, progress=gr.Progress()):
+def imagine(name, what, label, layer, feature, steps, seed, progress=PROGRESS):
     """Climb to the picture that a class or a unit answers to most."""
     try:
         aim = {"target": label} if what == "a class" else {"unit": (int(layer), int(feature or 0))}
@@ -631,7 +632,7 @@ def lay_out(tab: Tab, opening, loading, query):
     opening: somebody opens this tab. loading: the page was loaded, with what its address says in `query`.
     """
     one = KINDS[tab.kinds[0]]
-    given, labels = given_of(first_example(tab.kinds[0])), []
+    given = given_of(first_example(tab.kinds[0]))
     turn, wanted, asked = gr.State([0]), gr.State(False), gr.State(None)
     shown = gr.Textbox(visible="hidden", elem_id=f"{tab.slug}-shown")       # the question that the page shows: links are made of it in the browser
     with gr.Row(elem_id=f"{tab.slug}-bench"):
@@ -677,9 +678,9 @@ def lay_out(tab: Tab, opening, loading, query):
                     compared = Map(value=empty("Nothing explained yet."), elem_id=f"{tab.slug}-compared", min_height=320)
                 with gr.Tab("Layers", id="layers"):
                     with gr.Row(elem_id=f"{tab.slug}-parts"):
-                        part = gr.Radio(list(tab.parts), value="Layers", label="Look at", min_width=160, scale=1)
+                        part = gr.Radio(list(tab.parts), value="Layers", label="Look at", min_width=160, scale=1, elem_classes="chips")
                         layer = gr.Slider(0, 5, step=1, value=5, label="Layer", visible=False, min_width=220, scale=2)
-                    layered = gr.Radio(tab.parts["Layers"], value="attcat", label="Method")
+                    layered = gr.Radio(tab.parts["Layers"], value="attcat", label="Method", elem_classes="chips")
                     panel = Map(value=empty("Nothing explained yet."), elem_id=f"{tab.slug}-panel", min_height=320)
                 with gr.Tab("Methods", id="methods"):
                     gr.HTML(cards.fragment(tab.methods, ["attcat"]), apply_default_css=False)
@@ -690,7 +691,7 @@ def lay_out(tab: Tab, opening, loading, query):
                     link = gr.Textbox(label="A link that restores this view", interactive=False, buttons=["copy"])
                     long_link = gr.HTML(apply_default_css=False)
                     suffix = gr.Radio([".html", ".svg", ".png", ".csv", ".json"], value=".html",
-                                      label="A file with the numbers, model, target and options inside")
+                                      label="A file with the numbers, model, target and options inside", elem_classes="chips")
                     write = gr.Button("Write the file")
                     file = gr.File(label="Ready", visible=False)
 
@@ -725,17 +726,17 @@ def lay_out(tab: Tab, opening, loading, query):
 def lay_out_imagining(model):
     """The view in which a model is asked for a picture. model: the field that names it."""
     with gr.Row(elem_classes="aim"):
-        what = gr.Radio(["a class", "a unit"], value="a class", label="What the picture should excite", min_width=200)
-        label = gr.Dropdown([], label="Class", min_width=200)
+        what = gr.Radio(["a class", "a unit"], value="a class", label="What the picture is to excite", min_width=180, elem_classes="chips")
+        label = gr.Dropdown([], label="Class", min_width=180)
         layer = gr.Slider(0, 5, value=5, step=1, label="Layer", visible=False, min_width=140)
         feature = gr.Number(0, precision=0, minimum=0, label="Unit of its feed-forward part", visible=False, min_width=140)
-    with gr.Row():
-        steps = gr.Slider(16, MOST_STEPS, value=96, step=16, label="Steps", min_width=200)
-        seed = gr.Number(0, precision=0, label="Seed", info="another number, another start", min_width=120)
-        start = gr.Button("Imagine", variant="primary", min_width=120)
+    with gr.Row(elem_classes="aim"):
+        steps = gr.Slider(16, MOST_STEPS, value=96, step=16, label="Steps", min_width=180)
+        seed = gr.Number(0, precision=0, label="Seed: another number, another start", min_width=140)
+    start = gr.Button("Imagine", variant="primary")
     imagine_refusal = gr.HTML(visible=False)
-    made = gr.HTML(empty("A picture made from noise, step by step, so that the model answers to it as strongly as it can."), apply_default_css=False,
-                   elem_id="imagined", min_height=300)
+    made = gr.HTML(empty("A picture is made from noise, step by step, so that the model answers to it as strongly as it can."), apply_default_css=False,
+                   padding=False, elem_id="imagined", min_height=120)
     gr.on([demo.load, model.change, what.input], menu_of_units, [model, what], [label, layer, feature], show_progress="hidden", api_visibility="private")
     start.click(imagine, [model, what, label, layer, feature, steps, seed], [imagine_refusal, made], show_progress_on=[made], api_visibility="private")
 

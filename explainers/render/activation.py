@@ -21,8 +21,8 @@ def fragment(made: Imagined) -> str:
         f'<img src="data:image/png;base64,{data}" alt="the picture that {name} answers to most" width="{made.image.width}" height="{made.image.height}">'
         f'<figcaption class="xp-meta">{made.image.width} × {made.image.height} pixels; {escape(told)} · '
         f'<a href="data:image/png;base64,{data}" download="imagined.png">save</a></figcaption></figure>{curve(made.scores)}</div>'
-        '<p class="xp-note">This is not what the class looks like. It is a picture, one of many, that the model answers to more strongly than to any photo: '
-        "what it shows more of is what the model looks for, and much of it is texture.</p>", "orange-blue")
+        '<p class="xp-note">This is not what the class looks like. It is one of many pictures that drive the score up: what it repeats is what the '
+        'model looks for, and much of that is texture.</p>', "orange-blue")
 
 
 def as_png(made: Imagined) -> bytes:
@@ -38,6 +38,6 @@ def curve(scores: Sequence[float]) -> str:
     points = " ".join(f"{i * across:.1f},{HIGH - (score - low) * up:.1f}" for i, score in enumerate(scores))
     words = f"The score rose from {scores[0]:.3g} to {scores[-1]:.3g} in {len(scores) - 1} steps."
     return (f'<figure class="xp-curve"><figcaption class="xp-sub">{escape(words)}</figcaption>'
-            f'<svg viewBox="-4 -4 {WIDE + 8} {HIGH + 8}" preserveAspectRatio="none" role="img" aria-label="{escape(words)}">'
-            f'<path class="xp-axis" d="M0 0V{HIGH}H{WIDE}"/><polyline points="{points}"/></svg>'
+            f'<svg viewBox="0 0 {WIDE} {HIGH}" preserveAspectRatio="none" role="img" aria-label="{escape(words)}">'
+            f'<polyline points="{points}"/></svg>'
             f'<div class="xp-sub xp-steps"><span>step 0</span><span>step {len(scores) - 1}</span></div></figure>')
