@@ -40,8 +40,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import ViTConfig, ViTForImageClassification, VisionTextDualEncoderConfig, VisionTextDualEncoderModel
+from transformers import VisionTextDualEncoderConfig, VisionTextDualEncoderModel, ViTConfig, ViTForImageClassification
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
