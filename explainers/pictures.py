@@ -15,7 +15,7 @@ MOST_PIXELS = 64_000_000        # of a decoded picture, 190 MB; JPEGs are decode
 WANTED = 1024                   # pixels of the longer side that views and models can use; larger JPEGs are decoded nearer to it
 
 
-def opened(given) -> Image.Image:
+def open_picture(given) -> Image.Image:
     """A path, the bytes of a file, a PIL image or an array [height width] or [height width 3 or 4] of uint8 -> upright RGB.
 
     The first frame of several; transparency on white; 16 bits scaled to 8. Raises `Refusal` in plain words.

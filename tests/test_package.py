@@ -134,6 +134,7 @@ def test_the_table_of_methods_is_the_program_s():
 @with_readme
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
     names: dict = {}                                        # a reader's session: later blocks go on with what the first one made
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), names)
@@ -143,6 +144,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 @with_readme
 def test_the_commands_of_the_readme_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
     lines = [line for block in blocks("sh") for line in block.splitlines() if "python -m explainers" in line]
     assert len(lines) >= 3
     for line in lines:
