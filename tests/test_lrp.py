@@ -225,7 +225,8 @@ def test_a_mean_over_tokens_hands_relevance_to_what_each_added():
     _, given, (got,) = relevance_of(lambda x: x.mean(1), x)
     wanted = torch.zeros_like(x)
     for d in range(4):
-        added = [max(0.0, float(x[0, t, d])) for t in range(3)] if d != 2 else [float(x[0, t, d]) for t in range(3)]
+        column = x[0, :, d].tolist()
+        added = [max(0.0, value) for value in column] if any(value > 0 for value in column) else column
         for t in range(3):
             wanted[0, t, d] = given[0, d] * added[t] / sum(added)
     torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-8)

@@ -51,8 +51,9 @@ def test_a_method_gives_one_finite_number_a_token(key, name):
 
 @everywhere
 def test_a_method_does_not_say_zero_for_every_class(key, name):
-    """A map of zeros alone would pass every other law."""
-    assert any(scored(key, name, target).any() for target in range(min(classes(name), 3)))
+    """A map of zeros alone would pass every other law. Where there is one match only, another input stands for another class."""
+    targets = any(scored(key, name, target).any() for target in range(min(classes(name), 3)))
+    assert targets or (name in DUAL and any(METHODS[key](tiny(name).trace(varied(name, seed), 0), **QUICK.get(key, {})).any() for seed in range(3)))
 
 
 @everywhere
@@ -449,9 +450,10 @@ def test_two_methods_cannot_have_one_name():
     def attcat(trace):
         """Another."""
 
+    before = dict(METHODS)
     with pytest.raises(ValueError, match="two methods are called attcat"):
         method("A", family="F", paper="P 2020", url="https://example.org", signed=False, class_specific=False, passes="1F")(attcat)
-    assert len(METHODS) == 26
+    assert before == METHODS
 
 
 def test_a_misspelt_method_gets_the_nearest_one_and_the_menu():
