@@ -38,7 +38,7 @@ MADE = {
     "dinov2_with_registers": ("Dinov2WithRegistersForImageClassification", PICTURE | {"mlp_ratio": 2, "num_register_tokens": 3}),
     "siglip": ("SiglipModel", {"text_config": READS | {"projection_size": 48}, "vision_config": SEES}),
     "vision-text-dual-encoder": ("VisionTextDualEncoderModel", {
-        "text_config": SIZE | {"model_type": "bert"}, "vision_config": SEES | {"model_type": "vit"}, "projection_dim": 24}),
+        "text_config": SIZE | {"model_type": "bert"}, "vision_config": SEES | {"model_type": "vit"}, "projection_dim": 24, "seed": 1}),
 }
 
 TEXT = ("bert", "roberta", "distilbert", "gpt2", "electra", "albert", "modernbert", "modernbert-mean", "gpt2-classifier",
