@@ -456,7 +456,8 @@ def read_link(request: gr.Request):
 
 
 def restore(tab: Tab, asked: dict) -> list:
-    """The view that a link names, and whether it is in this tab; anything in it that does not exist is left at its default."""
+    """That the tab is ready, whether the page is to explain what it shows, and the view that a link names; anything in the link that does not
+    exist, or that is another tab's, is left at its default."""
     wanted = KINDS[kind_in(asked)].tab == tab.name
     asked = asked if wanted else {"kind": tab.kinds[0]}
     kind, model, note = kind_in(asked), asked.get("model", "")[:200], ""
@@ -481,7 +482,7 @@ def restore(tab: Tab, asked: dict) -> list:
     layer = int(asked["layer"]) if asked.get("layer", "").isdecimal() and len(asked["layer"]) < 4 else None
     chosen = [key for key in asked.get("methods", "").split(",") if key in ex.METHODS] or tab.first
     view, palette = asked.get("view", "compare"), asked.get("colours")
-    return [wanted and not lost, refusal(lost), gr.update(value=note.replace("</div>", " The bundled model is shown instead.</div>"), visible=bool(note)),
+    return [True, wanted and not lost, refusal(lost), gr.update(value=note.replace("</div>", " The bundled model is shown instead.</div>"), visible=bool(note)),
             *fields(kind, model, given, target, versus, layer),
             gr.update(choices=tab.parts[part], value=layered if layered in dict(map(reversed, tab.parts[part])) else "attcat"), part,
             asked.get("subwords") != "apart", asked.get("specials") == "shown",
@@ -566,11 +567,11 @@ THEME = gr.themes.Default(
 LINK = """async (shown, layered, part, layer, merge, specials, palette, ...families) => {
   await new Promise(done => setTimeout(done, 60));    // a tab that was just chosen says so a moment later
   const views = document.querySelector('#%(slug)s-views');
-  if (!views?.checkVisibility()) return [];           // another tab of the page is open
+  if (!shown || !views?.checkVisibility()) return [];         // nothing is explained here, or another tab of the page is open
   const view = views.querySelector('[role=tab][aria-selected=true]')?.textContent.trim().toLowerCase();
   const link = new URL(location.origin + location.pathname);
   const add = (name, value, unless) => { if (value && value !== unless) link.searchParams.set(name, value); };
-  const asked = JSON.parse(shown || '{}'), {kind = '%(kind)s', text = '', pair = ''} = asked;
+  const asked = JSON.parse(shown), {kind, text, pair} = asked;
   add('kind', kind, 'Sentence'); add('picture', asked.picture); add('own', asked.own ? 'picture' : '');
   add('text', text.slice(0, %(most)d)); add('pair', pair.slice(0, %(most)d));
   add('model', asked.model, %(models)s[kind]); add('class', asked.class, '%(predicted)s'); add('versus', asked.versus, '%(nothing)s');
@@ -588,7 +589,7 @@ LINK = """async (shown, layered, part, layer, merge, specials, palette, ...famil
 def link_script(tab: Tab) -> str:
     first = [key for family in tab.families for key in tab.first if ex.METHODS[key].family == family]
     return LINK % {"most": LINK_LIMIT, "predicted": PREDICTED, "nothing": NOTHING, "models": json.dumps({kind: KINDS[kind].model for kind in tab.kinds}),
-                   "methods": ",".join(first), "kind": tab.kinds[0], "slug": tab.slug}
+                   "methods": ",".join(first), "slug": tab.slug}
 
 
 def badges() -> str:
@@ -633,6 +634,7 @@ def lay_out(tab: Tab, opening, loading, query):
     one = KINDS[tab.kinds[0]]
     given = given_of(first_example(tab.kinds[0]))
     turn, wanted, asked = gr.State([0]), gr.State(False), gr.State(None)
+    ready = gr.Checkbox(False, visible="hidden")            # in the browser, so that it is as old as the other fields of an event
     shown = gr.Textbox(visible="hidden", elem_id=f"{tab.slug}-shown")       # the question that the page shows: links are made of it in the browser
     with gr.Row(elem_id=f"{tab.slug}-bench"):
         with gr.Column(scale=1, min_width=300, elem_id=f"{tab.slug}-left"):
@@ -678,7 +680,7 @@ def lay_out(tab: Tab, opening, loading, query):
                 with gr.Tab("Layers", id="layers"):
                     with gr.Row(elem_id=f"{tab.slug}-parts"):
                         part = gr.Radio(list(tab.parts), value="Layers", label="Look at", min_width=160, scale=1, elem_classes="chips")
-                        layer = gr.Slider(0, 5, step=1, value=5, label="Layer", visible=False, min_width=220, scale=2)
+                        layer = gr.Slider(0, 5, step=1, value=0, label="Layer", visible=False, min_width=220, scale=2)
                     layered = gr.Radio(tab.parts["Layers"], value="attcat", label="Method", elem_classes="chips")
                     panel = Map(value=empty("Nothing explained yet."), elem_id=f"{tab.slug}-panel", min_height=320)
                 with gr.Tab("Methods", id="methods"):
@@ -715,9 +717,9 @@ def lay_out(tab: Tab, opening, loading, query):
     explaining(model.input(choose_model, [model, kind, text], [model_refusal, *asking], show_progress_on=[model], api_visibility="private").success)
     gr.on([layered.input, part.input, layer.input], partial(show_layers, tab), [asked, layered, part, layer, *display],
           [text_refusal, panel, layered, layer], trigger_mode="always_last", **quiet).then(**address)
-    explaining(loading.then(partial(restore, tab), query, [wanted, picture_refusal, model_refusal, *asking, layered, part, *display, views, *families],
+    explaining(loading.then(partial(restore, tab), query, [ready, wanted, picture_refusal, model_refusal, *asking, layered, part, *display, views, *families],
                             **silent).then, wanted, asked, function=at_first)
-    explaining(opening, gr.State(True), asked, function=at_first)
+    explaining(opening, ready, asked, function=at_first)        # a link opens its tab before its fields are filled in
     views.select(**address)
     write.click(write_file, [suffix, asked, *families], [text_refusal, file], show_progress_on=[write], api_visibility="private")
 
@@ -727,7 +729,7 @@ def lay_out_imagining(model):
     with gr.Row(elem_classes="aim"):
         what = gr.Radio(["a class", "a unit"], value="a class", label="What the picture is to excite", min_width=180, elem_classes="chips")
         label = gr.Dropdown([], label="Class", min_width=180)
-        layer = gr.Slider(0, 5, value=5, step=1, label="Layer", visible=False, min_width=140)
+        layer = gr.Slider(0, 5, value=0, step=1, label="Layer", visible=False, min_width=140)
         feature = gr.Number(0, precision=0, minimum=0, label="Unit of its feed-forward part", visible=False, min_width=140)
     with gr.Row(elem_classes="aim"):
         steps = gr.Slider(16, MOST_STEPS, value=96, step=16, label="Steps", min_width=180)

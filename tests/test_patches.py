@@ -22,7 +22,7 @@ from explainers.render import card, export, heatmaps, overlay, patches
 
 each_hostile = pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 #: Runs the page's script as Gradio does; `redraw` holds what it does after a new value.
-SCRIPTED = "code => { window.redraw = []; new Function('element', 'watch', code)(document.querySelector('#compared'), (_, f) => redraw.push(f)); }"
+SCRIPTED = "code => { window.redraw = []; new Function('element', 'watch', code)(document.querySelector('#text-compared'), (_, f) => redraw.push(f)); }"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -485,7 +485,7 @@ def show(browser):
         page.on("pageerror", lambda error: page.failures.append(str(error)))
         styles = f"<style>body{{color-scheme:light dark}}{card.stylesheet('system', controls=True)}</style>"
         page.set_content(html if html.startswith("<!doctype") else
-                         f'<!doctype html><html lang="en"><title>t</title>{styles}<body><main><h1>maps</h1><div id="compared">{html}</div></main>')
+                         f'<!doctype html><html lang="en"><title>t</title>{styles}<body><main><h1>maps</h1><div id="text-compared">{html}</div></main>')
         if scripted:
             page.evaluate(SCRIPTED, (ROOT / "assets/heatmap.js").read_text(encoding="utf-8"))
         return page
@@ -604,7 +604,7 @@ def test_opacity_and_toggles_act_at_once_and_stay(show):
     assert all(seen(".xp-smooth")) and strength() == "0" and seen(".xp-if-smooth") == [True]
     page.locator(".xp-to-pixels").check()
     assert seen(".xp-pixels") == [True] and seen(".xp-if-pixels") == [True]
-    page.evaluate("html => { document.querySelector('#compared').innerHTML = html; redraw.forEach(again => again()); }",
+    page.evaluate("html => { document.querySelector('#text-compared').innerHTML = html; redraw.forEach(again => again()); }",
                   heatmaps.fragment(FOUR[:2], controls=True, style=False))
     page.wait_for_function("() => document.querySelector('.xp-to-smooth').checked", polling=20)
     assert page.locator(".xp-to-opacity").input_value() == "0.3" and all(seen(".xp-smooth"))
