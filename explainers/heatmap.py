@@ -35,7 +35,7 @@ class Heatmap:
     segments   [token] the half of a pair: 0, 1, or None for specials; None for a single text. halves names the two
     marked     first and last+1 character of the part of the text that is explained: an answer, a labelled word
     pending    the next token that is explained, which stands behind the text
-    options    of the method, where they differ from its defaults
+    options    of the method, as they were given
     facts      what the method measured on the way, such as IG's completeness gap
     notes      sentences a reader must know, such as tokens left out
     cost       passes through the network, "1F 1B"
