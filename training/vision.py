@@ -9,7 +9,8 @@
 the teacher's last hidden states: 64 patches a picture say much more than one label. The teacher sees each picture in
 a few random crops (`VIEWS`), each once: what it makes of them is kept in RUN_DIR and met again, mirrored or not, every
 `VIEWS` epochs. In the first epochs only some of the patches are shown (patch dropout), which is faster and
-keeps the student from learning the pictures by heart. A checkpoint is written after every epoch, and a run that is started
+keeps the student from learning the pictures by heart. The last epochs (`CALM`) show nearly whole pictures, as they are seen in use, of which the
+teacher knows more too, at a rate that falls once more. A checkpoint is written after every epoch, and a run that is started
 again goes on from it. `export` writes the running mean of the weights in fp16.
 
 `pair` leaves both encoders as they are and trains what stands on them (poolers, projections and a temperature:
