@@ -174,7 +174,7 @@ class Heatmap:
 
     def html(self, **look) -> str:
         """Static HTML, no script needed. look: palette, layers=True; of texts merge=True (sub-words into words), specials=False; of
-        pictures opacity, smooth=False, pixels=False, side (pixels of the photo)."""
+        pictures opacity, smooth=False, pixels=False, side (pixels of the photo), brief=False (no numbers: small enough for many)."""
         from .render.heatmaps import fragment
 
         return fragment([self], **look)
