@@ -1,16 +1,18 @@
-"""The page: type a sentence, see which words moved the model, which way, by several methods and layer by layer.
+"""The page: give a text, a picture or both, see which words or patches moved the model, which way, by several methods and layer by layer.
 
 Functions first, then the layout, then the events. Everything that computes is in the package `explainers`.
 """
 
+import hashlib
 import json
 import logging
 import os
 import tempfile
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -24,98 +26,224 @@ import gradio as gr
 import transformers
 
 import explainers as ex
-from explainers.render import card, cards, export, heatmaps, prediction
+from explainers.render import activation, card, cards, export, heatmaps, prediction
 
 transformers.logging.set_verbosity_error()
 
 ASSETS = Path(__file__).parent / "assets"
-EXAMPLES = json.loads((ASSETS / "examples/text.json").read_text(encoding="utf-8"))
+PHOTOS = ASSETS / "examples"
+EXAMPLES = json.loads((PHOTOS / "examples.json").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of input: what its fields are called, which tasks of a model fit it, and the model to begin with."""
+    """A kind of input: the tab it is in, which tasks of a model fit it, the model to begin with, and what its fields are called, if it has them."""
 
-    text: str
-    pair: str
+    tab: str
     tasks: tuple[str, ...]
     model: str
+    text: str = ""
+    pair: str = ""
+    picture: bool = False
+
+    @property
+    def lines(self) -> bool:
+        """Whether each line of the text is a text of its own, to match the picture with."""
+        return self.picture and bool(self.text)
 
 
 KINDS = {
-    "Sentence": Kind("Text", "", ("classes", "tokens"), "sentiment"),
-    "Pair": Kind("First text", "Second text", ("classes",), "inference"),
-    "Question": Kind("Question", "Context", ("answer",), "question-answering"),
-    "Next token": Kind("Text so far", "", ("next",), "openai-community/gpt2"),
+    "Sentence": Kind("Text", ("classes", "tokens"), "sentiment", "Text"),
+    "Pair": Kind("Text", ("classes",), "inference", "First text", "Second text"),
+    "Question": Kind("Text", ("answer",), "question-answering", "Question", "Context"),
+    "Next token": Kind("Text", ("next",), "openai-community/gpt2", "Text so far"),
+    "Picture": Kind("Image", ("picture",), "vit", picture=True),
+    "Picture and texts": Kind("Image + text", ("match",), "image-text", "Texts, one a line", picture=True),
 }
-MODELS = [("sentiment: bundled", "sentiment"), ("inference: bundled, of two texts", "inference"), ("paraphrase: bundled, of two texts", "paraphrase"),
-          ("question answering: bundled", "question-answering"),
-          ("DistilBERT SST-2: from the Hub", "distilbert/distilbert-base-uncased-finetuned-sst-2-english"), ("GPT-2: from the Hub", "openai-community/gpt2")]
-TEXT_METHODS = [method for method in ex.METHODS.values() if "text" in method.tasks]
-FAMILIES = list(dict.fromkeys(method.family for method in TEXT_METHODS))
-PARTS = {"Layers": [(method.title, method.key) for method in TEXT_METHODS if method.run_layers],
-         "Heads": [(method.title, method.key) for method in TEXT_METHODS if method.run_heads]}
-FIRST = ["attcat", "integrated_gradients", "occlusion", "gae", "rollout", "raw_attention"]
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A tab of the page: what it offers. Its layout, its events and the functions behind them are those of every other tab."""
+
+    name: str
+    slug: str                           # in the ids of its parts
+    models: tuple[tuple[str, str], ...]
+    sees: str                           # methods for text or for image are on the menu
+    first: tuple[str, ...]              # methods that are ticked at first
+    imagines: bool = False              # can a model be asked for a picture?
+
+    @property
+    def kinds(self) -> list[str]:
+        return [name for name, kind in KINDS.items() if kind.tab == self.name]
+
+    @cached_property
+    def methods(self) -> list[ex.Method]:
+        return [method for method in ex.METHODS.values() if self.sees in method.tasks]
+
+    @cached_property
+    def families(self) -> list[str]:
+        return list(dict.fromkeys(method.family for method in self.methods))
+
+    @cached_property
+    def parts(self) -> dict[str, list[tuple[str, str]]]:
+        """What the inside of a method can be looked at by, and the methods that have it."""
+        return {"Layers": [(method.title, method.key) for method in self.methods if method.run_layers],
+                "Heads": [(method.title, method.key) for method in self.methods if method.run_heads]}
+
+    @property
+    def views(self) -> list[str]:
+        return ["Compare", "Layers", "Methods", *(["Activation"] if self.imagines else []), "Share"]
+
+
+TABS = {tab.name: tab for tab in (
+    Tab("Text", "text", (("sentiment: bundled", "sentiment"), ("inference: bundled, of two texts", "inference"),
+                 ("paraphrase: bundled, of two texts", "paraphrase"), ("question answering: bundled", "question-answering"),
+                 ("DistilBERT SST-2: from the Hub", "distilbert/distilbert-base-uncased-finetuned-sst-2-english"),
+                 ("GPT-2: from the Hub", "openai-community/gpt2")),
+        "text", ("attcat", "integrated_gradients", "occlusion", "gae", "rollout", "raw_attention")),
+    Tab("Image", "image", (("vit: bundled, 50 things", "vit"), ("DeiT-Tiny: from the Hub", "facebook/deit-tiny-patch16-224"),
+                  ("ViT-B/16: from the Hub", "google/vit-base-patch16-224")),
+        "image", ("attcat", "input_x_gradient", "occlusion", "gae", "legrad", "rollout", "raw_attention"), imagines=True),
+    Tab("Image + text", "match", (("image-text: bundled", "image-text"), ("CLIP ViT-B/32: from the Hub", "openai/clip-vit-base-patch32")),
+        "image", ("attcat", "input_x_gradient", "occlusion", "gae", "legrad", "rollout", "raw_attention")),
+)}
 PREDICTED, NOTHING = "predicted", "nothing"
 ANSWERS = ["start", "end", "best span", "no answer"]
 HINTS = {"answer": "or any words of the context", "next": "or a token, such as “ Paris” with its space", "tokens": "or a label at a word: “PERSON at Anna”"}
 MOST_CLASSES = 2000         # more would not fit a menu
+MOST_TEXTS = 50             # that a picture is matched with here
+MOST_STEPS = 256            # of a climb, so that everybody gets a turn
+PROGRESS = gr.Progress()    # Gradio looks for one among a function's defaults
 FILES = tempfile.TemporaryDirectory()     # files that visitors ask for; gone when the server stops
 LINK_LIMIT = 2000           # characters of each text that a link carries
 
 
 # ------------------------------------------------------------------------------------------------- functions
 
-@lru_cache(maxsize=3)
+class Asked(NamedTuple):
+    """A question to a model: a text, a pair, the path of a picture, or (path, texts); and which of its answers is explained."""
+
+    model: str
+    given: object
+    target: object = None
+
+
+@lru_cache(maxsize=4)
 def model_of(name: str) -> ex.Model:
     """A bundled model, or one from the Hub. Folders are for Python and the command line: visitors get no look at this machine's disk."""
     if name not in ex.BUNDLED and (len(name) > 100 or name.startswith((".", "/", "~", "\\")) or Path(name).exists()):
         raise ex.ModelUnavailable("On this page a model is a bundled one or the id of one on the Hub, such as owner/name.")
     model = ex.load(name)
-    odd = model.task == "classes" and (not type(model.net).__name__.endswith("ForSequenceClassification") or len(model.labels) > MOST_CLASSES)
-    if odd or model.anatomy.sees != "text" or model.tokenizer is None:
+    classifies = "ForSequenceClassification" in type(model.net).__name__ or "ForImageClassification" in type(model.net).__name__
+    odd = task_of(model) in ("classes", "picture") and (not classifies or len(model.labels) > MOST_CLASSES)
+    reads, looks = task_of(model) != "picture", task_of(model) in ("picture", "match")
+    if odd or (reads and model.tokenizer is None) or (looks and model.processor is None):
         raise ex.ModelUnavailable(f"{name} is a {type(model.net).__name__} of {len(model.labels):,} labels; this page explains language models, models "
-                                  f"that answer questions, and classifiers of text with at most {MOST_CLASSES:,} classes.")
+                                  "that answer questions, models that match pictures with texts, and classifiers of texts or pictures with at most "
+                                  f"{MOST_CLASSES:,} classes.")
     return model
 
 
+def task_of(model: ex.Model) -> str:
+    """What a model is asked: of texts its own task, else "picture", or to "match" a picture with texts."""
+    return "match" if model.matches else "picture" if model.anatomy.sees == "image" else model.task
+
+
 def kinds_of(name: str) -> list[str]:
-    """The kinds of input that a model takes; of the bundled classifiers one reads single texts, the others pairs."""
+    """The kinds of input that a model takes; of the bundled classifiers of texts one reads single texts, the others pairs."""
     if name in ex.BUNDLED:
         return [kind for kind, one in KINDS.items() if one.model == name] or ["Pair"]
-    return [kind for kind, one in KINDS.items() if model_of(name).task in one.tasks]
+    return [kind for kind, one in KINDS.items() if task_of(model_of(name)) in one.tasks]
+
+
+def kinds_here(name: str, tab: Tab) -> list[str]:
+    """Those of `kinds_of` that are in this tab; at least one."""
+    kinds = kinds_of(name)
+    if here := [kind for kind in kinds if KINDS[kind].tab == tab.name]:
+        return here
+    raise ex.ModelUnavailable(f"{name} belongs in the tab “{KINDS[kinds[0]].tab}”.")
+
+
+@lru_cache(maxsize=1)
+def coded_of(model: str, given):
+    """An input as the model takes it; a picture is decoded here, and only what the model sees of it is kept."""
+    return model_of(model).encode(given)
 
 
 @lru_cache(maxsize=1)       # a trace of 512 tokens holds 150 MB, a heatmap almost nothing
-def trace_of(model: str, given, target) -> tuple:
-    coded = model_of(model).encode(given)
-    return coded, model_of(model).trace(coded, target)
+def traces_of(asked: Asked) -> list[tuple]:
+    """Model, input and trace of what is explained. Where a picture is matched with texts: of the picture, then of each text the question names."""
+    model, coded = model_of(asked.model), coded_of(asked.model, asked.given)
+    traces = [(model, coded, model.trace(coded, asked.target))]
+    if model.matches:
+        (picture, texts), words = asked.given, model.side("text")
+        for i in asked.target if isinstance(asked.target, tuple) else [asked.target]:
+            coded = words.encode((picture, texts[i]))
+            traces.append((words, coded, words.trace(coded)))
+    return traces
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 @gpu
-def heatmap_of(model: str, given, target, method: str) -> ex.Heatmap | str:
-    """A method's map of one input, or the sentence that says why this method has none here."""
-    coded, trace = trace_of(model, given, target)
-    try:
-        return ex.explain_trace(model_of(model), coded, trace, method)
-    except ex.Refusal as refused:
-        return str(refused)
+def heats_of(asked: Asked, method: str) -> list[ex.Heatmap | str]:
+    """A method's maps of one question, or the sentences that say why this method has none here. A method that is not for texts says nothing of them."""
+    heats = []
+    for i, (model, coded, trace) in enumerate(traces_of(asked)):
+        if i and model.anatomy.sees not in ex.METHODS[method].tasks:
+            continue
+        try:
+            heats.append(ex.explain_trace(model, coded, trace, method))
+        except ex.Refusal as refused:
+            heats.append(str(refused))
+    return heats
+
+
+def maps_of(asked: Asked, method: str) -> tuple[list[ex.Heatmap], dict[str, str]]:
+    """The maps of `heats_of`, and by title why there are none."""
+    heats, title = heats_of(asked, method), ex.METHODS[method].title
+    names = [title, f"{title}, words", f"{title}, words of the other text"]
+    return [heat for heat in heats if not isinstance(heat, str)], {name: heat for name, heat in zip(names, heats) if isinstance(heat, str)}
 
 
 @lru_cache(maxsize=128)
 @gpu
 def prediction_of(model: str, given) -> ex.Prediction:
-    return ex.predict(model_of(model), given)
+    return ex.predict(model_of(model), coded_of(model, given))
 
 
-def meant(kind, text, pair, model, target, versus) -> tuple:
-    """Model, input and target that the fields mean."""
-    given = (text or "", pair or "") if KINDS[kind].pair else text or ""
+def given_by(kind, picture, text, pair):
+    """The input that the fields hold, as `explain` takes it."""
+    one = KINDS[kind]
+    if one.picture and not picture:
+        raise ex.Refusal("There is no picture yet: drop one here, paste one, take one, or click an example.")
+    if not one.picture:
+        return (text or "", pair or "") if one.pair else text or ""
+    if not one.lines:
+        return picture
+    texts = lines_of(text)
+    if not texts:
+        raise ex.Refusal("There is no text to match the picture with: type at least one, each on a line of its own.")
+    if len(texts) > MOST_TEXTS:
+        raise ex.Refusal(f"A picture is matched with at most {MOST_TEXTS} texts here, and these are {len(texts)}.")
+    return picture, texts
+
+
+def lines_of(text: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line.strip() for line in (text or "").splitlines() if line.strip()))
+
+
+def meant(kind, picture, text, pair, model, target, versus) -> Asked:
+    """The question that the fields mean."""
+    given = given_by(kind, picture, text, pair)
     first = None if target in (PREDICTED, None, "") else target
-    if versus in (NOTHING, None, ""):
-        return model, given, first
-    return model, given, (first or ("answer" if model_of(model).task == "answer" else prediction_of(model, given).best), versus)
+    second = None if versus in (NOTHING, None, "") else versus
+    if KINDS[kind].lines:               # by number, since a text can look like "A - B"; a text that was edited away is no longer meant
+        first, second = ((given[1].index(name) if name in given[1] else None) for name in (first, second))
+    if first is None and (second is not None or KINDS[kind].lines):
+        best = "answer" if model_of(model).task == "answer" else prediction_of(model, given).best
+        first = given[1].index(best) if KINDS[kind].lines else best
+    return Asked(model, given, first if second is None else (first, second))
 
 
 def in_order(chosen: list[list[str]]) -> list[str]:
@@ -137,41 +265,69 @@ def said_of(error: Exception, otherwise: str) -> dict:
     return refusal(str(error) if isinstance(error, ex.Refusal) else otherwise)
 
 
-def panel_of(asked: tuple, method: str, part: str, layer: int, look: dict) -> str:
-    """A method layer by layer, or head by head in one layer."""
-    heat, title = heatmap_of(*asked, method), ex.METHODS[method].title
-    if isinstance(heat, str):
-        return heatmaps.fragment([], refused={title: heat}, style=False, palette=look["palette"])
-    return heatmaps.head_panel(heat, min(int(layer), len(heat.heads) - 1), **look) if part == "Heads" else heatmaps.layer_panel(heat, slider=True, **look)
-
-
-def run(kind, text, pair, model, target, versus, layered, part, layer, merge, specials, palette, *families):
-    """Explain, one method after another. Yields what is wrong with the text and with the model, prediction, comparison, layers, and the
-    question that is now shown, which layers, links and files go by."""
-    look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
-    keep = gr.skip()
+def readable(picture) -> bool:
     try:
-        keys, asked = in_order(families), meant(kind, text, pair, model, target, versus)
-        said = prediction_of(*asked[:2])
-        bar = prediction.fragment(said.labels, said.values, said.kind)
-        shown = json.dumps([kind, text, pair, model, target, versus])
+        return bool(picture and ex.open_picture(picture))
+    except ex.Refusal:
+        return False
+
+
+#: What an explanation fills in. asked: the fields it answers; shown: the same for the browser, which makes links of it.
+ANSWER = ("picture_refusal", "text_refusal", "model_refusal", "target", "versus", "said", "compared", "panel", "asked", "shown")
+
+
+def answer(**parts) -> list:
+    """Values for what `ANSWER` names; no complaints, and everything else as it is, unless `parts` says otherwise."""
+    return [parts.get(name, refusal() if "refusal" in name else gr.skip()) for name in ANSWER]
+
+
+def untouched() -> list:
+    """The answer that changes nothing; one that is left out would empty what is shown."""
+    return [gr.skip() for _ in ANSWER]
+
+
+def blamed(error: Exception, kind: str, picture) -> list:
+    """The answer that complains, beside the field that is the cause."""
+    if isinstance(error, ex.ModelUnavailable):
+        return answer(model_refusal=refusal(str(error)))
+    about_picture = isinstance(error, ex.Refusal) and KINDS[kind].picture and not readable(picture)
+    said = said_of(error, "Something went wrong here, not with your input; it has been logged. Another method or model may work.")
+    return answer(**{"picture_refusal" if about_picture else "text_refusal": said})
+
+
+def panel_of(asked: Asked, method: str, part: str, layer: int, look: dict) -> str:
+    """A method layer by layer, or head by head in one layer."""
+    heats, refused = maps_of(asked, method)
+    pieces = [heatmaps.fragment([], refused=refused, style=False, palette=look["palette"])] if refused else []
+    for heat in heats:
+        heads = part == "Heads"
+        pieces.append(heatmaps.head_panel(heat, min(int(layer), len(heat.heads) - 1), **look) if heads else heatmaps.layer_panel(heat, slider=True, **look))
+    return "".join(pieces)
+
+
+def run(kind, picture, text, pair, model, target, versus, layered, part, layer, merge, specials, palette, *families):
+    """Explain, one method after another. Yields what `ANSWER` names."""
+    look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
+    try:
+        keys, asked = in_order(families), meant(kind, picture, text, pair, model, target, versus)
+        said = prediction_of(asked.model, asked.given)
+        menus, question = {}, [kind, picture, text, pair, model, target, versus]
+        if KINDS[kind].lines:           # the texts are the classes
+            known = [PREDICTED, *asked.given[1]], [NOTHING, *asked.given[1]]
+            question[-2:] = (name if name in choices else choices[0] for name, choices in zip((target, versus), known))
+            menus = {name: gr.update(choices=choices, value=value) for name, choices, value in zip(("target", "versus"), known, question[-2:])}
+        done = partial(answer, said=prediction.fragment(said.labels, said.values, said.kind), asked=question, shown=in_link(*question), **menus)
         heats, refused = [], {}
         later = [named(ex.METHODS[key]) for key in keys]
         if not ex.METHODS[keys[0]].single_pass:         # what takes a while says so before it starts
-            yield refusal(), keep, bar, heatmaps.fragment([], waiting=later, **look), keep, shown
+            yield done(compared=heatmaps.fragment([], waiting=later, **look))
         for i, key in enumerate(keys):
-            heat = heatmap_of(*asked, key)
-            if isinstance(heat, str):
-                refused[ex.METHODS[key].title] = heat
-            else:
-                heats.append(heat)
-            panel = keep if i else panel_of(asked, layered, part, layer, look)
-            yield refusal(), keep, bar, heatmaps.fragment(heats, waiting=later[i + 1:], refused=refused, layers=False, **look), panel, shown
-    except ex.ModelUnavailable as error:
-        yield refusal(), refusal(str(error)), keep, keep, keep, keep
+            maps, reasons = maps_of(asked, key)
+            heats, refused = heats + maps, refused | reasons
+            panel = {} if i else {"panel": panel_of(asked, layered, part, layer, look)}
+            yield done(compared=heatmaps.fragment(heats, waiting=later[i + 1:], refused=refused, layers=False, controls=True, **look), **panel)
     except Exception as error:
-        wrong = "Something went wrong here, not with your text; it has been logged. Another method or model may work."
-        yield said_of(error, wrong), keep, keep, keep, keep, keep
+        yield blamed(error, kind, picture)
 
 
 def latest(turn: list, *question):
@@ -180,46 +336,80 @@ def latest(turn: list, *question):
     mine = turn[0]
     for answer in run(*question):
         if turn[0] != mine:
+            yield untouched()
             return
         yield answer
 
 
-def show_layers(shown, layered, part, layer, merge, specials, palette):
+def at_first(wanted: bool, asked, turn: list, *question):
+    """`latest`, where nothing has been explained yet: for a link that was followed, and a tab that was opened."""
+    yield untouched()
+    if wanted and not asked:
+        yield from latest(turn, *question)
+
+
+def in_link(kind, picture, text, pair, model, target, versus) -> str:
+    """A question for the browser: of a picture only which example it is."""
+    return json.dumps({"kind": kind, "picture": example_of(picture) if picture else "", "own": bool(picture and not example_of(picture)),
+                       "text": text or "", "pair": pair or "", "model": model, "class": target, "versus": versus})
+
+
+@lru_cache(maxsize=256)
+def example_of(picture: str) -> str:
+    """The name of an example's photo, by its content; "" for any other picture."""
+    digest = lambda path: hashlib.sha256(Path(path).read_bytes()).digest()
+    return next((photo.stem for photo in sorted(PHOTOS.glob("*.jpg")) if digest(photo) == digest(picture)), "")
+
+
+def show_layers(tab: Tab, asked, layered, part, layer, merge, specials, palette):
     """The panel alone, for another method, layer or part of what was last explained. Also the menu of methods and the slider."""
-    methods = dict(map(reversed, PARTS[part]))
+    methods = dict(map(reversed, tab.parts[part]))
     layered = layered if layered in methods else "attcat"
-    menus = gr.update(choices=PARTS[part], value=layered), gr.update(visible=part == "Heads")
-    if not shown:
+    menus = gr.update(choices=tab.parts[part], value=layered), gr.update(visible=part == "Heads")
+    if not asked:
         return refusal(), gr.skip(), *menus
     try:
         look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
-        return refusal(), panel_of(meant(*json.loads(shown)), layered, part, layer, look), *menus
+        return refusal(), panel_of(meant(*asked), layered, part, layer, look), *menus
     except Exception as error:
         return said_of(error, "The layers could not be shown; the reason has been logged."), gr.skip(), *menus
 
 
-def fields(kind: str, name: str, texts: tuple[str, str] | None = None, target: str = PREDICTED, versus: str = NOTHING, layer: int | None = None) -> tuple:
-    """Every field as it must be for this kind of input and this model: kind, texts, model, class menus, the slider of layers, examples.
+#: What depends on the kind of input and on the model, besides the rows of examples.
+FIELDS = ("kind", "picture", "text", "pair", "model", "target", "versus", "layer")
 
-    texts: None leaves what stands there, which may be newer than what this was called with.
+
+def fields(kind: str, name: str, given: dict | None = None, target: str = PREDICTED, versus: str = NOTHING, layer: int | None = None) -> list:
+    """Every field as it must be for this kind of input and this model; then the rows of examples of this tab.
+
+    given: picture, text and pair; None leaves what stands there, which may be newer than what this was called with.
     """
     model, one = model_of(name), KINDS[kind]
-    offered = [] if model.task in ("next", "tokens") else ANSWERS if model.task == "answer" else list(model.labels.values())
-    free = model.task != "classes"
+    task, typed = task_of(model), lines_of(given["text"]) if given and one.lines else ()
+    offered = {"next": (), "tokens": (), "answer": ANSWERS, "match": typed}.get(task, model.labels.values())
+    free = task not in ("classes", "picture")
     known = lambda label, other: label if (free and label) or label in offered else other
-    hint = HINTS.get(model.task, "")
+    hint = HINTS.get(task, "")
     deepest = len(model.blocks) - 1
-    new = [{"value": given} for given in texts] if texts else [{}, {}]
-    return (gr.update(choices=[other for other in KINDS if other != "Next token" or other == kind], value=kind),
-            gr.update(label=one.text, **new[0]), gr.update(label=one.pair or "Second text", visible=bool(one.pair), **new[1]), name,
+    new = {field: {"value": value} for field, value in (given or {}).items()}
+    kinds = TABS[one.tab].kinds
+    return [gr.update(choices=[other for other in kinds if other != "Next token" or other == kind], value=kind),
+            gr.update(**new.get("picture", {})), gr.update(label=one.text or "Text", **new.get("text", {})),
+            gr.update(label=one.pair or "Second text", visible=bool(one.pair), **new.get("pair", {})), name,
             gr.update(choices=[PREDICTED, *offered], value=known(target, PREDICTED), info=hint),
             gr.update(choices=[NOTHING, *offered], value=known(versus, NOTHING), info=hint and "nothing, or another"),
             gr.update(maximum=deepest, value=deepest if layer is None else min(layer, deepest)),
-            *(gr.update(visible=other == kind) for other in EXAMPLES))
+            *(gr.update(visible=other == kind) for other in kinds)]
 
 
-def texts_of(example: dict) -> tuple[str, str]:
-    return example["text"], example.get("pair", "")
+def unchanged(kind: str) -> list:
+    """`fields` for nothing new."""
+    return [gr.skip() for _ in (*FIELDS, *TABS[KINDS[kind].tab].kinds)]
+
+
+def given_of(example: dict) -> dict:
+    photo = example.get("picture")
+    return {"picture": photo and str(PHOTOS / photo), "text": example.get("text", ""), "pair": example.get("pair", "")}
 
 
 def first_example(kind: str) -> dict:
@@ -230,70 +420,115 @@ def choose_kind(kind, text, model):
     """Another kind of input: its fields, its model, and its first example unless something else was typed."""
     try:
         name = model if kind in kinds_of(model) else KINDS[kind].model
-        typed = text and all(text != one["text"] for several in EXAMPLES.values() for one in several.values())
-        return refusal(), *fields(kind, name, None if typed else texts_of(first_example(kind)))
+        typed = text and all(text != one.get("text") for several in EXAMPLES.values() for one in several.values())
+        return refusal(), *fields(kind, name, None if typed else given_of(first_example(kind)))
     except Exception as error:
-        return said_of(error, "This model could not be loaded; the reason has been logged."), *[gr.skip()] * (7 + len(EXAMPLES))
+        return said_of(error, "This model could not be loaded; the reason has been logged."), *unchanged(kind)
 
 
 def choose_model(model, kind, text):
-    """Another model: the kind of input that it takes; a model that cannot be had changes nothing and says why."""
+    """Another model: the kind of input that it takes; a model that cannot be had here changes nothing and says why."""
     try:
         name = (model or "").strip()
         model_of(name)
-        if kind in kinds_of(name):
-            return refusal(), *fields(kind, name)
-        return choose_kind(kinds_of(name)[0], text, name)
+        here = kinds_here(name, TABS[KINDS[kind].tab])
+        return (refusal(), *fields(kind, name)) if kind in here else choose_kind(here[0], text, name)
     except Exception as error:
-        return said_of(error, "This model could not be loaded; the reason has been logged."), *[gr.skip()] * (7 + len(EXAMPLES))
+        return said_of(error, "This model could not be loaded; the reason has been logged."), *unchanged(kind)
 
 
 def take_example(kind: str, name: str, model: str):
     example = EXAMPLES[kind][name]
     name = example.get("model") or (model if kind in kinds_of(model) else KINDS[kind].model)
-    return refusal(), *fields(kind, name, texts_of(example))
+    return refusal(), *fields(kind, name, given_of(example))
 
 
-def restore(request: gr.Request):
-    """The view that a link names; anything in it that does not exist is left at its default."""
+def kind_in(query: dict) -> str:
+    """The kind of input that a link is about, and with it the tab."""
+    kind, model = query.get("kind"), query.get("model")
+    return kind if kind in KINDS else kinds_of(model)[0] if model in ex.BUNDLED else "Sentence"
+
+
+def read_link(request: gr.Request):
+    """The tab that the page's address is about, and what it says."""
     asked = dict(request.query_params)
-    note, kind, model = "", asked.get("kind"), asked.get("model", "")[:200]
+    return gr.Tabs(selected=KINDS[kind_in(asked)].tab), asked
+
+
+def restore(tab: Tab, asked: dict) -> list:
+    """That the tab is ready, whether the page is to explain what it shows, and the view that a link names; anything in the link that does not
+    exist, or that is another tab's, is left at its default."""
+    wanted = KINDS[kind_in(asked)].tab == tab.name
+    asked = asked if wanted else {"kind": tab.kinds[0]}
+    kind, model, note = kind_in(asked), asked.get("model", "")[:200], ""
     try:
-        model = model or KINDS[kind if kind in KINDS else "Sentence"].model
-        kinds = kinds_of(model)
-        kind = kind if kind in kinds else kinds[0]
+        model = model or KINDS[kind].model
+        kind = kind if kind in kinds_of(model) else kinds_here(model, tab)[0]
     except Exception as error:
         note = said_of(error, "This model could not be loaded.")["value"]
-        kind, model = "Sentence", "sentiment"
-    texts = asked.get("text", "")[:LINK_LIMIT], asked.get("pair", "")[:LINK_LIMIT]
+        kind, model = tab.kinds[0], KINDS[tab.kinds[0]].model
+    given = {"picture": None} | {name: asked.get(name, "")[:LINK_LIMIT] for name in ("text", "pair")}
+    photo = PHOTOS / f"{asked.get('picture', '')}.jpg"
+    lost = ""
+    if not any(asked.get(name) for name in ("text", "picture", "own")):
+        given = given_of(first_example(kind))
+    elif KINDS[kind].picture and photo in PHOTOS.glob("*.jpg"):
+        given["picture"] = str(photo)
+    elif KINDS[kind].picture:
+        lost = "A link does not carry the picture: give it again, and everything else is as it was."
     target, versus = asked.get("class", PREDICTED)[:200], asked.get("versus", NOTHING)[:200]
-    part = asked.get("part", "Layers") if asked.get("part") in PARTS else "Layers"
+    part = asked.get("part", "Layers") if asked.get("part") in tab.parts else "Layers"
     layered = asked.get("layers", "attcat")
     layer = int(asked["layer"]) if asked.get("layer", "").isdecimal() and len(asked["layer"]) < 4 else None
-    chosen = [key for key in asked.get("methods", "").split(",") if key in ex.METHODS] or FIRST
+    chosen = [key for key in asked.get("methods", "").split(",") if key in ex.METHODS] or tab.first
     view, palette = asked.get("view", "compare"), asked.get("colours")
-    return (gr.update(value=note.replace("</div>", " The bundled model is shown instead.</div>"), visible=bool(note)),
-            *fields(kind, model, texts if texts[0] else texts_of(first_example(kind)), target, versus, layer),
-            gr.update(choices=PARTS[part], value=layered if layered in dict(map(reversed, PARTS[part])) else "attcat"), part,
+    return [True, wanted and not lost, refusal(lost), gr.update(value=note.replace("</div>", " The bundled model is shown instead.</div>"), visible=bool(note)),
+            *fields(kind, model, given, target, versus, layer),
+            gr.update(choices=tab.parts[part], value=layered if layered in dict(map(reversed, tab.parts[part])) else "attcat"), part,
             asked.get("subwords") != "apart", asked.get("specials") == "shown",
-            palette if palette in card.PALETTES else "orange-blue", gr.Tabs(selected=view if view in VIEWS else "compare"),
-            *([key for key in chosen if ex.METHODS[key].family == family] for family in FAMILIES))
+            palette if palette in card.PALETTES else "orange-blue", gr.Tabs(selected=view if view.capitalize() in tab.views else "compare"),
+            *([key for key in chosen if ex.METHODS[key].family == family] for family in tab.families)]
 
 
-def write_file(suffix, shown, *families):
-    """What was last explained as a file; a single method brings its layers along."""
+def write_file(suffix, asked, *families):
+    """What was last explained as a file; a single method brings its layers along, a PNG of a picture and its texts holds the picture's maps."""
     try:
-        if not shown:
+        if not asked:
             raise ex.Refusal("Explain something first.")
-        asked, keys = meant(*json.loads(shown)), in_order(families)
-        heats = [heatmap_of(*asked, key) for key in keys]
-        if not (done := [heat for heat in heats if not isinstance(heat, str)]):
-            raise ex.Refusal(heats[0])
+        maps = [maps_of(meant(*asked), key) for key in in_order(families)]
+        heats = [heat for several, _ in maps for heat in several]
+        if not heats:
+            raise ex.Refusal(next(iter(maps[0][1].values())))
+        if suffix == ".png":
+            heats = [heat for heat in heats if heat.grid == heats[0].grid]
         path = Path(tempfile.mkdtemp(dir=FILES.name)) / f"explanation{suffix}"
-        export.save(done, path)
+        export.save(heats, path)
         return refusal(), gr.update(value=str(path), visible=True)
     except Exception as error:
         return said_of(error, "The file could not be written; the reason has been logged."), gr.skip()
+
+
+def menu_of_units(name: str, what: str):
+    """Which of the fields that choose what is imagined are there, and with which choices, for this model."""
+    try:
+        model = model_of(name)
+    except ex.Refusal:
+        return [gr.skip()] * 3
+    labels, layers = list(model.labels.values()), len(model.blocks)
+    return [gr.update(choices=labels, value=labels[0], visible=what == "a class"), gr.update(maximum=layers - 1, visible=what == "a unit"),
+            gr.update(visible=what == "a unit")]
+
+
+@gpu
+def imagine(name, what, label, layer, feature, steps, seed, progress=PROGRESS):
+    """Climb to the picture that a class or a unit answers to most."""
+    try:
+        aim = {"target": label} if what == "a class" else {"unit": (int(layer), int(feature or 0))}
+        tell = lambda done, of, _: progress((done, of), desc="climbing", unit="steps")
+        made = ex.imagine(model_of(name), **aim, steps=min(int(steps), MOST_STEPS), seed=int(seed or 0), progress=tell)
+        return refusal(), activation.fragment(made)
+    except Exception as error:
+        return said_of(error, "This picture could not be made; the reason has been logged."), gr.skip()
 
 
 def explain_api(text: str, model: str = "sentiment", method: str = "attcat", target: str = "", pair: str = "") -> dict:
@@ -307,7 +542,9 @@ def explain_api(text: str, model: str = "sentiment", method: str = "attcat", tar
         pair: the second text of a pair; the context of a question
     """
     try:
-        heat = heatmap_of(model, (text, pair) if pair else text, target or None, method)
+        if task_of(model_of(model)) in ("picture", "match"):
+            raise ex.Refusal(f"{model} sees pictures; this function explains texts.")
+        heat, = heats_of(Asked(model, (text, pair) if pair else text, target or None), method)
         if isinstance(heat, str):
             raise ex.Refusal(heat)
         return export.record(heat)
@@ -316,8 +553,6 @@ def explain_api(text: str, model: str = "sentiment", method: str = "attcat", tar
 
 
 # ---------------------------------------------------------------------------------------------------- layout
-
-VIEWS = ("compare", "layers", "methods", "share")
 
 THEME = gr.themes.Default(
     primary_hue="indigo", neutral_hue="stone", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
@@ -331,21 +566,30 @@ THEME = gr.themes.Default(
 
 LINK = """async (shown, layered, part, layer, merge, specials, palette, ...families) => {
   await new Promise(done => setTimeout(done, 60));    // a tab that was just chosen says so a moment later
-  const view = document.querySelector('#views [role=tab][aria-selected=true]')?.textContent.trim().toLowerCase();
+  const views = document.querySelector('#%(slug)s-views');
+  if (!shown || !views?.checkVisibility()) return [];         // nothing is explained here, or another tab of the page is open
+  const view = views.querySelector('[role=tab][aria-selected=true]')?.textContent.trim().toLowerCase();
   const link = new URL(location.origin + location.pathname);
   const add = (name, value, unless) => { if (value && value !== unless) link.searchParams.set(name, value); };
-  const [kind, text, pair, model, target, versus] = JSON.parse(shown || '[]');
-  add('kind', kind, 'Sentence'); add('text', (text || '').slice(0, %(most)d)); add('pair', (pair || '').slice(0, %(most)d));
-  add('model', model, %(models)s[kind]); add('class', target, '%(predicted)s'); add('versus', versus, '%(nothing)s');
+  const asked = JSON.parse(shown), {kind, text, pair} = asked;
+  add('kind', kind, 'Sentence'); add('picture', asked.picture); add('own', asked.own ? 'picture' : '');
+  add('text', text.slice(0, %(most)d)); add('pair', pair.slice(0, %(most)d));
+  add('model', asked.model, %(models)s[kind]); add('class', asked.class, '%(predicted)s'); add('versus', asked.versus, '%(nothing)s');
   add('methods', families.flat().filter(Boolean).join(','), '%(methods)s'); add('view', view, 'compare'); add('layers', layered, 'attcat');
   if (part === 'Heads') { add('part', part); link.searchParams.set('layer', layer); }
   add('subwords', merge ? '' : 'apart'); add('specials', specials ? 'shown' : ''); add('colours', palette, 'orange-blue');
   history.replaceState(null, '', link);
-  const long = Math.max((text || '').length, (pair || '').length) > %(most)d;
-  const cut = '<p class="long">A link carries %(most)d characters of a text, and this one is longer: the link holds only its beginning.</p>';
-  return ['' + link, long ? cut : ''];
-}""" % {"most": LINK_LIMIT, "predicted": PREDICTED, "nothing": NOTHING, "models": json.dumps({kind: one.model for kind, one in KINDS.items()}),
-        "methods": ",".join(key for family in FAMILIES for key in FIRST if ex.METHODS[key].family == family)}
+  const long = Math.max(text.length, pair.length) > %(most)d;
+  const cut = 'A link carries %(most)d characters of a text, and this one is longer: the link holds only its beginning.';
+  const own = 'A link does not carry your picture, only what was asked about it. Whoever opens it gives the picture again.';
+  return ['' + link, [long && cut, asked.own && own].filter(Boolean).map(said => `<p class="long">${said}</p>`).join('')];
+}"""
+
+
+def link_script(tab: Tab) -> str:
+    first = [key for family in tab.families for key in tab.first if ex.METHODS[key].family == family]
+    return LINK % {"most": LINK_LIMIT, "predicted": PREDICTED, "nothing": NOTHING, "models": json.dumps({kind: KINDS[kind].model for kind in tab.kinds}),
+                   "methods": ",".join(first), "slug": tab.slug}
 
 
 def badges() -> str:
@@ -357,10 +601,19 @@ def badges() -> str:
 
 
 class Map(gr.HTML):
-    """Heatmaps with linked hovering, arrow keys and the layer slider on top of their static HTML."""
+    """Heatmaps with linked hovering, arrow keys and sliders on top of their static HTML."""
 
     def __init__(self, **kwargs):
         super().__init__(js_on_load=(ASSETS / "heatmap.js").read_text(encoding="utf-8"), apply_default_css=False, padding=False, **kwargs)
+
+
+class Photo(gr.Image):
+    """A picture as the file that was given: it is opened here, by `explainers.pictures`, with sentences for what cannot be."""
+
+    is_template = True          # drawn by the browser's part of gr.Image
+
+    def preprocess(self, payload):
+        return payload.path if payload else None
 
 
 def named(method: ex.Method) -> str:
@@ -368,88 +621,137 @@ def named(method: ex.Method) -> str:
     return method.title if method.single_pass else f"{method.title} · {method.passes}"
 
 
-with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
-    gr.HTML(f'<header><h1>Explainers</h1><p>Which words moved the model, which way, and can you believe it?</p><nav>{badges()}</nav></header>',
-            elem_id="title", apply_default_css=False)
-    with gr.Row(elem_id="bench"):
-        with gr.Column(scale=1, min_width=300, elem_id="left"):
-            kind = gr.Radio([kind for kind in KINDS if kind != "Next token"], value="Sentence", label="Kind of input", elem_id="kind")
-            with gr.Group(elem_id="ask"):
-                text = gr.Textbox(first_example("Sentence")["text"], label="Text", lines=3, max_lines=10, placeholder="Type a sentence to explain.")
+def empty(sentence: str) -> str:
+    """What stands where nothing has been explained yet."""
+    return card.card(f'<p class="xp-sub">{escape(sentence)}</p>', "orange-blue")
+
+
+def lay_out(tab: Tab, opening, loading, query):
+    """A tab: its fields on the left, its views on the right, and what happens.
+
+    opening: somebody opens this tab. loading: the page was loaded, with what its address says in `query`.
+    """
+    one = KINDS[tab.kinds[0]]
+    given = given_of(first_example(tab.kinds[0]))
+    turn, wanted, asked = gr.State([0]), gr.State(False), gr.State(None)
+    ready = gr.Checkbox(False, visible="hidden")            # in the browser, so that it is as old as the other fields of an event
+    shown = gr.Textbox(visible="hidden", elem_id=f"{tab.slug}-shown")       # the question that the page shows: links are made of it in the browser
+    with gr.Row(elem_id=f"{tab.slug}-bench"):
+        with gr.Column(scale=1, min_width=300, elem_id=f"{tab.slug}-left"):
+            kind = gr.Radio([kind for kind in tab.kinds if kind != "Next token"], value=tab.kinds[0], label="Kind of input", elem_id=f"{tab.slug}-kind",
+                            visible=len(tab.kinds) > 1)
+            with gr.Group(elem_id=f"{tab.slug}-ask"):
+                picture = Photo(given["picture"], label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=230,
+                                buttons=[], visible=one.picture, elem_id=f"{tab.slug}-photo")
+                picture_refusal = gr.HTML(visible=False)
+                text = gr.Textbox(given["text"], label=one.text or "Text", lines=3, max_lines=10, placeholder="Type here.", visible=bool(one.text))
                 pair = gr.Textbox("", label="Second text", lines=3, max_lines=10, visible=False)
                 text_refusal = gr.HTML(visible=False)
             rows, examples = [], {}
-            for of in EXAMPLES:
-                with gr.Row(elem_classes="examples", visible=of == "Sentence") as row:
-                    examples |= {(of, name): gr.Button(name, size="sm") for name in EXAMPLES[of]}
+            for of in tab.kinds:
+                with gr.Row(elem_classes="examples", visible=of == tab.kinds[0]) as row:
+                    for name, example in EXAMPLES[of].items():
+                        examples[of, name] = gr.Button(name, size="sm", icon=given_of(example)["picture"])
                 rows.append(row)
-            model = gr.Dropdown(MODELS, value="sentiment", label="Model", info="bundled, or type the id of one on the Hub", allow_custom_value=True)
+            model = gr.Dropdown(tab.models, value=one.model, label="Model", info="bundled, or type the id of one on the Hub", allow_custom_value=True)
             model_refusal = gr.HTML(visible=False)
-            with gr.Row(elem_id="goal"):
+            with gr.Row(elem_id=f"{tab.slug}-goal"):
                 target = gr.Dropdown([PREDICTED], value=PREDICTED, label="Explain", min_width=130, allow_custom_value=True)
                 versus = gr.Dropdown([NOTHING], value=NOTHING, label="rather than", min_width=130, allow_custom_value=True)
             go = gr.Button("Explain", variant="primary")
-            with gr.Accordion("Methods", open=True, elem_id="menu"):
+            with gr.Accordion("Methods", open=True, elem_id=f"{tab.slug}-menu"):
                 gr.HTML('<p class="hint">F, B: forward and backward passes, n tokens, L layers; at most one of each where nothing is said.</p>',
                         apply_default_css=False, padding=False)
                 families = []
-                for family in FAMILIES:
-                    ours = [method for method in TEXT_METHODS if method.family == family]
-                    with gr.Accordion(f"{family} ({len(ours)})", open=any(method.key in FIRST for method in ours), elem_classes="family"):
+                for family in tab.families:
+                    ours = [method for method in tab.methods if method.family == family]
+                    with gr.Accordion(f"{family} ({len(ours)})", open=any(method.key in tab.first for method in ours), elem_classes="family"):
                         families.append(gr.CheckboxGroup([(named(method), method.key) for method in ours], label=family, show_label=False,
-                                                         value=[key for key in FIRST if ex.METHODS[key].family == family]))
-            with gr.Accordion("Display", open=False, elem_id="display"):
-                merge = gr.Checkbox(True, label="Sum sub-words into words")
-                specials = gr.Checkbox(False, label="Show [CLS] and [SEP]")
+                                                         value=[key for key in tab.first if ex.METHODS[key].family == family]))
+            with gr.Accordion("Display", open=False, elem_id=f"{tab.slug}-display"):
+                merge = gr.Checkbox(True, label="Sum sub-words into words", visible=bool(one.text))
+                specials = gr.Checkbox(False, label="Show [CLS] and [SEP]", visible=bool(one.text))
                 palette = gr.Dropdown([(words, name) for name, words in card.PALETTES.items()], value="orange-blue", label="Colours")
-        with gr.Column(scale=3, min_width=340, elem_id="results"):
-            said = gr.HTML(apply_default_css=False, elem_id="said")
-            with gr.Tabs(selected="compare", elem_id="views") as views:
+        with gr.Column(scale=3, min_width=340, elem_id=f"{tab.slug}-results"):
+            said = gr.HTML(apply_default_css=False, elem_id=f"{tab.slug}-said")
+            with gr.Tabs(selected="compare", elem_id=f"{tab.slug}-views") as views:
                 with gr.Tab("Compare", id="compare"):
-                    compared = Map(elem_id="compared", min_height=320)
+                    compared = Map(value=empty("Nothing explained yet."), elem_id=f"{tab.slug}-compared", min_height=320)
                 with gr.Tab("Layers", id="layers"):
-                    with gr.Row(elem_id="parts"):
-                        part = gr.Radio(list(PARTS), value="Layers", label="Look at", min_width=160, scale=1)
-                        layer = gr.Slider(0, 5, step=1, value=5, label="Layer", visible=False, min_width=220, scale=2)
-                    layered = gr.Radio(PARTS["Layers"], value="attcat", label="Method")
-                    panel = Map(elem_id="panel", min_height=320)
+                    with gr.Row(elem_id=f"{tab.slug}-parts"):
+                        part = gr.Radio(list(tab.parts), value="Layers", label="Look at", min_width=160, scale=1, elem_classes="chips")
+                        layer = gr.Slider(0, 5, step=1, value=0, label="Layer", visible=False, min_width=220, scale=2)
+                    layered = gr.Radio(tab.parts["Layers"], value="attcat", label="Method", elem_classes="chips")
+                    panel = Map(value=empty("Nothing explained yet."), elem_id=f"{tab.slug}-panel", min_height=320)
                 with gr.Tab("Methods", id="methods"):
-                    gr.HTML(cards.fragment(TEXT_METHODS, ["attcat"]), apply_default_css=False)
+                    gr.HTML(cards.fragment(tab.methods, ["attcat"]), apply_default_css=False)
+                if tab.imagines:
+                    with gr.Tab("Activation", id="activation"):
+                        lay_out_imagining(model)
                 with gr.Tab("Share", id="share"):
                     link = gr.Textbox(label="A link that restores this view", interactive=False, buttons=["copy"])
                     long_link = gr.HTML(apply_default_css=False)
                     suffix = gr.Radio([".html", ".svg", ".png", ".csv", ".json"], value=".html",
-                                      label="A file with the numbers, model, target and options inside")
+                                      label="A file with the numbers, model, target and options inside", elem_classes="chips")
                     write = gr.Button("Write the file")
                     file = gr.File(label="Ready", visible=False)
-    gr.HTML('<footer><p>What you type goes to this server and to nobody else. Agreement between methods is a hint, not a proof.</p></footer>', elem_id="foot")
 
-    # ------------------------------------------------------------------------------------------------ events
-    turn = gr.State([0])
-    shown = gr.Textbox(visible="hidden", elem_id="shown")       # the question that the page shows, as JSON: links are made of it in the browser
-    question = [kind, text, pair, model, target, versus, layered, part, layer, merge, specials, palette, *families]
-    answer = [text_refusal, model_refusal, said, compared, panel, shown]
-    asking = [kind, text, pair, model, target, versus, layer, *rows]
+    display = [merge, specials, palette]
+    question = [kind, picture, text, pair, model, target, versus, layered, part, layer, *display, *families]
+    answers = [picture_refusal, text_refusal, model_refusal, target, versus, said, compared, panel, asked, shown]
+    asking = [kind, picture, text, pair, model, target, versus, layer, *rows]
     quiet = {"show_progress": "minimal", "show_progress_on": [go], "api_visibility": "private"}
-    address = {"fn": None, "inputs": [shown, layered, part, layer, merge, specials, palette, *families], "outputs": [link, long_link], "js": LINK,
+    silent = {"show_progress": "hidden", "api_visibility": "private"}
+    address = {"fn": None, "inputs": [shown, layered, part, layer, *display, *families], "outputs": [link, long_link], "js": link_script(tab),
                "api_visibility": "private"}
 
-    def explaining(after):
+    def explaining(after, *first, function=latest):
         """Run `after` something happened, then write the link."""
-        after(latest, [turn, *question], answer, **quiet).then(**address)
+        after(function, [*first, turn, *question], answers, **quiet).then(**address)
 
-    explaining(partial(gr.on, [go.click, text.submit, pair.submit, target.input, versus.input, merge.input, specials.input, palette.input,
+    explaining(partial(gr.on, [go.click, picture.input, text.submit, pair.submit, target.input, versus.input, *(one.input for one in display),
                                *(family.input for family in families)], trigger_mode="always_last"))
     for (of, name), button in examples.items():
-        explaining(button.click(partial(take_example, of, name), model, [model_refusal, *asking], show_progress="hidden", api_visibility="private").then)
-    explaining(kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], show_progress="hidden", api_visibility="private").success)
+        explaining(button.click(partial(take_example, of, name), model, [model_refusal, *asking], **silent).then)
+    explaining(kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], **silent).success)
     explaining(model.input(choose_model, [model, kind, text], [model_refusal, *asking], show_progress_on=[model], api_visibility="private").success)
-    gr.on([layered.input, part.input, layer.input], show_layers, [shown, layered, part, layer, merge, specials, palette],
+    gr.on([layered.input, part.input, layer.input], partial(show_layers, tab), [asked, layered, part, layer, *display],
           [text_refusal, panel, layered, layer], trigger_mode="always_last", **quiet).then(**address)
-    explaining(demo.load(restore, None, [model_refusal, *asking, layered, part, merge, specials, palette, views, *families],
-                         show_progress="hidden", api_visibility="private").then)
+    explaining(loading.then(partial(restore, tab), query, [ready, wanted, picture_refusal, model_refusal, *asking, layered, part, *display, views, *families],
+                            **silent).then, wanted, asked, function=at_first)
+    explaining(opening, ready, asked, function=at_first)        # a link opens its tab before its fields are filled in
     views.select(**address)
-    write.click(write_file, [suffix, shown, *families], [text_refusal, file], show_progress_on=[write], api_visibility="private")
+    write.click(write_file, [suffix, asked, *families], [text_refusal, file], show_progress_on=[write], api_visibility="private")
+
+
+def lay_out_imagining(model):
+    """The view in which a model is asked for a picture. model: the field that names it."""
+    with gr.Row(elem_classes="aim"):
+        what = gr.Radio(["a class", "a unit"], value="a class", label="What the picture is to excite", min_width=180, elem_classes="chips")
+        label = gr.Dropdown([], label="Class", min_width=180)
+        layer = gr.Slider(0, 5, value=0, step=1, label="Layer", visible=False, min_width=140)
+        feature = gr.Number(0, precision=0, minimum=0, label="Unit of its feed-forward part", visible=False, min_width=140)
+    with gr.Row(elem_classes="aim"):
+        steps = gr.Slider(16, MOST_STEPS, value=96, step=16, label="Steps", min_width=180)
+        seed = gr.Number(0, precision=0, label="Seed: another number, another start", min_width=140)
+    start = gr.Button("Imagine", variant="primary")
+    imagine_refusal = gr.HTML(visible=False)
+    made = gr.HTML(empty("A picture is made from noise, step by step, so that the model answers to it as strongly as it can."), apply_default_css=False,
+                   padding=False, elem_id="imagined", min_height=120)
+    gr.on([demo.load, model.change, what.input], menu_of_units, [model, what], [label, layer, feature], show_progress="hidden", api_visibility="private")
+    start.click(imagine, [model, what, label, layer, feature, steps, seed], [imagine_refusal, made], show_progress_on=[made], api_visibility="private")
+
+
+with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
+    gr.HTML(f'<header><h1>Explainers</h1><p>What moved the model, which way, and can you believe it?</p><nav>{badges()}</nav></header>',
+            elem_id="title", apply_default_css=False)
+    query = gr.State({})
+    with gr.Tabs(selected="Text", elem_id="tabs") as tabs:
+        loading = demo.load(read_link, None, [tabs, query], show_progress="hidden", api_visibility="private")
+        for tab in TABS.values():
+            with gr.Tab(tab.name, id=tab.name) as opened_tab:
+                lay_out(tab, opened_tab.select, loading, query)
+    gr.HTML('<footer><p>What you give goes to this server and to nobody else. Agreement between methods is a hint, not a proof.</p></footer>', elem_id="foot")
     gr.api(explain_api, api_name="explain")
 
 demo.queue(max_size=64, default_concurrency_limit=4)
@@ -457,4 +759,4 @@ demo.queue(max_size=64, default_concurrency_limit=4)
 if __name__ == "__main__":
     # in the head, as it is: Gradio rewrites the selectors of css=, and then no rule finds the page's .dark
     styles = card.stylesheet(controls=True) + (ASSETS / "page.css").read_text(encoding="utf-8")
-    demo.launch(theme=THEME, head=f"<style>{styles}</style>", footer_links=["api", "settings"], max_file_size="1mb")
+    demo.launch(theme=THEME, head=f"<style>{styles}</style>", footer_links=["api", "settings"], max_file_size="20mb")

@@ -72,7 +72,7 @@ element.addEventListener('keydown', event => {
 
 // What was chosen stays chosen while the same text is drawn again: the method that is read as text, the row of the panel.
 // Kept on the window, since a tab that is left takes this script with it.
-const place = element.closest('#compared, #panel')?.id;
+const place = element.closest('[id$=-compared], [id$=-panel]')?.id;
 const shelf = window.explainersKept ??= {};
 let kept = shelf[place] ??= {};
 const looks = shelf.looks ??= {};           // how maps lie over pictures, over whichever

@@ -319,16 +319,16 @@ def app() -> list[tuple[str, str, str]]:
             browser = play.chromium.launch(executable_path=shutil.which("chromium") or shutil.which("google-chrome"), args=CHROMIUM)
             page = browser.new_page()
             page.goto(url)
-            page.wait_for_selector("#compared table.xp-map tbody tr:not(.xp-wait)")
+            page.wait_for_selector("#text-compared table.xp-map tbody tr:not(.xp-wait)")
             for k in range(5):
                 word = f"sample{'abcde'[k]}"
                 page.get_by_label("Text", exact=True).fill(f"A {word} of a quiet, clever and at times very funny film.")
                 page.wait_for_timeout(700)
                 before = time.perf_counter()
                 page.get_by_role("button", name="Explain", exact=True).click()
-                page.wait_for_function(f"document.querySelector('#compared .xp-prose')?.textContent.includes('{word}')", polling=10)
+                page.wait_for_function(f"document.querySelector('#text-compared .xp-prose')?.textContent.includes('{word}')", polling=10)
                 clicks.append(time.perf_counter() - before)
-                page.wait_for_function("!document.querySelector('#compared .xp-wait')", polling=20)
+                page.wait_for_function("!document.querySelector('#text-compared .xp-wait')", polling=20)
             browser.close()
         memory = psutil.Process(server.pid).memory_info().rss / 2**20
     finally:

@@ -1,29 +1,27 @@
 """The command line:  python -m explainers explain --model sentiment --method attcat --text "..."
+                   python -m explainers explain --model vit --method gae --image FILE --png FILE
+                   python -m explainers imagine --model vit --class teapot --png FILE
                    python -m explainers methods [KEY]
 """
 
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from .errors import Refusal
 
 
 def explain(args) -> str:
-    """explain a text: which tokens moved the score, which way"""
-    import transformers
-
+    """explain a text or a picture: which tokens or patches moved the score, which way"""
     from .explanation import Comparison, predict, stream
-    from .models import load
-    from .render.export import save, to_json, write, writer_for
+    from .render.export import save, to_json, to_png, write, writer_for
     from .render.heatmaps import head_panel, page
 
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
     given = given_by(args)
     if args.save:
         writer_for(args.save)                                  # refuse before the model runs
-    model = load(args.model or ("question-answering" if args.question else "sentiment"), revision=args.revision)
+    model = model_for(args)
     keys = args.method or ["attcat"]
     options = dict(option_of(one) for one in args.option)
     if options and len(keys) > 1:
@@ -32,6 +30,8 @@ def explain(args) -> str:
     by_head = [head_panel(heat, args.heads, style=False) for heat in heats] if args.heads is not None else []
     if args.html:
         write(page(heats, more="".join(by_head)), args.html)
+    if args.png:
+        write(to_png(heats), args.png)
     if args.save:
         save(heats, args.save)
     if args.json:
@@ -39,23 +39,56 @@ def explain(args) -> str:
     said = predict(model, given)
     lines = [f"{model.name} says {'next: ' if model.task == 'next' else ''}{said}"]
     lines += [block(heat, args.tokens) + (by_layer(heat, args.heads) if args.heads is not None else "") for heat in heats]
-    lines += [f"written: {path}" for path in (args.html, args.save) if path]
+    lines += [f"written: {path}" for path in (args.html, args.png, args.save) if path]
     return "\n\n".join(lines)
 
 
-def given_by(args) -> str | tuple[str, str]:
-    """The text, the pair, or the question with its context; - reads standard input."""
+def model_for(args):
+    """The model that is asked for, or the bundled one for what is given; of a dual encoder the side that is explained."""
+    bundled = "question-answering" if args.question else "image-text" if args.image and args.text else "vit" if args.image else "sentiment"
+    model = loaded(args.model or bundled, args.revision)
+    sees = model.matches or model.anatomy.sees == "image"
+    if args.image and not sees:
+        raise Refusal(f"{model.name} reads texts; for --image take a model that sees pictures, such as vit, or image-text with --text.")
+    if not args.image and sees:
+        raise Refusal(f"{model.name} sees pictures: give --image{' and --text' if model.matches else ''}.")
+    if args.image and args.text and not model.matches:
+        raise Refusal(f"{model.name} sees pictures alone; for --image with --text take a model that matches them, such as image-text.")
+    return model.side(args.side) if args.side else model
+
+
+def loaded(name: str, revision: str | None):
+    """A model, without progress bars."""
+    import transformers
+
+    from .models import load
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return load(name, revision=revision)
+
+
+def given_by(args):
+    """The text, the pair, the question with its context, the picture, or the picture with its texts; - reads standard input."""
     if (args.question is None) != (args.context is None):
         raise Refusal(f"A {'question needs its --context' if args.context is None else 'context needs its --question'}.")
-    if args.question is not None and (args.text is not None or args.pair is not None):
+    if args.question is not None and (args.text or args.pair is not None or args.image):
         raise Refusal("Give --text (and --pair), or --question and --context, not both.")
-    halves = [args.text, args.pair] if args.question is None else [args.question, args.context]
-    if halves[0] is None:
-        raise Refusal("Give --text, or --question and --context.")
-    if halves.count("-") > 1:
-        raise Refusal("Only one of the two texts can be read from standard input.")
-    first, second = (sys.stdin.read() if half == "-" else half for half in halves)
-    return first if second is None else (first, second)
+    if args.image and args.pair is not None:
+        raise Refusal("A picture is matched with single texts: give --image with one or several --text, without --pair.")
+    if args.side and not (args.image and args.text):
+        raise Refusal("A --side is that of a picture or of its text: give --image and --text.")
+    if not (args.text or args.image or args.question is not None):
+        raise Refusal("Give --text, --image, both, or --question and --context.")
+    if len(args.text) > 1 and not args.image:
+        raise Refusal("Several --text are for matching with a picture: give --image too, or one --text (and --pair).")
+    texts = [*args.text, *([args.pair] if args.pair is not None else [])] if args.question is None else [args.question, args.context]
+    if texts.count("-") > 1:
+        raise Refusal("Only one of the texts can be read from standard input.")
+    texts = [sys.stdin.read() if text == "-" else text for text in texts]
+    if args.image:
+        return (Path(args.image), texts) if texts else Path(args.image)
+    return texts[0] if len(texts) == 1 else tuple(texts)
 
 
 def option_of(given: str) -> tuple[str, str]:
@@ -66,35 +99,88 @@ def option_of(given: str) -> tuple[str, str]:
 
 
 def block(heat, tokens: bool) -> str:
-    """One method's map for a terminal: a bar and a number a word, sign first."""
-    from .render.tokens import largest, number, view, visible
+    """One method's map for a terminal: a bar and a number a word, or the grid of a picture's patches; sign first."""
+    from .render.card import visible
 
-    seen = view(heat, merge=not tokens, specials=tokens)
-    scale = largest(seen.scores) or 1.0
-    width = min(24, max(len(visible(label)) for label in seen.labels))
+    facts = "".join(f"; {name} {value:.2g}" for name, value in heat.facts.items())
     lines = [f"{heat.title}, explaining {visible(heat.target)} (logit {heat.score:.3f}); "
              + (f"+ {heat.poles[1]}, − {heat.poles[0]}" if heat.signed else "unsigned: how much, not which way")]
-    for i, (label, score) in enumerate(zip(seen.labels, seen.scores.tolist())):
-        if seen.halves and (i == 0 or seen.half(i) != seen.half(i - 1)):
-            lines.append(f"  -- {seen.halves[seen.half(i)]} --")
-        mark = " <" if seen.is_marked(i) else ""
-        bar = ("█" if score >= 0 else "░") * round(20 * abs(score) / scale)
-        lines.append(f"  {visible(label)[:24]:{width}}  {number(score, heat.signed):>9}  {bar}{mark}".rstrip())
-    facts = "".join(f"; {name} {value:.2g}" for name, value in heat.facts.items())
+    lines += by_word(heat, tokens) if heat.grid is None else by_patch(heat)
     lines.append(f"  ({heat.cost}; {100 * heat.special_share:.0f} % of all |score| lies on special tokens{facts})")
     if heat.marked:
         lines.append(f"  (< what is explained: {visible(heat.text[slice(*heat.marked)])})")
     return "\n".join(lines + [f"  {note}" for note in heat.notes])
 
 
-def by_layer(heat, layer: int) -> str:
-    """Every head's sum of |score| over the words, a line a layer, the chosen layer marked."""
+def by_word(heat, tokens: bool) -> list[str]:
+    """A word a line; tokens: sub-words and special tokens as they are."""
+    from .render.card import largest, number, visible
     from .render.tokens import view
 
-    sums = view(heat).heads.nan_to_num(0, 0, 0).abs().sum(-1)
-    lines = ["  layer  sum of |score| over the words, head 0 to " + str(sums.shape[1] - 1)]
+    seen = view(heat, merge=not tokens, specials=tokens)
+    scale, lines = largest(seen.scores) or 1.0, []
+    width = min(24, max(len(visible(label)) for label in seen.labels))
+    for i, (label, score) in enumerate(zip(seen.labels, seen.scores.tolist())):
+        if seen.halves and (i == 0 or seen.half(i) != seen.half(i - 1)):
+            lines.append(f"  -- {seen.halves[seen.half(i)]} --")
+        mark = " <" if seen.is_marked(i) else ""
+        bar = ("█" if score >= 0 else "░") * round(20 * abs(score) / scale)
+        lines.append(f"  {visible(label)[:24]:{width}}  {number(score, heat.signed):>9}  {bar}{mark}".rstrip())
+    return lines
+
+
+SHADES = "·░▒▓█"        # of a patch, by its share of the largest |score|
+TOP = 5                 # patches that are named
+
+
+def by_patch(heat) -> list[str]:
+    """The grid of patches, a sign and a shade each, then the strongest patches by name."""
+    from .render.card import largest, number
+
+    grid = heat.patches.nan_to_num(0, 0, 0)
+    scale = largest(grid) or 1.0
+
+    def cell(score: float) -> str:
+        shade = SHADES[round((len(SHADES) - 1) * abs(score) / scale)]
+        return ("−" if score < 0 else "+" if heat.signed and shade != SHADES[0] else " ") + shade if shade != SHADES[0] else " " + shade
+
+    lines = ["       " + "".join(f"{column % 100:2}" for column in range(1, heat.grid[1] + 1))]
+    lines += [f"  {row:3}  " + "".join(map(cell, scores)) for row, scores in enumerate(grid.tolist(), 1)]
+    flat = grid.flatten()
+    for i in flat.abs().argsort(descending=True, stable=True).tolist()[:TOP]:
+        score, (row, column) = float(flat[i]), divmod(i, heat.grid[1])
+        bar = ("█" if score >= 0 else "░") * round(20 * abs(score) / scale)
+        lines.append(f"  row {row + 1:2}, column {column + 1:2}  {number(score, heat.signed):>9}  {bar}".rstrip())
+    return lines
+
+
+def by_layer(heat, layer: int) -> str:
+    """Every head's sum of |score| over the words or patches, a line a layer, the chosen layer marked."""
+    sums = heat.merged().without_specials().heads.nan_to_num(0, 0, 0).abs().sum(-1)
+    lines = [f"  layer  sum of |score| over the {'words' if heat.grid is None else 'patches'}, head 0 to {sums.shape[1] - 1}"]
     lines += [f"  {'>' if l == layer % len(sums) else ' '} L{l:<3} " + " ".join(f"{value:9.3g}" for value in row) for l, row in enumerate(sums.tolist())]
     return "\n" + "\n".join(lines)
+
+
+def imagine(args) -> str:
+    """make the picture that a class, or a unit, answers to most"""
+    from .activation import imagine
+    from .render.card import visible
+
+    model = loaded(args.model or ("image-text" if args.text else "vit"), args.revision)
+    told = sys.stderr.isatty()
+    progress = lambda done, of, _: print(f"\r{done} of {of} steps", end="\n" if done == of else "", file=sys.stderr) if told else None
+    made = imagine(model, args.target, unit=args.unit, texts=args.text, steps=args.steps, seed=args.seed, progress=progress)
+    made.save(args.png)
+    return (f"{made.model}, {visible(made.target)}: score {made.scores[0]:.3f} to {made.scores[-1]:.3f} in {args.steps} steps\n"
+            f"{rising(made.scores)}\nwritten: {args.png}")
+
+
+def rising(scores: list[float], width: int = 60) -> str:
+    """A curve as a line of bars."""
+    picked = [scores[i * (len(scores) - 1) // max(1, min(width, len(scores)) - 1)] for i in range(min(width, len(scores)))]
+    low, high = min(picked), max(picked)
+    return "".join("▁▂▃▄▅▆▇█"[round(7 * (score - low) / ((high - low) or 1))] for score in picked)
 
 
 def methods(args) -> str:
@@ -126,26 +212,43 @@ def markdown() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m explainers", description="Which tokens moved this model's score, and which way?")
+    parser = argparse.ArgumentParser(prog="python -m explainers", description="Which tokens or patches moved this model's score, and which way?")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     one = commands.add_parser("explain", help=explain.__doc__)
     one.set_defaults(run=explain)
-    one.add_argument("--text", help="what to explain; - reads standard input")
+    one.add_argument("--text", action="append", default=[], help="what to explain; - reads standard input; with --image what to match it with, "
+                     "and may be repeated")
+    one.add_argument("--image", metavar="FILE", help="a picture to explain, alone or with --text")
+    one.add_argument("--side", choices=("vision", "text"), help="of --image with --text, which is explained (default: vision, the picture)")
     one.add_argument("--pair", metavar="TEXT", help="the second text, for models of text pairs")
     one.add_argument("--question", metavar="TEXT", help="for models that look for an answer, with --context")
     one.add_argument("--context", metavar="TEXT", help="the text in which the answer is looked for")
-    one.add_argument("--model", help="a bundled name, a folder or a Hub id (default: sentiment; question-answering with --question)")
+    one.add_argument("--model", help="a bundled name, a folder or a Hub id (default: sentiment; question-answering with --question; vit with --image, "
+                     "image-text with --image and --text)")
     one.add_argument("--revision", help="commit or branch of a Hub model")
     one.add_argument("--method", action="append", metavar="KEY", help="may be repeated (default: attcat)")
     one.add_argument("--target", help="class label or index, or 'A - B'; of a question: answer, start, end, best span, no answer or a part of the "
-                     "context; of a language model: the next token, as ' Paris' or '#262'; of words: 'LABEL at word' (default: what is predicted)")
+                     "context; of a language model: the next token, as ' Paris' or '#262'; of words: 'LABEL at word'; "
+                     "of a picture with texts: a text (default: what is predicted)")
     one.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the method")
     one.add_argument("--heads", type=int, metavar="LAYER", help="also every attention head: its part in each layer, and over the words in LAYER (-1: the last)")
     one.add_argument("--tokens", action="store_true", help="show sub-words and special tokens as they are")
     one.add_argument("--json", action="store_true", help="print raw numbers as JSON")
     one.add_argument("--html", metavar="FILE", help="write a page")
+    one.add_argument("--png", metavar="FILE", help="write a figure")
     one.add_argument("--save", metavar="FILE", help="write .html, .svg, .png, .csv or .json, by suffix")
+
+    climb = commands.add_parser("imagine", help=imagine.__doc__)
+    climb.set_defaults(run=imagine)
+    climb.add_argument("--model", help="a bundled name, a folder or a Hub id (default: vit; image-text with --text)")
+    climb.add_argument("--revision", help="commit or branch of a Hub model")
+    climb.add_argument("--class", dest="target", metavar="CLASS", help="label or index, or 'A - B'; of a model that matches pictures with texts, one of --text")
+    climb.add_argument("--unit", type=int, nargs="+", metavar="N", help="instead of a class: layer and unit of its feed-forward part, and a token if not all")
+    climb.add_argument("--text", action="append", default=[], help="a text to match; may be repeated")
+    climb.add_argument("--steps", type=int, default=128, help="(default: 128)")
+    climb.add_argument("--seed", type=int, default=0, help="another number, another picture (default: 0)")
+    climb.add_argument("--png", metavar="FILE", required=True, help="where the picture is written")
 
     menu = commands.add_parser("methods", help=methods.__doc__)
     menu.set_defaults(run=methods)

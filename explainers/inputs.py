@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .errors import Refusal
 from .heatmap import tight
-from .pictures import opened
+from .pictures import open_picture
 
 #: Words that tokenizers cut at the apostrophe although readers do not: didn't, l'homme.
 APOSTROPHE = re.compile(r"(?<!\w)\w++(?:['’]\w++)+")     # possessive: a megabyte without a space stays linear
@@ -98,7 +98,7 @@ SLIM = 8                # sides in this ratio or more are cut before they are re
 def from_picture(model, given) -> Encoded:
     if model.processor is None:
         raise Refusal("This model came without an image processor: pass one to load(...), or give pixel_values.")
-    picture = opened(given)
+    picture = open_picture(given)
     box = seen_box(model.processor, picture.size)
     if max(picture.size) >= SLIM * min(picture.size):
         picture = picture.crop(box)

@@ -439,6 +439,13 @@ class Model:
                     return token
         raise Refusal("This model has no token that stands for nothing (no mask, padding, unknown or end token).")
 
+    def wordless(self, inputs: dict[str, Tensor], entering: Tensor) -> Tensor:
+        """What would enter the first block [token dim] without any words: the positions, where embeddings are words plus positions and no
+        norm follows (the text sides of CLIP and SigLIP); else nothing."""
+        if not (self.matches and self.anatomy.sees == "text" and self.anatomy.norm_first):
+            return torch.zeros_like(entering)
+        return entering - self.tower.get_input_embeddings()(inputs["input_ids"])[0].detach()
+
     @property
     def embeds(self) -> bool:
         """Whether it takes word embeddings in place of ids."""

@@ -9,13 +9,27 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from .errors import Refusal
+from .errors import Refusal, nearest
 
 MOST_PIXELS = 64_000_000        # of a decoded picture, 190 MB; JPEGs are decoded smaller instead
 WANTED = 1024                   # pixels of the longer side that views and models can use; larger JPEGs are decoded nearer to it
 
 
-def opened(given) -> Image.Image:
+PHOTOS = ("astronaut", "cat", "coffee", "rocket")       # bundled; assets/examples/README.md says whose they are
+
+
+def photo(name: str) -> Image.Image:
+    """A bundled photo, free of rights: astronaut, cat, coffee or rocket."""
+    if name not in PHOTOS:
+        raise nearest(name, PHOTOS, "bundled photo")
+    package = Path(__file__).parent         # assets/ is beside the package in a checkout, inside it when installed
+    for folder in (package.parent / "assets/examples", package / "assets/examples"):
+        if (folder / f"{name}.jpg").exists():
+            return open_picture(folder / f"{name}.jpg")
+    raise Refusal("The bundled photos are not installed beside this package; clone the repository, or give a picture of your own.")
+
+
+def open_picture(given) -> Image.Image:
     """A path, the bytes of a file, a PIL image or an array [height width] or [height width 3 or 4] of uint8 -> upright RGB.
 
     The first frame of several; transparency on white; 16 bits scaled to 8. Raises `Refusal` in plain words.

@@ -73,7 +73,7 @@ def foreign(url: str, home: str) -> bool:
 
 #: Everything that the comparison shows: running text, legend, rows, strips, notes.
 SHOWN = """() => {
-  const root = document.querySelector('#compared');
+  const root = document.querySelector('#text-compared');
   const all = (selector, from = root) => [...from.querySelectorAll(selector)];
   const word = cell => ({i: +cell.dataset.i, text: cell.textContent, tip: cell.dataset.tip, kind: cell.className,
                          share: +cell.style.getPropertyValue('--a'), label: cell.getAttribute('aria-label')});
@@ -87,13 +87,13 @@ SHOWN = """() => {
     strips: all('.xp-strip h3').map(title => title.firstChild.textContent.trim()),
     notes: all('.xp-note').map(note => note.textContent),
     waiting: root.innerText.includes('computing …'),
-    said: document.querySelector('#said')?.innerText,
+    said: document.querySelector('#text-said')?.innerText,
   };
 }"""
 
 LAYERS = """() => {
   const all = (selector, from) => [...from.querySelectorAll(selector)];
-  const panel = document.querySelector('#panel');
+  const panel = document.querySelector('#text-panel');
   return {
     title: panel.querySelector('h3')?.textContent,
     legend: panel.querySelector('.xp-legend')?.innerText,

@@ -1,10 +1,16 @@
 """What tests share. Nothing here needs the network; only `sentiment` needs the bundled weights."""
 
+import gc
+import importlib
+import shutil
+import warnings
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import torch
 import transformers
+from browser import FLAGS, PATIENCE, ROOT, Server, foreign, missing
 from tiny import fresh
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import BertTokenizer, RobertaConfig, RobertaForSequenceClassification, RobertaTokenizer
@@ -69,3 +75,75 @@ def sentiment() -> ex.Model:
 @pytest.fixture(scope="session")
 def package() -> Path:
     return Path(ex.__file__).parent
+
+
+# ------------------------------------------------------------------------------------------------------- the page
+
+@pytest.fixture(scope="module")
+def app():
+    pytest.importorskip("gradio")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")         # gradio leaves event loops open while it is imported; gone when collected
+        patch.syspath_prepend(ROOT)
+        module = importlib.import_module("app")
+        gc.collect()
+        return module
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("playwright is not installed: pip install playwright")
+    with sync_playwright() as playwright:
+        installed = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+        found = next(installed, playwright.chromium.executable_path)
+        if not Path(found).exists():
+            missing("no Chromium: install one, or run `playwright install chromium`")
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    pytest.importorskip("gradio")
+    server = Server(tmp_path_factory.mktemp("server"))
+    try:
+        server.wait()
+        yield server
+        assert "Traceback" not in server.said()
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """Where screenshots go, so that a failing run can be looked at."""
+    return tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture
+def visit(chromium, server):
+    """Open the page. Afterwards: nothing left this machine, no error in the console, no dialog."""
+    contexts, complaints = [], []
+
+    def visit(_address: str = "", *, dark: bool = False, width: int = 1280, height: int = 900, **query):
+        server.check()
+        context = chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", accept_downloads=True)
+        context.set_default_timeout(1000 * PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: complaints.append(f"asked {request.url}") if foreign(request.url, server.address) else None)
+        page.on("console", lambda said: complaints.append(f"console: {said.text}") if said.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        query |= {"__theme": "dark"} if dark else {"__theme": "light"}
+        page.goto(_address or f"{server.address}/?{urlencode(query)}")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert complaints == []

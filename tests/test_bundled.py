@@ -16,6 +16,7 @@ from transformers import AutoImageProcessor, BertConfig, BertModel, ViTForImageC
 import explainers as ex
 from explainers.methods import METHODS
 from explainers.models import bundled_folder
+from explainers.pictures import PHOTOS
 
 POSITIVE = ["This movie was wonderful.", "A brilliant, touching film!", "I loved every minute of it."]
 NEGATIVE = ["This movie was terrible.", "A dull, lifeless film!", "I hated every minute of it."]
@@ -214,3 +215,13 @@ def test_the_cards_say_how_often_pictures_are_right(dual, vit):
     assert len(files) == 2500
     for part, row in (("vision", "ViT | |"), ("dual", "image-text | usual | a photo of a …")):
         assert abs(100 * torch.cat(right[part]).float().mean() - published(part, row)) < 0.15
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_bundled_photos(name):
+    assert ex.photo(name).mode == "RGB" and 400 < max(ex.photo(name).size) <= 512
+
+
+def test_a_photo_that_is_not_there_is_refused_with_the_menu():
+    with pytest.raises(ex.Refusal, match=r"There is no bundled photo 'cats'; did you mean 'cat'\? \(astronaut, cat, coffee, rocket\)"):
+        ex.photo("cats")

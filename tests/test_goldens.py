@@ -15,9 +15,8 @@ from explainers.targets import Span
 PRECISIONS = {torch.float64: 1e-6, torch.float32: 1e-4}
 RECORDS = records()
 PATHS = [one for one in RECORDS if one["name"] == "ig_embeddings_gausslegendre_50"]
-VARIANTS = [one for one in RECORDS if "variant" in one]
 SPANS = [one for one in RECORDS if "span" in one]
-ON_METHODS = [one for one in RECORDS if one["method"] in METHODS and one not in PATHS + VARIANTS + SPANS]
+ON_METHODS = [one for one in RECORDS if one["method"] in METHODS and one not in PATHS + SPANS]
 
 each_precision = pytest.mark.parametrize("dtype", PRECISIONS, ids=["float64", "float32"])
 
@@ -35,6 +34,8 @@ def golden_trace(model: str, target, dtype: torch.dtype, padded: bool = False):
         ids = torch.nn.functional.pad(inputs["input_ids"], (0, 4))
         inputs = {"input_ids": ids, "attention_mask": (torch.arange(16) < 12).long()[None]}
     trace = tiny(model, dtype).trace(inputs, target)
+    if trace.grid:
+        return trace
     special = torch.zeros(len(trace.real), dtype=torch.bool)
     special[0] = special[int(trace.real.sum()) - 1] = True
     return replace(trace, special=special)
@@ -116,7 +117,7 @@ def test_product_is_the_layers_multiplied_as_in_the_authors_notebook(dtype):
 @each_precision
 @named(PATHS)
 def test_a_path_of_entries_gives_captums_integrated_gradients(record, dtype):
-    """Pictures have no blank token, so the method is not offered there; the passes it is made of are the same."""
+    """Of a picture too, by the passes that the method is made of: the blank's embedded patches are where the path begins."""
     trace = golden_trace(record["model"], record["class"], dtype)
     start = trace.again(inputs={"pixel_values": torch.zeros_like(INPUTS["pixel_values"], dtype=dtype)}).hidden[0]
     way = trace.hidden[0] - start
@@ -126,20 +127,11 @@ def test_a_path_of_entries_gives_captums_integrated_gradients(record, dtype):
     close((way * mean).sum(-1), record["scores"], PRECISIONS[dtype])
 
 
-@each_precision
-@named(VARIANTS)
-def test_attention_grad_cam_of_the_authors_vit_weighs_heads_by_patches_only(record, dtype):
-    """For pictures the authors average the gradient over the readout's patches instead of the whole map, as they do for text.
-    The method here is the same for both; this checks the attention and the gradient that either is made of."""
-    trace = golden_trace(record["model"], record["class"], dtype)
-    attention, gradient = (trace.read(part.attention[-1])[:, 1:] for part in (trace, trace.grad))
-    close((gradient.mean(1, keepdim=True) * attention).mean(0).clamp(min=0), record["scores"], PRECISIONS[dtype])
-
-
 def test_every_method_with_published_numbers_is_covered():
     covered = {one["method"] for one in RECORDS}
-    covered |= {one["method"] for one in json.loads((GOLDENS / "decomposition.json").read_text())}
-    without = {"gradient", "smoothgrad", "occlusion"}     # no numbers per token: see slow_twins.py
+    for others in ("decomposition.json", "vision.json"):
+        covered |= {one["method"] for one in json.loads((GOLDENS / others).read_text())}
+    without = {"occlusion", "vit_cx", "smoothgrad"} - covered       # slow_twins.py; recorded masks and noise: test_vision_goldens.py
     assert covered - {"logits", "mixing_ratios"} == set(METHODS) - without
 
 

@@ -22,7 +22,7 @@ from explainers.render import card, export, heatmaps, overlay, patches
 
 each_hostile = pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 #: Runs the page's script as Gradio does; `redraw` holds what it does after a new value.
-SCRIPTED = "code => { window.redraw = []; new Function('element', 'watch', code)(document.querySelector('#compared'), (_, f) => redraw.push(f)); }"
+SCRIPTED = "code => { window.redraw = []; new Function('element', 'watch', code)(document.querySelector('#text-compared'), (_, f) => redraw.push(f)); }"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -158,6 +158,16 @@ def test_grids_of_every_shape(rows, columns):
         assert len(html) < 120_000
     for suffix in (export.to_svg, export.to_png, export.to_csv, export.to_json):
         assert suffix([one])
+
+
+def test_brief_maps_keep_their_colours_and_signs_and_leave_the_numbers_out():
+    full, brief = (patches.fragment([SIGNED, UNSIGNED], brief=brief) for brief in (False, True))
+    reader = harmless(brief)
+    assert not squares(brief) and not reader.all("details") and len(brief) < len(full)
+    assert [opened(image["href"]).size for image in reader.all("image", "xp-blocks")] == [(4, 3)] * 2
+    for kept in (("p", "xp-readout"), ("p", "xp-meta"), ("path", "xp-signs")):
+        assert [(one["text"], one.get("d")) for one in reader.all(*kept)] == [(one["text"], one.get("d")) for one in Reader(full).all(*kept)]
+    assert SIGNED.html(brief=True, layers=False) == heatmaps.fragment([SIGNED], brief=True, layers=False)
 
 
 def test_a_map_without_its_picture_is_still_a_grid():
@@ -485,7 +495,7 @@ def show(browser):
         page.on("pageerror", lambda error: page.failures.append(str(error)))
         styles = f"<style>body{{color-scheme:light dark}}{card.stylesheet('system', controls=True)}</style>"
         page.set_content(html if html.startswith("<!doctype") else
-                         f'<!doctype html><html lang="en"><title>t</title>{styles}<body><main><h1>maps</h1><div id="compared">{html}</div></main>')
+                         f'<!doctype html><html lang="en"><title>t</title>{styles}<body><main><h1>maps</h1><div id="text-compared">{html}</div></main>')
         if scripted:
             page.evaluate(SCRIPTED, (ROOT / "assets/heatmap.js").read_text(encoding="utf-8"))
         return page
@@ -604,7 +614,7 @@ def test_opacity_and_toggles_act_at_once_and_stay(show):
     assert all(seen(".xp-smooth")) and strength() == "0" and seen(".xp-if-smooth") == [True]
     page.locator(".xp-to-pixels").check()
     assert seen(".xp-pixels") == [True] and seen(".xp-if-pixels") == [True]
-    page.evaluate("html => { document.querySelector('#compared').innerHTML = html; redraw.forEach(again => again()); }",
+    page.evaluate("html => { document.querySelector('#text-compared').innerHTML = html; redraw.forEach(again => again()); }",
                   heatmaps.fragment(FOUR[:2], controls=True, style=False))
     page.wait_for_function("() => document.querySelector('.xp-to-smooth').checked", polling=20)
     assert page.locator(".xp-to-opacity").input_value() == "0.3" and all(seen(".xp-smooth"))

@@ -9,7 +9,8 @@
 the teacher's last hidden states: 64 patches a picture say much more than one label. The teacher sees each picture in
 a few random crops (`VIEWS`), each once: what it makes of them is kept in RUN_DIR and met again, mirrored or not, every
 `VIEWS` epochs. In the first epochs only some of the patches are shown (patch dropout), which is faster and
-keeps the student from learning the pictures by heart. A checkpoint is written after every epoch, and a run that is started
+keeps the student from learning the pictures by heart. The last epochs (`CALM`) show nearly whole pictures, as they are seen in use, of which the
+teacher knows more too, at a rate that falls once more. A checkpoint is written after every epoch, and a run that is started
 again goes on from it. `export` writes the running mean of the weights in fp16.
 
 `pair` leaves both encoders as they are and trains what stands on them (poolers, projections and a temperature:
@@ -48,7 +49,8 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDE, GRID = 64, 8              # pixels and patches a side, of the student
 TEACHER_SIDE = 160              # pixels a side at which the teacher reads a picture: as good as 224 on pictures this small, and half the cost
-BATCH, VIEWS, EPOCHS, SPARSE = 128, 2, 25, 19      # SPARSE epochs see half of the patches
+BATCH, VIEWS, EPOCHS, SPARSE = 128, 2, 27, 19      # SPARSE epochs see half of the patches
+CALM, LEAST, LEAST_CALM = 4, 0.35, 0.8             # the last CALM epochs: nearly whole pictures, as in use; least share of a picture that a crop shows
 RATE, WEIGHT_DECAY, WARM_UP, MEAN_OVER = 1.5e-3, 0.05, 0.05, 0.998
 TEMPERATURE, FEATURES = 1.5, 2.0                   # of the teacher's probabilities; weight of its hidden states in the loss
 
@@ -99,11 +101,11 @@ def normalised(pixels: Tensor) -> Tensor:
     return (pixels.float() / 255 - mean) / std
 
 
-def crop(image: Image.Image, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def crop(image: Image.Image, rng: np.random.Generator, least: float) -> tuple[Tensor, Tensor]:
     """A random part of the picture in random light, as the student and as the teacher see it."""
     width, height = image.size
     while True:
-        area, ratio = rng.uniform(0.35, 1) * width * height, math.exp(rng.uniform(-0.29, 0.29))
+        area, ratio = rng.uniform(least, 1) * width * height, math.exp(rng.uniform(-0.29, 0.29))
         w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if w <= width and h <= height:
             break
@@ -144,7 +146,8 @@ def view(number: int, images: list[Image.Image], teacher: Teacher, work: Path) -
     if not path.exists():
         parts, began = [], time.monotonic()
         for i in range(0, len(images), 50):
-            small, large = zip(*(crop(image, np.random.default_rng([number, i + k])) for k, image in enumerate(images[i:i + 50])))
+            least = LEAST if number < VIEWS else LEAST_CALM
+            small, large = zip(*(crop(image, np.random.default_rng([number, i + k]), least) for k, image in enumerate(images[i:i + 50])))
             logits, hidden = teacher(torch.stack(large))
             parts.append((torch.stack(small), logits.half(), hidden.half()))
             if i % 5000 == 0:
@@ -184,6 +187,13 @@ class Student(nn.Module):
         return self.net.classifier(hidden[:, 0]), self.to_teacher(hidden)
 
 
+def share_of_rate(epoch: float) -> float:
+    """Up in a line, down along a cosine; then a fifth of it, and down along another, for the calm epochs."""
+    falling = lambda done: 0.5 * (1 + math.cos(math.pi * min(1, done)))
+    calm = epoch - (EPOCHS - CALM)
+    return 0.2 * falling(calm / CALM) + 1e-3 if calm >= 0 else min(epoch / (WARM_UP * EPOCHS) + 1e-3, falling(epoch / EPOCHS) + 1e-3)
+
+
 def mirrored(pixels: Tensor, hidden: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
     """Some of the pictures, and the teacher's patches of them, left to right."""
     patches = hidden[:, 1:].unflatten(1, (GRID, GRID)).flip(2).flatten(1, 2)
@@ -212,9 +222,7 @@ def train(args) -> None:
     optimizer = torch.optim.AdamW([{"params": [p for p in student.parameters() if p.ndim >= 2]}, {"params": plain, "weight_decay": 0.0}],
                                   lr=RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, fused=True)
     steps = len(images) // BATCH
-    warm, total = WARM_UP * EPOCHS * steps, EPOCHS * steps
-    rate = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * min(1, step / total))) + 1e-3))
+    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_rate(step / steps))
     checkpoint, first = args.work / "vit.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
@@ -225,7 +233,7 @@ def train(args) -> None:
 
     for epoch in range(first, EPOCHS):
         torch.manual_seed(epoch)
-        crops, logits, hidden = view(epoch % VIEWS, images, teacher, args.work)
+        crops, logits, hidden = view(epoch % VIEWS if epoch < EPOCHS - CALM else VIEWS, images, teacher, args.work)
         centre, spread = hidden[:2000].float().mean((0, 1)), hidden[:2000].float().std((0, 1))
         began, losses = time.monotonic(), []
         for batch in torch.randperm(len(images)).split(BATCH)[:steps]:

@@ -17,7 +17,8 @@ def feedback(trace: Trace, steps: int, endpoint: Literal["both", "end"]) -> Tens
     alphas = torch.linspace(0, 1, steps) if endpoint == "both" else torch.arange(1, steps + 1) / steps
     slope = torch.zeros_like(trace.attention[-1])
     x = given(trace)
-    for step in reruns(trace, alphas.to(x).view(-1, *[1] * x.ndim) * x, record=("attention",)):
+    start = torch.zeros_like(x) if trace.grid else trace.run.model.wordless(trace.run.inputs, x)
+    for step in reruns(trace, start + alphas.to(x).view(-1, *[1] * x.ndim) * (x - start), record=("attention",)):
         slope += step.grad.attention[-1]
     return (slope / steps).clamp(min=0).mean(0)
 
@@ -53,8 +54,8 @@ def beyond_intuition(trace: Trace, variant: Literal["head", "token"] = "head", s
 
     Sign: none, since the relu keeps only what speaks for the class.
 
-    Limits: scaling a sentence's vectors or a picture's pixels towards zero leaves the space of sentences and pictures, and the
-    path's slopes with it.
+    Limits: scaling a sentence's vectors (on CLIP's text side the words without their positions) or a picture's pixels towards
+    zero leaves the space of sentences and pictures, and the path's slopes with it.
 
     Options: variant (head: Ā_l weighs heads by mean |AᵀG|; token: Ā_l weighs keys by ‖V W_O‖ / ‖x‖), start (first layer of R; the
     default follows the authors' code: of texts the last layer for head, the last four, or of deeper models the last third, for

@@ -1,5 +1,7 @@
 """ViT-CX: masks made of the model's own features, and what the class loses under each."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -36,23 +38,24 @@ def feature_masks(trace: Trace, threshold: float) -> Tensor:
     return stretched(torch.stack([maps[torch.as_tensor(groups == group)].sum(0) for group in range(1, groups.max() + 1)]))
 
 
-def vit_cx_pixels(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False) -> Tensor:
-    """sum over masks of Δp_i M_i / sum_k M_k, divided by how many there are [height width]."""
-    return trace.once(("vit_cx", threshold, sigma, seed, offset), lambda: causal_score(trace, threshold, sigma, seed, offset))
-
-
-def causal_score(trace: Trace, threshold: float, sigma: float, seed: int, offset: bool) -> Tensor:
-    if not 0 < threshold <= 2 or sigma < 0:
-        raise Refusal("ViT-CX needs a threshold between 0 and 2 and a sigma of 0 or more.")
-    masks, x, chance = feature_masks(trace, threshold), trace.pixels, trace.target.probability()
-    drawn, changes = torch.Generator().manual_seed(seed), []
+def causal_score(trace: Trace, masks: Tensor, noise: Callable[[int], Tensor], offset: bool) -> Tensor:
+    """sum over masks of Δp_i M_i / sum_k M_k, divided by how many there are [height width]; noise(n) draws the z of the next n masks."""
+    x, chance, changes = trace.pixels, trace.target.probability(), []
     for some in masks[:, None].split(AT_ONCE):
-        noise = sigma * torch.randn(len(some), *x.shape, generator=drawn).to(x) * (1 - some)
-        masked, noisy = (trace.run.rescore(trace.run.inputs | {"pixel_values": pixels}, chance) for pixels in (some * x + noise, x + noise))
+        z = noise(len(some)).to(x) * (1 - some)
+        masked, noisy = (trace.run.rescore(trace.run.inputs | {"pixel_values": pixels}, chance) for pixels in (some * x + z, x + z))
         changes.append(masked - noisy)
-    change = torch.cat(changes) + (chance.of.chance(trace.run.model.answer(trace.run.inputs)) if offset else 0)
+    change = torch.cat(changes) + (chance(trace.run.model.answer(trace.run.inputs)) if offset else 0)
     covered = masks.sum(0)
     return torch.einsum("m,mhw->hw", change, masks) / covered.where(covered > 0, 1) / len(masks)
+
+
+def vit_cx_pixels(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False) -> Tensor:
+    if not 0 < threshold <= 2 or sigma < 0:
+        raise Refusal("ViT-CX needs a threshold between 0 and 2 and a sigma of 0 or more.")
+    drawn = torch.Generator().manual_seed(seed)
+    noise = lambda n: sigma * torch.randn(n, *trace.pixels.shape, generator=drawn)
+    return trace.once(("vit_cx", threshold, sigma, seed, offset), lambda: causal_score(trace, feature_masks(trace, threshold), noise, offset))
 
 
 @method("ViT-CX", family="Perturbation", paper="Xie et al. 2023", url="https://arxiv.org/abs/2211.03064", signed=True, class_specific=True,
