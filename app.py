@@ -26,7 +26,6 @@ import gradio as gr
 import transformers
 
 import explainers as ex
-from explainers.pictures import opened
 from explainers.render import activation, card, cards, export, heatmaps, prediction
 
 transformers.logging.set_verbosity_error()
@@ -268,7 +267,7 @@ def said_of(error: Exception, otherwise: str) -> dict:
 
 def readable(picture) -> bool:
     try:
-        return bool(picture and opened(picture))
+        return bool(picture and ex.open_picture(picture))
     except ex.Refusal:
         return False
 

@@ -5,17 +5,20 @@
     ex.explain(model, "really didn't like this movie", method="attcat", target="NEGATIVE")
 """
 
-from .activation import Imagined, imagine
+from .activation import imagine
 from .errors import ModelUnavailable, Refusal
 from .explanation import Comparison, Prediction, compare, explain, explain_trace, predict, stream
 from .heatmap import Heatmap
+from .imagined import Imagined
 from .methods import METHODS, Method
 from .models import ANATOMIES, BUNDLED, Anatomy, Model, load, register
+from .pictures import open_picture, photo
 from .trace import Layer, Trace
 
 __version__ = "0.2.0"
 
 __all__ = [
     "ANATOMIES", "BUNDLED", "METHODS", "Anatomy", "Comparison", "Heatmap", "Imagined", "Layer", "Method", "Model", "ModelUnavailable",
-    "Prediction", "Refusal", "Trace", "compare", "explain", "explain_trace", "imagine", "load", "predict", "register", "stream",
+    "Prediction", "Refusal", "Trace", "compare", "explain", "explain_trace", "imagine", "load", "open_picture", "photo", "predict", "register",
+    "stream",
 ]

@@ -229,7 +229,8 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("--revision", help="commit or branch of a Hub model")
     one.add_argument("--method", action="append", metavar="KEY", help="may be repeated (default: attcat)")
     one.add_argument("--target", help="class label or index, or 'A - B'; of a question: answer, start, end, best span, no answer or a part of the "
-                     "context; of a language model: the next token, as ' Paris' or '#262'; of words: 'LABEL at word'; of a picture with texts: a text (default: what is predicted)")
+                     "context; of a language model: the next token, as ' Paris' or '#262'; of words: 'LABEL at word'; "
+                     "of a picture with texts: a text (default: what is predicted)")
     one.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the method")
     one.add_argument("--heads", type=int, metavar="LAYER", help="also every attention head: its part in each layer, and over the words in LAYER (-1: the last)")
     one.add_argument("--tokens", action="store_true", help="show sub-words and special tokens as they are")

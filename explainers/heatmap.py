@@ -35,7 +35,7 @@ class Heatmap:
     segments   [token] the half of a pair: 0, 1, or None for specials; None for a single text. halves names the two
     marked     first and last+1 character of the part of the text that is explained: an answer, a labelled word
     pending    the next token that is explained, which stands behind the text
-    options    of the method, where they differ from its defaults
+    options    of the method, as they were given
     facts      what the method measured on the way, such as IG's completeness gap
     notes      sentences a reader must know, such as tokens left out
     cost       passes through the network, "1F 1B"
@@ -174,7 +174,7 @@ class Heatmap:
 
     def html(self, **look) -> str:
         """Static HTML, no script needed. look: palette, layers=True; of texts merge=True (sub-words into words), specials=False; of
-        pictures opacity, smooth=False, pixels=False, side (pixels of the photo)."""
+        pictures opacity, smooth=False, pixels=False, side (pixels of the photo), brief=False (no numbers: small enough for many)."""
         from .render.heatmaps import fragment
 
         return fragment([self], **look)

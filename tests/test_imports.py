@@ -67,7 +67,7 @@ def test_methods_know_the_trace_and_their_siblings_only(path):
 @named(in_folder("render"))
 def test_rendering_knows_heatmaps_and_cards_never_models(path):
     assert others(path) <= {"torch", "pandas", "numpy", "cv2"}
-    allowed = {"heatmap", "errors", "methods", "__version__", ""}
+    allowed = {"heatmap", "imagined", "errors", "methods", "__version__", ""}
     assert {name for name in ours(path) if not name.startswith("render")} <= allowed
 
 

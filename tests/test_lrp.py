@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import ARCHITECTURES, example, fresh, tiny
+from tiny import ARCHITECTURES, DUAL, defined, example, fresh, tiny
 
 import explainers as ex
 from explainers import lrp
@@ -182,9 +182,9 @@ def test_a_gamma_that_makes_no_sense_is_refused(gamma):
 
 # ------------------------------------------------------------------------------------------------ networks
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if defined(METHODS["lrp"], name)])
 def test_relevance_is_conserved_at_every_layer(name):
-    for target in (0, 1) if name not in ("clip.text", "clip.vision") else (0,):
+    for target in (0, 1) if name not in DUAL else (0,):
         sums = METHODS["lrp"].layers(tiny(name).trace(example(name), target)).sum(-1)
         torch.testing.assert_close(sums, torch.ones_like(sums), rtol=0, atol=1e-6)
 
@@ -197,7 +197,9 @@ def test_the_older_rules_do_not_conserve():
 def test_rules_change_no_value(name):
     trace = tiny(name).trace(example(name), 0)
     for table, gradient in ((OURS, False), (ATTNLRP, True)):
-        torch.testing.assert_close(trace.again(rules=ChainRules(table, gradient)).score, trace.score, rtol=1e-8, atol=1e-10)
+        if table is OURS and not defined(METHODS["lrp"], name):
+            continue
+        torch.testing.assert_close(trace.again(rules=ChainRules(table, gradient)).score, trace.score, rtol=1e-8, atol=1e-8)
 
 
 def test_frozen_and_trainable_networks_give_the_same_relevance():
@@ -214,3 +216,20 @@ def test_a_difference_hands_out_a_unit_for_each_class(key):
     for name in ("attention", "hidden"):
         torch.testing.assert_close(getattr(relevance[2], name), getattr(relevance[0], name) - getattr(relevance[1], name), rtol=1e-8, atol=1e-12)
     assert METHODS[key](both)[1:].abs().max() > 1e-6
+
+
+def test_a_mean_over_tokens_hands_relevance_to_what_each_added():
+    """Above zero; where none is above, below. A channel at a time, and nothing is lost."""
+    x = drawn(1, 3, 4)
+    x[0, :, 2] = -x[0, :, 2].abs()
+    _, given, (got,) = relevance_of(lambda x: x.mean(1), x)
+    wanted = torch.zeros_like(x)
+    for d in range(4):
+        column = x[0, :, d].tolist()
+        added = [max(0.0, value) for value in column] if any(value > 0 for value in column) else column
+        for t in range(3):
+            wanted[0, t, d] = given[0, d] * added[t] / sum(added)
+    torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(got.sum(1), given, rtol=1e-6, atol=1e-8)
+    for pooled in (lambda x: x.sum(dim=1), lambda x: x.mean(dim=1)):
+        torch.testing.assert_close(relevance_of(pooled, x)[2][0], got)

@@ -1,6 +1,7 @@
 """A model is had, or one plain sentence says why not and what would work."""
 
 import json
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -20,7 +21,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import ModelInfo
 from safetensors.torch import load_file, save_file
-from tiny import ARCHITECTURES, IDS, SIZE, classes, example, folder, fresh, random_model, tiny
+from tiny import ARCHITECTURES, DUAL, SIZE, classes, example, folder, fresh, random_model, tiny
 from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification, BertModel, BertTokenizer
 
 import explainers as ex
@@ -70,15 +71,16 @@ def test_the_anatomy_names_parts_that_are_there(name):
     for i, block in enumerate(model.blocks):
         assert part(block, model.anatomy.w_o).weight.shape == (48, 48)
         for norm in (model.anatomy.norm1, model.anatomy.norm2):
-            if name == "modernbert" and i == 0 and norm == "attn_norm":         # the embeddings' own norm stands right before it
+            if name.startswith("modernbert") and i == 0 and norm == "attn_norm":         # the embeddings' own norm stands right before it
                 assert isinstance(part(block, norm), torch.nn.Identity)
             else:
                 assert part(block, norm).normalized_shape == (48,)
-    assert len(model.labels) == {"gpt2": 200, "vit": 5}.get(name, classes(name) if not name.startswith("clip") else 2)
+    assert name in DUAL or len(model.labels) == classes(name)
 
 
 def test_every_architecture_of_the_table_is_tested():
-    assert set(ex.ANATOMIES) == {name.removesuffix("-classifier") for name in ARCHITECTURES}
+    variants = re.compile("-(classifier|mean|distilled|first)$")
+    assert set(ex.ANATOMIES) == {variants.sub("", name) for name in ARCHITECTURES if not name.startswith("vision-text-dual-encoder")}
 
 
 def test_a_path_object_and_spaces_around_a_name_will_do(copied):
@@ -178,17 +180,19 @@ def test_deberta_is_refused_with_the_reason(kind):
     assert "attention from relative positions inside its own code" in refusal(random_model(kind, **SIZE))
 
 
-def test_a_classifier_of_the_mean_of_all_tokens_is_refused():
-    """No token is its readout, and every method that starts from one would say something untrue."""
-    settings = SIZE | IDS | {"classifier_pooling": "mean"}
-    assert "scores the mean of all tokens" in refusal(random_model("ModernBertForSequenceClassification", **settings))
-    model = ex.load(random_model("ModernBertForMaskedLM", **settings), device="cpu")        # pools nothing
-    assert model.trace(example("modernbert"), lambda outputs: outputs.logits[:, 3, 7]).score.isfinite()
+def test_a_dual_encoder_shows_its_vision_side_first_and_gives_the_other():
+    model = ex.load(folder("clip"), device="cpu")
+    assert model.anatomy.sees == "image" and model.side("vision") is model
+    other = model.side("text")
+    assert other.anatomy.sees == "text" and other.net is model.net
+    with pytest.raises(ex.Refusal, match="one side only"):
+        tiny("bert").side("text")
 
 
-def test_a_dual_encoder_needs_its_side_named():
-    said = refusal(folder("clip"))
-    assert "tower='vision' or 'text'" in said
+def test_half_a_dual_encoder_is_refused():
+    from transformers import CLIPForImageClassification
+
+    assert "part of a dual encoder" in refusal(CLIPForImageClassification(tiny("clip.vision").net.config))
 
 
 @pytest.mark.parametrize("source, tower", [("clip", "audio"), ("bert", "text")])
@@ -290,7 +294,7 @@ def test_the_example_of_the_docstring_works(renamed):
     ("renamed", replace(ex.ANATOMIES["bert"], norm_first="no"), "norm_first of an Anatomy is of type bool; got 'no'"),
     ("renamed", replace(ex.ANATOMIES["bert"], blocks=None), "blocks of an Anatomy is of type str; got None"),
     ("renamed", replace(ex.ANATOMIES["bert"], lost_positions=0.5), "lost_positions of an Anatomy is of type int"),
-    ("renamed", replace(ex.ANATOMIES["bert"], readout="middle"), "'first', 'last' or 'end of text'"),
+    ("renamed", replace(ex.ANATOMIES["bert"], readout="middle"), "'first', 'last', 'very last', 'end of text'"),
     ("renamed", replace(ex.ANATOMIES["bert"], sees="sound"), "'text' or 'image'"),
     ("renamed", replace(ex.ANATOMIES["bert"], ffn=("output.dense",)), "three parts or none"),
 ], ids=lambda value: value if isinstance(value, str) and value else None)

@@ -22,7 +22,7 @@ from explainers.__main__ import main, markdown
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = ROOT / "README.md"
-BUILT = ("pyproject.toml", "README.md", "LICENSE", "explainers", "assets/models")     # what a wheel is made of
+BUILT = ("pyproject.toml", "README.md", "LICENSE", "explainers", "assets/models", "assets/examples")     # what a wheel is made of
 with_readme = pytest.mark.skipif(not README.exists(), reason="no README in this tree")
 
 
@@ -63,12 +63,13 @@ def wheel(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_all_code_styles_and_models(wheel):
+def test_the_wheel_holds_all_code_styles_models_and_photos(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
     sources = {path.relative_to(ROOT).as_posix() for suffix in ("py", "css") for path in (ROOT / "explainers").rglob(f"*.{suffix}")}
-    models = {f"explainers/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "assets/models").rglob("*") if path.is_file()}
-    assert len(sources) > 15 and len(models) > 8
-    assert sources | models <= held
+    assets = {f"explainers/{path.relative_to(ROOT).as_posix()}" for folder in ("models", "examples")
+              for path in (ROOT / "assets" / folder).rglob("*") if path.is_file()}
+    assert len(sources) > 15 and len(assets) > 12
+    assert sources | assets <= held
     assert {name.split("/")[0].split("-")[0] for name in held} == {"explainers"}, "something of the repository slipped in"
     metadata = next(name for name in held if name.endswith(".dist-info/METADATA"))
     with zipfile.ZipFile(wheel).open(metadata) as lines:
@@ -83,7 +84,7 @@ def test_an_installed_copy_works_anywhere(wheel, tmp_path, sentiment):
     assert installed.returncode == 0, installed.stderr[-2000:]
     (tmp_path / "elsewhere").mkdir()
     code = ("import sys; sys.path.insert(0, sys.argv[1]); import explainers as ex; print(ex.__file__); "
-            "one = ex.explain(ex.load('sentiment', device='cpu'), 'a dull film'); print(one.score); one.save('map.html')")
+            "ex.photo('cat'); one = ex.explain(ex.load('sentiment', device='cpu'), 'a dull film'); print(one.score); one.save('map.html')")
     done = subprocess.run([sys.executable, "-I", "-c", code, str(tmp_path / "site")], cwd=tmp_path / "elsewhere",
                           capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -98,7 +99,7 @@ def test_an_installed_copy_works_anywhere(wheel, tmp_path, sentiment):
 def test_the_packages_named_are_those_there_are():
     named = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"])
     there = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "explainers").rglob("__init__.py")}
-    assert named - {"explainers.assets.models"} == there
+    assert named - {"explainers.assets.models", "explainers.assets.examples"} == there
 
 
 @pytest.mark.skipif(not (ROOT / "requirements.txt").exists(), reason="no requirements.txt in this tree")
@@ -134,6 +135,7 @@ def test_the_table_of_methods_is_the_program_s():
 @with_readme
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
     names: dict = {}                                        # a reader's session: later blocks go on with what the first one made
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), names)
@@ -143,6 +145,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 @with_readme
 def test_the_commands_of_the_readme_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
     lines = [line for block in blocks("sh") for line in block.splitlines() if "python -m explainers" in line]
     assert len(lines) >= 3
     for line in lines:

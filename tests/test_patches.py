@@ -160,6 +160,16 @@ def test_grids_of_every_shape(rows, columns):
         assert suffix([one])
 
 
+def test_brief_maps_keep_their_colours_and_signs_and_leave_the_numbers_out():
+    full, brief = (patches.fragment([SIGNED, UNSIGNED], brief=brief) for brief in (False, True))
+    reader = harmless(brief)
+    assert not squares(brief) and not reader.all("details") and len(brief) < len(full)
+    assert [opened(image["href"]).size for image in reader.all("image", "xp-blocks")] == [(4, 3)] * 2
+    for kept in (("p", "xp-readout"), ("p", "xp-meta"), ("path", "xp-signs")):
+        assert [(one["text"], one.get("d")) for one in reader.all(*kept)] == [(one["text"], one.get("d")) for one in Reader(full).all(*kept)]
+    assert SIGNED.html(brief=True, layers=False) == heatmaps.fragment([SIGNED], brief=True, layers=False)
+
+
 def test_a_map_without_its_picture_is_still_a_grid():
     one = heat(picture=None)
     reader = harmless(patches.fragment([one]))

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import transformers
-from tiny import ARCHITECTURES, DUAL, IMAGE, MADE, PADDED, PADDING, PRE_NORM, SIZE, TEXT, example, fresh, random_model, stock, tiny, tokens, varied
+from tiny import ARCHITECTURES, DUAL, IMAGE, MADE, PADDED, PADDING, PRE_NORM, SIZE, TEXT, defined, example, fresh, random_model, stock, tiny, tokens, varied
 from torch.overrides import TorchFunctionMode
 from transformers.models.modernbert import modeling_modernbert
 
@@ -229,12 +229,7 @@ def padded_by(many: int, name: str, inputs: dict) -> dict:
     return inputs | {"input_ids": F.pad(inputs["input_ids"], (0, many), value=PADDING[name]), "attention_mask": mask}
 
 
-def defined(method: str, name: str) -> bool:
-    """What is refused elsewhere: see test_methods.py."""
-    return not ((method in ("globenc", "alti", "decompx") and name in PRE_NORM) or (method in ("attattr", "optimus", "decompx") and name in DUAL))
-
-
-@pytest.mark.parametrize("name, method", [(name, method) for name in PADDED for method in METHODS if defined(method, name)])
+@pytest.mark.parametrize("name, method", [(name, method) for name in PADDED for method in METHODS if defined(METHODS[method], name)])
 def test_padding_changes_no_real_tokens_score(name, method):
     """GPT-2 too: its score is read from the last real token, not from the padding behind it."""
     inputs = example(name)

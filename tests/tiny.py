@@ -38,7 +38,7 @@ MADE = {
     "dinov2_with_registers": ("Dinov2WithRegistersForImageClassification", PICTURE | {"mlp_ratio": 2, "num_register_tokens": 3}),
     "siglip": ("SiglipModel", {"text_config": READS | {"projection_size": 48}, "vision_config": SEES}),
     "vision-text-dual-encoder": ("VisionTextDualEncoderModel", {
-        "text_config": SIZE | {"model_type": "bert"}, "vision_config": SEES | {"model_type": "vit"}, "projection_dim": 24}),
+        "text_config": SIZE | {"model_type": "bert"}, "vision_config": SEES | {"model_type": "vit"}, "projection_dim": 24, "seed": 1}),
 }
 
 TEXT = ("bert", "roberta", "distilbert", "gpt2", "electra", "albert", "modernbert", "modernbert-mean", "gpt2-classifier",
@@ -142,3 +142,15 @@ def close(got: torch.Tensor, wanted: torch.Tensor, rtol: float) -> None:
         assert not got.any(), "the authors' numbers are all zero, these are not"
     else:
         assert (got - wanted).abs().max() <= rtol * largest, f"off by {((got - wanted).abs().max() / largest).item():.1e} of the largest"
+
+
+POST_NORM = ("globenc", "alti", "decompx")          # follow vectors through LayerNorms that come after a sublayer
+OF_CLASSES = ("attattr", "optimus", "vit_cx")       # explain a probability, and of a single match that is always 1
+RELEVANCE = ("partial_lrp", "transatt", "lrp")      # have no rule for the attention that pools SigLIP's patches
+
+
+def defined(method, name: str) -> bool:
+    """Whether `method` is for this architecture and its fixed input; what is not is refused, as test_methods.py sees."""
+    key = method.key
+    return (("image" if name in IMAGE else "text") in method.tasks and not (key in POST_NORM and name in PRE_NORM)
+            and not (key in (*OF_CLASSES, "decompx") and name in DUAL) and not (key in RELEVANCE and name == "siglip.vision"))

@@ -3,13 +3,14 @@
     python training/vision.py train    --teacher DEIT_DIR --data DATA_DIR --work RUN_DIR
     python training/vision.py export   --data DATA_DIR --work RUN_DIR --out assets/models/vision
     python training/vision.py pair     --teacher DEIT_DIR --data DATA_DIR --work RUN_DIR --out assets/models/dual
-    python training/vision.py evaluate --data DATA_DIR
+    python training/vision.py evaluate --teacher DEIT_DIR --data DATA_DIR
 
 `train` teaches a ViT (6 layers of 192, 64 px in patches of 8) the labels, the teacher's probabilities and, token by token,
 the teacher's last hidden states: 64 patches a picture say much more than one label. The teacher sees each picture in
 a few random crops (`VIEWS`), each once: what it makes of them is kept in RUN_DIR and met again, mirrored or not, every
 `VIEWS` epochs. In the first epochs only some of the patches are shown (patch dropout), which is faster and
-keeps the student from learning the pictures by heart. A checkpoint is written after every epoch, and a run that is started
+keeps the student from learning the pictures by heart. The last epochs (`CALM`) show nearly whole pictures, as they are seen in use, of which the
+teacher knows more too, at a rate that falls once more. A checkpoint is written after every epoch, and a run that is started
 again goes on from it. `export` writes the running mean of the weights in fp16.
 
 `pair` leaves both encoders as they are and trains what stands on them (poolers, projections and a temperature:
@@ -17,7 +18,7 @@ Zhai et al. 2022, "locked-image tuning", here with both sides locked). The texts
 their names; the image should be as near to each text as the teacher finds its class likely.
 
 DATA_DIR is tinyimagenet50: {train_part1,train_part2,val}.zip of 64 px pictures, classes.tsv (label, wnid, name).
-DEIT_DIR is a ViT classifier for ImageNet-1k in Hugging Face layout, with wnids.json, its classes in order.
+DEIT_DIR is a ViT classifier for ImageNet-1k in Hugging Face layout, with wnids.json, its classes in order, and synset_words.txt, their names.
 """
 
 import argparse
@@ -48,11 +49,13 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDE, GRID = 64, 8              # pixels and patches a side, of the student
 TEACHER_SIDE = 160              # pixels a side at which the teacher reads a picture: as good as 224 on pictures this small, and half the cost
-BATCH, VIEWS, EPOCHS, SPARSE = 128, 2, 25, 19      # SPARSE epochs see half of the patches
+BATCH, VIEWS, EPOCHS, SPARSE = 128, 2, 27, 19      # SPARSE epochs see half of the patches
+CALM, LEAST, LEAST_CALM = 6, 0.35, 0.8             # the last CALM epochs: nearly whole pictures, as in use; least share of a picture that a crop shows
 RATE, WEIGHT_DECAY, WARM_UP, MEAN_OVER = 1.5e-3, 0.05, 0.05, 0.998
 TEMPERATURE, FEATURES = 1.5, 2.0                   # of the teacher's probabilities; weight of its hidden states in the loss
 
-PROJECTION, PAIR_BATCH, PASSES, PAIR_RATE, PAIR_DECAY = 128, 500, 20, 1e-3, 0.05
+PROJECTION, PAIR_BATCH, PASSES, PAIR_RATE, PAIR_DECAY, PAIR_TEMPERATURE, SCALE = 128, 500, 20, 5e-3, 0.05, 0.7, 20.0
+HEAD = ("vision_model.pooler.", "text_model.pooler.", "visual_projection.", "text_projection.", "logit_scale")      # what is trained of the dual encoder
 PROMPT = "a photo of {a}"
 TEMPLATES = ("{name}", PROMPT, "a photo of the {name}.", "a picture of {a}", "an image of {a}.", "a close-up of the {name}", "a small photo of {a}",
              "a blurry picture of the {name}", "this is {a}", "there is {a} in the picture.")
@@ -65,6 +68,13 @@ def classes(data: Path) -> list[dict]:
     """[{label, wnid, name}] in order."""
     with (data / "classes.tsv").open() as file:
         return sorted(csv.DictReader(file, delimiter="\t"), key=lambda row: int(row["label"]))
+
+
+def first_names(data: Path) -> list[str]:
+    """One readable name a class, each of one class only."""
+    names = [row["name"].split(",")[0] for row in classes(data)]
+    assert len(set(names)) == len(names), "two classes of one name"
+    return names
 
 
 def pictures(data: Path, *archives: str) -> tuple[list[Image.Image], Tensor]:
@@ -91,11 +101,11 @@ def normalised(pixels: Tensor) -> Tensor:
     return (pixels.float() / 255 - mean) / std
 
 
-def crop(image: Image.Image, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def crop(image: Image.Image, rng: np.random.Generator, least: float) -> tuple[Tensor, Tensor]:
     """A random part of the picture in random light, as the student and as the teacher see it."""
     width, height = image.size
     while True:
-        area, ratio = rng.uniform(0.35, 1) * width * height, math.exp(rng.uniform(-0.29, 0.29))
+        area, ratio = rng.uniform(least, 1) * width * height, math.exp(rng.uniform(-0.29, 0.29))
         w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if w <= width and h <= height:
             break
@@ -136,7 +146,8 @@ def view(number: int, images: list[Image.Image], teacher: Teacher, work: Path) -
     if not path.exists():
         parts, began = [], time.monotonic()
         for i in range(0, len(images), 50):
-            small, large = zip(*(crop(image, np.random.default_rng([number, i + k])) for k, image in enumerate(images[i:i + 50])))
+            least = LEAST if number < VIEWS else LEAST_CALM
+            small, large = zip(*(crop(image, np.random.default_rng([number, i + k]), least) for k, image in enumerate(images[i:i + 50])))
             logits, hidden = teacher(torch.stack(large))
             parts.append((torch.stack(small), logits.half(), hidden.half()))
             if i % 5000 == 0:
@@ -176,6 +187,13 @@ class Student(nn.Module):
         return self.net.classifier(hidden[:, 0]), self.to_teacher(hidden)
 
 
+def share_of_rate(epoch: float) -> float:
+    """Up in a line, down along a cosine; then a fifth of it, and down along another, for the calm epochs."""
+    falling = lambda done: 0.5 * (1 + math.cos(math.pi * min(1, done)))
+    calm = epoch - (EPOCHS - CALM)
+    return 0.2 * falling(calm / CALM) + 1e-3 if calm >= 0 else min(epoch / (WARM_UP * EPOCHS) + 1e-3, falling(epoch / EPOCHS) + 1e-3)
+
+
 def mirrored(pixels: Tensor, hidden: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
     """Some of the pictures, and the teacher's patches of them, left to right."""
     patches = hidden[:, 1:].unflatten(1, (GRID, GRID)).flip(2).flatten(1, 2)
@@ -197,16 +215,14 @@ def train(args) -> None:
     test_images, test_labels = pictures(args.data, "val.zip")
     test = torch.stack([as_tensor(image) for image in test_images])
     teacher = Teacher(args.teacher, args.data)
-    student = Student([row["name"].split(",")[0] for row in classes(args.data)], teacher.net.config.hidden_size)
+    student = Student(first_names(args.data), teacher.net.config.hidden_size)
     mean = copy.deepcopy(student).requires_grad_(False)
 
     plain = [p for p in student.parameters() if p.ndim < 2]
     optimizer = torch.optim.AdamW([{"params": [p for p in student.parameters() if p.ndim >= 2]}, {"params": plain, "weight_decay": 0.0}],
                                   lr=RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, fused=True)
     steps = len(images) // BATCH
-    warm, total = WARM_UP * EPOCHS * steps, EPOCHS * steps
-    rate = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * min(1, step / total))) + 1e-3))
+    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: share_of_rate(step / steps))
     checkpoint, first = args.work / "vit.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
@@ -217,7 +233,7 @@ def train(args) -> None:
 
     for epoch in range(first, EPOCHS):
         torch.manual_seed(epoch)
-        crops, logits, hidden = view(epoch % VIEWS, images, teacher, args.work)
+        crops, logits, hidden = view(epoch % VIEWS if epoch < EPOCHS - CALM else VIEWS, images, teacher, args.work)
         centre, spread = hidden[:2000].float().mean((0, 1)), hidden[:2000].float().std((0, 1))
         began, losses = time.monotonic(), []
         for batch in torch.randperm(len(images)).split(BATCH)[:steps]:
@@ -252,9 +268,7 @@ def right(student: Student, pixels: Tensor, labels: Tensor) -> float:
 def export(args) -> None:
     """config.json, preprocessor_config.json and the running mean of the weights, in fp16"""
     state = torch.load(args.work / "vit.pt", weights_only=True)
-    names = [row["name"].split(",")[0] for row in classes(args.data)]
-    assert len(set(names)) == len(names), "two classes of one name"
-    student = Student(names, len(state["mean"]["to_teacher.bias"]))
+    student = Student(first_names(args.data), len(state["mean"]["to_teacher.bias"]))
     student.load_state_dict(state["mean"])
     args.out.mkdir(parents=True, exist_ok=True)
     write(student.net.state_dict(), args.out / "model.safetensors")
@@ -272,36 +286,31 @@ def write(weights: dict[str, Tensor], path: Path) -> None:
 
 # ------------------------------------------------------------------------------------------- pictures and texts
 
-def with_article(name: str) -> str:
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
-
-
 def prompt(template: str, name: str) -> str:
-    return template.format(name=name, a=with_article(name))
+    """A template's "{a}" is the name with an article, "{name}" the name."""
+    return template.format(name=name, a=f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}")
 
 
-def names(teacher: Path) -> dict[str, list[str]]:
-    """What each of the teacher's classes is called, by wnid; a name of two classes says nothing and is left out where there is another."""
-    rows = [line.split(" ", 1) for line in (teacher / "synset_words.txt").read_text().splitlines()]
+def teacher_names(folder: Path) -> dict[str, list[str]]:
+    """What each of the teacher's classes is called, by wnid. A name of two classes is left out, unless a class has no other."""
+    rows = [line.split(" ", 1) for line in (folder / "synset_words.txt").read_text().splitlines()]
     called = {wnid: line.strip().split(", ") for wnid, line in rows}
     uses = Counter(name for several in called.values() for name in set(several))
     return {wnid: [name for name in several if uses[name] == 1] or several for wnid, several in called.items()}
 
 
-def set_aside(data: Path, called: dict[str, list[str]]) -> dict[int, str]:
-    """{label: name} never trained on: of our classes with several English names the last one, which is often an odd one."""
-    latin = re.compile("[A-Z][a-z]+ [a-z]+")
-    english = {int(row["label"]): [name for name in called[row["wnid"]][1:] if not latin.fullmatch(name)] for row in classes(data)}
-    return {label: several[-1] for label, several in english.items() if several}
+def names_aside(teacher: Path, data: Path) -> dict[str, str]:
+    """{wnid: name} that is never trained on: of each of our classes with several English names the last, which is often an odd one."""
+    called, latin = teacher_names(teacher), re.compile("[A-Z][a-z]+ [a-z]+")
+    others = {row["wnid"]: [name for name in called[row["wnid"]][1:] if not latin.fullmatch(name)] for row in classes(data)}
+    return {wnid: several[-1] for wnid, several in others.items() if several}
 
 
-def remembered(path: Path, key: str, make: Callable[[], Tensor]) -> Tensor:
-    """What `make` gives, from the disk if it was made for the same `key`."""
-    state = torch.load(path, weights_only=True) if path.exists() else {}
-    if state.get("key") != key:
-        state = {"key": key, "value": make()}
-        save(state, path)
-    return state["value"]
+def training_texts(teacher: Path, data: Path) -> list[list[str]]:
+    """Of each of the teacher's classes, in its order: every name in every template."""
+    called, aside = teacher_names(teacher), names_aside(teacher, data)
+    return [[prompt(template, name) for name in called[wnid] if name != aside.get(wnid) for template in TEMPLATES]
+            for wnid in json.loads((teacher / "wnids.json").read_text())]
 
 
 @torch.no_grad()
@@ -319,59 +328,69 @@ def first_of_pictures(vit: nn.Module, pixels: Tensor) -> Tensor:
 def first_of_texts(bert: nn.Module, tokenizer, texts: list[str]) -> Tensor:
     """[n dim] fp16: the first token of each text. Texts of similar length run together."""
     found, began = torch.empty(len(texts), bert.config.hidden_size, dtype=torch.float16), time.monotonic()
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    for k in range(0, len(order), 256):
-        some = order[k:k + 256]
+    for k, some in enumerate(torch.tensor(list(map(len, texts))).argsort().split(256)):
         found[some] = bert(**tokenizer([texts[i] for i in some], padding=True, return_tensors="pt")).last_hidden_state[:, 0].half()
-        if k % 5120 == 0:
-            print(f"texts {k}/{len(texts)}, {time.monotonic() - began:.0f} s", flush=True)
+        if k % 20 == 0:
+            print(f"texts {256 * k}/{len(texts)}, {time.monotonic() - began:.0f} s", flush=True)
     return found
 
 
-def unit(side: str, net: VisionTextDualEncoderModel, first: Tensor) -> Tensor:
-    """[n projection] unit vectors of what the tower `side` ("visual" or "text") left at its first token."""
-    tower, projection = (net.vision_model, net.visual_projection) if side == "visual" else (net.text_model, net.text_projection)
+def remembered(path: Path, key: str, make: Callable[[], Tensor]) -> Tensor:
+    """What `make` gives: from the disk, if it was made for the same `key`."""
+    state = torch.load(path, weights_only=True) if path.exists() else {}
+    if state.get("key") != key:
+        state = {"key": key, "value": make()}
+        save(state, path)
+    return state["value"]
+
+
+def met(args, vit: nn.Module, which: str) -> tuple[Tensor, Tensor]:
+    """The first tokens of every crop that the ViT was trained on, and the teacher's logits of it."""
+    images, _ = pictures(args.data, "train_part1.zip", "train_part2.zip")
+    teacher, seen, wanted = Teacher(args.teacher, args.data), [], []
+    for number in range(VIEWS + 1):
+        crops, logits, _ = view(number, images, teacher, args.work)
+        seen.append(remembered(args.work / f"seen{number}.pt", which, lambda crops=crops: first_of_pictures(vit, crops)))
+        wanted.append(logits)
+    return torch.cat(seen), torch.cat(wanted)
+
+
+def joined(vit: nn.Module, bert: nn.Module) -> VisionTextDualEncoderModel:
+    """Two towers like these, with new poolers and projections."""
+    # What the towers were classifiers of, and where they were loaded from, is no part of this model.
+    plain = lambda net: {name: value for name, value in net.config.to_dict().items() if name not in ("id2label", "label2id", "_name_or_path", "architectures")}
+    config = VisionTextDualEncoderConfig(vision_config=plain(vit), text_config=plain(bert), projection_dim=PROJECTION,
+                                         logit_scale_init_value=math.log(SCALE), architectures=[VisionTextDualEncoderModel.__name__])
+    return VisionTextDualEncoderModel(config)
+
+
+def unit(net: VisionTextDualEncoderModel, side: str, first: Tensor) -> Tensor:
+    """[n projection] unit vectors, from what the tower of a side ("vision" or "text") left at its first token."""
+    tower, projection = {"vision": (net.vision_model, net.visual_projection), "text": (net.text_model, net.text_projection)}[side]
     return F.normalize(projection(tower.pooler(first.float()[:, None])), dim=-1)
 
 
 def pair(args) -> None:
-    """what matches pictures with texts: from its checkpoint if there is one of the same ViT"""
+    """what matches pictures with texts: from its checkpoint if there is one, of the same ViT"""
     import explainers  # here, so that training the ViT needs nothing of the package
     from explainers.models import bundled_folder
 
     args.work.mkdir(parents=True, exist_ok=True)
     vit, text = (explainers.load(name, device="cpu") for name in ("vit", "sentiment"))
-    which = hashlib.sha256((bundled_folder("vision") / "model.safetensors").read_bytes()).hexdigest()
-    images, _ = pictures(args.data, "train_part1.zip", "train_part2.zip")
-    test_images, test_labels = pictures(args.data, "val.zip")
-    teacher = Teacher(args.teacher, args.data)
-
-    called = names(args.teacher)
-    aside = {rows["wnid"]: set_aside(args.data, called).get(int(rows["label"])) for rows in classes(args.data)}
-    order = json.loads((args.teacher / "wnids.json").read_text())
-    texts = [[prompt(template, name) for name in called[wnid] if name != aside.get(wnid) for template in TEMPLATES] for wnid in order]
-    flat = list(chain.from_iterable(texts))
-    count = torch.tensor(list(map(len, texts)))
-    start = count.cumsum(0) - count
-    said = remembered(args.work / "texts.pt", "\n".join(flat), lambda: first_of_texts(text.net.bert, text.tokenizer, flat))
-
-    seen, wanted = [], []
-    for number in range(VIEWS):
-        crops, logits, _ = view(number, images, teacher, args.work)
-        for turned in (False, True):
-            pixels = crops.flip(3) if turned else crops
-            seen.append(remembered(args.work / f"seen{number}{turned:d}.pt", which, lambda pixels=pixels: first_of_pictures(vit.net.vit, pixels)))
-            wanted.append(logits)
-    seen, wanted = torch.cat(seen), torch.cat(wanted)
-    test = remembered(args.work / "seen_val.pt", which, lambda: first_of_pictures(vit.net.vit, torch.stack([as_tensor(image) for image in test_images])))
-    asked = first_of_texts(text.net.bert, text.tokenizer, [prompt(PROMPT, row["name"].split(",")[0]) for row in classes(args.data)])
-    own = (vit.net.classifier(test.float()).argmax(1) == test_labels).float().mean()
+    bert, which = text.net.bert, hashlib.sha256((bundled_folder("vision") / "model.safetensors").read_bytes()).hexdigest()
+    texts = training_texts(args.teacher, args.data)
+    every = list(chain.from_iterable(texts))
+    said = remembered(args.work / "texts.pt", "\n".join(every), lambda: first_of_texts(bert, text.tokenizer, every))
+    seen, wanted = met(args, vit.net.vit, which)
+    images, labels = pictures(args.data, "val.zip")
+    test = remembered(args.work / "seen_val.pt", which, lambda: first_of_pictures(vit.net.vit, torch.stack([as_tensor(image) for image in images])))
+    asked = first_of_texts(bert, text.tokenizer, [prompt(PROMPT, name) for name in first_names(args.data)])
+    own = (vit.net.classifier(test.float()).argmax(1) == labels).float().mean()
 
     torch.manual_seed(0)
-    net = VisionTextDualEncoderModel(VisionTextDualEncoderConfig.from_vision_text_configs(
-        vit.net.config, text.net.bert.config, projection_dim=PROJECTION, logit_scale_init_value=math.log(20)))
-    head = {name: p for name, p in net.named_parameters() if "pooler" in name or "projection" in name or name == "logit_scale"}
-    optimizer = torch.optim.AdamW([p for p in head.values()], lr=PAIR_RATE, weight_decay=PAIR_DECAY)
+    net = joined(vit.net, bert)
+    head = {name: p for name, p in net.named_parameters() if name.startswith(HEAD)}
+    optimizer = torch.optim.AdamW(list(head.values()), lr=PAIR_RATE, weight_decay=PAIR_DECAY)
     steps = len(seen) // PAIR_BATCH
     rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, PASSES * steps)
     checkpoint, first = args.work / "pair.pt", 0
@@ -381,32 +400,68 @@ def pair(args) -> None:
         first = state["passes"]
         print(f"resumed after pass {first}", flush=True)
 
+    count = torch.tensor(list(map(len, texts)))
+    start = count.cumsum(0) - count
     for number in range(first, PASSES):
         torch.manual_seed(number)
         began, losses = time.monotonic(), []
         for batch in torch.randperm(len(seen)).split(PAIR_BATCH)[:steps]:
             drawn = start + (torch.rand(len(count)) * count).long()         # one text a class
-            near = unit("visual", net, seen[batch]) @ unit("text", net, said[drawn]).T * net.logit_scale.exp()
-            loss = F.kl_div(near.log_softmax(1), wanted[batch].float().softmax(1), reduction="batchmean")
+            near = net.logit_scale.exp() * unit(net, "vision", seen[batch]) @ unit(net, "text", said[drawn]).T
+            loss = F.kl_div(near.log_softmax(1), (wanted[batch].float() / PAIR_TEMPERATURE).softmax(1), reduction="batchmean")
             optimizer.zero_grad(), loss.backward()
             optimizer.step(), rate.step()
             losses.append(loss.item())
         save({"head": head, "optimizer": optimizer.state_dict(), "rate": rate.state_dict(), "passes": number + 1, "which": which}, checkpoint)
         with torch.no_grad():
-            right = ((unit("visual", net, test) @ unit("text", net, asked).T).argmax(1) == test_labels).float().mean()
+            right = ((unit(net, "vision", test) @ unit(net, "text", asked).T).argmax(1) == labels).float().mean()
         print(f"pass {number + 1}/{PASSES}  {time.monotonic() - began:.0f} s  loss {np.mean(losses):.3f}  "
               f"right {100 * right:.1f} %, the ViT's own classes {100 * own:.1f} %", flush=True)
 
     args.out.mkdir(parents=True, exist_ok=True)
     write(head, args.out / "head.safetensors")
-    net.config.architectures = [type(net).__name__]
     net.config.to_json_file(args.out / "config.json")
+
+
+# ------------------------------------------------------------------------------------------------- measuring
+
+@torch.no_grad()
+def evaluate(args) -> None:
+    """how often what is shipped is right, on the pictures kept apart"""
+    import explainers
+
+    images, labels = pictures(args.data, "val.zip")
+    batches = [images[i:i + 100] for i in range(0, len(images), 100)]
+    vit, dual = (explainers.load(name, device="cpu") for name in ("vit", "image-text"))
+    texts, teacher = dual.side("text"), Teacher(args.teacher, args.data)
+    read = lambda model, part: model.processor(images=part, return_tensors="pt")["pixel_values"]
+    enlarged = lambda part: torch.stack([as_tensor(image.resize((TEACHER_SIDE, TEACHER_SIDE), Image.Resampling.BICUBIC)) for image in part])
+    print("| model | names | prompts | pictures | top-1 | top-5 |\n|---|---|---|---|---|---|")
+    report("ViT | |", torch.cat([vit.net(pixel_values=read(vit, part)).logits for part in batches]), labels)
+    report(f"its teacher, at {TEACHER_SIDE} px | |", torch.cat([teacher(enlarged(part))[0][:, teacher.ours] for part in batches]), labels)
+
+    seen = torch.cat([dual.features({"pixel_values": read(dual, part)}) for part in batches])
+    aside, first = names_aside(args.teacher, args.data), first_names(args.data)
+    other = [aside.get(row["wnid"], name) for row, name in zip(classes(args.data), first)]
+    some = torch.tensor([row["wnid"] in aside for row in classes(args.data)])[labels]
+    for names, called, which in ((first, "usual", labels >= 0), (first, "usual", some), (other, "not trained on", some)):
+        for templates, kind in ((TEMPLATES, "trained on"), (OTHER_TEMPLATES, "not trained on")):
+            every = [texts.features(texts.tokenizer([prompt(template, name) for name in names], padding=True, return_tensors="pt")) for template in templates]
+            one = templates.index(PROMPT) if PROMPT in templates else 0
+            report(f"image-text | {called} | {templates[one].format(name='…', a='a …')}", seen[which] @ every[one].T, labels[which])
+            report(f"image-text | {called} | {len(templates)} {kind}", seen[which] @ F.normalize(sum(every), dim=-1).T, labels[which])
+
+
+def report(name: str, scores: Tensor, labels: Tensor) -> None:
+    hits = scores.topk(5).indices == labels[:, None]
+    print(f"| {name} | {len(labels)} | {100 * hits[:, 0].float().mean():.1f} % | {100 * hits.any(1).float().mean():.1f} % |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for run, needs in ((train, "teacher data work"), (export, "data work out"), (pair, "teacher data work out")):
+    for run, needs in ((train, "teacher data work"), (export, "data work out"), (pair, "teacher data work out"),
+                       (evaluate, "teacher data")):
         command = commands.add_parser(run.__name__, help=run.__doc__.split("\n")[0])
         command.set_defaults(run=run)
         for need in needs.split():

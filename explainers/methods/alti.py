@@ -16,6 +16,10 @@ ROWS = 16       # queries at a time: [16 key dim] instead of [query key dim]
 
 def alti_maps(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal["attention", "block"] = "attention") -> Tensor:
     """Contributions of tokens k to tokens q in every layer [layers query key], rows summing to 1."""
+    return trace.once(("alti", order, state), lambda: contributions(trace, order, state))
+
+
+def contributions(trace: Trace, order: str, state: str) -> Tensor:
     needs_post_norm(trace.layers, "ALTI")
     p, maps = {"l1": 1, "l2": 2}[order], []
     for l, layer in enumerate(trace.layers):

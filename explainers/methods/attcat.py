@@ -24,7 +24,8 @@ def cat_layers(trace: Trace, states: States | None = None) -> Tensor:
 
 
 def masked(trace: Trace, mask_specials: bool) -> Trace:
-    return trace.again(hide=trace.special & trace.real) if mask_specials else trace
+    """The same run with [CLS] and [SEP] closed to attention, one more pass that all views of the method share."""
+    return trace.once("specials masked", lambda: trace.again(hide=trace.special & trace.real)) if mask_specials else trace
 
 
 def attcat_layers(trace: Trace, states: States | None = None, mask_specials: bool = False) -> Tensor:

@@ -57,6 +57,10 @@ def encoder_mixing(trace: Trace) -> Tensor:
 
 
 def globenc_maps(trace: Trace, variant: Variant = "N-Enc") -> Tensor:
+    return trace.once(("globenc", variant), lambda: maps_of(trace, variant))
+
+
+def maps_of(trace: Trace, variant: Variant) -> Tensor:
     if variant in ("N-Enc", "N-Enc+FFN", "W-Res"):
         needs_post_norm(trace.layers, f"GlobEnc's {variant}")
         needs_ffn(trace.layers, f"GlobEnc's {variant}")

@@ -62,7 +62,7 @@ def transatt(trace: Trace, start: int = 0, row_normalise: bool | None = None, cl
              rules: Rules = "ours") -> Tensor:
     """Rollout of the attention that both mattered to the class and carried its relevance.
 
-    Formula: R = C_L ··· C_1 with C_l = I + mean over heads of relu(∂y/∂A_l ⊙ R_A,l); score_i = R[readout, i] (Chefer et al.,
+    Formula: R = C_L ··· C_1 with C_l = I + mean over heads of relu(∂y/∂A_l ⊙ R_A,l), in texts rownorm(C_l); score_i = R[readout, i] (Chefer et al.,
     their method's last step).
 
     Sign: none, since the relu keeps only what speaks for the class.
@@ -71,7 +71,7 @@ def transatt(trace: Trace, start: int = 0, row_normalise: bool | None = None, cl
     and softmax unchanged, which is a choice.
 
     Options: start (first layer used; the authors' ERASER runs use the last alone), row_normalise (divide rows of C by
-    their sum: the authors' BERT code does, their ViT code and the paper do not; the default follows the code), cls
+    their sum: the authors' BERT code does, their ViT code does not; the default follows the code), cls
     (keep; zero, as the AttCAT notebooks; min, as the authors' code), rules (as in Partial LRP).
     """
     return transatt_layers(trace, start, row_normalise, cls, rules)[-1]
@@ -91,14 +91,14 @@ def lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     Formula: score_i = sum_d R_i,d, with R handed back by R_j = sum_k (x_j w_jk)⁺ / (sum_j (x_j w_jk)⁺) · R_k (Bach et al., the αβ-rule with
     α = 1) and Chefer et al. 2021's rules for products and skip connections.
 
-    Sign: plus is a share in the class, minus a share against it; all shares sum to one (for a difference each class hands out
-    a unit and the second's is taken off, so that they sum to zero).
+    Sign: plus is a share in the class, minus a share against it; all shares sum to one (of an answer its start and its end hand
+    out a unit each; of a difference the second's unit is taken off, so that they sum to zero).
 
     Limits: relevance is relative: a class with a negative logit hands out one unit too. Biases take nothing, LayerNorm
     and softmax pass it on unchanged.
 
     Options: rules (ours: as above, and conserved at every layer; original: the older ones, which multiply relevance
-    a thousandfold and hardly tell classes apart). Its per-layer picture is the relevance that reached each layer.
+    by orders of magnitude and hardly tell classes apart). Its per-layer picture is the relevance that reached each layer.
     """
     return lrp_layers(trace, rules)[0]
 

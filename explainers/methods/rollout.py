@@ -41,7 +41,7 @@ def rollout(trace: Trace, residual: bool = True, heads: Heads = "mean", discard:
 
     Formula: R = Ā_L ··· Ā_1 with Ā_l = rownorm(mean over heads of A_l + I); score_i = R[readout, i] (Abnar & Zuidema, eq. 1).
 
-    Sign: none. All numbers are positive and sum to one.
+    Sign: none. No number is negative, and with the residual they sum to one.
 
     Limits: it is the same for every class, treats all heads alike and attention as all that happens; deep models
     blur towards a uniform map.

@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from html import escape
 
-from ..activation import Imagined
+from ..imagined import Imagined
 from .card import card, visible
 
 WIDE, HIGH = 320, 120       # of the curve, in its own units

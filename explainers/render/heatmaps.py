@@ -9,7 +9,7 @@ from .card import Html, styled, stylesheet
 
 #: Words of a look that only maps of texts, or of pictures, know; the rest is for both.
 FOR_TEXTS = {"merge", "specials"}
-FOR_PICTURES = {"opacity", "smooth", "pixels", "controls", "side"}
+FOR_PICTURES = {"opacity", "smooth", "pixels", "controls", "brief", "side"}
 
 
 def renderer(heat: Heatmap, look: dict) -> tuple:
@@ -33,7 +33,7 @@ def fragment(heats: Sequence[Heatmap], *, style: bool = True, waiting: Sequence[
 
     waiting: titles of methods still being computed. refused: titles of methods that this input, target or model is not for, with the
     reason. layers: add the layer panel of a single heatmap that has one, or, "all", of each. look: palette; merge and specials of
-    texts; opacity, smooth, pixels, controls and side of pictures.
+    texts; opacity, smooth, pixels, controls, brief and side of pictures.
     """
     if not heats:
         return tokens.fragment([], style=style, waiting=waiting, refused=refused, **{name: look[name] for name in ("palette",) if name in look})

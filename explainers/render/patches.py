@@ -28,7 +28,7 @@ FINE = 8            # pixels a patch has in a smooth enlargement
 @dataclass(frozen=True)
 class Look:
     """How maps are drawn. smooth, pixels: what shows instead of patches at first. controls: with everything that toggles can show.
-    reached: by keyboard, patch by patch; like toggles, that takes a page with the script."""
+    reached: by keyboard, patch by patch; like toggles, that takes a page with the script. brief: without each patch's number."""
 
     palette: str = "orange-blue"
     opacity: float = OPACITY
@@ -36,18 +36,20 @@ class Look:
     pixels: bool = False
     controls: bool = False
     reached: bool = False
+    brief: bool = False
 
 
 def fragment(heats: Sequence[Heatmap], *, palette: str = "orange-blue", style: bool = True, waiting: Sequence[str] = (),
              refused: Mapping[str, str] | None = None, layers: bool | str = True, opacity: float = OPACITY, smooth: bool = False,
-             pixels: bool = False, controls: bool = False, side: int = SIDE) -> str:
+             pixels: bool = False, controls: bool = False, brief: bool = False, side: int = SIDE) -> str:
     """Heatmaps of one picture as a piece of HTML: the picture, then every method's map of it.
 
     waiting, refused: as for texts. layers: add the layer panel of a single heatmap, or, "all", of each. opacity: of the strongest patch.
     smooth: a bilinear enlargement instead of patches. pixels: the maps pixel by pixel, of methods that have one. controls: sliders and
-    toggles for these, which need the app's script. side: pixels of the photo's longer side.
+    toggles for these, which need the app's script. brief: maps in one piece, without each patch's number and the table, a sixth of the
+    size: for a document that holds many. side: pixels of the photo's longer side.
     """
-    refused, look = refused or {}, Look(palette, opacity, smooth, pixels, controls, reached=controls)
+    refused, look = refused or {}, Look(palette, opacity, smooth, pixels, controls, reached=controls, brief=brief)
     if not heats:
         body = strips(waiting, refused)
         return body and (styled(card(body, palette)) if style else card(body, palette))
@@ -56,7 +58,7 @@ def fragment(heats: Sequence[Heatmap], *, palette: str = "orange-blue", style: b
     tiles += [empty_tile(heats[0], title, reason) for title, reason in refused.items()]
     tiles += [empty_tile(heats[0], title, turn) for title, turn in zip(waiting, turns(waiting))]
     body = (f'{legend(heats)}{controls_of(heats, look) if controls else ""}<div class="xp-tiles{" xp-few" if len(tiles) < 3 else ""}">{"".join(tiles)}</div>'
-            f'{said_of_overlays(heats, look)}{notes(heats)}{numbers(heats)}')
+            f'{said_of_overlays(heats, look)}{notes(heats)}{"" if brief else numbers(heats)}')
     pieces = [card(body, palette, **look_of(look))]
     if layers == "all" or (layers and len(heats) == 1):
         pieces += [layers_card(heat, look) for heat in heats if heat.rows is not None]
@@ -164,7 +166,7 @@ def aspect(heat: Heatmap) -> str:
 def drawn(heat: Heatmap, scores: Tensor, scale: float, look: Look, name: str) -> str:
     """Scores [rows columns] as an SVG to lie over the photo, with what toggles show instead."""
     rows, columns = heat.grid
-    cells = rectangles(heat, scores, scale) if scores.numel() <= MOST else blocks(heat, scores, scale, look)
+    cells = rectangles(heat, scores, scale) if scores.numel() <= MOST and not look.brief else blocks(heat, scores, scale, look)
     others = ""
     if look.smooth or look.controls:
         others += over(heat, enlarged(scores, FINE * rows, FINE * columns, smooth=True), scale, look, "xp-smooth")
