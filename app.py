@@ -341,6 +341,13 @@ def latest(turn: list, *question):
         yield answer
 
 
+def when_given(turn: list, *question):
+    """`latest`, for another picture; one that is only taken away is no question."""
+    yield untouched()
+    if question[1]:
+        yield from latest(turn, *question)
+
+
 def at_first(wanted: bool, asked, turn: list, *question):
     """`latest`, where nothing has been explained yet: for a link that was followed, and a tab that was opened."""
     yield untouched()
@@ -709,8 +716,9 @@ def lay_out(tab: Tab, opening, loading, query):
         """Run `after` something happened, then write the link."""
         after(function, [*first, turn, *question], answers, **quiet).then(**address)
 
-    explaining(partial(gr.on, [go.click, picture.input, text.submit, pair.submit, target.input, versus.input, *(one.input for one in display),
+    explaining(partial(gr.on, [go.click, text.submit, pair.submit, target.input, versus.input, *(one.input for one in display),
                                *(family.input for family in families)], trigger_mode="always_last"))
+    explaining(picture.input, function=when_given)
     for (of, name), button in examples.items():
         explaining(button.click(partial(take_example, of, name), model, [model_refusal, *asking], **silent).then)
     explaining(kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], **silent).success)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import explainers as ex
 from explainers.__main__ import main
@@ -182,7 +183,7 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "says"), [
-    ([], "Give --text"), (["--question", "a"], "needs its --context"), (["--context", "a"], "needs its --question"),
+    ([], "Give --text, --image"), (["--question", "a"], "needs its --context"), (["--context", "a"], "needs its --question"),
     (["--text", "a", "--question", "b", "--context", "c"], "not both"), (["--text", "-", "--pair", "-"], "Only one"),
     (["--question", "a", "--context", "b c", "--target", "d"], "not in the context"), (["--question", "a", "--context", " "], "context is empty"),
     (["--model", "question-answering", "--text", "a"], "give both"), (["--text", "dull", "--heads", "9"], "layers 0 to 5"),
@@ -190,6 +191,77 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_half_a_question_is_refused(refused, arguments, says):
     assert says in refused("explain", *arguments)
+
+
+# ----------------------------------------------------------------------------------------------------- pictures
+
+CAT = str(ROOT / "assets/examples/cat.jpg")
+MATCHED = ["--image", CAT, "--text", "a photo of a cat", "--text", "a photo of a dog"]
+
+
+@pytest.fixture(scope="module")
+def vit() -> ex.Model:
+    return ex.load("vit", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def matcher() -> ex.Model:
+    return ex.load("image-text", device="cpu")
+
+
+def test_a_picture_is_printed_as_a_grid_and_its_strongest_patches(run, vit, tmp_path):
+    out = run("explain", "--model", "vit", "--image", CAT, "--method", "attcat", "--method", "gae", "--png", str(tmp_path / "map.png"))
+    assert f"vit says {ex.predict(vit, CAT)}" in out and (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    for key, part in zip(("attcat", "gae"), out.split("explaining")[1:]):
+        heat = ex.explain(vit, CAT, key)
+        grid, scale = heat.patches, heat.patches.abs().max()
+        rows = re.findall(r"^  +\d+  ((?:[ +−][·░▒▓█]){8})$", part, re.MULTILINE)
+        assert len(rows) == 8
+        for row, scores in zip(rows, grid.tolist()):
+            for sign, shade, score in zip(row[::2], row[1::2], scores):
+                assert "·░▒▓█".index(shade) == round(4 * abs(score) / float(scale))
+                assert sign == (" " if shade == "·" or not heat.signed else "−" if score < 0 else "+")
+        named = re.findall(r"row +(\d), column +(\d) +(\S+)  [█░]+$", part, re.MULTILINE)
+        strongest = grid.flatten().abs().argsort(descending=True)[:5].tolist()
+        assert named == [(str(i // 8 + 1), str(i % 8 + 1), number(float(grid.flatten()[i]), heat.signed)) for i in strongest]
+
+
+def test_a_picture_and_texts_from_either_side(run, matcher):
+    record = json.loads(run("explain", *MATCHED, "--target", "a photo of a dog", "--json"))
+    assert record == json.loads(export.to_json([ex.explain(matcher, (CAT, MATCHED[3::2]), target="a photo of a dog")]))
+    assert f"image-text says {ex.predict(matcher, (CAT, MATCHED[3::2]))}" in run("explain", *MATCHED)
+    words = json.loads(run("explain", *MATCHED[:4], "--side", "text", "--json"))
+    assert words["text"] == "a photo of a cat" and words["target"] == "the picture" and "grid" not in words
+    assert "over the words" in run("explain", *MATCHED[:4], "--side", "text", "--heads", "-1")
+    assert "over the patches" in run("explain", "--image", CAT, "--heads", "0")
+
+
+def test_imagine_writes_a_picture_and_says_how_its_score_rose(run, vit, tmp_path):
+    out = run("imagine", "--class", "teapot", "--steps", "8", "--seed", "3", "--png", str(tmp_path / "teapot.png"))
+    made = ex.imagine(vit, "teapot", steps=8, seed=3)
+    assert f"vit, teapot: score {made.scores[0]:.3f} to {made.scores[-1]:.3f} in 8 steps" in out
+    assert re.search("^[▁▂▃▄▅▆▇█]{9}$", out, re.MULTILINE)
+    with Image.open(tmp_path / "teapot.png") as image:
+        assert image.tobytes() == made.image.tobytes()
+    assert "unit 3 of layer 1" in run("imagine", "--unit", "1", "3", "--steps", "2", "--png", str(tmp_path / "unit.png"))
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (["explain", "--image", "no/such.jpg"], "no file"), (["explain", "--image", __file__], "not a picture"),
+    (["explain", "--image", CAT, "--model", "sentiment"], "reads texts"), (["explain", "--text", "a", "--model", "vit"], "give --image"),
+    (["explain", "--text", "a", "--model", "image-text"], "give --image and --text"), (["explain", *MATCHED, "--model", "vit"], "sees pictures alone"),
+    (["explain", "--image", CAT, "--pair", "a"], "without --pair"), (["explain", "--image", CAT, "--side", "text"], "give --image and --text"),
+    (["explain", *MATCHED, "--side", "text"], "one text at a time"), (["explain", "--text", "a", "--text", "b"], "Several --text"),
+    (["explain", "--image", CAT, "--method", "decompx"], "not defined for image"), (["explain", "--image", CAT, "--target", "teapt"], "did you mean 'teapot'"),
+    (["imagine", "--class", "teapt", "--png", "x.png"], "did you mean 'teapot'"), (["imagine", "--png", "x.png"], "which class or unit"),
+    (["imagine", "--class", "teapot", "--unit", "1", "2", "--png", "x.png"], "not both"), (["imagine", "--unit", "1", "--png", "x.png"], "A unit is"),
+    (["imagine", "--class", "teapot", "--steps", "0", "--png", "x.png"], "at least one step"),
+    (["imagine", "--class", "teapot", "--steps", "1", "--png", "no/such/x.png"], "could not be written"),
+], ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "")
+def test_pictures_that_cannot_be(refused, tmp_path, monkeypatch, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    assert says in refused(*arguments)
+    assert not list(tmp_path.iterdir())
 
 
 # ----------------------------------------------------------------------------------------------------- refusals
