@@ -91,6 +91,10 @@ class Tab:
         return {"Layers": [(method.title, method.key) for method in self.methods if method.run_layers],
                 "Heads": [(method.title, method.key) for method in self.methods if method.run_heads]}
 
+    def by_family(self, keys) -> list[list[str]]:
+        """Methods as the menu holds them."""
+        return [[key for key in keys if ex.METHODS[key].family == family] for family in self.families]
+
     @property
     def views(self) -> list[str]:
         return ["Compare", "Layers", "Methods", *(["Activation"] if self.imagines else []), "Share"]
@@ -494,7 +498,7 @@ def restore(tab: Tab, asked: dict) -> list:
             gr.update(choices=tab.parts[part], value=layered if layered in dict(map(reversed, tab.parts[part])) else "attcat"), part,
             asked.get("subwords") != "apart", asked.get("specials") == "shown",
             palette if palette in card.PALETTES else "orange-blue", gr.Tabs(selected=view if view.capitalize() in tab.views else "compare"),
-            *([key for key in chosen if ex.METHODS[key].family == family] for family in tab.families)]
+            *tab.by_family(chosen)]
 
 
 def write_file(suffix, asked, *families):
@@ -594,7 +598,7 @@ LINK = """async (shown, layered, part, layer, merge, specials, palette, ...famil
 
 
 def link_script(tab: Tab) -> str:
-    first = [key for family in tab.families for key in tab.first if ex.METHODS[key].family == family]
+    first = [key for family in tab.by_family(tab.first) for key in family]
     return LINK % {"most": LINK_LIMIT, "predicted": PREDICTED, "nothing": NOTHING, "models": json.dumps({kind: KINDS[kind].model for kind in tab.kinds}),
                    "methods": ",".join(first), "slug": tab.slug}
 
@@ -670,11 +674,10 @@ def lay_out(tab: Tab, opening, loading, query):
                 gr.HTML('<p class="hint">F, B: forward and backward passes, n tokens, L layers; at most one of each where nothing is said.</p>',
                         apply_default_css=False, padding=False)
                 families = []
-                for family in tab.families:
+                for family, ticked in zip(tab.families, tab.by_family(tab.first)):
                     ours = [method for method in tab.methods if method.family == family]
-                    with gr.Accordion(f"{family} ({len(ours)})", open=any(method.key in tab.first for method in ours), elem_classes="family"):
-                        families.append(gr.CheckboxGroup([(named(method), method.key) for method in ours], label=family, show_label=False,
-                                                         value=[key for key in tab.first if ex.METHODS[key].family == family]))
+                    with gr.Accordion(f"{family} ({len(ours)})", open=bool(ticked), elem_classes="family"):
+                        families.append(gr.CheckboxGroup([(named(method), method.key) for method in ours], label=family, show_label=False, value=ticked))
             with gr.Accordion("Display", open=False, elem_id=f"{tab.slug}-display"):
                 merge = gr.Checkbox(True, label="Sum sub-words into words", visible=bool(one.text))
                 specials = gr.Checkbox(False, label="Show [CLS] and [SEP]", visible=bool(one.text))

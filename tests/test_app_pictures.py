@@ -189,9 +189,9 @@ def test_a_picture_s_maps_are_streamed_and_have_the_library_s_numbers(visit, app
         if (now !== window.steps.at(-1)) window.steps.push(now);
       }).observe(document.body, {childList: true, subtree: true});
     }""")
-    first = len(app.TABS["Image"].first)
-    explained(page, maps=first)
-    heats = ex.compare(vit, app.PHOTOS / "cat.jpg", app.in_order([app.TABS["Image"].first]))
+    tab = app.TABS["Image"]
+    explained(page, maps=len(tab.first))
+    heats = ex.compare(vit, app.PHOTOS / "cat.jpg", app.in_order(tab.by_family(tab.first)))
     for titles, heat in zip(page.evaluate(PATCHES, "#image-compared"), heats, strict=True):
         assert titles == [f"row {i // heat.grid[1] + 1}, column {i % heat.grid[1] + 1}: {heat.in_words(score)}"
                           for i, score in enumerate(heat.patches.flatten().tolist())]
@@ -202,9 +202,9 @@ def test_a_picture_s_maps_are_streamed_and_have_the_library_s_numbers(visit, app
     page.screenshot(path=pictures / "image_light.png", full_page=True)
     page.get_by_role("button", name="a rocket", exact=True).click()
     until(page, "() => location.search.includes('picture=rocket')")
-    explained(page, maps=first)
+    explained(page, maps=len(tab.first))
     steps = page.evaluate("window.steps")
-    assert any(0 < waiting < first for waiting in steps), "maps were not shown while others were computed"
+    assert any(0 < waiting < len(tab.first) for waiting in steps), "maps were not shown while others were computed"
     said = page.locator("#image-said").inner_text()
     assert said.startswith(ex.predict(vit, app.PHOTOS / "rocket.jpg").best)
 
