@@ -92,50 +92,66 @@ def encode(model, given) -> Encoded:
 # ------------------------------------------------------------------------------------------------------- pictures
 
 MOST_TEXTS = 1000       # that one picture is matched with
-SLIM = 8                # sides in this ratio or more are cut before they are resized, or the resized picture would be huge
+MOST_PATCHES = 2048     # attention maps of a base-sized model fill 5 GB with these
+SLIM = 8                # of a picture whose sides are in a larger ratio the ends are cut before its shorter side is resized, or it would be huge
+VIEW = 1024             # pixels of the longer side of what views get
 
 
 def from_picture(model, given) -> Encoded:
     if model.processor is None:
         raise Refusal("This model came without an image processor: pass one to load(...), or give pixel_values.")
-    picture = open_picture(given)
-    box = seen_box(model.processor, picture.size)
-    if max(picture.size) >= SLIM * min(picture.size):
-        picture = picture.crop(box)
-        box = (0, 0, *picture.size)
+    picture = without_ends(open_picture(given), model.processor)
     pixels = model.processor(images=picture, return_tensors="pt")["pixel_values"].to(model.net.device, model.net.dtype)
-    view = picture.crop(box)
-    view.thumbnail((VIEW, VIEW))
-    return from_pixels(model, pixels, view)
+    left, top, right, bottom = box = seen_box(model.processor, picture.size)
+    shrink = min(1, VIEW / max(right - left, bottom - top))
+    size = max(1, round(shrink * (right - left))), max(1, round(shrink * (bottom - top)))
+    return from_pixels(model, pixels, picture.resize(size, box=box, reducing_gap=2))
 
 
-VIEW = 1024             # pixels of the longer side of what views get
+def without_ends(picture: Image.Image, processor) -> Image.Image:
+    """The middle of a slim picture, for processors that resize its shorter side and cut the rest."""
+    short, long = sorted(picture.size)
+    if long <= SLIM * short or not (processor.do_resize and processor.size.shortest_edge):
+        return picture
+    if not processor.do_center_crop:
+        raise Refusal(f"A picture of {picture.width:,} × {picture.height:,} pixels is too slim for this model: "
+                      f"one side can be {SLIM} times as long as the other at most.")
+    ends = [(side - min(side, SLIM * short)) // 2 for side in picture.size]
+    return picture.crop((*ends, picture.width - ends[0], picture.height - ends[1]))
 
 
-def seen_box(processor, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The part of a picture (left, top, right, bottom) that is left after the processor has resized and cut it."""
+def seen_box(processor, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The part of a picture (left, top, right, bottom) that is left after the processor has resized and cut it, to a fraction of a pixel."""
     width, height = size
     crop = processor.crop_size if processor.do_center_crop else None
-    if not crop or not processor.do_resize:
+    if not crop:
         return 0, 0, width, height
-    if processor.size.shortest_edge:
+    scale_x = scale_y = 1
+    if processor.do_resize and processor.size.shortest_edge:
         scale_x = scale_y = processor.size.shortest_edge / min(size)
-    else:
+    elif processor.do_resize:
         scale_x, scale_y = processor.size.width / width, processor.size.height / height
     w, h = min(width, crop.width / scale_x), min(height, crop.height / scale_y)
-    left, top = (width - w) / 2, (height - h) / 2
-    return round(left), round(top), max(round(left) + 1, round(left + w)), max(round(top) + 1, round(top + h))
+    return (width - w) / 2, (height - h) / 2, (width + w) / 2, (height + h) / 2
 
 
 def from_pixels(model, pixels: Tensor, picture: Image.Image | None = None) -> Encoded:
-    """pixel_values [1 channel height width] as an input; without a `picture` the pixels themselves are the picture."""
+    """pixel_values [1 channel height width] as an input; without a `picture` the pixels themselves are the picture.
+
+    Pixels at the right and the bottom that fill no patch are not seen, and cut off the picture.
+    """
     rows, columns = grid = model.grid(pixels)
     if not rows * columns:
         raise Refusal(f"A picture of {pixels.shape[-2]} × {pixels.shape[-1]} pixels has not one whole patch for this model.")
+    if rows * columns > MOST_PATCHES:
+        raise Refusal(f"A picture of {rows:,} × {columns:,} patches is too large for this model to be recorded: at most {MOST_PATCHES:,} patches can be.")
+    picture = picture or as_picture(model.rgb(pixels[0]))
+    (tall, wide), (height, width) = model.patch, pixels.shape[-2:]
+    picture = picture.crop((0, 0, max(1, round(picture.width * columns * wide / width)), max(1, round(picture.height * rows * tall / height))))
     before = model.prefix
     labels = [*before, *(f"row {row + 1}, column {column + 1}" for row in range(rows) for column in range(columns))]
     special = torch.arange(len(labels)) < len(before)
-    return Encoded({"pixel_values": pixels}, labels, special, grid=grid, picture=picture or as_picture(model.rgb(pixels[0])))
+    return Encoded({"pixel_values": pixels}, labels, special, grid=grid, picture=picture)
 
 
 def as_picture(rgb: Tensor) -> Image.Image:

@@ -1,6 +1,8 @@
 """Opening pictures: whatever a person hands over becomes upright RGB, or a plain sentence says why not."""
 
 import io
+import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,9 @@ from torch import Tensor
 
 from .errors import Refusal, nearest
 
-MOST_PIXELS = 64_000_000        # of a decoded picture, 190 MB; JPEGs are decoded smaller instead
+MOST_PIXELS = 64_000_000        # of a decoded picture, 256 MB; JPEGs are decoded smaller instead
 WANTED = 1024                   # pixels of the longer side that views and models can use; larger JPEGs are decoded nearer to it
+KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")       # and no others: to read some, Pillow starts programs (EPS)
 
 
 PHOTOS = ("astronaut", "cat", "coffee", "rocket")       # bundled; assets/examples/README.md says whose they are
@@ -35,31 +38,39 @@ def open_picture(given) -> Image.Image:
     The first frame of several; transparency on white; 16 bits scaled to 8. Raises `Refusal` in plain words.
     """
     if isinstance(given, np.ndarray):
-        return upright(from_array(given))
-    if isinstance(given, Image.Image):
-        return upright(given)
-    if not isinstance(given, str | Path | bytes | bytearray):
-        raise Refusal(f"A picture is a file, a PIL image or an array of numbers; got {type(given).__name__}.")
-    name = "This picture" if isinstance(given, bytes | bytearray) else Path(given).name[:100]
+        return upright(from_array(given), "This picture")
+    if not isinstance(given, str | Path | bytes | bytearray | Image.Image):
+        raise Refusal(f"A picture is a path, the bytes of a file, a PIL image or an array of numbers; got {type(given).__name__}.")
+    name = (isinstance(given, str | Path) and " ".join(Path(given).name.split())[:100]) or "This picture"
     try:
-        with Image.open(io.BytesIO(given) if isinstance(given, bytes | bytearray) else Path(given)) as file:
-            file.draft("RGB", (WANTED, WANTED))
-            check_size(file.size, name)
-            return upright(file)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")     # what it has to say is said below, or does not matter
+            return upright(given, name) if isinstance(given, Image.Image) else from_file(given, name)
+    except Refusal:
+        raise
     except FileNotFoundError:
         raise Refusal(f"There is no file {name}.") from None
     except IsADirectoryError:
         raise Refusal(f"{name} is a folder, not a picture.") from None
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        too_large = not isinstance(error, UnidentifiedImageError)
-        raise Refusal(f"{name} {'is too large a picture' if too_large else 'is not a picture that can be read'}; "
-                      "give a JPEG, PNG, WebP, GIF, BMP or TIFF.") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:      # what decoders say of a damaged file
-        raise Refusal(f"{name} is damaged and cannot be read ({str(error)[:100]}).") from error
+    except UnidentifiedImageError:
+        raise Refusal(f"{name} is not a picture that can be read; give a JPEG, PNG, WebP, GIF, BMP or TIFF.") from None
+    except Image.DecompressionBombError:
+        raise Refusal(f"{name} has too many pixels to be read. Make it smaller.") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:     # the system's, and what decoders say of a damaged file
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:100]
+        raise Refusal(f"{name} is damaged or cannot be opened ({reason}).") from error
+
+
+def from_file(given: str | Path | bytes | bytearray, name: str) -> Image.Image:
+    with Image.open(io.BytesIO(given) if isinstance(given, bytes | bytearray) else Path(given), formats=KINDS) as file:
+        file.draft("RGB", (WANTED, WANTED))
+        return upright(file, name)
 
 
 def check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
+    if not width * height:
+        raise Refusal(f"{name} has no pixels.")
     if width * height > MOST_PIXELS:
         raise Refusal(f"{name} has {width:,} × {height:,} pixels; at most {MOST_PIXELS // 10**6} million can be read. Make it smaller, or save it as a JPEG.")
 
@@ -68,31 +79,29 @@ def from_array(given: np.ndarray) -> Image.Image:
     if given.dtype != np.uint8 or given.ndim not in (2, 3) or (given.ndim == 3 and given.shape[2] not in (3, 4)) or 0 in given.shape:
         raise Refusal(f"An array of a picture has shape (height, width), (height, width, 3) or (height, width, 4) and type uint8; "
                       f"got {given.shape} of {given.dtype}.")
-    check_size(given.shape[1::-1], "This picture")
     return Image.fromarray(given)
 
 
-def upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image, name: str) -> Image.Image:
     """Turned as its camera says, in RGB."""
+    check_size(image.size, name)
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         image = eight_bits(image)
-    image = ImageOps.exif_transpose(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image := image.convert("RGBA"), mask=image)
+    return white
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """Grey levels of 16 or 32 bits as 8: by the range of the type where it has one, else by the picture's own."""
-    levels = np.asarray(image, dtype=np.float64)
-    low, high = (0, 65535) if image.mode.startswith("I;16") or (image.mode == "I" and levels.max() > 255) else (levels.min(), levels.max())
-    if image.mode == "I" and levels.max() <= 255:
-        low, high = 0, 255
-    exif = image.getexif()
-    grey = Image.fromarray(np.uint8(255 * (levels - low).clip(0) / ((high - low) or 1)).clip(0, 255), "L") if high > low else Image.new("L", image.size)
-    grey.getexif().update(exif)
-    return grey
+    """Grey levels of 16 or 32 bits as 8. Those of 32 have no usual range: the first of 1, 255, 65535 and their own largest that holds them all."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(np.uint8(np.asarray(image) >> 8))
+    levels = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
+    low, high = min(0, levels.min()), next(top for top in (1, 255, 65535, levels.max()) if levels.max() <= top)
+    return Image.fromarray(np.uint8((levels - low) * (255 / (high - low))))
 
 
 def blurred(pixels: Tensor, size: int = 11, sigma: float = 5.0) -> Tensor:

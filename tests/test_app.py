@@ -325,7 +325,7 @@ def test_the_first_example_is_explained_without_a_click(visit, sentiment, app, p
     text = app.EXAMPLES["Sentence"]["mixed review"]["text"]
     assert page.get_by_label("Text", exact=True).input_value() == text
     keys = [next(key for key, method in ex.METHODS.items() if method.title == row["name"]) for row in shown["rows"]]
-    assert set(keys) == set(app.FIRST) and keys[0] == "attcat"
+    assert set(keys) == set(app.TABS["Text"].first) and keys[0] == "attcat"
     check_rows(shown, heats(sentiment, text, ",".join(keys)))
     best = ex.predict(sentiment, text)
     assert shown["said"].startswith(f"{best.best} {best.values[0]:.1%}")

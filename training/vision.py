@@ -50,7 +50,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDE, GRID = 64, 8              # pixels and patches a side, of the student
 TEACHER_SIDE = 160              # pixels a side at which the teacher reads a picture: as good as 224 on pictures this small, and half the cost
 BATCH, VIEWS, EPOCHS, SPARSE = 128, 2, 27, 19      # SPARSE epochs see half of the patches
-CALM, LEAST, LEAST_CALM = 4, 0.35, 0.8             # the last CALM epochs: nearly whole pictures, as in use; least share of a picture that a crop shows
+CALM, LEAST, LEAST_CALM = 6, 0.35, 0.8             # the last CALM epochs: nearly whole pictures, as in use; least share of a picture that a crop shows
 RATE, WEIGHT_DECAY, WARM_UP, MEAN_OVER = 1.5e-3, 0.05, 0.05, 0.998
 TEMPERATURE, FEATURES = 1.5, 2.0                   # of the teacher's probabilities; weight of its hidden states in the loss
 
