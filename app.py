@@ -281,8 +281,11 @@ ANSWER = ("picture_refusal", "text_refusal", "model_refusal", "target", "versus"
 
 
 def answer(**parts) -> list:
-    """Values for what `ANSWER` names; no complaints, and everything else as it is, unless `parts` says otherwise."""
-    return [parts.get(name, refusal() if "refusal" in name else gr.skip()) for name in ANSWER]
+    """Values for what `ANSWER` names; no complaints about the input, and everything else as it is, unless `parts` says otherwise.
+
+    What was said of the model stays until another is chosen.
+    """
+    return [parts.get(name, refusal() if name in ("picture_refusal", "text_refusal") else gr.skip()) for name in ANSWER]
 
 
 def untouched() -> list:

@@ -96,7 +96,7 @@ def climbed(model: Model, target, unit: Sequence[int] | None, texts: Sequence[st
         if not texts and unit is None:
             raise Refusal("A model that matches pictures with texts needs `texts`, and a target among them if there are several.")
         words = model.side("text")
-        features = [words.features(words.encode_text(text).tensors) for text in texts] or [torch.zeros(1, model.net.config.projection_dim)]
+        features = [words.features(words.encode_text(text).tensors).detach() for text in texts] or [torch.zeros(1, model.net.config.projection_dim)]
         rest = {"matched": torch.cat(features)[None].to(model.net.device, model.net.dtype)}
     if unit is not None:
         if target is not None:

@@ -159,6 +159,7 @@ def as_picture(rgb: Tensor) -> Image.Image:
     return Image.fromarray(np.uint8((255 * rgb).round().cpu().permute(1, 2, 0)))
 
 
+@torch.no_grad()
 def from_both(model, given) -> Encoded:
     """A picture and texts, as the traced side of a dual encoder sees them: its own input, and the features of the other side."""
     if not (isinstance(given, tuple | list) and len(given) == 2):
@@ -189,6 +190,7 @@ def from_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     return from_pixel_values(model, tensors) if model.anatomy.sees == "image" else from_ids(model, tensors)
 
 
+@torch.no_grad()
 def from_both_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     """pixel_values of one picture with input_ids of several texts; of the text side, of several pictures with one text."""
     if not {"pixel_values", "input_ids"} <= set(tensors):

@@ -8,7 +8,6 @@ import inspect
 import json
 import os
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache, reduce
 from pathlib import Path
@@ -275,11 +274,10 @@ class Model:
         return self if (self.anatomy.sees == "image") == (which == "vision") else replace(self, anatomy=anatomy_of(self.net, which))
 
     def features(self, inputs: dict[str, Tensor], **tape) -> Tensor:
-        """What a dual encoder makes of pictures or texts, as unit vectors [example dim]. Off the record without a tape."""
-        with nullcontext() if tape else torch.no_grad():
-            take = self.net.get_image_features if self.anatomy.sees == "image" else self.net.get_text_features
-            found = take(**inputs, **self.resized(inputs), **tape).pooler_output
-            return found / found.norm(dim=-1, keepdim=True)
+        """What a dual encoder makes of pictures or texts, as unit vectors [example dim]."""
+        take = self.net.get_image_features if self.anatomy.sees == "image" else self.net.get_text_features
+        found = take(**inputs, **self.resized(inputs), **tape).pooler_output
+        return found / found.norm(dim=-1, keepdim=True)
 
     def match(self, features: Tensor, matched: Tensor) -> Tensor:
         """[example match] the scaled cosines of unit vectors [example dim] and [1 or example match dim]."""

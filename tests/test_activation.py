@@ -56,7 +56,7 @@ def test_a_climb_goes_up_and_gives_a_picture(name):
 def test_a_dual_encoder_imagines_a_text(word_tokenizer):
     net = fresh("vision-text-dual-encoder.vision").net
     model = ex.load(net, tokenizer=word_tokenizer, device="cpu")
-    got = ex.imagine(model, "a good movie", texts=["a good movie", "bad"], steps=8)
+    got = ex.imagine(model, "a good movie", texts=["a good movie", "bad"], steps=8, tv=0, jitter=0)
     assert got.target == "a good movie" and got.scores[-1] > got.scores[0]
     with pytest.raises(ex.Refusal, match="needs `texts`"):
         ex.imagine(model, 0)

@@ -45,7 +45,7 @@ def test_attcat_puts_the_opinion_first(sentiment):
         assert heat.labels[int(heat.scores.argmax())] == word
 
 
-@pytest.mark.parametrize("key", METHODS)
+@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if "text" in method.tasks])
 def test_every_method_explains_a_sentence(sentiment, key):
     heat = ex.explain(sentiment, "I really didn't like this movie.", key, "NEGATIVE")
     assert heat.scores.isfinite().all() and heat.scores.any() and "didn't" in heat.merged().labels

@@ -213,12 +213,52 @@ def test_gradients_by_the_word_embeddings_are_finite_differences(name, exact_rot
     torch.testing.assert_close((fed.grad.embedded * direction).sum(), (scores[0] - scores[1]) / 2e-5, rtol=1e-6, atol=1e-8)
 
 
-def test_gradients_by_the_pixels_are_finite_differences():
-    trace = tiny("vit").trace(example("vit"), 3)
-    assert trace.pixels.shape == trace.grad.pixels.shape == (3, 32, 32)
-    direction = torch.randn(3, 32, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    scores = trace.rescore({"pixel_values": torch.stack([trace.pixels + size * direction for size in (1e-5, -1e-5)])})
+def sized(name: str, *size: int) -> dict[str, torch.Tensor]:
+    """The fixed input of an architecture with a picture of another size [height width]."""
+    made = torch.Generator().manual_seed(2)
+    return example(name) | {"pixel_values": torch.randn(1, 3, *size, generator=made, dtype=torch.float64)}
+
+
+@pytest.mark.parametrize("size", [(32, 32), (40, 24)], ids=str)
+@pytest.mark.parametrize("name", IMAGE)
+def test_gradients_by_the_pixels_are_finite_differences(name, size):
+    """Where positions lie between the learned ones too."""
+    trace = tiny(name).trace(sized(name, *size), 0)
+    assert trace.pixels.shape == trace.grad.pixels.shape == (3, *size) and trace.grad.pixels.any()
+    direction = torch.randn(3, *size, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    stack = torch.stack([trace.pixels + step * direction for step in (1e-5, -1e-5)])
+    scores = trace.rescore(trace.run.inputs | {"pixel_values": stack})
     torch.testing.assert_close((trace.grad.pixels * direction).sum(), (scores[0] - scores[1]) / 2e-5, rtol=1e-6, atol=1e-8)
+
+
+# ------------------------------------------------------------------------------------------------ pictures of other sizes
+
+@pytest.mark.parametrize("size, grid", [((48, 48), (6, 6)), ((48, 24), (6, 3)), ((36, 47), (4, 5))], ids=str)
+@pytest.mark.parametrize("name", IMAGE)
+def test_a_picture_of_another_size_gets_the_stock_models_logits_and_its_own_grid(name, size, grid):
+    """Not square, and not filled by its patches: the rest of the last ones is not seen."""
+    inputs, net = sized(name, *size), stock(name).double()
+    between = {"interpolate_pos_encoding": True} if not name.startswith("dinov2") and not name.startswith("beit") else {}     # these always do
+    with torch.no_grad():
+        if name in DUAL:
+            seen = net.get_image_features(pixel_values=inputs["pixel_values"], **between).pooler_output
+            read = net.get_text_features(input_ids=inputs["input_ids"]).pooler_output
+            wanted = F.cosine_similarity(seen, read) * net.logit_scale.exp() + getattr(net, "logit_bias", 0)
+        else:
+            wanted = net(**inputs, **between).logits[0]
+    trace = tiny(name).trace(inputs, 0)
+    torch.testing.assert_close(trace.logits, wanted, rtol=1e-5, atol=1e-6)
+    assert trace.grid == grid and len(trace.real) == tokens(name) - 16 + grid[0] * grid[1]
+    lost = [trace.grad.pixels[:, grid[0] * 8:], trace.grad.pixels[:, :, grid[1] * 8:]]
+    assert not any(part.any() for part in lost)
+    coded = tiny(name).encode(inputs)
+    assert coded.picture.size == (8 * grid[1], 8 * grid[0]) and coded.labels[-1] == f"row {grid[0]}, column {grid[1]}"
+
+
+@pytest.mark.parametrize("size, said", [((7, 32), "7 × 32 pixels has not one whole patch"), ((368, 368), "46 × 46 patches is too large")], ids=str)
+def test_a_picture_of_no_patch_or_of_too_many_is_refused(size, said):
+    with pytest.raises(ex.Refusal, match=said):
+        tiny("vit").trace(sized("vit", *size), 0)
 
 
 # ------------------------------------------------------------------------------------------------ padding
