@@ -154,7 +154,7 @@ STRONGEST = """() => {
 #: What sticks out of the window, and the window's own overflow; wide tables have scrollers of their own.
 CUT = """() => {
   const parts = [...document.querySelectorAll('h1, .xp, .xp > *, .block, button, input, textarea, label, .refusal')];
-  const out = parts.filter(one => one.checkVisibility() && !one.closest('.xp-scroll, .xp-wide')).filter(one => {
+  const out = parts.filter(one => one.checkVisibility() && !one.closest('.xp-scroll, .xp-wide, .visually-hidden')).filter(one => {
     const box = one.getBoundingClientRect();
     return box.width > 1 && (box.right > innerWidth + 1 || box.left < -1);
   }).map(one => `${one.tagName}#${one.id}.${one.className} ends at ${Math.round(one.getBoundingClientRect().right)}`);

@@ -273,7 +273,7 @@ def explain(page, text: str):
 
 
 def choose(page, menu: str, option: str):
-    page.get_by_label(menu, exact=True).click()
+    page.get_by_role("combobox", name=menu, exact=True).click()
     page.get_by_role("option", name=option, exact=True).click()
     until(page, "() => !document.querySelector('[role=option]')")
 
