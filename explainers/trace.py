@@ -11,7 +11,7 @@ Shapes are written without a batch axis: a `Trace` is one example. Batches exist
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -80,6 +80,16 @@ def attention(module, query, key, value, mask, scaling=None, dropout=0.0, **_) -
         probabilities = on_tape.write("attention", on_tape.edit("attention", probabilities))
     dropped = F.dropout(probabilities, dropout, module.training)
     return torch.matmul(dropped, value).transpose(1, 2).contiguous(), probabilities
+
+
+@contextmanager
+def recording(tape: Tape):
+    """Every attention of this thread that runs meanwhile is written on `tape`, in its order, whatever module it belongs to."""
+    before = RUNNING.set(tape)
+    try:
+        yield
+    finally:
+        RUNNING.reset(before)
 
 
 AttentionInterface.register("explainers", attention)

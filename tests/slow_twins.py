@@ -132,3 +132,48 @@ def attattr(trace, points: list[float]) -> list[float]:
                 paid = [float(full[head, query, i] * run.grad.attention[layer, head, query, i]) for head in range(heads) for query in range(tokens)]
                 scores[i] += math.fsum(paid) / len(points)
     return scores
+
+
+# ------------------------------------------------------------------------------------------------ two kinds of tokens (Chefer et al., ICCV 2021)
+
+def raised(attention, gradient) -> list[list[float]]:
+    """Eq. 5, of [head query key]."""
+    heads, queries, keys = attention.shape
+    return [[sum(max(0.0, float(attention[h, q, k] * gradient[h, q, k])) for h in range(heads)) / heads for k in range(keys)] for q in range(queries)]
+
+
+def times(a: list, b: list) -> list[list[float]]:
+    return [[sum(x * b[j][k] for j, x in enumerate(row)) for k in range(len(b[0]))] for row in a]
+
+
+def plus(a: list, b: list) -> list[list[float]]:
+    return [[x + y for x, y in zip(*rows)] for rows in zip(a, b)]
+
+
+def normalised(ss: list) -> list[list[float]]:
+    """Eqs. 8 and 9."""
+    rows = []
+    for i, row in enumerate(ss):
+        given = [x - (i == j) for j, x in enumerate(row)]
+        rows.append([(x / sum(given) if sum(given) else 0.0) + (i == j) for j, x in enumerate(given)])
+    return rows
+
+
+def cross_attention(ss: list, sq: list, qq: list, qs: list, paid: list) -> tuple[list, list]:
+    """Eqs. 11 and 10, one token of s, one of q, and every way between them at a time."""
+    own, other = normalised(ss), normalised(qq)
+    added = [[sum(own[a][i] * paid[a][b] * other[b][j] for a in range(len(ss)) for b in range(len(qq))) for j in range(len(qq))] for i in range(len(ss))]
+    return plus(ss, times(paid, qs)), plus(sq, added)
+
+
+def of_object(encoder: list, among: list, across: list, query: int) -> list[float]:
+    """DETR: of the encoder's and the decoder's Ā, a list of layers each, as the authors' Generator goes through them."""
+    identity = lambda n: [[float(i == j) for j in range(n)] for i in range(n)]
+    objects, places = len(across[0]), len(across[0][0])
+    ii, qq, qi = identity(places), identity(objects), [[0.0] * places for _ in range(objects)]
+    for paid in encoder:
+        ii = plus(ii, times(paid, ii))
+    for own, other in zip(among, across):
+        qq, qi = plus(qq, times(own, qq)), plus(qi, times(own, qi))
+        qi = cross_attention(qq, qi, ii, [[0.0] * objects for _ in range(places)], other)[1]
+    return qi[query]

@@ -51,8 +51,9 @@ def test_a_method_gives_one_finite_number_a_token(key, name):
 
 @everywhere
 def test_a_method_does_not_say_zero_for_every_class(key, name):
-    """A map of zeros alone would pass every other law."""
-    assert any(scored(key, name, target).any() for target in range(min(classes(name), 3)))
+    """A map of zeros alone would pass every other law. Where there is one match only, other inputs stand for other classes."""
+    others = (METHODS[key](tiny(name).trace(varied(name, seed), 0), **QUICK.get(key, {})) for seed in range(3) if name in DUAL)
+    assert any(scored(key, name, target).any() for target in range(min(classes(name), 3))) or any(scores.any() for scores in others)
 
 
 @everywhere

@@ -20,9 +20,11 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import ModelInfo
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny import ARCHITECTURES, DUAL, SIZE, classes, example, folder, fresh, random_model, tiny
 from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification, BertModel, BertTokenizer
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 import explainers as ex
 
@@ -111,6 +113,48 @@ def test_a_given_tokenizer_is_used_instead_of_the_folders_own(copied, word_token
 def test_a_folder_without_a_tokenizer_takes_tensors(copied):
     model = ex.load(copied, device="cpu")
     assert model.tokenizer is None and model.trace(example("bert"), 0).score.isfinite()
+
+
+@pytest.fixture
+def seeing(tmp_path):
+    """The folder of a model that sees pictures."""
+    return shutil.copytree(folder("vit"), tmp_path / "my eyes", ignore=shutil.ignore_patterns("preprocessor_config.json"))
+
+
+@pytest.mark.parametrize("named", [{"image_processor_type": "ViTImageProcessor"}, {"image_processor_type": "ViTImageProcessorFast"},
+                                   {"feature_extractor_type": "ViTFeatureExtractor"}, {}], ids=str)
+def test_a_folder_with_a_processor_sees_pictures(seeing, named):
+    """By Pillow, whatever a folder was saved with: numbers must not depend on what is installed."""
+    settings = {"size": {"height": 32, "width": 32}, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.5], "do_normalize": True}
+    (seeing / "preprocessor_config.json").write_text(json.dumps(settings | named))
+    model = ex.load(seeing, device="cpu")
+    assert "torchvision" not in type(model.processor).__module__ and type(model.processor).__name__ == "ViTImageProcessorPil"
+    pixels = model.encode(Image.new("RGB", (60, 40), (255, 0, 102))).tensors["pixel_values"]
+    assert pixels.shape == (1, 3, 32, 32)
+    torch.testing.assert_close(pixels.mean((0, 2, 3)), torch.tensor([3.0, -2.0, -0.4]))
+    heat = ex.explain(model, Image.new("RGB", (60, 40), "red"), "gae")
+    assert heat.grid == (4, 4) and heat.picture.size == (60, 40)
+
+
+def test_a_given_processor_is_used_instead_of_the_folders_own(seeing):
+    ViTImageProcessorPil().save_pretrained(seeing)
+    other = ViTImageProcessorPil(size={"height": 48, "width": 48})
+    assert ex.load(seeing, device="cpu").processor.size.height == 224
+    assert ex.load(seeing, device="cpu", processor=other).processor is other
+
+
+def test_a_folder_without_a_processor_takes_pixels_and_refuses_pictures_in_words(seeing):
+    model = ex.load(seeing, device="cpu")
+    assert model.processor is None
+    with pytest.raises(ex.Refusal, match=r"^This model came without an image processor: pass one to load\(...\), or give pixel_values\.$"):
+        ex.explain(model, Image.new("RGB", (60, 40)), "gae")
+    torch.testing.assert_close(model.trace(example("vit"), 0).score, tiny("vit", torch.float32).trace(example("vit"), 0).score)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"image_processor_type": "NoSuchProcessor"}', '{"image_processor_type": 3}'])
+def test_damaged_settings_of_a_processor_are_refused(seeing, damage):
+    (seeing / "preprocessor_config.json").write_text(damage)
+    refusal(seeing)
 
 
 def test_loading_twice_gives_two_models(copied):

@@ -18,7 +18,7 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 import explainers as ex
-from explainers.inputs import encode
+from explainers.inputs import encode, without_ends
 from explainers.pictures import MOST_PIXELS, open_picture
 
 QUARTERS = {"red": (255, 0, 0), "green": (0, 153, 0), "blue": (0, 0, 255), "grey": (102, 102, 102)}     # all in the palette of the web
@@ -294,6 +294,16 @@ def test_slim_and_tiny_pictures_are_seen_at_no_great_cost(name, size):
     started = time.process_time()
     coded = encode(replace(tiny("vit"), processor=PROCESSORS[name]), slope(*size))
     assert coded.grid == (28, 28) and min(coded.picture.size) >= 1 and time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("name, size, left", [
+    ("clip", (5, 4000), (5, 40)), ("clip", (4000, 5), (40, 5)), ("clip", (100, 800), (100, 800)), ("deit", (5, 4000), (5, 4000)),
+    ("cut only", (5, 4000), (5, 4000))], ids=str)
+def test_the_ends_of_a_slim_picture_are_cut_before_its_shorter_side_is_enlarged(name, size, left):
+    """The middle stays; processors with a size of their own for both sides see the whole."""
+    middle = without_ends(slope(*size), PROCESSORS[name])
+    assert middle.size == left
+    same([np.asarray(middle, dtype=float).mean((0, 1))], [np.asarray(slope(*size), dtype=float).mean((0, 1))], within=1)
 
 
 def test_the_picture_of_a_view_is_small_whatever_was_given():

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..trace import Trace
+from .bimodal import raised
 from .registry import method, within
 
 
@@ -73,7 +74,7 @@ def gae_layers(trace: Trace, start: int | None = None) -> Tensor:
     flow = torch.eye(trace.attention.shape[-1]).to(trace.attention)
     rows = []
     for attention, gradient in zip(trace.attention[first:], trace.grad.attention[first:]):
-        flow = flow + (attention * gradient).clamp(min=0).mean(0) @ flow
+        flow = flow + raised(attention, gradient) @ flow
         rows.append(trace.read(flow))
     return torch.stack(rows)
 
