@@ -1,20 +1,14 @@
 """Every notebook runs, offline and from a fresh clone, and keeps the rules that make it a lesson."""
 
 import ast
-import os
 import re
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
+from lessons import MOST_BYTES, NOTEBOOKS, cleaned, code, execute, read
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
-NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 MAY_IMPORT = {"explainers", "torch", "ipywidgets", "IPython"} | sys.stdlib_module_names
 PUBLIC = {"explainers.methods", "explainers.render.maps"}        # parts of the library that lessons may look into
 
@@ -28,23 +22,6 @@ if "slider" in globals():
 """
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-
-
-class ThisPython(AsyncKernelManager):
-    """A kernel of the Python that runs the tests, whatever kernels the machine has; nothing is registered."""
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=argv, display_name="this Python", language="python")
-
-
-def read(path: Path) -> nbformat.NotebookNode:
-    return nbformat.read(path, as_version=4)
-
-
-def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def parsed(notebook: nbformat.NotebookNode) -> list[ast.Module]:
@@ -65,21 +42,22 @@ def test_there_are_notebooks():
 def test_runs_offline(path, tmp_path):
     notebook = read(path)
     notebook.cells.append(nbformat.v4.new_code_cell(MOVE_THE_SLIDER))
-    client = NotebookClient(notebook, kernel_manager_class=ThisPython, timeout=240, resources={"metadata": {"path": str(FOLDER)}})
-    elsewhere = {"IPYTHONDIR": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-    client.execute(env=os.environ | elsewhere | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""})  # raises at the first error
+    execute(notebook, tmp_path)                             # raises at the first error
     assert not [output for cell in code(notebook) for output in cell.outputs if output.output_type == "error"]
     assert not [output.text for cell in code(notebook) for output in cell.outputs if output.get("name") == "stderr"]
     assert any(shows_heatmap(cell) for cell in code(notebook)[:3]), "the first heatmap belongs in the first three code cells"
+    notebook.cells.pop()
+    assert len(nbformat.writes(cleaned(notebook)).encode()) <= MOST_BYTES, "with today's weights it shows too much to be kept"
 
 
 @each_notebook
 def test_is_small_and_clean(path):
     notebook = read(path)
-    assert path.stat().st_size <= 100_000
+    assert path.stat().st_size <= MOST_BYTES
     assert set(notebook.metadata) <= {"kernelspec", "language_info", "colab", "widgets"}
     assert set(notebook.metadata.language_info) == {"name"}
     assert notebook.metadata.kernelspec.name == "python3"
+    assert {name for cell in notebook.cells for name in cell.metadata} <= {"cellView", "jupyter"}
     assert notebook.metadata.colab.toc_visible
     assert not re.search(r"/home/|/Users/|/root/|/tmp/", path.read_text(encoding="utf-8")), "a path of somebody's machine"
 
@@ -107,6 +85,13 @@ def test_helpers_are_short(path):
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 assert node.end_lineno - node.lineno < 5, f"{node.name} is longer than five lines"
+
+
+@each_notebook
+def test_keeps_what_it_shows(path):
+    shown = [output for cell in code(read(path)) for output in cell.outputs]
+    assert [kind for output in shown for kind in output.get("data", {}) if "widget" in kind] == [], "a widget without its state is a hole in the page"
+    assert any(shows_heatmap(cell) for cell in code(read(path))) and not [output for output in shown if output.output_type == "error"]
 
 
 @each_notebook

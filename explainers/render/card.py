@@ -45,10 +45,12 @@ def stylesheet(dark: str = DARK_HOSTS, controls: bool = False) -> str:
 
 def styled(html: str) -> str:
     """A piece of HTML that brings the rules for what is in it along, and no others: a notebook keeps them with every picture."""
+    there = set(re.findall(r"xp-[\w-]+", html))
+
     def needed(rule: str) -> bool:
         selector = rule.partition("{")[0]
         alternatives = [selector] if ":is(" in selector else selector.split(",")
-        return rule.startswith("@") or any(all(name in html for name in re.findall(r"\.(xp-[\w-]+)", one)) for one in alternatives)
+        return rule.startswith("@") or any(there.issuperset(re.findall(r"\.(xp-[\w-]+)", one)) for one in alternatives)
 
     rules = re.findall(r"@[^{]+\{(?:[^{}]*\{[^{}]*\})*\s*\}|[^{}]+\{[^{}]*\}", stylesheet())
     return f"<style>{''.join(filter(needed, rules))}</style>{html}"
