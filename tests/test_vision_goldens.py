@@ -18,6 +18,7 @@ from explainers.methods import METHODS
 from explainers.methods.gradients import smoothed
 from explainers.methods.relevance import relevance
 from explainers.methods.vit_cx import causal_score, feature_masks
+from explainers.pictures import blurred
 
 RECORDS = json.loads((GOLDENS / "vision.json").read_text())
 TENSORS = load_file(GOLDENS / "vision.safetensors")
@@ -184,6 +185,11 @@ def test_vit_cx_with_the_recorded_masks_and_noise(threshold, target, dtype):
     masks = recorded_order(feature_masks(trace, threshold), TENSORS[f"vit_cx.{threshold}.masks"])
     got = causal_score(trace, masks, lambda n: 0.1 * torch.randn(n, 3, 32, 32, generator=drawn), offset=True)
     close(got, TENSORS[f"vit_cx.{threshold}.{target}"], within(USUAL, dtype))
+
+
+@each_precision
+def test_a_blurred_picture_is_rises_own(dtype):
+    close(blurred(example("vit", dtype)["pixel_values"])[0], TENSORS["blurred"], within(USUAL, dtype))
 
 
 @pytest.mark.parametrize("offset", [False, True])
