@@ -105,9 +105,10 @@ def eight_bits(image: Image.Image) -> Image.Image:
 
 
 def blurred(pixels: Tensor, size: int = 11, sigma: float = 5.0) -> Tensor:
-    """[n channel height width] smoothed by a Gaussian of `size` pixels, edges padded with zeros (as RISE does)."""
-    x = torch.arange(size).to(pixels) - size // 2
-    line = (-x.pow(2) / (2 * sigma**2)).exp()
-    line = (line / line.sum()).expand(pixels.shape[1], 1, 1, size)
+    """[n channel height width] smoothed as RISE does: by a Gaussian whose tails beyond `size` pixels are folded back into them, edges padded with zeros."""
+    reach = torch.arange(-round(4 * sigma), round(4 * sigma) + 1)
+    weights, place = (-reach.double().pow(2) / (2 * sigma**2)).exp(), (reach + size // 2) % (2 * size)
+    line = torch.zeros(size, dtype=torch.float64).index_add(0, torch.minimum(place, 2 * size - 1 - place), weights / weights.sum())
+    line = line.to(pixels).expand(pixels.shape[1], 1, 1, size)
     across = F.conv2d(pixels, line, padding=(0, size // 2), groups=pixels.shape[1])
     return F.conv2d(across, line.mT, padding=(size // 2, 0), groups=pixels.shape[1])

@@ -106,6 +106,20 @@ def test_the_slopes_of_a_match_and_of_a_difference_are_plain_autograds(stem, tar
     torch.testing.assert_close(trace.grad.pixels, wanted[0], rtol=1e-4, atol=1e-5 * wanted.abs().max().item())
 
 
+@each_stem
+@pytest.mark.parametrize("side", ["vision", "text"])
+def test_many_inputs_with_several_matches_each_are_the_single_ones(stem, side):
+    """They share a pass, and each is explained for the match that was chosen for it."""
+    (pictures, texts), model = several(stem), tiny(f"{stem}.{side}")
+    own, matches = (pictures, texts) if side == "vision" else (texts, pictures)
+    given = [{name: tensor[i:i + 1] for name, tensor in own.items()} | matches for i in range(3)]
+    targets = [2, (0, 1), None]
+    for one, alone in zip(model.trace_many(given, targets), [model.trace(*both) for both in zip(given, targets)]):
+        torch.testing.assert_close(one.score, alone.score)
+        torch.testing.assert_close(one.grad.attention, alone.grad.attention, rtol=1e-9, atol=1e-12)
+        assert one.target.name == alone.target.name
+
+
 def test_a_side_is_the_same_network_with_the_other_tower_traced():
     for stem in STEMS:
         vision = tiny(f"{stem}.vision")

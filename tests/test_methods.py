@@ -6,7 +6,24 @@ from functools import cache
 import pytest
 import slow_twins
 import torch
-from tiny import ARCHITECTURES, DUAL, IMAGE, OF_CLASSES, PADDING, POST_NORM, PRE_NORM, RELEVANCE, classes, close, defined, example, fresh, tiny, varied
+from tiny import (
+    ARCHITECTURES,
+    DUAL,
+    IMAGE,
+    OF_CLASSES,
+    ONE_OF_A_KIND,
+    PADDING,
+    POST_NORM,
+    PRE_NORM,
+    RELEVANCE,
+    classes,
+    close,
+    defined,
+    example,
+    fresh,
+    tiny,
+    varied,
+)
 
 import explainers as ex
 from explainers.methods import METHODS
@@ -569,10 +586,38 @@ def test_signatures_are_options_only():
         assert first.name == "trace" and all(other.default is not inspect.Parameter.empty for other in others)
 
 
-def test_traces_of_many_texts_give_the_maps_of_the_single_ones():
-    inputs = [varied("bert", seed, 8) for seed in range(3)]
-    for trace, one in zip(tiny("bert").trace_many(inputs, [0, 1, 2]), inputs):
-        alone = tiny("bert").trace(one, trace.target)
-        for key in TEXTUAL:
-            torch.testing.assert_close(METHODS[key](trace, **QUICK.get(key, {})), METHODS[key](alone, **QUICK.get(key, {})),
-                                       rtol=1e-9, atol=1e-12)
+@pytest.mark.parametrize("name", ONE_OF_A_KIND)
+def test_traces_of_many_give_the_maps_of_the_single_ones(name):
+    inputs, model = [varied(name, seed, 8) for seed in range(3)], tiny(name)
+    for trace, one in zip(model.trace_many(inputs, [min(target, classes(name) - 1) for target in range(3)]), inputs):
+        alone = model.trace(one, trace.target)
+        for key, method in METHODS.items():
+            if defined(method, name):
+                maps = [method(which, **QUICK.get(key, {})) for which in (trace, alone)]
+                torch.testing.assert_close(*maps, rtol=1e-9, atol=1e-12, msg=lambda said, key=key: f"{key}: {said}")
+
+
+@pytest.mark.parametrize("key, name", [(key, name) for key, name in DEFINED if name in ONE_OF_A_KIND],
+                         ids=[f"{key}-{name}" for key, name in DEFINED if name in ONE_OF_A_KIND])
+def test_pictures_by_layer_by_head_by_token_and_by_pixel_have_their_shapes(key, name):
+    trace, method, options = traced(name), METHODS[key], QUICK.get(key, {})
+    n = len(trace.real)
+    rows = 1 if key == "gae" and name in DUAL else 5 if key == "lrp" else 4        # of a dual encoder the last layer alone
+    shapes = {"layers": (rows, n), "heads": (4, 3, n), "maps": (4, n, n), "pixels": (32, 32)}
+    for part, shape in shapes.items():
+        if getattr(method, f"run_{part}") and (part != "pixels" or name in IMAGE):
+            got = getattr(method, part)(trace, **options)
+            assert got.shape == shape and torch.isfinite(got).all(), part
+
+
+@pytest.mark.parametrize("key, name", [(key, name) for key, name in DEFINED if name in ("vit", "beit", "siglip.vision")],
+                         ids=[f"{key}-{name}" for key, name in DEFINED if name in ("vit", "beit", "siglip.vision")])
+def test_a_picture_that_is_neither_square_nor_filled_by_its_patches_is_explained(key, name):
+    """5 x 3 patches, positions between the learned ones, and a row of pixels that belongs to no patch."""
+    pixels = torch.randn(1, 3, 41, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    trace, method, options = tiny(name).trace(example(name) | {"pixel_values": pixels}, 0), METHODS[key], QUICK.get(key, {})
+    scores = method(trace, **options)
+    assert trace.grid == (5, 3) and scores.shape == trace.real.shape == (len(traced(name).real) - 1,) and torch.isfinite(scores).all()
+    if method.run_pixels:
+        by_pixel = method.pixels(trace, **options)
+        assert by_pixel.shape == (41, 24) and torch.isfinite(by_pixel).all()

@@ -22,7 +22,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import ModelInfo
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from tiny import ARCHITECTURES, DUAL, SIZE, classes, example, folder, fresh, random_model, tiny
+from tiny import ARCHITECTURES, DUAL, PICTURE, SIZE, classes, example, folder, fresh, random_model, tiny
 from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification, BertModel, BertTokenizer
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
@@ -314,6 +314,28 @@ def test_an_architecture_can_be_added(renamed):
     torch.testing.assert_close(ex.explain(model, example("bert"), target=0).scores, ex.explain(tiny("bert"), example("bert"), target=0).scores)
 
 
+def test_a_model_of_pictures_can_be_added_with_a_readout_and_tokens_of_its_own(renamed):
+    """As many tokens before the patches as the row names, its score read as the row says."""
+    net = random_model("DeiTForImageClassification", **PICTURE)
+    net.config.model_type = "renamed"
+    ex.register("renamed", replace(ex.ANATOMIES["deit"], prefix=("[A]", "[B]"), readout="first two"))
+    model = ex.load(net, device="cpu", dtype=torch.float64)
+    trace = model.trace(example("deit"), 0)
+    assert model.encode(example("deit")).labels[:3] == ["[A]", "[B]", "row 1, column 1"]
+    assert trace.read_at == [0, 1] and trace.special.tolist() == [True] * 2 + [False] * 16
+
+
+def test_one_side_of_a_dual_encoder_can_be_added(renamed):
+    net = fresh("clip.vision").net
+    net.config.model_type = "renamed"
+    assert "'renamed' cannot be traced yet" in refusal(net)
+    for side in ("vision", "text"):
+        ex.register(f"renamed.{side}", ex.ANATOMIES[f"clip.{side}"])
+    for side in ("vision", "text"):
+        model = ex.load(net, tower=side, device="cpu")
+        torch.testing.assert_close(model.trace(example("clip.vision"), 0).score, tiny(f"clip.{side}").trace(example("clip.vision"), 0).score)
+
+
 def test_the_python_of_the_contributors_guide_runs(renamed):
     guide = Path(__file__).parent.parent / "CONTRIBUTING.md"
     exec(compile(guide.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0], guide.name, "exec"), {})
@@ -335,6 +357,8 @@ def test_the_example_of_the_docstring_works(renamed):
     ("renamed", "bert", "described by an Anatomy; got str"),
     ("renamed", replace(ex.ANATOMIES["bert"], ffn="output.dense"), "ffn of an Anatomy is a tuple of names; got 'output.dense'"),
     ("renamed", replace(ex.ANATOMIES["bert"], head=("classifier", None)), "head of an Anatomy is a tuple of names"),
+    ("renamed", replace(ex.ANATOMIES["vit"], prefix="[CLS]"), "prefix of an Anatomy is a tuple of names; got '[CLS]'"),
+    ("renamed", replace(ex.ANATOMIES["vit"], head=["classifier"]), "head of an Anatomy is a tuple of names"),
     ("renamed", replace(ex.ANATOMIES["bert"], norm_first="no"), "norm_first of an Anatomy is of type bool; got 'no'"),
     ("renamed", replace(ex.ANATOMIES["bert"], blocks=None), "blocks of an Anatomy is of type str; got None"),
     ("renamed", replace(ex.ANATOMIES["bert"], lost_positions=0.5), "lost_positions of an Anatomy is of type int"),

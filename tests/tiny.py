@@ -49,6 +49,11 @@ ARCHITECTURES = TEXT + IMAGE
 DUAL = tuple(name for name in ARCHITECTURES if "." in name)         # one side each
 PRE_NORM = ("gpt2", "gpt2-classifier", "modernbert", "modernbert-mean", "clip.text", "siglip.text", *IMAGE)
 
+#: One architecture for each way in which a score is read, of texts and of pictures: where the point is a batch or a shape, the others would say
+#: the same again. Laws that a network can break (gradients, side effects, invariants) are tested on all of them.
+ONE_OF_A_KIND = ("bert", "gpt2", "modernbert-mean", "clip.text", "siglip.text",
+                 "vit", "deit-distilled", "beit", "dinov2_with_registers", "clip.vision", "siglip.vision")
+
 #: What is put after a text to make it longer without meaning anything.
 PADDED = tuple(name for name in TEXT if name != "siglip.text")      # SigLIP reads its score from the last token, padding or not
 PADDING = dict.fromkeys(PADDED, 0) | {"roberta": 1, "gpt2": 199, "clip.text": 1, "gpt2-classifier": 199}
