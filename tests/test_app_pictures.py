@@ -287,9 +287,10 @@ def test_uploads(visit, server, vit, files):
     until(page, "() => location.search.includes('own=picture')")
     view(page, "image", "Share")
     until(page, "() => document.querySelector('#image-views .long')?.innerText.includes('does not carry your picture')")
+    until(page, "() => location.search.includes('view=share')")
     fresh = visit(page.url)
     assert "does not carry the picture" in refusal(fresh, "does not carry").inner_text()
-    assert fresh.locator("#image-views [aria-selected=true]").inner_text() == "Share"
+    until(fresh, "() => document.querySelector('#image-views [aria-selected=true]')?.innerText === 'Share'")
     give(fresh, files["portrait.jpg"])
     view(fresh, "image", "Compare")
     explained(fresh, maps=1)
