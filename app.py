@@ -724,7 +724,7 @@ def lay_out(tab: Tab, opening, loading, query):
 
     explaining(partial(gr.on, [go.click, text.submit, pair.submit, target.input, versus.input, *(one.input for one in display),
                                *(family.input for family in families)], trigger_mode="always_last"))
-    explaining(picture.input, function=when_given)
+    explaining(partial(picture.input, trigger_mode="always_last"), function=when_given)
     for (of, name), button in examples.items():
         explaining(button.click(partial(take_example, of, name), model, [model_refusal, *asking], **silent).then)
     explaining(kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], **silent).success)

@@ -7,11 +7,10 @@
 
 `train` teaches a ViT (6 layers of 192, 64 px in patches of 8) the labels, the teacher's probabilities and, token by token,
 the teacher's last hidden states: 64 patches a picture say much more than one label. The teacher sees each picture in
-a few random crops (`VIEWS`), each once: what it makes of them is kept in RUN_DIR and met again, mirrored or not, every
-`VIEWS` epochs. In the first epochs only some of the patches are shown (patch dropout), which is faster and
-keeps the student from learning the pictures by heart. The last epochs (`CALM`) show nearly whole pictures, as they are seen in use, of which the
-teacher knows more too, at a rate that falls once more. A checkpoint is written after every epoch, and a run that is started
-again goes on from it. `export` writes the running mean of the weights in fp16.
+a few random crops, each once: what it makes of such a view is kept in RUN_DIR and met again, mirrored or not. In the first epochs only some of
+the patches are shown (patch dropout), which is faster and keeps the student from learning the pictures by heart. The last stages show nearly whole
+pictures, as they are seen in use, of which the teacher knows more too, at a rate that falls anew. A checkpoint is written after every epoch, and a
+run that is started again goes on from it. `export` writes the running mean of the weights in fp16.
 
 `pair` leaves both encoders as they are and trains what stands on them (poolers, projections and a temperature:
 Zhai et al. 2022, "locked-image tuning", here with both sides locked). The texts are prompts about the teacher's 1,000 classes, by any of
@@ -49,8 +48,8 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDE, GRID = 64, 8              # pixels and patches a side, of the student
 TEACHER_SIDE = 160              # pixels a side at which the teacher reads a picture: as good as 224 on pictures this small, and half the cost
-BATCH, VIEWS, EPOCHS, SPARSE = 128, 2, 27, 19      # SPARSE epochs see half of the patches
-CALM, LEAST, LEAST_CALM = 6, 0.35, 0.8             # the last CALM epochs: nearly whole pictures, as in use; least share of a picture that a crop shows
+BATCH, SPARSE, WIDE, CALM, EPOCHS = 128, 19, 21, 27, 39      # where each stage ends: half of the patches; all of them; nearly whole pictures, as in use; these again
+LEAST = (0.35, 0.35, 0.8, 0.8)                     # of a picture, that the crops of each view show: two wide views, two calm ones
 RATE, WEIGHT_DECAY, WARM_UP, MEAN_OVER = 1.5e-3, 0.05, 0.05, 0.998
 TEMPERATURE, FEATURES = 1.5, 2.0                   # of the teacher's probabilities; weight of its hidden states in the loss
 
@@ -146,8 +145,7 @@ def view(number: int, images: list[Image.Image], teacher: Teacher, work: Path) -
     if not path.exists():
         parts, began = [], time.monotonic()
         for i in range(0, len(images), 50):
-            least = LEAST if number < VIEWS else LEAST_CALM
-            small, large = zip(*(crop(image, np.random.default_rng([number, i + k]), least) for k, image in enumerate(images[i:i + 50])))
+            small, large = zip(*(crop(image, np.random.default_rng([number, i + k]), LEAST[number]) for k, image in enumerate(images[i:i + 50])))
             logits, hidden = teacher(torch.stack(large))
             parts.append((torch.stack(small), logits.half(), hidden.half()))
             if i % 5000 == 0:
@@ -188,10 +186,17 @@ class Student(nn.Module):
 
 
 def share_of_rate(epoch: float) -> float:
-    """Up in a line, down along a cosine; then a fifth of it, and down along another, for the calm epochs."""
-    falling = lambda done: 0.5 * (1 + math.cos(math.pi * min(1, done)))
-    calm = epoch - (EPOCHS - CALM)
-    return 0.2 * falling(calm / CALM) + 1e-3 if calm >= 0 else min(epoch / (WARM_UP * EPOCHS) + 1e-3, falling(epoch / EPOCHS) + 1e-3)
+    """Up in a line, down along a cosine; then twice again from a part of it, for the calm epochs."""
+    falling = lambda done: 0.5 * (1 + math.cos(math.pi * min(1, done))) + 1e-3
+    if epoch < WIDE:
+        return min(epoch / (WARM_UP * CALM) + 1e-3, falling(epoch / CALM))
+    peak, begin, end = (0.2, WIDE, CALM) if epoch < CALM else (0.35, CALM, EPOCHS)
+    return peak * falling((epoch - begin) / (end - begin))
+
+
+def view_of(epoch: int) -> int:
+    """Two wide views in turn, then a calm one, then two calm ones in turn."""
+    return epoch % 2 if epoch < WIDE else 2 if epoch < CALM else 2 + epoch % 2
 
 
 def mirrored(pixels: Tensor, hidden: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
@@ -233,7 +238,7 @@ def train(args) -> None:
 
     for epoch in range(first, EPOCHS):
         torch.manual_seed(epoch)
-        crops, logits, hidden = view(epoch % VIEWS if epoch < EPOCHS - CALM else VIEWS, images, teacher, args.work)
+        crops, logits, hidden = view(view_of(epoch), images, teacher, args.work)
         centre, spread = hidden[:2000].float().mean((0, 1)), hidden[:2000].float().std((0, 1))
         began, losses = time.monotonic(), []
         for batch in torch.randperm(len(images)).split(BATCH)[:steps]:
@@ -348,7 +353,7 @@ def met(args, vit: nn.Module, which: str) -> tuple[Tensor, Tensor]:
     """The first tokens of every crop that the ViT was trained on, and the teacher's logits of it."""
     images, _ = pictures(args.data, "train_part1.zip", "train_part2.zip")
     teacher, seen, wanted = Teacher(args.teacher, args.data), [], []
-    for number in range(VIEWS + 1):
+    for number in range(len(LEAST)):
         crops, logits, _ = view(number, images, teacher, args.work)
         seen.append(remembered(args.work / f"seen{number}.pt", which, lambda crops=crops: first_of_pictures(vit, crops)))
         wanted.append(logits)
