@@ -91,6 +91,11 @@ class Tab:
         return {"Layers": [(method.title, method.key) for method in self.methods if method.run_layers],
                 "Heads": [(method.title, method.key) for method in self.methods if method.run_heads]}
 
+    @property
+    def optional(self) -> str:
+        """The method whose options are shown first."""
+        return next(key for key in self.first if ex.METHODS[key].options)
+
     def by_family(self, keys) -> list[list[str]]:
         """Methods as the menu holds them."""
         return [[key for key in keys if ex.METHODS[key].family == family] for family in self.families]
@@ -112,7 +117,7 @@ TABS = {tab.name: tab for tab in (
     Tab("Image + text", "match", (("image-text: bundled", "image-text"), ("CLIP ViT-B/32: from the Hub", "openai/clip-vit-base-patch32")),
         "image", ("attcat", "input_x_gradient", "occlusion", "gae", "legrad", "rollout", "raw_attention")),
 )}
-PREDICTED, NOTHING = "predicted", "nothing"
+PREDICTED, NOTHING, DEFAULT = "predicted", "nothing", "default"
 ANSWERS = ["start", "end", "best span", "no answer"]
 HINTS = {"answer": "or any words of the context", "next": "or a token, such as “ Paris” with its space", "tokens": "or a label at a word: “PERSON at Anna”"}
 MOST_CLASSES = 2000         # more would not fit a menu
@@ -190,22 +195,22 @@ def traces_of(asked: Asked) -> list[tuple]:
 
 @lru_cache(maxsize=128)
 @gpu
-def heats_of(asked: Asked, method: str) -> list[ex.Heatmap | str]:
+def heats_of(asked: Asked, method: str, options: tuple[tuple[str, object], ...] = ()) -> list[ex.Heatmap | str]:
     """A method's maps of one question, or the sentences that say why this method has none here. A method that is not for texts says nothing of them."""
     heats = []
     for i, (model, coded, trace) in enumerate(traces_of(asked)):
         if i and model.anatomy.sees not in ex.METHODS[method].tasks:
             continue
         try:
-            heats.append(ex.explain_trace(model, coded, trace, method))
+            heats.append(ex.explain_trace(model, coded, trace, method, **dict(options)))
         except ex.Refusal as refused:
             heats.append(str(refused))
     return heats
 
 
-def maps_of(asked: Asked, method: str) -> tuple[list[ex.Heatmap], dict[str, str]]:
-    """The maps of `heats_of`, and by title why there are none."""
-    heats, title = heats_of(asked, method), ex.METHODS[method].title
+def maps_of(asked: Asked, method: str, options: str) -> tuple[list[ex.Heatmap], dict[str, str]]:
+    """The maps of `heats_of`, and by title why there are none. options: as the page keeps them, see `options_in`."""
+    heats, title = heats_of(asked, method, tuple(options_in(options).get(method, {}).items())), ex.METHODS[method].title
     names = [title, f"{title}, words", f"{title}, words of the other text"]
     return [heat for heat in heats if not isinstance(heat, str)], {name: heat for name, heat in zip(names, heats) if isinstance(heat, str)}
 
@@ -214,6 +219,18 @@ def maps_of(asked: Asked, method: str) -> tuple[list[ex.Heatmap], dict[str, str]
 @gpu
 def prediction_of(model: str, given) -> ex.Prediction:
     return ex.predict(model_of(model), coded_of(model, given))
+
+
+def options_in(options: str) -> dict[str, dict]:
+    """{method: {option: value}} of what was changed, from the JSON that the page and its links carry; anything that no method knows is left out."""
+    try:
+        kept = {}
+        for key, chosen in json.loads(options).items():
+            for name, value in chosen.items():
+                kept.setdefault(key, {}).update(ex.METHODS[key].read({name: value}))
+        return kept
+    except (ValueError, AttributeError, KeyError, TypeError, ex.Refusal):
+        return {}
 
 
 def given_by(kind, picture, text, pair):
@@ -302,9 +319,9 @@ def blamed(error: Exception, kind: str, picture) -> list:
     return answer(**{"picture_refusal" if about_picture else "text_refusal": said})
 
 
-def panel_of(asked: Asked, method: str, part: str, layer: int, look: dict) -> str:
+def panel_of(asked: Asked, method: str, part: str, layer: int, look: dict, options: str) -> str:
     """A method layer by layer, or head by head in one layer."""
-    heats, refused = maps_of(asked, method)
+    heats, refused = maps_of(asked, method, options)
     pieces = [heatmaps.fragment([], refused=refused, style=False, palette=look["palette"])] if refused else []
     for heat in heats:
         heads = part == "Heads"
@@ -312,7 +329,7 @@ def panel_of(asked: Asked, method: str, part: str, layer: int, look: dict) -> st
     return "".join(pieces)
 
 
-def run(kind, picture, text, pair, model, target, versus, layered, part, layer, merge, specials, palette, *families):
+def run(kind, picture, text, pair, model, target, versus, layered, part, layer, merge, specials, palette, options, *families):
     """Explain, one method after another. Yields what `ANSWER` names."""
     look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
     try:
@@ -329,9 +346,9 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
         if not ex.METHODS[keys[0]].single_pass:         # what takes a while says so before it starts
             yield done(compared=heatmaps.fragment([], waiting=later, **look))
         for i, key in enumerate(keys):
-            maps, reasons = maps_of(asked, key)
+            maps, reasons = maps_of(asked, key, options)
             heats, refused = heats + maps, refused | reasons
-            panel = {} if i else {"panel": panel_of(asked, layered, part, layer, look)}
+            panel = {} if i else {"panel": panel_of(asked, layered, part, layer, look, options)}
             yield done(compared=heatmaps.fragment(heats, waiting=later[i + 1:], refused=refused, layers=False, controls=True, **look), **panel)
     except Exception as error:
         yield blamed(error, kind, picture)
@@ -375,7 +392,7 @@ def example_of(picture: str) -> str:
     return next((photo.stem for photo in sorted(PHOTOS.glob("*.jpg")) if digest(photo) == digest(picture)), "")
 
 
-def show_layers(tab: Tab, asked, layered, part, layer, merge, specials, palette):
+def show_layers(tab: Tab, asked, layered, part, layer, merge, specials, palette, options):
     """The panel alone, for another method, layer or part of what was last explained. Also the menu of methods and the slider."""
     methods = dict(map(reversed, tab.parts[part]))
     layered = layered if layered in methods else "attcat"
@@ -384,7 +401,7 @@ def show_layers(tab: Tab, asked, layered, part, layer, merge, specials, palette)
         return refusal(), gr.skip(), *menus
     try:
         look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
-        return refusal(), panel_of(meant(*asked), layered, part, layer, look), *menus
+        return refusal(), panel_of(meant(*asked), layered, part, layer, look, options), *menus
     except Exception as error:
         return said_of(error, "The layers could not be shown; the reason has been logged."), gr.skip(), *menus
 
@@ -495,21 +512,24 @@ def restore(tab: Tab, asked: dict) -> list:
     layered = asked.get("layers", "attcat")
     layer = int(asked["layer"]) if asked.get("layer", "").isdecimal() and len(asked["layer"]) < 4 else None
     chosen = [key for key in asked.get("methods", "").split(",") if key in ex.METHODS] or tab.first
+    options = options_in(asked.get("options", "")[:LINK_LIMIT])
+    optional = next((method.key for method in tab.methods if method.key in options), tab.optional)
     view, palette = asked.get("view", "compare"), asked.get("colours")
     return [True, wanted and not lost, refusal(lost), gr.update(value=note.replace("</div>", " The bundled model is shown instead.</div>"), visible=bool(note)),
             *fields(kind, model, given, target, versus, layer),
             gr.update(choices=tab.parts[part], value=layered if layered in dict(map(reversed, tab.parts[part])) else "attcat"), part,
             asked.get("subwords") != "apart", asked.get("specials") == "shown",
-            palette if palette in card.PALETTES else "orange-blue", gr.Tabs(selected=view if view.capitalize() in tab.views else "compare"),
+            palette if palette in card.PALETTES else "orange-blue", json.dumps(options), optional,
+            gr.Tabs(selected=view if view.capitalize() in tab.views else "compare"),
             *tab.by_family(chosen)]
 
 
-def write_file(suffix, asked, *families):
+def write_file(suffix, asked, options, *families):
     """What was last explained as a file; a single method brings its layers along, a PNG of a picture and its texts holds the picture's maps."""
     try:
         if not asked:
             raise ex.Refusal("Explain something first.")
-        maps = [maps_of(meant(*asked), key) for key in in_order(families)]
+        maps = [maps_of(meant(*asked), key, options) for key in in_order(families)]
         heats = [heat for several, _ in maps for heat in several]
         if not heats:
             raise ex.Refusal(next(iter(maps[0][1].values())))
@@ -520,6 +540,15 @@ def write_file(suffix, asked, *families):
         return refusal(), gr.update(value=str(path), visible=True)
     except Exception as error:
         return said_of(error, "The file could not be written; the reason has been logged."), gr.skip()
+
+
+def changed(method: str, name: str, options: str, value) -> str:
+    """The options with one more that was set; one at its default is not kept."""
+    option, kept = ex.METHODS[method].options[name], options_in(options)
+    value = None if value in (None, DEFAULT) else value
+    chosen = kept.pop(method, {}) | {name: option.read(value) if value is not None else option.default}
+    chosen = {name: value for name, value in chosen.items() if value != ex.METHODS[method].options[name].default}
+    return json.dumps(kept | ({method: chosen} if chosen else {}), sort_keys=True)
 
 
 def menu_of_units(name: str, what: str):
@@ -578,7 +607,7 @@ THEME = gr.themes.Default(
     block_label_text_color="*neutral_700", block_title_text_color="*neutral_700", block_info_text_color="*neutral_600",
 )
 
-LINK = """async (shown, layered, part, layer, merge, specials, palette, ...families) => {
+LINK = """async (shown, layered, part, layer, merge, specials, palette, options, ...families) => {
   await new Promise(done => setTimeout(done, 60));    // a tab that was just chosen says so a moment later
   const views = document.querySelector('#%(slug)s-views');
   if (!shown || !views?.checkVisibility()) return [];         // nothing is explained here, or another tab of the page is open
@@ -591,7 +620,7 @@ LINK = """async (shown, layered, part, layer, merge, specials, palette, ...famil
   add('model', asked.model, %(models)s[kind]); add('class', asked.class, '%(predicted)s'); add('versus', asked.versus, '%(nothing)s');
   add('methods', families.flat().filter(Boolean).join(','), '%(methods)s'); add('view', view, 'compare'); add('layers', layered, 'attcat');
   if (part === 'Heads') { add('part', part); link.searchParams.set('layer', layer); }
-  add('subwords', merge ? '' : 'apart'); add('specials', specials ? 'shown' : ''); add('colours', palette, 'orange-blue');
+  add('subwords', merge ? '' : 'apart'); add('specials', specials ? 'shown' : ''); add('colours', palette, 'orange-blue'); add('options', options, '{}');
   history.replaceState(null, '', link);
   const long = Math.max(text.length, pair.length) > %(most)d;
   const cut = 'A link carries %(most)d characters of a text, and this one is longer: the link holds only its beginning.';
@@ -681,6 +710,11 @@ def lay_out(tab: Tab, opening, loading, query):
                     ours = [method for method in tab.methods if method.family == family]
                     with gr.Accordion(f"{family} ({len(ours)})", open=bool(ticked), elem_classes="family"):
                         families.append(gr.CheckboxGroup([(named(method), method.key) for method in ours], label=family, show_label=False, value=ticked))
+            with gr.Accordion("Options of a method", open=False, elem_id=f"{tab.slug}-options"):
+                options = gr.Textbox("{}", visible="hidden", elem_id=f"{tab.slug}-changed")
+                optional = gr.Dropdown([(method.title, method.key) for method in tab.methods if method.options], value=tab.optional, label="Method",
+                                       info="What differs from its default is kept, said beside its map, and in the link.")
+                lay_out_options(tab, optional, options)
             with gr.Accordion("Display", open=False, elem_id=f"{tab.slug}-display"):
                 merge = gr.Checkbox(True, label="Sum sub-words into words", visible=bool(one.text))
                 specials = gr.Checkbox(False, label="Show [CLS] and [SEP]", visible=bool(one.text))
@@ -709,7 +743,7 @@ def lay_out(tab: Tab, opening, loading, query):
                     write = gr.Button("Write the file")
                     file = gr.File(label="Ready", visible=False)
 
-    display = [merge, specials, palette]
+    display = [merge, specials, palette, options]
     question = [kind, picture, text, pair, model, target, versus, layered, part, layer, *display, *families]
     answers = [picture_refusal, text_refusal, model_refusal, target, versus, said, compared, panel, asked, shown]
     asking = [kind, picture, text, pair, model, target, versus, layer, *rows]
@@ -722,8 +756,8 @@ def lay_out(tab: Tab, opening, loading, query):
         """Run `after` something happened, then write the link."""
         after(function, [*first, turn, *question], answers, **quiet).then(**address)
 
-    explaining(partial(gr.on, [go.click, text.submit, pair.submit, target.input, versus.input, *(one.input for one in display),
-                               *(family.input for family in families)], trigger_mode="always_last"))
+    explaining(partial(gr.on, [go.click, text.submit, pair.submit, options.change,
+                               *(one.input for one in (target, versus, merge, specials, palette, *families))], trigger_mode="always_last"))
     explaining(partial(picture.input, trigger_mode="always_last"), function=when_given)
     for (of, name), button in examples.items():
         explaining(button.click(partial(take_example, of, name), model, [model_refusal, *asking], **silent).then)
@@ -731,11 +765,34 @@ def lay_out(tab: Tab, opening, loading, query):
     explaining(model.input(choose_model, [model, kind, text], [model_refusal, *asking], show_progress_on=[model], api_visibility="private").success)
     gr.on([layered.input, part.input, layer.input], partial(show_layers, tab), [asked, layered, part, layer, *display],
           [text_refusal, panel, layered, layer], trigger_mode="always_last", **quiet).then(**address)
-    explaining(loading.then(partial(restore, tab), query, [ready, wanted, picture_refusal, model_refusal, *asking, layered, part, *display, views, *families],
-                            **silent).then, wanted, asked, function=at_first)
+    restored = [ready, wanted, picture_refusal, model_refusal, *asking, layered, part, *display, optional, views, *families]
+    explaining(loading.then(partial(restore, tab), query, restored, **silent).then, wanted, asked, function=at_first)
     explaining(opening, ready, asked, function=at_first)        # a link opens its tab before its fields are filled in
     views.select(**address)
-    write.click(write_file, [suffix, asked, *families], [text_refusal, file], show_progress_on=[write], api_visibility="private")
+    write.click(write_file, [suffix, asked, options, *families], [text_refusal, file], show_progress_on=[write], api_visibility="private")
+
+
+def lay_out_options(tab: Tab, optional, options):
+    """Fields for the options of the method that `optional` names, made of its signature. `options` keeps what was changed, of all methods."""
+    @gr.render([optional, options], triggers=[demo.load, optional.change])
+    def fields_of(key: str, kept: str):
+        method, chosen = ex.METHODS[key], options_in(kept).get(key, {})
+        if method.card.options:
+            gr.HTML(f'<p class="hint">{escape(method.card.options)}</p>', apply_default_css=False, padding=False)
+        for name, option in method.options.items():
+            label, value = name.replace("_", " "), chosen.get(name, option.default)
+            if option.choices:
+                choices = [*([DEFAULT] if option.default is None else []), *option.choices]
+                field = gr.Dropdown(choices, value=DEFAULT if value is None else value, label=label, interactive=True)
+            elif option.kind is bool and option.default is not None:
+                field = gr.Checkbox(value, label=label, interactive=True)
+            elif option.kind is bool:
+                field = gr.Dropdown([DEFAULT, ("yes", True), ("no", False)], value=DEFAULT if value is None else value, label=label, interactive=True)
+            else:
+                field = gr.Number(value, label=label, interactive=True, precision=0 if option.kind is int else None, step=1 if option.kind is int else 0.05,
+                                  placeholder=DEFAULT)
+            events = [field.submit, field.blur] if isinstance(field, gr.Number) else [field.input]
+            gr.on(events, partial(changed, key, name), [options, field], options, show_progress="hidden", api_visibility="private")
 
 
 def lay_out_imagining(model):

@@ -22,8 +22,9 @@ HOSTILE = "<script>alert(1)</script> good <img src=x onerror=alert(2)>"
 def ask(app):
     """Run the page's main function as the Explain button does: everything it yields, by name."""
     def ask(text=TEXT, pair="", kind="Sentence", model="sentiment", target="predicted", versus="nothing", layered="attcat", part="Layers", layer=5,
-            merge=True, specials=False, palette="orange-blue", methods=("attcat", "raw_attention"), picture=None):
-        steps = app.run(kind, picture, text, pair, model, target, versus, layered, part, layer, merge, specials, palette, list(methods))
+            merge=True, specials=False, palette="orange-blue", methods=("attcat", "raw_attention"), options="{}",
+            picture=None):
+        steps = app.run(kind, picture, text, pair, model, target, versus, layered, part, layer, merge, specials, palette, options, list(methods))
         return [dict(zip(app.ANSWER, step, strict=True)) for step in steps]
     return ask
 
@@ -137,11 +138,11 @@ def test_the_api_gives_the_record(app, sentiment):
 @pytest.mark.parametrize("suffix", [".html", ".svg", ".png", ".csv", ".json"])
 def test_files(app, suffix):
     asked = ["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing"]
-    *_, file = app.write_file(suffix, asked, ["attcat", "raw_attention"])
+    *_, file = app.write_file(suffix, asked, "{}", ["attcat", "raw_attention"])
     written = Path(file["value"]).read_bytes()
     assert b"unbelievably" in written or suffix == ".csv" or (suffix == ".png" and written.startswith(b"\x89PNG"))
-    assert complaint(app.write_file(suffix, asked, []))
-    assert "first" in complaint(app.write_file(suffix, None, ["attcat"]))
+    assert complaint(app.write_file(suffix, asked, "{}", []))
+    assert "first" in complaint(app.write_file(suffix, None, "{}", ["attcat"]))
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, several in json.loads((ROOT / "assets/examples/examples.json").read_text()).items()
@@ -169,6 +170,21 @@ def test_a_method_that_refuses_does_not_stop_the_others(app, ask, monkeypatch):
     assert last["compared"].count('class="xp-name"') == 2
     alone = ask("Another sentence asked only here.", methods=("gae",))[-1]
     assert "GAE is not" in alone["compared"] and not complaint(alone)
+
+
+def test_options_are_kept_said_and_refused(app, ask, sentiment):
+    options = app.changed("rollout", "start", "{}", 2)
+    options = app.changed("attcat", "states", options, "output")
+    assert app.options_in(options) == {"rollout": {"start": 2}, "attcat": {"states": "output"}}
+    last = ask(methods=("attcat", "rollout"), options=options)[-1]
+    heat = ex.explain(sentiment, TEXT, "rollout", start=2)
+    assert "Attention rollout: start 2" in last["compared"] and "AttCAT: states output" in last["compared"]
+    assert heat.in_words(float(heat.merged().scores[3])) in unescape(last["compared"])
+    assert app.changed("rollout", "start", options, 0) == '{"attcat": {"states": "output"}}', "a default is not kept"
+    assert app.changed("attcat", "states", '{"attcat": {"states": "output"}}', app.DEFAULT) == "{}"
+    assert "There is no layer 99" in ask(methods=("grads",), options='{"grads": {"layer": 99}}')[-1]["compared"]
+    for odd in ("", "[]", "{", '{"rollout": 3}', '{"no": {"start": 1}}', '{"rollout": {"no": 1}}', '{"rollout": {"start": "x"}}', "null"):
+        assert app.options_in(odd) == {}, odd
 
 
 @pytest.mark.parametrize(("kind", "text", "pair", "model"), [
@@ -222,7 +238,7 @@ def test_a_language_model_brings_its_own_kind(app, ask, monkeypatch):
 
 def test_layers_follow_what_was_explained(app):
     asked = ["Question", None, "Who sleeps?", "A man sleeps.", "question-answering", "predicted", "nothing"]
-    look, text = (True, False, "orange-blue"), app.TABS["Text"]
+    look, text = (True, False, "orange-blue", "{}"), app.TABS["Text"]
     _, panel, methods, slider = app.show_layers(text, asked, "rollout", "Layers", 0, *look)
     assert "Attention rollout, layer by layer" in panel and not slider["visible"] and methods["value"] == "rollout"
     note, panel, methods, slider = app.show_layers(text, asked, "rollout", "Heads", 99, *look)
@@ -477,6 +493,29 @@ def test_display_choices_redraw(visit, sentiment):
 
 
 # ----------------------------------------------------------------------------------------------------- other tabs
+
+@browser_test
+def test_options_of_a_method_redraw_it_and_stay_in_the_link(visit, pictures):
+    page = visit(text=TEXT, methods="attcat,rollout")
+    settled(page)
+    page.get_by_role("button", name=re.compile("Options of a method")).click()
+    panel = page.locator("#text-options")
+    panel.get_by_role("combobox", name=re.compile("Method")).click()
+    page.get_by_role("option", name="Attention rollout", exact=True).click()
+    start = panel.get_by_role("spinbutton", name="start")
+    start.fill("2")
+    start.press("Enter")
+    until(page, "() => document.querySelector('#text-compared').innerText.includes('Attention rollout: start 2')")
+    panel.get_by_role("checkbox", name="residual").uncheck()
+    until(page, "() => document.querySelector('#text-compared')?.innerText.includes('residual False, start 2')")
+    until(page, "() => decodeURIComponent(location.search).includes('residual')")
+    page.screenshot(path=pictures / "options_light.png", full_page=True)
+    fresh = visit(page.url)
+    until(fresh, "() => document.querySelector('#text-compared')?.innerText.includes('residual False, start 2')")
+    fresh.get_by_role("button", name=re.compile("Options of a method")).click()
+    assert fresh.locator("#text-options").get_by_role("spinbutton", name="start").input_value() == "2"
+    assert not fresh.locator("#text-options").get_by_role("checkbox", name="residual").is_checked()
+
 
 @browser_test
 def test_layers(visit, sentiment, pictures):

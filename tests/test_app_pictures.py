@@ -133,7 +133,7 @@ def test_a_link_knows_the_examples_and_says_what_it_lacks(app, photo, files):
 def test_files(app, photo, suffix):
     for kind, text in (("Picture", ""), ("Picture and texts", TEXTS)):
         asked = [kind, photo, text, "", app.KINDS[kind].model, "predicted", "nothing"]
-        note, file = app.write_file(suffix, asked, ["attcat", "legrad"])
+        note, file = app.write_file(suffix, asked, "{}", ["attcat", "legrad"])
         assert not complaint([note]) and file["value"].endswith(suffix)
 
 
@@ -294,6 +294,18 @@ def test_uploads(visit, server, vit, files):
     give(fresh, files["portrait.jpg"])
     view(fresh, "image", "Compare")
     explained(fresh, maps=1)
+
+
+@browser_test
+def test_a_picture_given_while_another_is_explained_is_not_lost(visit, vit, files):
+    page = visit(kind="Picture", picture="cat", methods="raw_attention,vit_cx")
+    until(page, "() => document.querySelector('#image-said strong')")
+    for name in ("portrait.jpg", "see_through.png"):            # the second one long before the first has its maps
+        give(page, files[name])
+        page.locator("#image-photo").get_by_role("button", name=re.compile("Clear|Remove")).first.wait_for()
+    best = ex.predict(vit, files["see_through.png"])
+    until(page, "said => document.querySelector('#image-said').innerText.startsWith(said)", f"{best.best} {best.values[0]:.1%}")
+    explained(page)
 
 
 @browser_test

@@ -48,7 +48,7 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDE, GRID = 64, 8              # pixels and patches a side, of the student
 TEACHER_SIDE = 160              # pixels a side at which the teacher reads a picture: as good as 224 on pictures this small, and half the cost
-BATCH, SPARSE, WIDE, CALM, EPOCHS = 128, 19, 21, 27, 39      # where each stage ends: half of the patches; all of them; nearly whole pictures, as in use; these again
+BATCH, SPARSE, WIDE, CALM, EPOCHS = 128, 19, 21, 27, 39      # epochs by which a stage ends: half of the patches; all; calm crops; again
 LEAST = (0.35, 0.35, 0.8, 0.8)                     # of a picture, that the crops of each view show: two wide views, two calm ones
 RATE, WEIGHT_DECAY, WARM_UP, MEAN_OVER = 1.5e-3, 0.05, 0.05, 0.998
 TEMPERATURE, FEATURES = 1.5, 2.0                   # of the teacher's probabilities; weight of its hidden states in the loss

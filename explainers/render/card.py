@@ -90,13 +90,10 @@ def visible(label: str) -> str:
 
 
 def told_apart(heats: Sequence[Heatmap]) -> list[Heatmap]:
-    """Maps of several targets or options in one picture say which in their titles."""
-    if len({heat.title for heat in heats}) == len(heats):
-        return list(heats)
-    options = [", ".join(f"{name} {value}" for name, value in heat.options.items()) for heat in heats]
-    several_targets, several_options = len({heat.target for heat in heats}) > 1, len(set(options)) > 1
-    return [replace(heat, title=": ".join([heat.title, *filter(None, (several_targets and heat.target, several_options and option))]))
-            for heat, option in zip(heats, options)]
+    """Maps say in their titles which options they were made with, and of several targets in one picture, which is theirs."""
+    several = len({heat.title for heat in heats}) < len(heats) and len({heat.target for heat in heats}) > 1
+    options = [", ".join(f"{name.replace('_', ' ')} {value}" for name, value in heat.options.items()) for heat in heats]
+    return [replace(heat, title=": ".join(filter(None, (heat.title, several and heat.target, option)))) for heat, option in zip(heats, options)]
 
 
 def badge(heat: Heatmap) -> str:
