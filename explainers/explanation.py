@@ -50,14 +50,18 @@ def predict(model: Model, inputs) -> Prediction:
     return read_logits(model, coded, answer.logits[0])
 
 
+def chances(model: Model, logits: torch.Tensor) -> tuple[str, torch.Tensor]:
+    """What the logits [... class] of a classifier say, and the kind of number that it is: of one class alone, the raw value."""
+    if logits.shape[-1] == 1:
+        return "value", logits
+    if getattr(model.net.config, "problem_type", None) == "multi_label_classification" or hasattr(model.net, "logit_bias"):      # SigLIP
+        return "probability of each label by itself", logits.sigmoid()
+    return "probability", logits.softmax(-1)
+
+
 def read_logits(model: Model, coded: Encoded, logits: torch.Tensor) -> Prediction:
     names = model.classes(coded)
-    if len(logits) == 1:
-        kind, values = "value", logits
-    elif getattr(model.net.config, "problem_type", None) == "multi_label_classification" or hasattr(model.net, "logit_bias"):    # SigLIP
-        kind, values = "probability of each label by itself", logits.sigmoid()
-    else:
-        kind, values = "probability", logits.softmax(-1)
+    kind, values = chances(model, logits)
     order = values.argsort(descending=True, stable=True).tolist()[:SHOWN if model.task == "next" else None]
     return Prediction([names.get(i, str(i)) for i in order], [float(values[i]) for i in order], kind)
 
@@ -156,15 +160,15 @@ def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=No
                 raise
 
 
-def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **options) -> Heatmap:
-    """A method's numbers on a trace, with everything a view needs to show them truthfully."""
+def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief: bool = False, **options) -> Heatmap:
+    """A method's numbers on a trace, with everything a view needs to show them truthfully; brief: the map without layers, heads and totals."""
     chosen = find(key)
     if model.anatomy.sees not in chosen.tasks:
         raise Refusal(f"{chosen.title} is not defined for {model.anatomy.sees} models here.")
     chosen.check_length(len(trace.real))
     scores, facts = chosen.measure(trace, **options)
-    rows = chosen.layers(trace, **options) if chosen.run_layers else None
-    heads = chosen.heads(trace, **options).detach().cpu() if chosen.run_heads else None
+    rows = chosen.layers(trace, **options) if chosen.run_layers and not brief else None
+    heads = chosen.heads(trace, **options).detach().cpu() if chosen.run_heads and not brief else None
     given = chosen.read(options)
     names = [] if rows is None else (
         chosen.name_rows(trace, **given) if chosen.name_rows else [f"L{i}" for i in range(len(rows))])
@@ -185,12 +189,13 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, **option
     if heads is not None and not torch.isfinite(heads).all():
         lost = [f"head {head} of layer {layer}" for layer, head in (~torch.isfinite(heads)).any(-1).nonzero().tolist()]
         notes.append(f"Not every number of {', '.join(lost[:6])}{' and others' if len(lost) > 6 else ''} is finite; they are left blank.")
+    totals = {} if brief else chosen.totals(trace, **options)
     span = trace.target.span and coded.spans and [coded.spans[i] for i in trace.target.span]
     return Heatmap(
         scores=scores.detach().cpu(), labels=coded.labels, method=key, title=chosen.title, target=trace.target.name,
         score=float(trace.score), signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
         poles=trace.target.poles, rows=None if rows is None else rows.detach().cpu(), row_labels=names, heads=heads,
-        totals={name: total.detach().cpu() for name, total in chosen.totals(trace, **options).items()}, text=coded.text, spans=coded.spans, words=coded.words,
+        totals={name: total.detach().cpu() for name, total in totals.items()}, text=coded.text, spans=coded.spans, words=coded.words,
         options=given, facts=facts, notes=notes, cost=chosen.cost_of(given, int((~coded.special).sum())),
         model=model.name, revision=model.revision, segments=coded.segments, halves=coded.halves,
         marked=(span[0][0], span[1][1]) if span and all(span) else None,

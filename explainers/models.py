@@ -418,6 +418,10 @@ class Model:
         (rows, columns), (tall, wide) = self.grid(pixels), self.patch
         mask = where[:, -rows * columns:].unflatten(1, (rows, columns)).repeat_interleave(tall, 1).repeat_interleave(wide, 2)
         mask = F.pad(mask, (0, pixels.shape[-1] - columns * wide, 0, pixels.shape[-2] - rows * tall))      # pixels of no patch stay
+        return self.without_pixels(pixels, mask, fill)
+
+    def without_pixels(self, pixels: Tensor, mask: Tensor, fill: str) -> Tensor:
+        """[n channel height width] the picture `pixels` [1 channel height width] with the pixels `mask` [n height width] (bool) blanked."""
         blank = blurred(pixels) if fill == "blur" else self.normalised(torch.full_like(pixels, {"black": 0, "white": 1, "mean": 0}[fill]))
         return pixels.where(~mask[:, None], torch.zeros_like(pixels) if fill == "mean" else blank)
 

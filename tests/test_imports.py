@@ -9,7 +9,7 @@ import explainers
 
 PACKAGE = Path(explainers.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-OUTSIDE = {"gradio", "cv2", "transformers", "huggingface_hub", "torch", "numpy", "pandas", "safetensors", "scipy"}
+OUTSIDE = {"gradio", "cv2", "transformers", "huggingface_hub", "torch", "numpy", "pandas", "safetensors", "scipy", "sklearn", "captum"}
 
 
 def module_of(path: Path) -> str:
@@ -75,6 +75,13 @@ def test_rendering_knows_heatmaps_and_cards_never_models(path):
 def test_heatmaps_targets_and_errors_stand_alone(path):
     assert others(path) <= {"torch", "pandas"}
     assert ours(path, everywhere=False) <= {"errors"}
+
+
+@named(in_folder("evaluation"))
+def test_evaluation_needs_what_the_page_has_and_its_optional_tools_only_inside_functions(path):
+    assert others(path) <= {"torch", "numpy", "scipy", "sklearn", "captum"}
+    assert not {name.split(".")[0] for name in imports(path, everywhere=False)} & {"sklearn", "captum"}
+    assert not {name for name in ours(path) if name.startswith("render")}
 
 
 def test_heatmaps_reach_for_the_renderer_only_when_shown():

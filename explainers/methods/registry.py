@@ -43,6 +43,36 @@ class Option:
         return read
 
 
+def options_of(function: Callable) -> dict[str, Option]:
+    """The keywords of a function, which are its parameters with a default."""
+    hints = get_type_hints(function)
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is parameter.empty:
+            continue
+        kinds = [kind for kind in get_args(hints[name]) if kind is not type(None)]
+        literal = next((hint for hint in (hints[name], *kinds) if get_origin(hint) is Literal), None)
+        kind = type(parameter.default) if parameter.default is not None else next((k for k in kinds if k in (bool, int, float)), str)
+        found[name] = Option(name, parameter.default, get_args(literal) if literal else (), kind)
+    return found
+
+
+def read_options(owner, options: dict) -> dict:
+    """`options` of a method or a metric with their values checked; an unknown name or value is a `Refusal` that lists the menu."""
+    for name in options:
+        if name not in owner.options:
+            if not owner.options:
+                raise Refusal(f"{owner.title} has no options; got {name!r}.")
+            raise nearest(name, owner.options, f"option of {owner.key}")
+    return {name: owner.options[name].read(value) for name, value in options.items()}
+
+
+def known_to(function: Callable, options: dict) -> dict:
+    """Those of `options` that a function takes."""
+    names = inspect.signature(function).parameters
+    return {name: value for name, value in options.items() if name in names}
+
+
 @dataclass(frozen=True)
 class Card:
     """What a person should know about a method: the parts of its docstring."""
@@ -108,7 +138,7 @@ class Method:
     @torch.no_grad()
     def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
         """Maps [token] that the layers can be made into, by name; {} where the map is the last layer's."""
-        return self.run_totals(trace, **self.known_to(self.run_totals, options)) if self.run_totals else {}
+        return self.run_totals(trace, **known_to(self.run_totals, self.read(options))) if self.run_totals else {}
 
     @torch.no_grad()
     def maps(self, trace: Trace, **options) -> Tensor:
@@ -131,17 +161,13 @@ class Method:
         if function is None:
             having = ", ".join(method.key for method in METHODS.values() if getattr(method, name))
             raise Refusal(f"{self.title} has no {what}. These have: {having}.")
-        return function(trace, **self.known_to(function, options))
+        return function(trace, **known_to(function, self.read(options)))
 
     def check_length(self, tokens: int) -> None:
         """A `Refusal` that says what it would need, for an input too long for this method; before anything is computed."""
         if self.most_tokens and tokens > self.most_tokens:
             raise Refusal(f"{self.title} takes at most {self.most_tokens} tokens and this input has {tokens}: it would need "
                           f"{self.too_long.format(n=tokens)}. Shorten the text, or choose another method.")
-
-    def known_to(self, function: Callable, options: dict) -> dict:
-        names = inspect.signature(function).parameters
-        return {name: value for name, value in self.read(options).items() if name in names}
 
     @property
     def passes(self) -> str:
@@ -158,23 +184,11 @@ class Method:
 
     @cached_property
     def options(self) -> dict[str, Option]:
-        hints = get_type_hints(self.run)
-        found = {}
-        for name, parameter in list(inspect.signature(self.run).parameters.items())[1:]:
-            kinds = [kind for kind in get_args(hints[name]) if kind is not type(None)]
-            literal = next((hint for hint in (hints[name], *kinds) if get_origin(hint) is Literal), None)
-            kind = type(parameter.default) if parameter.default is not None else next((k for k in kinds if k in (bool, int, float)), str)
-            found[name] = Option(name, parameter.default, get_args(literal) if literal else (), kind)
-        return found
+        return options_of(self.run)
 
     def read(self, options: dict) -> dict:
         """Options with their values checked; an unknown name or value is a `Refusal` that lists the menu."""
-        for name in options:
-            if name not in self.options:
-                if not self.options:
-                    raise Refusal(f"{self.title} has no options; got {name!r}.")
-                raise nearest(name, self.options, f"option of {self.key}")
-        return {name: self.options[name].read(value) for name, value in options.items()}
+        return read_options(self, options)
 
     @cached_property
     def card(self) -> Card:

@@ -1,0 +1,208 @@
+"""One example under one model: its trace, its heatmaps and the model's answer, each made once whoever asks."""
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from .. import targets
+from ..errors import Refusal, nearest
+from ..explanation import chances, explain_trace
+from ..heatmap import Heatmap
+from ..inputs import Encoded
+from ..methods import METHODS
+from ..models import Model
+from ..targets import Answer, Logit
+from ..trace import Trace
+from .baselines import BASELINES
+
+#: Examples that are traced together: at most so many, with at most so many entries in the attention maps of one head.
+MOST_EXAMPLES = 64
+MOST_ATTENTION = 2**18
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One row of a dataset.
+
+    inputs  what `model.trace` takes: a text, a pair, (question, context), a picture, (picture, [texts])
+    label   the gold class, its index or its name; None where nobody says
+    id      its name in the dataset
+    data    what some metrics need besides, by name: "rationale" [(first, last+1 character), ...] of the text, "mask" [height width] bool
+            of the whole picture, "boxes" [(left, top, right, bottom), ...] in pixels of the whole picture, "answer" (first, last+1
+            character) of the context
+    """
+
+    inputs: object
+    label: int | str | None = None
+    id: str = ""
+    data: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """An example, what the model made of it, and all that was computed for it so far: heatmaps and traces of other targets are kept.
+
+    trace   explains one target, of which the metrics ask how probable it is
+    label   index of the gold class, or None
+    seed    of the random baseline
+    """
+
+    model: Model
+    coded: Encoded
+    trace: Trace
+    example: Example = Example(None)
+    label: int | None = None
+    seed: int = 0
+    made: dict = field(default_factory=dict, repr=False)
+
+    @property
+    def id(self) -> str:
+        return self.example.id
+
+    @property
+    def data(self) -> dict:
+        return self.example.data
+
+    @property
+    def words(self) -> Tensor:
+        """[token] bool: what can be taken out of the input, its words or patches, not [CLS] and its like."""
+        return ~self.coded.special
+
+    @property
+    def by_class(self) -> bool:
+        """Whether a class is explained; if not (an answer, a difference), there is one number to ask for, and not one a class."""
+        return self.model.task == "classes" and isinstance(self.trace.target, Logit)
+
+    @property
+    def explained(self) -> int:
+        """The column of `probabilities`, and of everything that `answers` gives, which is about the explained target."""
+        return self.trace.target.index if self.by_class else 0
+
+    @cached_property
+    def probabilities(self) -> Tensor:
+        """[class] of the untouched input; [1], the probability of the target, where no class is explained."""
+        return self.read(self.model.answer(self.coded.tensors, self.trace.real[None]))[0]
+
+    @property
+    def predicted(self) -> int:
+        return int(self.classes.argmax())
+
+    @property
+    def classes(self) -> Tensor:
+        """`probabilities`, if they are of classes; else a `Refusal`."""
+        if not self.by_class:
+            raise Refusal(f"This is measured of classes, and what is explained here is {self.trace.target.name}.")
+        return self.probabilities
+
+    @torch.no_grad()
+    def read(self, answer: Answer) -> Tensor:
+        """[example class] the probabilities in what the model says of changed copies of this input."""
+        if not self.by_class:
+            return self.trace.target.probability()(answer)[:, None].cpu()
+        kind, values = chances(self.model, answer.logits)
+        if kind == "value":
+            raise Refusal("There is one value and nothing to weigh it against, so no probability that could be measured.")
+        return values.cpu()
+
+    def heat(self, method: str, target=None, **options) -> Heatmap:
+        """The heatmap of a method or a baseline (random, centre). method: a key, or one with options, "attcat:mask_specials=true"."""
+        key, given = parse(method)
+        case, options = self.explaining(target), given | options
+        kept = (key, *sorted(options.items()))
+        if kept not in case.made:
+            case.made[kept] = case.baseline(key, **options) if key in BASELINES else explain_trace(
+                self.model, self.coded, case.trace, known(key), brief=True, **options)
+        return case.made[kept]
+
+    def explaining(self, target) -> "Case":
+        """The same example with another target explained; None is this one."""
+        if target is None or (self.by_class and target == self.explained):
+            return self
+        others = self.made.setdefault("others", {})
+        if target not in others:
+            others[target] = replace(self, trace=self.model.trace(self.coded, target), made={})
+        return others[target]
+
+    def baseline(self, key: str, **options) -> Heatmap:
+        scores = BASELINES[key](self, **options)
+        return Heatmap(
+            scores, self.coded.labels, key, BASELINES[key].__doc__.partition(":")[0], self.trace.target.name, float(self.trace.score), signed=False,
+            special=self.coded.special, poles=self.trace.target.poles, text=self.coded.text, spans=self.coded.spans, words=self.coded.words, options=options,
+            cost="0F", model=self.model.name, revision=self.model.revision, segments=self.coded.segments, halves=self.coded.halves,
+            grid=self.coded.grid, picture=self.coded.picture)
+
+    def drawn(self, *of: int) -> torch.Generator:
+        """Random numbers that depend on the seed, this input, its target and the numbers `of`, and on nothing else: not on the order of the work."""
+        held = next(iter(self.coded.tensors.values())).cpu()
+        named = zlib.crc32(repr((self.seed, self.trace.target.name, *of)).encode())
+        return torch.Generator().manual_seed(zlib.crc32(held.contiguous().numpy().tobytes(), named))
+
+
+def parse(name: str) -> tuple[str, dict[str, str]]:
+    """Key and options of a method or metric written as in a table: "aopc:fill=pad:levels=5" -> ("aopc", {"fill": "pad", "levels": "5"})."""
+    key, *parts = str(name).split(":")
+    for part in parts:
+        if not part.partition("=")[2]:
+            raise Refusal(f"Options are written as name:option=value; {str(name)[:60]!r} has {part[:40]!r}.")
+    return key, dict(part.split("=", 1) for part in parts)
+
+
+def known(key: str) -> str:
+    """`key` if it is a method or a baseline, else a `Refusal` that lists both."""
+    if key not in METHODS and key not in BASELINES:
+        raise nearest(key, [*METHODS, *BASELINES], "method")
+    return key
+
+
+def case_of(model: Model, example, target=None, seed: int = 0) -> Case:
+    """One `Example`, or bare inputs, under a model. target: as for `explain`, or "label" for the gold class. Raises `Refusal`."""
+    return next(together(model, [example], target, seed))[0]
+
+
+def together(model: Model, examples: Iterable, target=None, seed: int = 0, refused: list | None = None) -> Iterator[list[Case]]:
+    """A `Case` for each example: those of one shape are traced together, and no more are given at a time than memory holds.
+
+    They come by length, not in order. refused: a list that gets {"id", "reason"} of each example that cannot be explained; without it
+    the first one raises its `Refusal`.
+    """
+    ready = []
+    for example in examples:
+        example = example if isinstance(example, Example) else Example(example)
+        try:
+            ready.append(prepared(model, example, target))
+        except Refusal as refusal:
+            if refused is None:
+                raise
+            refused.append({"id": example.id, "reason": str(refusal)})
+    ready.sort(key=lambda one: len(one[1].labels))
+    for some in in_parts(ready):
+        traces = model.trace_many([coded for _, coded, _, _ in some], [asked for *_, asked in some])
+        yield [Case(model, coded, trace, example, label, seed) for (example, coded, label, _), trace in zip(some, traces)]
+
+
+def prepared(model: Model, example: Example, target) -> tuple[Example, Encoded, int | None, object]:
+    """Encoded, with the index of its label and its target; a `Refusal` where one of them cannot be had."""
+    coded = model.encode(example.inputs)
+    label = None if example.label is None else targets.index_of(example.label, model.classes(coded))
+    if target == "label":
+        if label is None:
+            raise Refusal(f"The gold class is to be explained, and {example.id or 'this example'} came without a label.")
+        target = label
+    return example, coded, label, targets.chosen(model, coded, target)
+
+
+def in_parts(ready: Sequence[tuple]) -> Iterator[list[tuple]]:
+    part, filled = [], 0
+    for one in ready:
+        size = len(one[1].labels) ** 2
+        if part and (len(part) == MOST_EXAMPLES or filled + size > MOST_ATTENTION):
+            yield part
+            part, filled = [], 0
+        part.append(one)
+        filled += size
+    if part:
+        yield part

@@ -1,0 +1,60 @@
+"""The curves of one example: what the model says of the explained class while a map's most important parts go, or come."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..heatmap import Heatmap
+from .case import Case
+from .faithfulness import area, steps_of
+from .perturbation import Query, answers, leaving, order, removing, way
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Probabilities of the explained class, by the share of the words or patches that is taken out or put in.
+
+    shares      [point] from 0 to 1
+    deletion    by method [point]: the top-ranked share is taken out; the lower the curve, the better
+    insertion   by method [point]: nothing but that share is there; the higher, the better
+    random      the same two of several random orders, "deletion" and "insertion" [order point]: their band is what knowing nothing gives
+    """
+
+    shares: Tensor
+    deletion: dict[str, Tensor]
+    insertion: dict[str, Tensor]
+    random: dict[str, Tensor]
+
+    def area(self, method: str) -> tuple[float, float]:
+        """Under the method's curve of deletion and of insertion, 0 to 1."""
+        return area(self.deletion[method].numpy()), area(self.insertion[method].numpy())
+
+    @property
+    def band(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Least and most [point] of the random orders, of "deletion" and "insertion"."""
+        return {way: (curves.amin(0), curves.amax(0)) for way, curves in self.random.items()}
+
+
+def curves(case: Case, methods: Iterable[str | Heatmap], levels: int = 10, fill: str | None = None, orders: int = 8) -> Curves:
+    """Deletion and insertion curves of one case for some methods (keys, or heatmaps that are there already) and random orders.
+
+    levels: equal steps from 0 to 100 %. fill: as in `aopc`; a picture starts blurred when it is put together. orders: how many random
+    ones, seeded by the case. Heatmaps are told apart by `Heatmap.method`. Raises `Refusal` where no probability is explained.
+    """
+    heats = {heat.method: heat for heat in (case.heat(one) if isinstance(one, str) else one for one in methods)}
+    drawn = {("random", draw): case.heat("random", draw=draw) for draw in range(orders)}
+    asked = {name: both(case, heat, levels, fill) for name, heat in (heats | drawn).items()}
+    queries = [query for one in asked.values() for query in one]
+    said = torch.stack([row[case.explained] for row in answers(case.model, [case] * len(queries), queries)]).view(len(asked), 2, levels + 1)
+    found = dict(zip(asked, said))
+    random = torch.stack([found[name] for name in drawn]) if drawn else said.new_zeros(0, 2, levels + 1)
+    return Curves(torch.linspace(0, 1, levels + 1), {name: found[name][0] for name in heats}, {name: found[name][1] for name in heats},
+                  {"deletion": random[:, 0], "insertion": random[:, 1]})
+
+
+def both(case: Case, heat: Heatmap, levels: int, fill: str | None) -> list[Query]:
+    places = order(case, heat)
+    points = steps_of(case, places, "patch", levels)
+    return removing(case, places, points, way(case, fill)) + leaving(case, places, points, way(case, fill, image="blur"))

@@ -1,0 +1,99 @@
+"""The list of metrics: one decorator, one dict. A metric's signature is its options, its docstring is its definition."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from torch import Tensor
+
+from ..errors import Refusal, nearest
+from ..heatmap import Heatmap
+from ..methods.registry import Option, known_to, options_of, read_options
+from .case import Case
+from .perturbation import Query
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how good one heatmap of one example is: METRICS[key].measure(case, heat).
+
+    It has two halves, so that the passes through the model which many maps want can be made together: `ask` gives the
+    changed inputs whose answers it wants, and `read` makes the number of what the model said.
+
+    better      "higher" or "lower"; "" where neither end is good by itself
+    sees        "text", "image" or both
+    needs       what an example must come with: "label", or names in `Example.data`
+    unit        of the number
+    reference   whose definition it is
+    """
+
+    key: str
+    title: str
+    better: str
+    sees: tuple[str, ...]
+    needs: tuple[str, ...]
+    unit: str
+    reference: str
+    reads: Callable = field(repr=False)
+    asks: Callable | None = field(default=None, repr=False)
+
+    @cached_property
+    def options(self) -> dict[str, Option]:
+        return options_of(self.reads)
+
+    @cached_property
+    def definition(self) -> str:
+        return inspect.getdoc(self.reads) or ""
+
+    def check(self, case: Case) -> None:
+        """A `Refusal` that says what is missing, before anything is computed."""
+        if case.model.anatomy.sees not in self.sees:
+            raise Refusal(f"{self.title} is a metric for {' and '.join({'text': 'texts', 'image': 'pictures'}[one] for one in self.sees)}.")
+        missing = [name for name in self.needs if (case.label if name == "label" else case.data.get(name)) is None]
+        if missing:
+            raise Refusal(f"{self.title} needs the {' and the '.join(missing)} of each example; {case.id or 'this one'} came without.")
+
+    def ask(self, case: Case, heat: Heatmap, **options) -> list[Query]:
+        """The inputs that the model is to be asked about; none for a metric that needs nothing but the map."""
+        return self.asks(case, heat, **known_to(self.asks, read_options(self, options))) if self.asks else []
+
+    def read(self, case: Case, heat: Heatmap, answers: list[Tensor], **options) -> float | dict[str, float]:
+        """The number, or several by name, from the `answers` [class], one for each query of `ask` with the same options.
+
+        NaN where the metric is not defined for this example; means leave it out.
+        """
+        return self.reads(case, heat, answers, **read_options(self, options))
+
+    def measure(self, case: Case, heat: Heatmap, **options) -> float | dict[str, float]:
+        """Both halves for one heatmap."""
+        from .perturbation import answers
+
+        self.check(case)
+        queries = self.ask(case, heat, **options)
+        return self.read(case, heat, answers(case.model, [case] * len(queries), queries), **options)
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def metric(title: str, *, better: str, reference: str, sees: tuple[str, ...] = ("text", "image"), needs: tuple[str, ...] = (), unit: str = "",
+           asks: Callable | None = None):
+    """Put a function `(case, heat, answers, options...) -> number or {name: number}` on the menu under its own name.
+
+    `asks` is a function `(case, heat, options...) -> list[Query]`; it gets those of the options that it takes.
+    """
+    def register(reads: Callable) -> Metric:
+        key = reads.__name__
+        if key in METRICS:
+            raise ValueError(f"two metrics are called {key}")
+        METRICS[key] = Metric(key, title, better, sees, needs, unit, reference, reads, asks)
+        return METRICS[key]
+
+    return register
+
+
+def find_metric(key: str) -> Metric:
+    if key not in METRICS:
+        raise nearest(key, METRICS, "metric")
+    return METRICS[key]
