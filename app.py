@@ -26,7 +26,8 @@ import gradio as gr
 import transformers
 
 import explainers as ex
-from explainers.render import activation, card, cards, export, heatmaps, prediction
+from explainers import evaluation
+from explainers.render import activation, card, cards, export, heatmaps, prediction, trials
 
 transformers.logging.set_verbosity_error()
 
@@ -102,7 +103,7 @@ class Tab:
 
     @property
     def views(self) -> list[str]:
-        return ["Compare", "Layers", "Methods", *(["Activation"] if self.imagines else []), "Share"]
+        return ["Compare", "Layers", "Test", "Methods", *(["Activation"] if self.imagines else []), "Share"]
 
 
 TABS = {tab.name: tab for tab in (
@@ -524,6 +525,100 @@ def restore(tab: Tab, asked: dict) -> list:
             *tab.by_family(chosen)]
 
 
+#: What stands in place of a part that is taken out: by what a model sees, in words, the usual first.
+FILLS = {"text": {"[PAD] in its place": "pad", "[MASK] in its place": "mask", "nothing: it is deleted": "delete"},
+         "image": {"grey in its place": "mean", "black": "black", "a blur": "blur"}}
+ORDERS = 8                  # random ones, for the band
+
+
+def tested_of(asked: Asked, options: str, families) -> tuple[evaluation.Case, list[ex.Heatmap]]:
+    """The input as metrics take it, and the maps of it; of a picture with texts the picture's."""
+    heats = [maps[0] for key in in_order(families) if (maps := maps_of(asked, key, options)[0])]
+    if not heats:
+        raise ex.Refusal("None of these methods has a map here, so there is nothing to test.")
+    return evaluation.Case(*traces_of(asked)[0]), card.told_apart(heats)
+
+
+def try_maps(tab: Tab, opened: bool, asked, fill: str, options: str, *families):
+    """How far the maps agree, then what the model says while parts go and come in the order of each. Yields a complaint, the results and a menu."""
+    if not opened or not asked:
+        yield [gr.skip()] * 3
+        return
+    try:
+        question = meant(*asked)
+        case, heats = tested_of(question, options, families)
+        menu = gr.update(choices=[(heat.title, heat.method) for heat in heats], value=heats[0].method)
+        shown = agreement_of(heats) if len(heats) > 1 else ""
+        yield refusal(), shown + empty("The model is asked again and again, with more and more taken out …"), menu
+        for last, html in curves_of(case, heats, FILLS[tab.sees][fill]):
+            yield refusal(), html + shown if last else html, gr.skip()
+    except Exception as error:
+        yield said_of(error, "The maps could not be tested; the reason has been logged."), empty("Nothing tested yet."), gr.skip()
+
+
+def curves_of(case: evaluation.Case, heats: list[ex.Heatmap], fill: str):
+    """(whether that is all, HTML) after each map, so that the first lines are there soon."""
+    chance = evaluation.curves(case, [], fill=fill, orders=ORDERS)
+    parts = "words" if case.model.anatomy.sees == "text" else "patches"
+    columns = {key: (evaluation.METRICS[key].title, evaluation.METRICS[key].better) for key in chance.chance}
+    lines, rows = {"deletion": {}, "insertion": {}}, {}
+    for heat in heats:
+        found = evaluation.curves(case, [heat], fill=fill, orders=0)
+        for name, kept in lines.items():
+            kept[heat.title] = getattr(found, name)[heat.method].tolist()
+        rows[heat.title] = found.numbers(heat.method)
+        plots = [(f"<b>{words}</b>: {better} is better", lines[name], tuple(edge.tolist() for edge in chance.band[name]))
+                 for name, words, better in (("deletion", "Taken out", "lower"), ("insertion", "Put in", "higher"))]
+        yield len(rows) == len(heats), trials.curves(plots, chance.shares.tolist(), parts, case.trace.target.name,
+                                                     table=trials.measures(rows, columns, {f"Random order, mean of {ORDERS}": chance.chance}))
+
+
+def agreement_of(heats: list[ex.Heatmap]) -> str:
+    """Who ranks alike, before the model is asked anything."""
+    found = evaluation.agreement(heats)
+    parts = "patches" if heats[0].grid else "tokens"
+    return trials.matrix([heat.title for heat in heats], found.correlation.tolist(), "Do the maps agree?",
+                         f"Rank correlation between the maps of this input: 1 is the same order of {parts}, 0 is none. Maps that agree can be wrong together.")
+
+
+def randomise(tab: Tab, asked, options: str, *families):
+    """The maps of a model whose weights are made random, one part after another. Yields a complaint and how much is left of each map."""
+    try:
+        if not asked:
+            raise ex.Refusal("Explain something first.")
+        case, heats = tested_of(meant(*asked), options, families)
+        heats = [heat for heat in heats if ex.METHODS[heat.method].single_pass]
+        if not heats:
+            raise ex.Refusal("This is tried with methods of one pass, and none of them is ticked.")
+        names = [":".join([heat.method, *(f"{name}={value}" for name, value in heat.options.items())]) for heat in heats]
+        stages, rows = ["trained"], [[1.0] for _ in heats]
+        for stage in evaluation.cascade(case, names):
+            stages.append(stage.name)
+            for row, name in zip(rows, names):
+                row.append(stage.correlation[name])
+            yield refusal(), trials.matrix(
+                [heat.title for heat in heats], rows, "What is left when the model knows nothing?",
+                "The weights are made random from the head down, in a copy of the model; each number is the rank correlation of the new map with the "
+                "first one. A map that explains the model falls towards 0; one that stays near 1 would look the same for a model that learned nothing.",
+                columns=stages)
+    except Exception as error:
+        yield said_of(error, "This could not be tried; the reason has been logged."), gr.skip()
+
+
+def take_top(tab: Tab, asked, fill: str, options: str, *rest):
+    """What the model says without the words, or patches, that one map puts first."""
+    *families, method, most = rest
+    try:
+        if not asked:
+            raise ex.Refusal("Explain something first.")
+        case, heats = tested_of(meant(*asked), options, families)
+        heat = next((heat for heat in heats if heat.method == method), heats[0])
+        left = evaluation.without_top(case, heat, int(most), FILLS[tab.sees][fill])
+        return refusal(), trials.without(heat, left.keep, left.target, left.before, left.after, left.says)
+    except Exception as error:
+        return said_of(error, "This could not be tried; the reason has been logged."), gr.skip()
+
+
 def write_file(suffix, asked, options, *families):
     """What was last explained as a file; a single method brings its layers along, a PNG of a picture and its texts holds the picture's maps."""
     try:
@@ -629,6 +724,11 @@ LINK = """async (shown, layered, part, layer, merge, specials, palette, options,
 }"""
 
 
+#: Whether the Test view of a tab is open, in place of the first of an event's inputs.
+WHETHER_OPEN = """(opened, ...others) => [
+  document.querySelector('#%s-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Test', ...others]"""
+
+
 def link_script(tab: Tab) -> str:
     first = [key for family in tab.by_family(tab.first) for key in family]
     return LINK % {"most": LINK_LIMIT, "predicted": PREDICTED, "nothing": NOTHING, "models": json.dumps({kind: KINDS[kind].model for kind in tab.kinds}),
@@ -730,6 +830,20 @@ def lay_out(tab: Tab, opening, loading, query):
                         layer = gr.Slider(0, 5, step=1, value=0, label="Layer", visible=False, min_width=220, scale=2)
                     layered = gr.Radio(tab.parts["Layers"], value="attcat", label="Method", elem_classes="chips")
                     panel = Map(value=empty("Nothing explained yet."), elem_id=f"{tab.slug}-panel", min_height=320)
+                with gr.Tab("Test", id="test") as test_tab:
+                    opened = gr.Checkbox(False, visible=False)         # the browser fills in whether this view is open
+                    fill = gr.Radio(list(FILLS[tab.sees]), value=next(iter(FILLS[tab.sees])), label="What stands for a part that is taken out",
+                                    elem_classes="chips")
+                    test_refusal = gr.HTML(visible=False)
+                    tested = Map(value=empty("Nothing tested yet."), elem_id=f"{tab.slug}-tested", min_height=240)
+                    with gr.Row(elem_classes="aim"):
+                        parts = {"text": "words", "image": "patches"}[tab.sees]
+                        top_of = gr.Dropdown([], label=f"Take out the {parts} that this map puts first", min_width=220)
+                        most = gr.Slider(1, 10, step=1, value=1, label=f"How many {parts}", min_width=160)
+                    take = gr.Button("Take them out and ask again", elem_classes="quiet")
+                    taken = gr.HTML(apply_default_css=False, padding=False, elem_id=f"{tab.slug}-taken")
+                    scramble = gr.Button("Make the model's weights random, from the head down", elem_classes="quiet")
+                    scrambled = gr.HTML(apply_default_css=False, padding=False, elem_id=f"{tab.slug}-scrambled")
                 with gr.Tab("Methods", id="methods"):
                     gr.HTML(cards.fragment(tab.methods, ["attcat"]), apply_default_css=False)
                 if tab.imagines:
@@ -745,6 +859,7 @@ def lay_out(tab: Tab, opening, loading, query):
 
     display = [merge, specials, palette, options]
     question = [kind, picture, text, pair, model, target, versus, layered, part, layer, *display, *families]
+    maps = [asked, fill, options, *families]        # what the Test view tries
     answers = [picture_refusal, text_refusal, model_refusal, target, versus, said, compared, panel, asked, shown]
     asking = [kind, picture, text, pair, model, target, versus, layer, *rows]
     quiet = {"show_progress": "minimal", "show_progress_on": [go], "api_visibility": "private"}
@@ -769,6 +884,10 @@ def lay_out(tab: Tab, opening, loading, query):
     explaining(loading.then(partial(restore, tab), query, restored, **silent).then, wanted, asked, function=at_first)
     explaining(opening, ready, asked, function=at_first)        # a link opens its tab before its fields are filled in
     views.select(**address)
+    gr.on([test_tab.select, shown.change, *(one.input for one in (fill, *families)), options.change], partial(try_maps, tab), [opened, *maps],
+          [test_refusal, tested, top_of], js=WHETHER_OPEN % tab.slug, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
+    scramble.click(partial(randomise, tab), [asked, options, *families], [test_refusal, scrambled], show_progress_on=[scramble], api_visibility="private")
+    take.click(partial(take_top, tab), [*maps, top_of, most], [test_refusal, taken], show_progress_on=[take], api_visibility="private")
     write.click(write_file, [suffix, asked, options, *families], [text_refusal, file], show_progress_on=[write], api_visibility="private")
 
 

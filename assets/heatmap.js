@@ -179,6 +179,14 @@ element.addEventListener('keydown', event => {
   }
 });
 
+// A row of a test's numbers brings its line to the front.
+const stress = (target, on) => {
+  const row = target?.closest?.('.xp-trial tr[data-k]');
+  if (row) all('polyline[data-k]', row.closest('.xp')).forEach(line => line.classList.toggle('xp-faint', on && line.dataset.k !== row.dataset.k));
+};
+for (const [event, on] of [['mouseover', true], ['mouseout', false], ['focusin', true], ['focusout', false]])
+  element.addEventListener(event, ({target}) => stress(target, on));
+
 const start = () => {
   rove();
   all(`${names} .xp-name`).forEach(name => {

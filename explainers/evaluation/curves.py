@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..heatmap import Heatmap
 from .case import Case
-from .faithfulness import area, steps_of
+from .faithfulness import area, mean_log_ratio, steps_of
 from .perturbation import Query, answers, leaving, order, removing, way
 
 
@@ -19,7 +19,7 @@ class Curves:
     shares      [point] from 0 to 1
     deletion    by method [point]: the top-ranked share is taken out; the lower the curve, the better
     insertion   by method [point]: nothing but that share is there; the higher, the better
-    random      the same two of several random orders, "deletion" and "insertion" [order point]: their band is what knowing nothing gives
+    random      the same two of several random orders, "deletion" and "insertion" [order point]: what knowing nothing gives
     """
 
     shares: Tensor
@@ -27,14 +27,20 @@ class Curves:
     insertion: dict[str, Tensor]
     random: dict[str, Tensor]
 
-    def area(self, method: str) -> tuple[float, float]:
-        """Under the method's curve of deletion and of insertion, 0 to 1."""
-        return area(self.deletion[method].numpy()), area(self.insertion[method].numpy())
+    def numbers(self, method: str) -> dict[str, float]:
+        """The areas under the method's curve of "deletion" and of "insertion", and "aopc" and "logodds" of its deletion, by the metrics' definitions."""
+        return numbers(self.deletion[method], self.insertion[method])
 
     @property
-    def band(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """Least and most [point] of the random orders, of "deletion" and "insertion"."""
-        return {way: (curves.amin(0), curves.amax(0)) for way, curves in self.random.items()}
+    def chance(self) -> dict[str, float]:
+        """The same numbers of the random orders, their mean."""
+        drawn = [numbers(*both) for both in zip(self.random["deletion"], self.random["insertion"])]
+        return {name: sum(one[name] for one in drawn) / len(drawn) for name in drawn[0]}
+
+    @property
+    def band(self) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        """Where the middle half of the random orders begins and ends, and their mean, each [point], of "deletion" and "insertion"."""
+        return {way: (curves.quantile(0.25, 0), curves.quantile(0.75, 0), curves.mean(0)) for way, curves in self.random.items()}
 
 
 def curves(case: Case, methods: Iterable[str | Heatmap], levels: int = 10, fill: str | None = None, orders: int = 8) -> Curves:
@@ -52,6 +58,12 @@ def curves(case: Case, methods: Iterable[str | Heatmap], levels: int = 10, fill:
     random = torch.stack([found[name] for name in drawn]) if drawn else said.new_zeros(0, 2, levels + 1)
     return Curves(torch.linspace(0, 1, levels + 1), {name: found[name][0] for name in heats}, {name: found[name][1] for name in heats},
                   {"deletion": random[:, 0], "insertion": random[:, 1]})
+
+
+def numbers(deletion: Tensor, insertion: Tensor) -> dict[str, float]:
+    before, after = float(deletion[0]), deletion[1:].numpy()
+    return {"deletion": area(deletion.numpy()), "insertion": area(insertion.numpy()), "aopc": float((before - after).mean()),
+            "logodds": mean_log_ratio(before, after)}
 
 
 def both(case: Case, heat: Heatmap, levels: int, fill: str | None) -> list[Query]:

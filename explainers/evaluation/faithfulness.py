@@ -95,6 +95,10 @@ def logodds(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None 
     if not answers:
         return float("nan")
     before, after = watched(case, answers, of)
+    return mean_log_ratio(before, after)
+
+
+def mean_log_ratio(before: float, after: np.ndarray) -> float:
     least = np.finfo(np.float32).tiny
     return float(np.log(np.maximum(after, least) / max(before, least)).mean())
 

@@ -1,0 +1,55 @@
+"""What the model says without the words, or patches, that a map puts first: one question, as a person asks it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import Refusal
+from ..heatmap import Heatmap
+from .case import Case
+from .perturbation import Query, answers, way
+
+
+@dataclass(frozen=True, eq=False)
+class Removal:
+    """An input without some of its words or patches.
+
+    keep           [token] bool, what stayed
+    target         what is explained; before, after: its probability with and without them
+    says           what the model says then, where it chooses among classes: (label, probability), or None
+    """
+
+    keep: Tensor
+    target: str
+    before: float
+    after: float
+    says: tuple[str, float] | None
+
+
+def without_top(case: Case, heat: Heatmap, count: int = 1, fill: str | None = None) -> Removal:
+    """Take out the `count` words or patches of the largest scores, and ask again. A word's score is the sum of its tokens'.
+
+    fill: what stands in their place, as in `aopc`; for a text [PAD] unless said otherwise. Raises `Refusal` where no probability is explained.
+    """
+    if count < 1:
+        raise Refusal(f"At least one word or patch must be taken out; got {count}.")
+    keep = ~torch.isin(units(case), top(case, heat, count))
+    said = answers(case.model, [case], [Query(keep, way(case, fill, text="pad"))])[0]
+    best = int(said.argmax())
+    return Removal(keep, case.trace.target.name, float(case.probabilities[case.explained]), float(said[case.explained]),
+                   (case.model.classes(case.coded)[best], float(said[best])) if case.by_class else None)
+
+
+def units(case: Case) -> Tensor:
+    """[token] the number of the word or patch that a token is of, -1 for [CLS] and its like."""
+    words = case.coded.words or range(len(case.coded.labels))
+    return torch.tensor([-1 if word is None or special else word for word, special in zip(words, case.coded.special.tolist())])
+
+
+def top(case: Case, heat: Heatmap, count: int) -> Tensor:
+    """The `count` words or patches of the largest scores, the largest first; one of them stays, since nothing can be said of nothing."""
+    of = units(case)
+    there = of[of >= 0].unique()
+    sums = torch.stack([heat.scores[of == one].sum() for one in there])
+    return there[sums.argsort(descending=True, stable=True)][:min(count, len(there) - 1)]

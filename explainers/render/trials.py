@@ -1,0 +1,147 @@
+"""What came out when maps were put to the test: curves with a band of chance, numbers under them, agreement, and what is left without a part."""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import groupby
+
+from torch import Tensor
+
+from ..heatmap import Heatmap
+from .card import NBSP, card, number, visible
+from .overlay import jpeg
+
+Line = Sequence[float]
+
+COLOURS = 7             # of lines; more are dashed
+WIDE, HIGH = 100, 100   # of a plot, in its own units
+SIDE = 480              # pixels of a picture, at most
+
+
+# ------------------------------------------------------------------------------------------------------- curves
+
+def curves(plots: Sequence[tuple[str, Mapping[str, Line], tuple[Line, Line, Line]]], shares: Line, parts: str, of: str, palette: str = "orange-blue",
+           table: str = "") -> str:
+    """Lines of a probability over the share of the input that was taken out or put in, one a method, with the band that random orders fill.
+
+    plots: a heading, {method: probability at each share}, and where the middle half of random orders begins and ends, and their mean; every
+    plot has the same methods.
+    shares: from 0 to 1. parts: what was taken, such as words. of: whose probability it is. table: HTML that stands under the lines.
+    """
+    figures = "".join(plot(heading, lines, band, shares, parts, of) for heading, lines, band in plots)
+    return card(f'<h3>Does the model need what a map points at?</h3><p class="xp-sub">The probability of <b>{escape(visible(of))}</b> while {escape(parts)} '
+                f'go, or come, in the order of each map, the most important first. Grey: the middle half of random orders, and their mean.</p><div class="xp-plots">{figures}</div>{table}',
+                palette, " xp-trial")
+
+
+def plot(heading: str, lines: Mapping[str, Line], band: tuple[Line, Line, Line], shares: Line, parts: str, of: str) -> str:
+    low, high, mean = band
+    area = (f'<polygon class="xp-band" points="{points(shares, low)} {points(shares[::-1], high[::-1])}"/>'
+            f'<polyline class="xp-line xp-mean" points="{points(shares, mean)}"/>')
+    grid = "".join(f'<path class="xp-rule" d="M0 {y}H{WIDE}"/>' for y in (0, 25, 50, 75, 100))
+    drawn = "".join(f'<polyline class="xp-line {hue(k)}" data-k="{k}" points="{points(shares, line)}"/>' for k, line in enumerate(lines.values()))
+    said = "; ".join(f"{name} from {line[0]:.0%} to {line[-1]:.0%}, half way {line[len(line) // 2]:.0%}" for name, line in lines.items())
+    return (f'<figure class="xp-plot"><figcaption>{heading}</figcaption><div class="xp-frame-of"><div class="xp-ys"><span>100{NBSP}%</span><span>50{NBSP}%</span>'
+            f'<span>0</span></div><svg viewBox="0 0 {WIDE} {HIGH}" preserveAspectRatio="none" role="img" aria-label="{escape(f"{of}: {said}")}">'
+            f'{area}{grid}{drawn}</svg><div class="xp-xs"><span>0</span><span>share of the {escape(parts)}</span><span>100{NBSP}%</span></div></div></figure>')
+
+
+def points(shares: Line, line: Line) -> str:
+    return " ".join(f"{WIDE * share:.4g},{HIGH * (1 - value):.4g}" for share, value in zip(shares, line))
+
+
+def hue(k: int) -> str:
+    return f"xp-k{k % COLOURS}" + (" xp-dashed" if k >= COLOURS else "")
+
+
+def swatch(k: int) -> str:
+    return f'<svg class="xp-swatch" viewBox="0 0 24 8" aria-hidden="true"><path class="xp-line {hue(k)}" d="M0 4H24"/></svg>'
+
+
+def measures(rows: Mapping[str, Mapping[str, float]], columns: Mapping[str, tuple[str, str]], chance: Mapping[str, Mapping[str, float]]) -> str:
+    """Numbers of each method with the best of each column marked, those of chance below.
+
+    rows: {method: {column: number}}; columns: {column: (title, "higher" or "lower" is better)}; chance: as rows, never marked as best.
+    """
+    heads = "".join(f'<th scope="col">{escape(title)} <span class="xp-more">{better} is better</span></th>' for title, better in columns.values())
+    best = {name: (max if better == "higher" else min)(kept) for name, (_, better) in columns.items()
+            if (kept := [row[name] for row in rows.values() if math.isfinite(row[name])])}
+    body = "".join(f'<tr data-k="{k}"><th scope="row" tabindex="0">{swatch(k)}{escape(method)}</th>{cells(row, columns, best)}</tr>'
+                   for k, (method, row) in enumerate(rows.items()))
+    below = "".join(f'<tr class="xp-chance"><th scope="row">{escape(name)}</th>{cells(row, columns, {})}</tr>' for name, row in chance.items())
+    return (f'<div class="xp-wide"><table class="xp-numbers xp-measures"><thead><tr><th scope="col">Method</th>{heads}</tr></thead><tbody>{body}{below}</tbody>'
+            '</table></div><p class="xp-note">One example is not evidence: which map is best here may be last on the next input. Read this as a question to each map, '
+            'and measure on a dataset before you rank methods.</p>')
+
+
+def cells(row: Mapping[str, float], columns, best: Mapping[str, float]) -> str:
+    return "".join(f'<td class="xp-best"><b>{number(row[name], name == "logodds")}</b> <span class="xp-tick">best</span></td>' if row[name] == best.get(name)
+                   else f'<td>{number(row[name], name == "logodds")}</td>' for name in columns)
+
+
+# ---------------------------------------------------------------------------------------------------- agreement
+
+def matrix(names: Sequence[str], values: Sequence[Line], heading: str, sentence: str, columns: Sequence[str] | None = None, palette: str = "orange-blue") -> str:
+    """Correlations from -1 to 1 as a table of numbers and colours: between methods, or of each row's name with each column's.
+
+    values [row column]; what is not a number (a constant map has no order) is said to be none.
+    """
+    across = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in (names if columns is None else columns))
+    body = "".join(f'<tr><th scope="row">{escape(name)}</th>{"".join(map(agreement, row))}</tr>' for name, row in zip(names, values))
+    return card(f'<h3>{escape(heading)}</h3><p class="xp-sub">{escape(sentence)}</p><div class="xp-scroll" tabindex="0" role="region" aria-label="{escape(heading)}">'
+                f'<table class="xp-map xp-matrix"><thead><tr><td></td>{across}</tr></thead><tbody>{body}</tbody></table></div>', palette)
+
+
+def agreement(value: float) -> str:
+    if not math.isfinite(value):
+        return '<td><span class="xp-sub">none</span></td>'
+    return f'<td class="{"pos" if value > 0 else "neg"}" style="--a:{abs(value):.2f}">{f"{value:.2f}".replace("-", "−")}</td>'
+
+
+# ------------------------------------------------------------------------------------------------- without a part
+
+def without(heat: Heatmap, keep: Tensor, target: str, before: float, after: float, says: tuple[str, float] | None, palette: str = "orange-blue") -> str:
+    """What the model says without some words or patches, and what was left of the input.
+
+    keep [token] bool: what stayed. target: what is explained; before, after: its probability. says: label and probability of what the model
+    says then, where it chooses among classes.
+    """
+    gone = (~keep).nonzero().flatten().tolist()
+    taken = "; ".join(f"row {row + 1}, column {column + 1}" for row, column in cells_of(heat, gone)) if heat.grid else named(heat, gone)
+    turned = f" The model now says <b>{escape(visible(says[0]))}</b> ({says[1]:.1%})." if says and says[0] != target else ""
+    return card(f'<h3>{escape(heat.title)}: without {escape(taken)}</h3><p role="status">{escape(visible(target))}: {before:.1%} → <b>{after:.1%}</b> '
+                f'({number(100 * (after - before))} points).{turned}</p>{covered(heat, gone) if heat.grid else struck(heat, gone)}', palette)
+
+
+def runs(heat: Heatmap, gone: Sequence[int]) -> list[tuple[str, bool]]:
+    """The text in pieces, (characters, whether they were taken out)."""
+    out = [False] * len(heat.text)
+    for first, last in (heat.spans[i] for i in gone):
+        out[first:last] = [True] * (last - first)
+    return [("".join(character for character, _ in piece), taken) for taken, piece in groupby(zip(heat.text, out), key=lambda one: one[1])]
+
+
+def named(heat: Heatmap, gone: Sequence[int]) -> str:
+    """The pieces that were taken out, in the order of the text."""
+    return ", ".join(f"“{visible(piece.strip())}”" for piece, taken in runs(heat, gone) if taken)
+
+
+def struck(heat: Heatmap, gone: Sequence[int]) -> str:
+    """The text with the pieces that were taken out struck through."""
+    return '<p class="xp-prose">' + "".join(f"<s>{escape(piece)}</s>" if taken else escape(piece) for piece, taken in runs(heat, gone)) + "</p>"
+
+
+def cells_of(heat: Heatmap, tokens: Sequence[int]) -> list[tuple[int, int]]:
+    """Row and column of the patches that are these tokens: a picture's patches are its last ones."""
+    rows, columns = heat.grid
+    return [divmod(i - (len(heat) - rows * columns), columns) for i in tokens]
+
+
+def covered(heat: Heatmap, gone: Sequence[int]) -> str:
+    """The picture with the patches that were taken out covered."""
+    (rows, columns), picture = heat.grid, heat.picture.copy()
+    for row, column in cells_of(heat, gone):
+        box = [round(edge) for edge in (column * picture.width / columns, row * picture.height / rows,
+                                        (column + 1) * picture.width / columns, (row + 1) * picture.height / rows)]
+        picture.paste((128, 128, 128), box)
+    return f'<div class="xp-tiles xp-few"><img class="xp-covered" src="{jpeg(picture, SIDE)}" alt="the picture with these patches covered"></div>'
