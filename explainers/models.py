@@ -408,6 +408,8 @@ class Model:
                           f"got {fill!r}.")
         if self.anatomy.sees == "image":
             return inputs | {"pixel_values": self.without_patches(inputs["pixel_values"], where, fill)}
+        if "input_ids" not in inputs:
+            raise Refusal("Tokens can be blanked where they are given as ids, not as word embeddings.")
         copies = {name: tensor.expand(len(where), -1) if tensor.shape == inputs["input_ids"].shape else tensor
                   for name, tensor in inputs.items()}
         copies = self.placed(copies, self.real(inputs, where.shape[-1]).expand(len(where), -1))
@@ -455,6 +457,8 @@ class Model:
 
     def embed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """`inputs` with the word embeddings in place of the ids. Positions stay: RoBERTa reads them off the ids."""
+        if self.embeds and "inputs_embeds" in inputs:
+            return inputs
         if not self.embeds or "input_ids" not in inputs:
             raise Refusal("Word embeddings can be fed to text models only, and not to the text side of a dual encoder.")
         with torch.no_grad():

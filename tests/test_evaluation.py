@@ -11,7 +11,7 @@ from tiny import GOLDENS, close, example, tiny
 import explainers as ex
 from explainers import evaluation as ev
 from explainers.evaluation.faithfulness import attcat_order
-from explainers.evaluation.perturbation import order, perturbed, removing
+from explainers.evaluation.perturbation import enlarged, order, perturbed, removing
 
 RECORDS = json.loads((GOLDENS / "evaluation.json").read_text())
 OF_TEXTS = [one for one in RECORDS if one.get("metric") in ("aopc", "logodds") and "left_after_6" not in one]
@@ -157,3 +157,197 @@ def test_aopc_and_log_odds_by_hand():
     assert ev.METRICS["comprehensiveness"].read(case, heat, bins) == pytest.approx((0 + 0.1 - 0.1 + 0.4 + 0.5) / 5)
     assert ev.METRICS["comprehensiveness"].read(case, heat, bins, reproduce="alti") == pytest.approx((0 + 0.1 + 0.1 + 0.4 + 0.5) / 6)
     assert ev.METRICS["sufficiency"].read(case, heat, bins, reproduce="alti") == pytest.approx((0 + 0 - 0.1 - 0.1 - 0.1) / 6)
+
+
+class Words:
+    """A model whose answer can be computed by hand: the logit of POSITIVE is the sum of the words' weights, of NEGATIVE its negative."""
+
+    def __init__(self, tokenizer):
+        self.table = torch.zeros(200, dtype=torch.float64)
+        for word, weight in {"good": 3.0, "really": 1.0, "like": 2.0, "bad": -3.0, "boring": -2.0}.items():
+            self.table[tokenizer.convert_tokens_to_ids(word)] = weight
+
+    def __call__(self, ids: torch.Tensor) -> torch.Tensor:
+        logit = self.table[ids].sum(-1)
+        return torch.stack([-logit, torch.zeros_like(logit), logit], -1)
+
+
+@pytest.fixture
+def additive(reader, monkeypatch) -> ex.Model:
+    """The tiny reader's answers replaced, after the pass, by those of a sum over words: the oracle's map is known."""
+    words, given = Words(reader.tokenizer), ex.Model.answer
+
+    def answer(self, inputs, real=None, **tape):
+        said = given(self, inputs, real, **tape)
+        return type(said)(said.outputs, words(inputs["input_ids"]) + 0 * said.table)
+
+    monkeypatch.setattr(ex.Model, "answer", answer)
+    return reader
+
+
+def oracle(case: ev.Case) -> ex.Heatmap:
+    """What each word adds to the logit of the explained class."""
+    scores = Words(case.model.tokenizer).table[case.coded.tensors["input_ids"][0]] * (1 if case.explained == 2 else -1)
+    return replace(case.heat("random"), scores=scores, method="oracle")
+
+
+def test_numbers_that_can_be_computed_by_hand(additive):
+    """Words of weight 3, 0, 1, -2: after deleting two of four the logit is -2."""
+    case = ev.case_of(additive, "good movie really boring", "POSITIVE")
+    chance = lambda logit: math.exp(logit) / (math.exp(logit) + 1 + math.exp(-logit))
+    assert float(case.probabilities[2]) == pytest.approx(chance(2))
+    heat, p = oracle(case), [chance(2), chance(-1), chance(-2), chance(-2), chance(0)]
+    assert ev.METRICS["aopc"].measure(case, heat, levels=4) == pytest.approx(sum(p[0] - one for one in p[1:]) / 4)
+    assert ev.METRICS["logodds"].measure(case, heat, levels=2, fill="delete") == pytest.approx(sum(math.log(p[k] / p[0]) for k in (2, 4)) / 2)
+    assert ev.METRICS["deletion"].measure(case, heat) == pytest.approx((p[0] / 2 + p[1] + p[2] + p[3] + p[4] / 2) / 4)
+    put_in = [chance(0), chance(3), chance(4), chance(4), chance(2)]
+    assert ev.METRICS["insertion"].measure(case, heat) == pytest.approx((put_in[0] / 2 + sum(put_in[1:4]) + put_in[4] / 2) / 4)
+    assert ev.METRICS["sufficiency"].measure(case, heat) == pytest.approx(sum(p[0] - chance(logit) for logit in (3, 3, 3, 3, 4)) / 5)
+    assert ev.METRICS["comprehensiveness"].measure(case, heat) == pytest.approx((4 * (p[0] - p[1]) + p[0] - p[2]) / 5)
+    case = replace(case, label=2, made={})
+    assert ev.METRICS["masking"].measure(case, heat) == pytest.approx(
+        {"aopc": sum(p[0] - p[k] for k in (0, 0, 0, 1, 1, 2, 2, 2, 3, 3)) / 10, "accuracy": 3 / 10})
+    assert ev.METRICS["rationale_accuracy"].measure(case, heat) == {"20": 1.0, "40": 1.0}
+    curve = ev.METRICS["positive_perturbation"].measure(case, heat)
+    assert [curve[str(share)] for share in range(0, 100, 10)] == [1, 1, 1, 0, 0, 0, 0, 0, 0, 0] and curve["area"] == pytest.approx(25)
+
+
+def test_an_oracle_beats_random_orders_and_these_are_at_chance(additive):
+    """The oracle's order is the best there is and its reverse the worst; among random orders each word comes first equally often."""
+    case = ev.case_of(additive, "the movie was really good but the film was boring and bad", "POSITIVE")
+    best = oracle(case)
+    worst = replace(best, scores=-best.scores)
+    drawn = [case.heat("random", draw=draw) for draw in range(30)]
+    for name, sign in (("aopc", 1), ("comprehensiveness", 1), ("insertion", 1), ("logodds", -1), ("sufficiency", -1), ("deletion", -1)):
+        metric = ev.METRICS[name]
+        scores = [sign * metric.measure(case, heat) for heat in drawn]
+        assert sign * metric.measure(case, best) >= max(scores) and sign * metric.measure(case, worst) <= min(scores), name
+        assert metric.better == ("higher" if sign == 1 else "lower")
+    assert len({tuple(order(case, heat).tolist()) for heat in drawn}) == 30
+    places = order(case, best).tolist()
+    first = torch.tensor([float(order(case, case.heat("random", draw=draw))[0] == places[0]) for draw in range(600)]).mean()
+    assert first == pytest.approx(1 / len(places), abs=4 * (1 / len(places) / 600) ** 0.5)
+
+
+MAP_METRICS = ["aopc", "logodds", "comprehensiveness", "sufficiency", "deletion:steps=4", "insertion:steps=4", "positive_perturbation", "negative_perturbation",
+               "masking", "rationale_accuracy", "spearman"]
+
+
+@pytest.mark.parametrize("name", ["bert", "vit"])
+def test_metrics_do_not_depend_on_the_scale_of_the_scores(name):
+    pytest.importorskip("captum")
+    case = replace(golden_case(name, 1), label=0)
+    heat = case.heat("attcat")
+    larger = replace(heat, scores=heat.scores * 1000)
+    for spec in [*MAP_METRICS, "infidelity:samples=4"]:
+        key, options = spec.partition(":")[0], dict([spec.partition(":")[2].split("=")]) if ":" in spec else {}
+        numbers = [ev.METRICS[key].measure(case, one, **options) for one in (heat, larger)]
+        assert numbers[0] == pytest.approx(numbers[1], rel=1e-6), spec
+
+
+# -------------------------------------------------------------------------------------------------------------- pictures
+
+def shown(case: ev.Case, pixels: torch.Tensor) -> ex.Heatmap:
+    """A heatmap with a map of its own pixel by pixel."""
+    return replace(case.heat("gae"), pixels=pixels)
+
+
+@named([one for one in RECORDS if one["name"].startswith("perturbation")])
+def test_perturbed_pictures_are_the_authors_own(record):
+    """Float32, as their run. Where the cut falls among pixels of one height (the border is clamped), which of them go is left to the sort."""
+    case = ev.case_of(tiny("vit", torch.float32), ev.Example(example("vit", torch.float32), label=3), 3)
+    metric, heat = ev.METRICS[record["metric"]], case.heat("gae")
+    queries = metric.ask(case, heat)
+    assert [int((~query.keep).sum()) for query in queries] == record["taken"]
+    answers = ev.answers(case.model, [case] * len(queries), queries)
+    found = metric.read(case, heat, answers)
+    assert [found[str(10 * k)] for k in range(1, 10)] == record["hits"] and found["area"] == pytest.approx(record["chefer"])
+    assert metric.read(case, heat, answers, area="ti")["area"] == pytest.approx(100 * record["ti"])
+    heights = enlarged(heat, (32, 32)).flatten().sort(descending=metric.key == "positive_perturbation").values
+    clear = torch.tensor([abs(heights[k] - heights[k - 1]) > 1e-7 for k in record["taken"]])
+    apart = (torch.stack(answers) - torch.tensor(record["logits"]).softmax(-1)).abs().amax(-1)
+    assert clear.sum() >= 5 and apart[clear].max() < 1e-6 and apart.max() < 0.03
+
+
+@named([one for one in RECORDS if one["name"].startswith("rise")])
+def test_deletion_and_insertion_are_rises_own(record):
+    case = golden_case("vit", record["class"])
+    lifted = case.heat("gae").patches[None, None]
+    own = torch.nn.functional.interpolate(lifted, (32, 32), mode="bilinear")[0, 0]
+    own = (own - own.min()) / (own.max() - own.min()) + 1e-6 * torch.arange(1024.0, dtype=torch.float64).view(32, 32)
+    metric, heat = ev.METRICS[record["metric"]], shown(case, own)
+    queries = metric.ask(case, heat, **record["how"])
+    close(explained(case, queries), record["probabilities"], 1e-4)
+    assert metric.measure(case, heat, **record["how"]) == pytest.approx(record["value"], rel=1e-4)
+
+
+def test_a_patch_taken_out_is_all_its_pixels_taken_out():
+    case = golden_case("vit", 3)
+    places = order(case, case.heat("gae"))
+    by_patch = removing(case, places, range(17), "black")
+    rows = torch.stack([query.keep for query in by_patch])[:, 1:].unflatten(1, (4, 4)).repeat_interleave(8, 1).repeat_interleave(8, 2)
+    by_pixel = [ev.Query(keep, "black") for keep in rows]
+    for one, two in zip(ev.answers(case.model, [case] * 17, by_patch), ev.answers(case.model, [case] * 17, by_pixel)):
+        torch.testing.assert_close(one, two)
+
+
+# ---------------------------------------------------------------------------------------------------------------- curves
+
+def test_curves_start_and_end_where_nothing_and_everything_is_gone(reader):
+    case = ev.case_of(reader, TEXTS[1])
+    found = ev.curves(case, ["attcat", case.heat("gae")], levels=5, orders=3)
+    assert list(found.deletion) == ["attcat", "gae"] and found.shares.tolist() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    whole = float(case.probabilities[case.explained])
+    for name in ("attcat", "gae"):
+        assert float(found.deletion[name][0]) == float(found.insertion[name][-1]) == pytest.approx(whole)
+        assert float(found.deletion[name][-1]) == pytest.approx(float(found.insertion[name][0]))
+        assert found.area(name)[0] == pytest.approx(ev.METRICS["deletion"].measure(case, case.heat(name), steps=5))
+    low, high = found.band["deletion"]
+    assert found.random["deletion"].shape == (3, 6) and (low <= high).all() and (low[1:-1] < high[1:-1]).any()
+
+
+# ------------------------------------------------------------------------------------------------------------- bad input
+
+@pytest.mark.parametrize("methods, metrics, target, said", [
+    (["atcat"], ["aopc"], None, "did you mean 'attcat'"),
+    (["attcat"], ["aopcs"], None, "did you mean 'aopc'"),
+    (["attcat:state=input"], ["aopc"], None, "did you mean 'states'"),
+    (["attcat"], ["aopc:filling=pad"], None, "option of aopc"),
+    (["attcat"], ["aopc:fill=black"], None, "delete, mask, pad, unk"),
+    (["attcat"], ["aopc:levels"], None, "name:option=value"),
+    (["attcat"], ["aopc:levels=0"], None, "at least one"),
+    (["attcat"], ["token_f1"], None, "needs the rationale"),
+    (["attcat"], ["masking"], None, "needs the label"),
+    (["attcat"], ["segmentation"], None, "for pictures"),
+    (["attcat"], ["aopc"], "label", "without a label"),
+    (["attcat"], ["aopc:of=label"], None, "against the gold class"),
+    (["attcat"], ["aopc:fill=delete"], ("POSITIVE", "NEGATIVE"), "moves the places"),
+    (["attcat"], ["kendall"], ("POSITIVE", "NEGATIVE"), "measured of classes"),
+    (["centre"], ["aopc"], None, "for pictures"),
+])
+def test_what_cannot_be_measured_is_refused_in_a_sentence(reader, methods, metrics, target, said):
+    with pytest.raises(ex.Refusal, match=said):
+        ev.measure(reader, TEXTS[0], methods, metrics, target)
+
+
+def test_an_unknown_label_is_refused_with_the_menu(reader):
+    with pytest.raises(ex.Refusal, match="POSITIVE"):
+        ev.measure(reader, ev.Example(TEXTS[0], label="POSITVE"), ["attcat"], ["aopc"])
+
+
+def test_what_is_refused_is_collected_and_the_rest_goes_on(reader):
+    refused = []
+    examples = [ev.Example(TEXTS[0], id="a"), ev.Example("", id="empty"), ev.Example(TEXTS[1], label="?", id="label"), ev.Example(TEXTS[2], id="b")]
+    found = ev.measure(reader, examples, ["attcat"], ["aopc"], refused=refused, baselines=False)
+    assert [one["id"] for one in found] == ["a", "b"]
+    assert [one["id"] for one in refused] == ["empty", "label"] and all(one["reason"].endswith((".", ")")) for one in refused)
+    found = ev.measure(reader, examples[0], ["attcat", "grad_cam"], ["aopc"], refused=refused, baselines=False)
+    assert [one["method"] for one in found] == ["attcat"] and refused[-1]["method"] == "grad_cam"
+
+
+def test_answers_of_a_question_are_measured_by_blanks():
+    case = ev.case_of(ex.load("question-answering", device="cpu"), ("Who wrote it?", "Mary Shelley wrote it in 1818."))
+    heat = case.heat("occlusion")
+    assert case.probabilities.shape == (1,) and ev.METRICS["aopc"].measure(case, heat, fill="mask") > 0.1
+    with pytest.raises(ex.Refusal, match="take pad, mask or unk"):
+        ev.METRICS["aopc"].measure(case, heat)

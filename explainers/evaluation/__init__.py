@@ -1,15 +1,32 @@
-"""Can a map be believed? Metrics of faithfulness, plausibility and localisation, agreement between methods, and sanity checks."""
+"""Can a map be believed? Metrics of faithfulness, plausibility and localisation, agreement between methods, and sanity checks.
+
+    from explainers import evaluation as ev
+    ev.measure(model, [ev.Example("not a bad film", label="POSITIVE", id="1")], ["attcat", "gae"], ["aopc", "logodds", "kendall"])
+
+A metric is a row of `METRICS`; the line of its import is its place in every menu.
+"""
 # isort: skip_file
 
 from .baselines import BASELINES
 from .case import Case, Example, case_of
-from .curves import Curves, curves
-from .faithfulness import aopc, comprehensiveness, deletion, insertion, logodds, sufficiency
-from .measure import measure
 from .metric import METRICS, Metric, find_metric
 from .perturbation import Query, answers
+from .faithfulness import aopc, logodds, comprehensiveness, sufficiency, deletion, insertion
+from .accuracy import positive_perturbation, negative_perturbation, masking, rationale_accuracy
+from .robustness import infidelity, sensitivity
+from .correlation import kendall, rank_correlation, spearman
+from .plausibility import precision_at_k, token_f1
+from .localisation import pointing_game, segmentation
+from .sanity import Stage, cascade, class_sensitivity, completeness
+from .agreement import Agreement, agreement, mean_agreement
+from .curves import Curves, curves
+from .removal import Removal, without_top
+from .measure import measure
 
 __all__ = [
-    "BASELINES", "METRICS", "Case", "Curves", "Example", "Metric", "Query", "answers", "aopc", "case_of", "comprehensiveness", "curves", "deletion",
-    "find_metric", "insertion", "logodds", "measure", "sufficiency",
+    "BASELINES", "METRICS", "Agreement", "Case", "Curves", "Example", "Metric", "Query", "Removal", "Stage", "agreement", "answers", "aopc", "cascade", "case_of",
+    "class_sensitivity", "completeness", "comprehensiveness", "curves", "deletion", "find_metric", "infidelity", "insertion", "kendall", "logodds",
+    "masking", "mean_agreement", "measure", "negative_perturbation", "pointing_game", "positive_perturbation", "precision_at_k", "rank_correlation",
+    "rationale_accuracy", "segmentation", "sensitivity", "spearman", "sufficiency", "token_f1",
+    "without_top",
 ]

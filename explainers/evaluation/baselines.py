@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ..errors import Refusal
+
 
 def random(case, draw: int = 0) -> Tensor:
     """Random order: a score [token] drawn for each token, from the seed, the input and the target; another `draw`, another order."""
@@ -10,12 +12,13 @@ def random(case, draw: int = 0) -> Tensor:
 
 
 def centre(case) -> Tensor:
-    """Centre prior: minus a patch's distance [token] from the middle of the picture, of a text from the middle of its tokens."""
-    down, across = (torch.linspace(-1, 1, size, dtype=torch.float64) for size in case.coded.grid or (1, len(case.coded.labels)))
-    if not case.coded.grid:
-        return -across.abs()
+    """Centre prior: a score [token] that falls with a patch's distance from the middle of the picture, to 0 in its corners."""
+    if case.coded.grid is None:
+        raise Refusal("The centre prior is for pictures: a text has no middle that is known to matter.")
+    down, across = (torch.linspace(-1, 1, size, dtype=torch.float64) for size in case.coded.grid)
     distances = torch.hypot(down[:, None], across).flatten()
-    return -torch.cat([distances.max().expand(len(case.coded.labels) - len(distances)), distances])
+    scores = distances.max() - distances
+    return torch.cat([scores.new_zeros(len(case.coded.labels) - len(scores)), scores])
 
 
 BASELINES = {"random": random, "centre": centre}

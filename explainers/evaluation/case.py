@@ -92,6 +92,13 @@ class Case:
         return int(self.classes.argmax())
 
     @property
+    def gold(self) -> int:
+        """The index of the label, where classes are told apart and the example has one; else a `Refusal`."""
+        if self.label is None or not self.by_class:
+            raise Refusal(f"This is measured against the gold class, and {self.id or 'this example'} came without one.")
+        return self.label
+
+    @property
     def classes(self) -> Tensor:
         """`probabilities`, if they are of classes; else a `Refusal`."""
         if not self.by_class:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.integrate import trapezoid
 from torch import Tensor
 
+from ..errors import Refusal
 from ..heatmap import Heatmap
 from .case import Case
 from .metric import metric
@@ -23,9 +24,7 @@ MOST_ALTI = 30              # tokens taken out at most, by ALTI's code
 
 def column(case: Case, of: str) -> int:
     """The column of the answers that is watched: of the class that is explained, that is right, or that is predicted."""
-    if of == "explained":
-        return case.explained
-    return case.predicted if of == "predicted" else case.label if case.classes is not None else 0
+    return {"explained": lambda: case.explained, "predicted": lambda: case.predicted, "label": lambda: case.gold}[of]()
 
 
 def watched(case: Case, answers: list[Tensor], of: str) -> tuple[float, np.ndarray]:
@@ -36,6 +35,8 @@ def watched(case: Case, answers: list[Tensor], of: str) -> tuple[float, np.ndarr
 
 def counts(n: int, levels: int) -> list[int]:
     """How many of n are 1, 2, ... of `levels` equal shares of them, rounded."""
+    if levels < 1:
+        raise Refusal(f"There is at least one level or step; got {levels}.")
     return [round(n * level / levels) for level in range(1, levels + 1)]
 
 
@@ -153,7 +154,7 @@ By = Literal["patch", "pixel"]
 def steps_of(case: Case, places: Tensor, by: str, steps: int | None) -> list[int]:
     """How many are taken at each point of a curve, from none to all: by default one token or patch more each time, or a row of pixels."""
     n = len(places)
-    steps = steps or (case.coded.tensors["pixel_values"].shape[-2] if by == "pixel" else n)
+    steps = steps if steps is not None else (case.coded.tensors["pixel_values"].shape[-2] if by == "pixel" else n)
     return [0, *counts(n, steps)]
 
 
