@@ -75,7 +75,7 @@ def test_covered_patches_are_named_by_row_and_column(vit, app):
     heat = case.heat("occlusion")
     left = evaluation.without_top(case, heat, 2)
     html = trials.without(heat, left.keep, left.target, left.before, left.after, left.says)
-    rows, columns = heat.grid
+    columns = heat.grid[1]
     top = heat.patches.flatten().argsort(descending=True)[:2].tolist()
     assert all(f"row {i // columns + 1}, column {i % columns + 1}" in html for i in top) and "<img" in html
     one = evaluation.without_top(case, heat, 1, "mean")

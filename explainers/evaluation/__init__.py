@@ -24,8 +24,8 @@ from .removal import Removal, without_top
 from .measure import measure
 
 __all__ = [
-    "BASELINES", "METRICS", "Agreement", "Case", "Curves", "Example", "Metric", "Query", "Removal", "Stage", "agreement", "answers", "aopc", "cascade", "case_of",
-    "class_sensitivity", "completeness", "comprehensiveness", "curves", "deletion", "find_metric", "infidelity", "insertion", "kendall", "logodds",
+    "BASELINES", "METRICS", "Agreement", "Case", "Curves", "Example", "Metric", "Query", "Removal", "Stage", "agreement", "answers", "aopc", "cascade",
+    "case_of", "class_sensitivity", "completeness", "comprehensiveness", "curves", "deletion", "find_metric", "infidelity", "insertion", "kendall", "logodds",
     "masking", "mean_agreement", "measure", "negative_perturbation", "pointing_game", "positive_perturbation", "precision_at_k", "rank_correlation",
     "rationale_accuracy", "segmentation", "sensitivity", "spearman", "sufficiency", "token_f1",
     "without_top",

@@ -30,8 +30,8 @@ def curves(plots: Sequence[tuple[str, Mapping[str, Line], tuple[Line, Line, Line
     """
     figures = "".join(plot(heading, lines, band, shares, parts, of) for heading, lines, band in plots)
     return card(f'<h3>Does the model need what a map points at?</h3><p class="xp-sub">The probability of <b>{escape(visible(of))}</b> while {escape(parts)} '
-                f'go, or come, in the order of each map, the most important first. Grey: the middle half of random orders, and their mean.</p><div class="xp-plots">{figures}</div>{table}',
-                palette, " xp-trial")
+                'go, or come, in the order of each map, the most important first. Grey: the middle half of random orders, and their mean.</p>'
+                f'<div class="xp-plots">{figures}</div>{table}', palette, " xp-trial")
 
 
 def plot(heading: str, lines: Mapping[str, Line], band: tuple[Line, Line, Line], shares: Line, parts: str, of: str) -> str:
@@ -41,8 +41,9 @@ def plot(heading: str, lines: Mapping[str, Line], band: tuple[Line, Line, Line],
     grid = "".join(f'<path class="xp-rule" d="M0 {y}H{WIDE}"/>' for y in (0, 25, 50, 75, 100))
     drawn = "".join(f'<polyline class="xp-line {hue(k)}" data-k="{k}" points="{points(shares, line)}"/>' for k, line in enumerate(lines.values()))
     said = "; ".join(f"{name} from {line[0]:.0%} to {line[-1]:.0%}, half way {line[len(line) // 2]:.0%}" for name, line in lines.items())
-    return (f'<figure class="xp-plot"><figcaption>{heading}</figcaption><div class="xp-frame-of"><div class="xp-ys"><span>100{NBSP}%</span><span>50{NBSP}%</span>'
-            f'<span>0</span></div><svg viewBox="0 0 {WIDE} {HIGH}" preserveAspectRatio="none" role="img" aria-label="{escape(f"{of}: {said}")}">'
+    return (f'<figure class="xp-plot"><figcaption>{heading}</figcaption><div class="xp-frame-of">'
+            f'<div class="xp-ys"><span>100{NBSP}%</span><span>50{NBSP}%</span><span>0</span></div>'
+            f'<svg viewBox="0 0 {WIDE} {HIGH}" preserveAspectRatio="none" role="img" aria-label="{escape(f"{of}: {said}")}">'
             f'{area}{grid}{drawn}</svg><div class="xp-xs"><span>0</span><span>share of the {escape(parts)}</span><span>100{NBSP}%</span></div></div></figure>')
 
 
@@ -70,8 +71,8 @@ def measures(rows: Mapping[str, Mapping[str, float]], columns: Mapping[str, tupl
                    for k, (method, row) in enumerate(rows.items()))
     below = "".join(f'<tr class="xp-chance"><th scope="row">{escape(name)}</th>{cells(row, columns, {})}</tr>' for name, row in chance.items())
     return (f'<div class="xp-wide"><table class="xp-numbers xp-measures"><thead><tr><th scope="col">Method</th>{heads}</tr></thead><tbody>{body}{below}</tbody>'
-            '</table></div><p class="xp-note">One example is not evidence: which map is best here may be last on the next input. Read this as a question to each map, '
-            'and measure on a dataset before you rank methods.</p>')
+            '</table></div><p class="xp-note">One example is not evidence: which map is best here may be last on the next input. Read this as a question '
+            'to each map, and measure on a dataset before you rank methods.</p>')
 
 
 def cells(row: Mapping[str, float], columns, best: Mapping[str, float]) -> str:
@@ -81,14 +82,16 @@ def cells(row: Mapping[str, float], columns, best: Mapping[str, float]) -> str:
 
 # ---------------------------------------------------------------------------------------------------- agreement
 
-def matrix(names: Sequence[str], values: Sequence[Line], heading: str, sentence: str, columns: Sequence[str] | None = None, palette: str = "orange-blue") -> str:
+def matrix(names: Sequence[str], values: Sequence[Line], heading: str, sentence: str, columns: Sequence[str] | None = None,
+           palette: str = "orange-blue") -> str:
     """Correlations from -1 to 1 as a table of numbers and colours: between methods, or of each row's name with each column's.
 
     values [row column]; what is not a number (a constant map has no order) is said to be none.
     """
     across = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in (names if columns is None else columns))
     body = "".join(f'<tr><th scope="row">{escape(name)}</th>{"".join(map(agreement, row))}</tr>' for name, row in zip(names, values))
-    return card(f'<h3>{escape(heading)}</h3><p class="xp-sub">{escape(sentence)}</p><div class="xp-scroll" tabindex="0" role="region" aria-label="{escape(heading)}">'
+    return card(f'<h3>{escape(heading)}</h3><p class="xp-sub">{escape(sentence)}</p>'
+                f'<div class="xp-scroll" tabindex="0" role="region" aria-label="{escape(heading)}">'
                 f'<table class="xp-map xp-matrix"><thead><tr><td></td>{across}</tr></thead><tbody>{body}</tbody></table></div>', palette)
 
 
