@@ -528,7 +528,7 @@ def restore(tab: Tab, asked: dict) -> list:
 #: What stands in place of a part that is taken out: by what a model sees, in words, the usual first.
 FILLS = {"text": {"[PAD] in its place": "pad", "[MASK] in its place": "mask", "nothing: it is deleted": "delete"},
          "image": {"grey in its place": "mean", "black": "black", "a blur": "blur"}}
-ORDERS = 8                  # random ones, for the band
+ORDERS, FEW, LONG = 8, 4, 128       # random orders for the band; of inputs of more than LONG tokens few
 
 
 def tested_of(asked: Asked, options: str, families) -> tuple[evaluation.Case, list[ex.Heatmap]]:
@@ -558,7 +558,8 @@ def try_maps(tab: Tab, opened: bool, asked, fill: str, options: str, *families):
 
 def curves_of(case: evaluation.Case, heats: list[ex.Heatmap], fill: str):
     """(whether that is all, HTML) after each map, so that the first lines are there soon."""
-    chance = evaluation.curves(case, [], fill=fill, orders=ORDERS)
+    orders = FEW if len(case.coded.labels) > LONG else ORDERS
+    chance = evaluation.curves(case, [], fill=fill, orders=orders)
     parts = "words" if case.model.anatomy.sees == "text" else "patches"
     columns = {key: (evaluation.METRICS[key].title, evaluation.METRICS[key].better) for key in chance.chance}
     lines, rows = {"deletion": {}, "insertion": {}}, {}
@@ -570,7 +571,7 @@ def curves_of(case: evaluation.Case, heats: list[ex.Heatmap], fill: str):
         plots = [(f"<b>{words}</b>: {better} is better", lines[name], tuple(edge.tolist() for edge in chance.band[name]))
                  for name, words, better in (("deletion", "Taken out", "lower"), ("insertion", "Put in", "higher"))]
         yield len(rows) == len(heats), trials.curves(plots, chance.shares.tolist(), parts, case.trace.target.name,
-                                                     table=trials.measures(rows, columns, {f"Random order, mean of {ORDERS}": chance.chance}))
+                                                     table=trials.measures(rows, columns, {f"Random order, mean of {orders}": chance.chance}))
 
 
 def agreement_of(heats: list[ex.Heatmap]) -> str:

@@ -28,6 +28,8 @@ def plain(html: str) -> str:
 def test_curves_are_drawn_where_they_are():
     html = trials.curves([("Taken out", {"A": [1, 0.5, 0.25]}, ([0.5] * 3, [0.75] * 3, [0.6] * 3))], [0, 0.5, 1], "words", "<b>POSITIVE")
     assert 'data-k="0" points="0,0 50,50 100,75"' in html and 'points="0,50 50,50 100,50 100,25 50,25 0,25"' in html
+    below = trials.curves([("Taken out", {"A": [-1, 0, 1]}, ([0] * 3, [0] * 3, [0] * 3))], [0, 0.5, 1], "words", "A − B")
+    assert 'points="0,100 50,50 100,0"' in below and "−100" in below, "a difference of probabilities can be negative"
     assert "<b>POSITIVE" not in html.replace("<b>&lt;b&gt;POSITIVE", "") and "A from 100% to 25%, half way 50%" in html
 
 

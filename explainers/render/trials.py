@@ -26,23 +26,27 @@ def curves(plots: Sequence[tuple[str, Mapping[str, Line], tuple[Line, Line, Line
 
     plots: a heading, {method: probability at each share}, and where the middle half of random orders begins and ends, and their mean; every
     plot has the same methods.
-    shares: from 0 to 1. parts: what was taken, such as words. of: whose probability it is. table: HTML that stands under the lines.
+    shares: from 0 to 1. parts: what was taken, such as words. of: whose probability it is, or whose difference of probabilities, which can be
+    negative. table: HTML that stands under the lines.
     """
-    figures = "".join(plot(heading, lines, band, shares, parts, of) for heading, lines, band in plots)
+    least = -1 if any(value < 0 for _, lines, band in plots for line in [*lines.values(), *band] for value in line) else 0
+    figures = "".join(plot(heading, lines, band, shares, parts, of, least) for heading, lines, band in plots)
     return card(f'<h3>Does the model need what a map points at?</h3><p class="xp-sub">The probability of <b>{escape(visible(of))}</b> while {escape(parts)} '
                 'go, or come, in the order of each map, the most important first. Grey: the middle half of random orders, and their mean.</p>'
                 f'<div class="xp-plots">{figures}</div>{table}', palette, " xp-trial")
 
 
-def plot(heading: str, lines: Mapping[str, Line], band: tuple[Line, Line, Line], shares: Line, parts: str, of: str) -> str:
+def plot(heading: str, lines: Mapping[str, Line], band: tuple[Line, Line, Line], shares: Line, parts: str, of: str, least: int) -> str:
+    """One of the figures; the axis begins at `least`, 0 or -1."""
+    at = lambda line, along=shares: points(along, [(value - least) / (1 - least) for value in line])
     low, high, mean = band
-    area = (f'<polygon class="xp-band" points="{points(shares, low)} {points(shares[::-1], high[::-1])}"/>'
-            f'<polyline class="xp-line xp-mean" points="{points(shares, mean)}"/>')
+    area = (f'<polygon class="xp-band" points="{at(low)} {at(high[::-1], shares[::-1])}"/>'
+            f'<polyline class="xp-line xp-mean" points="{at(mean)}"/>')
     grid = "".join(f'<path class="xp-rule" d="M0 {y}H{WIDE}"/>' for y in (0, 25, 50, 75, 100))
-    drawn = "".join(f'<polyline class="xp-line {hue(k)}" data-k="{k}" points="{points(shares, line)}"/>' for k, line in enumerate(lines.values()))
+    drawn = "".join(f'<polyline class="xp-line {hue(k)}" data-k="{k}" points="{at(line)}"/>' for k, line in enumerate(lines.values()))
     said = "; ".join(f"{name} from {line[0]:.0%} to {line[-1]:.0%}, half way {line[len(line) // 2]:.0%}" for name, line in lines.items())
     return (f'<figure class="xp-plot"><figcaption>{heading}</figcaption><div class="xp-frame-of">'
-            f'<div class="xp-ys"><span>100{NBSP}%</span><span>50{NBSP}%</span><span>0</span></div>'
+            f'<div class="xp-ys"><span>100{NBSP}%</span><span>{"0" if least else f"50{NBSP}%"}</span><span>{f"−100{NBSP}%" if least else "0"}</span></div>'
             f'<svg viewBox="0 0 {WIDE} {HIGH}" preserveAspectRatio="none" role="img" aria-label="{escape(f"{of}: {said}")}">'
             f'{area}{grid}{drawn}</svg><div class="xp-xs"><span>0</span><span>share of the {escape(parts)}</span><span>100{NBSP}%</span></div></div></figure>')
 
@@ -112,8 +116,12 @@ def without(heat: Heatmap, keep: Tensor, target: str, before: float, after: floa
     gone = (~keep).nonzero().flatten().tolist()
     taken = "; ".join(f"row {row + 1}, column {column + 1}" for row, column in cells_of(heat, gone)) if heat.grid else named(heat, gone)
     turned = f" The model now says <b>{escape(visible(says[0]))}</b> ({says[1]:.1%})." if says and says[0] != target else ""
-    return card(f'<h3>{escape(heat.title)}: without {escape(taken)}</h3><p role="status">{escape(visible(target))}: {before:.1%} → <b>{after:.1%}</b> '
+    return card(f'<h3>{escape(heat.title)}: without {escape(taken)}</h3><p role="status">{escape(visible(target))}: {percent(before)} → <b>{percent(after)}</b> '
                 f'({number(100 * (after - before))} points).{turned}</p>{covered(heat, gone) if heat.grid else struck(heat, gone)}', palette)
+
+
+def percent(share: float) -> str:
+    return f"{share:.1%}".replace("-", "−")
 
 
 def runs(heat: Heatmap, gone: Sequence[int]) -> list[tuple[str, bool]]:
