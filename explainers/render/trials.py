@@ -116,8 +116,9 @@ def without(heat: Heatmap, keep: Tensor, target: str, before: float, after: floa
     gone = (~keep).nonzero().flatten().tolist()
     taken = "; ".join(f"row {row + 1}, column {column + 1}" for row, column in cells_of(heat, gone)) if heat.grid else named(heat, gone)
     turned = f" The model now says <b>{escape(visible(says[0]))}</b> ({says[1]:.1%})." if says and says[0] != target else ""
-    return card(f'<h3>{escape(heat.title)}: without {escape(taken)}</h3><p role="status">{escape(visible(target))}: {percent(before)} → <b>{percent(after)}</b> '
-                f'({number(100 * (after - before))} points).{turned}</p>{covered(heat, gone) if heat.grid else struck(heat, gone)}', palette)
+    left = covered(heat, gone) if heat.grid else struck(heat, gone)
+    return card(f'<h3>{escape(heat.title)}: without {escape(taken)}</h3><p role="status">{escape(visible(target))}: {percent(before)} → '
+                f'<b>{percent(after)}</b> ({number(100 * (after - before))} points).{turned}</p>{left}', palette)
 
 
 def percent(share: float) -> str:
