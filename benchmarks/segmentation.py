@@ -3,37 +3,25 @@
     python benchmarks/segmentation.py --model MODEL --data FOLDER [--limit 100]
 
 FOLDER holds images/NAME.jpg and masks/NAME.png, as ECSSD does. MODEL is a classifier of pictures; the class explained is the one that
-it predicts. Every map is enlarged to the photo, and its average precision at telling the object's pixels from the others is taken. The
-centre prior is one for the middle of the photo and falls towards its edges; a fair coin gets the object's share of the pixels.
+it predicts. Every map is enlarged to the photo, and its average precision at telling the object's pixels from the others is taken, as
+`explainers.evaluation` measures it. The centre prior falls from the middle of the photo towards its edges; a fair coin gets the object's
+share of the pixels.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
-from sklearn.metrics import average_precision_score
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import explainers as ex
-from explainers.inputs import seen_box
+from explainers import evaluation as ev
+from explainers.evaluation.localisation import seen_mask
 
 METHODS = ["gae", "legrad", "transatt", "attcat", "grad_cam", "beyond_intuition", "rollout", "raw_attention"]
-
-
-def precision(scores: np.ndarray, mask: np.ndarray) -> float:
-    """Of scores [rows columns], enlarged bilinearly to the mask [height width] (bool)."""
-    enlarged = cv2.resize(scores.astype(np.float32), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return average_precision_score(mask.ravel(), enlarged.ravel())
-
-
-def centre(rows: int, columns: int) -> np.ndarray:
-    """Minus the distance from the middle."""
-    down, across = np.linspace(-1, 1, rows), np.linspace(-1, 1, columns)
-    return -np.hypot(down[:, None], across)
 
 
 def main() -> None:
@@ -46,14 +34,13 @@ def main() -> None:
     photos = sorted((args.data / "images").glob("*.jpg"))[:args.limit]
     found = {name: [] for name in (*METHODS, "centre prior", "a fair coin")}
     for done, photo in enumerate(photos, 1):
-        mask = Image.open(args.data / "masks" / f"{photo.stem}.png").convert("L")
-        seen = np.asarray(mask.crop(seen_box(model.processor, mask.size))) > 127
+        mask = np.asarray(Image.open(args.data / "masks" / f"{photo.stem}.png").convert("L")) > 127
+        case = ev.case_of(model, ev.Example(photo, data={"mask": mask}))
+        seen = seen_mask(case, mask)
         if not seen.any() or seen.all():
             continue
-        maps = {heat.method: heat.patches.numpy() for heat in ex.compare(model, photo, METHODS)}
-        for name, scores in maps.items():
-            found[name].append(precision(scores, seen))
-        found["centre prior"].append(precision(centre(*maps["gae"].shape), seen))
+        for name, key in (*((name, name) for name in METHODS), ("centre prior", "centre")):
+            found[name].append(ev.METRICS["segmentation"].measure(case, case.heat(key))["average_precision"])
         found["a fair coin"].append(seen.mean())
         if done % 10 == 0:
             print(f"{done}/{len(photos)}", file=sys.stderr, flush=True)

@@ -295,8 +295,8 @@ def test_a_patch_taken_out_is_all_its_pixels_taken_out():
 
 def test_curves_start_and_end_where_nothing_and_everything_is_gone(reader):
     case = ev.case_of(reader, TEXTS[1])
-    found = ev.curves(case, ["attcat", case.heat("gae")], levels=5, orders=3)
-    assert list(found.deletion) == ["attcat", "gae"] and found.shares.tolist() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    found = ev.curves(case, ["attcat", case.heat("gae"), "attcat:mask_specials=true"], levels=5, orders=3)
+    assert list(found.deletion) == ["attcat", "gae", "attcat:mask_specials=true"] and found.shares.tolist() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
     whole = float(case.probabilities[case.explained])
     for name in ("attcat", "gae"):
         assert float(found.deletion[name][0]) == float(found.insertion[name][-1]) == pytest.approx(whole)
@@ -324,6 +324,8 @@ def test_curves_start_and_end_where_nothing_and_everything_is_gone(reader):
     (["attcat"], ["aopc:fill=delete"], ("POSITIVE", "NEGATIVE"), "moves the places"),
     (["attcat"], ["kendall"], ("POSITIVE", "NEGATIVE"), "measured of classes"),
     (["centre"], ["aopc"], None, "for pictures"),
+    (["random:drawn=1"], ["aopc"], None, "did you mean 'draw'"),
+    (["random:draw=first"], ["aopc"], None, "takes a number"),
 ])
 def test_what_cannot_be_measured_is_refused_in_a_sentence(reader, methods, metrics, target, said):
     with pytest.raises(ex.Refusal, match=said):

@@ -61,7 +61,7 @@ def test_a_constant_map_ranks_nothing():
         assert math.isnan(ev.rank_correlation(flat[:1], flat[:1], kind))
 
 
-@given(st.lists(st.floats(-10, 10), min_size=2, max_size=12), st.floats(0.01, 100))
+@given(st.lists(st.floats(-10, 10, allow_subnormal=False), min_size=2, max_size=12), st.floats(0.01, 100))
 def test_rank_correlation_is_symmetric_bounded_and_blind_to_scale(values, scale):
     first, second = torch.tensor(values, dtype=torch.float64), torch.tensor(values[::-1], dtype=torch.float64)
     for kind in ("spearman", "kendall"):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
+from .case import named
 from .correlation import Kind, rank_correlation
 from .perturbation import ranked
 
@@ -16,7 +17,7 @@ from .perturbation import ranked
 class Agreement:
     """How alike some methods are, each pair of them; averaged over `inputs` inputs.
 
-    methods      names of the rows and columns
+    methods      names of the rows and columns, with options where a method was given any
     correlation  [method method] rank correlation of the scores, -1 to 1; 1 on the diagonal
     overlap      [method method] the part of the k highest tokens or patches that both share, 0 to 1
     top          k
@@ -50,7 +51,7 @@ def agreement(heats: Sequence[Heatmap], top: int = 5, kind: Kind = "spearman", s
     highest = [set(ranked(one)[:top].tolist()) for one in scores]
     pairs = lambda compare: torch.tensor([[compare(i, j) for j in range(len(heats))] for i in range(len(heats))], dtype=torch.float64)
     return Agreement(
-        [heat.method for heat in heats],
+        [named(heat) for heat in heats],
         pairs(lambda i, j: rank_correlation(scores[i], scores[j], kind)),
         pairs(lambda i, j: len(highest[i] & highest[j]) / max(1, len(highest[i]))), top)
 

@@ -14,6 +14,7 @@ from ..explanation import chances, explain_trace
 from ..heatmap import Heatmap
 from ..inputs import Encoded
 from ..methods import METHODS
+from ..methods.registry import read_options
 from ..models import Model
 from ..targets import Answer, Logit
 from ..trace import Trace
@@ -70,7 +71,7 @@ class Case:
     @property
     def words(self) -> Tensor:
         """[token] bool: what can be taken out of the input, its words or patches, not [CLS] and its like."""
-        return ~self.coded.special
+        return ~self.coded.special.cpu()
 
     @property
     def by_class(self) -> bool:
@@ -85,7 +86,10 @@ class Case:
     @cached_property
     def probabilities(self) -> Tensor:
         """[class] of the untouched input; [1], the probability of the target, where no class is explained."""
-        return self.read(self.model.answer(self.coded.tensors, self.trace.real[None]))[0]
+        if self.by_class:
+            return self.read(Answer(None, self.trace.logits[None]))[0]
+        with torch.no_grad():
+            return self.read(self.model.answer(self.coded.tensors, self.trace.real[None]))[0]
 
     @property
     def predicted(self) -> int:
@@ -135,18 +139,19 @@ class Case:
         return others[target]
 
     def baseline(self, key: str, **options) -> Heatmap:
-        scores = BASELINES[key](self, **options)
+        chosen = BASELINES[key]
+        options = read_options(chosen, options)
         return Heatmap(
-            scores, self.coded.labels, key, BASELINES[key].__doc__.partition(":")[0], self.trace.target.name, float(self.trace.score), signed=False,
-            special=self.coded.special, poles=self.trace.target.poles, text=self.coded.text, spans=self.coded.spans, words=self.coded.words, options=options,
-            cost="0F", model=self.model.name, revision=self.model.revision, segments=self.coded.segments, halves=self.coded.halves,
+            chosen.run(self, **options), self.coded.labels, key, chosen.title, self.trace.target.name, float(self.trace.score), signed=False,
+            special=self.coded.special.cpu(), poles=self.trace.target.poles, text=self.coded.text, spans=self.coded.spans, words=self.coded.words,
+            options=options, cost="0F", model=self.model.name, revision=self.model.revision, segments=self.coded.segments, halves=self.coded.halves,
             grid=self.coded.grid, picture=self.coded.picture)
 
     def drawn(self, *of: int) -> torch.Generator:
         """Random numbers that depend on the seed, this input, its target and the numbers `of`, and on nothing else: not on the order of the work."""
-        held = next(iter(self.coded.tensors.values())).cpu()
-        named = zlib.crc32(repr((self.seed, self.trace.target.name, *of)).encode())
-        return torch.Generator().manual_seed(zlib.crc32(held.contiguous().numpy().tobytes(), named))
+        held = next(iter(self.coded.tensors.values())).double().cpu().contiguous()
+        start = zlib.crc32(repr((self.seed, self.trace.target.name, *of)).encode())
+        return torch.Generator().manual_seed(zlib.crc32(held.numpy().tobytes(), start))
 
 
 def parse(name: str) -> tuple[str, dict[str, str]]:
@@ -156,6 +161,11 @@ def parse(name: str) -> tuple[str, dict[str, str]]:
         if not part.partition("=")[2]:
             raise Refusal(f"Options are written as name:option=value; {str(name)[:60]!r} has {part[:40]!r}.")
     return key, dict(part.split("=", 1) for part in parts)
+
+
+def named(heat: Heatmap) -> str:
+    """A heatmap's method and options as `parse` reads them."""
+    return ":".join([heat.method, *(f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in heat.options.items())])
 
 
 def known(key: str) -> str:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..heatmap import Heatmap
-from .case import Case
+from .case import Case, named
 from .faithfulness import area, mean_log_ratio, steps_of
 from .perturbation import Query, answers, leaving, order, removing, way
 
@@ -47,9 +47,10 @@ def curves(case: Case, methods: Iterable[str | Heatmap], levels: int = 10, fill:
     """Deletion and insertion curves of one case for some methods (keys, or heatmaps that are there already) and random orders.
 
     levels: equal steps from 0 to 100 %. fill: as in `aopc`; a picture starts blurred when it is put together. orders: how many random
-    ones, seeded by the case. Heatmaps are told apart by `Heatmap.method`. Raises `Refusal` where no probability is explained.
+    ones, seeded by the case. A curve has its method's name, with options where it has any: "attcat:mask_specials=true". Raises `Refusal`
+    where no probability is explained.
     """
-    heats = {heat.method: heat for heat in (case.heat(one) if isinstance(one, str) else one for one in methods)}
+    heats = {named(heat): heat for heat in (case.heat(one) if isinstance(one, str) else one for one in methods)}
     drawn = {("random", draw): case.heat("random", draw=draw) for draw in range(orders)}
     asked = {name: both(case, heat, levels, fill) for name, heat in (heats | drawn).items()}
     queries = [query for one in asked.values() for query in one]
