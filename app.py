@@ -566,8 +566,8 @@ def curves_of(case: evaluation.Case, heats: list[ex.Heatmap], fill: str):
     for heat in heats:
         found = evaluation.curves(case, [heat], fill=fill, orders=0)
         for name, kept in lines.items():
-            kept[heat.title] = getattr(found, name)[heat.method].tolist()
-        rows[heat.title] = found.numbers(heat.method)
+            kept[heat.title] = getattr(found, name)[evaluation.named(heat)].tolist()
+        rows[heat.title] = found.numbers(evaluation.named(heat))
         plots = [(f"<b>{words}</b>: {better} is better", lines[name], tuple(edge.tolist() for edge in chance.band[name]))
                  for name, words, better in (("deletion", "Taken out", "lower"), ("insertion", "Put in", "higher"))]
         yield len(rows) == len(heats), trials.curves(plots, chance.shares.tolist(), parts, case.trace.target.name,
@@ -591,7 +591,7 @@ def randomise(tab: Tab, asked, options: str, *families):
         heats = [heat for heat in heats if ex.METHODS[heat.method].single_pass]
         if not heats:
             raise ex.Refusal("This is tried with methods of one pass, and none of them is ticked.")
-        names = [":".join([heat.method, *(f"{name}={value}" for name, value in heat.options.items())]) for heat in heats]
+        names = list(map(evaluation.named, heats))
         stages, rows = ["trained"], [[1.0] for _ in heats]
         for stage in evaluation.cascade(case, names):
             stages.append(stage.name)

@@ -301,9 +301,11 @@ def test_curves_start_and_end_where_nothing_and_everything_is_gone(reader):
     for name in ("attcat", "gae"):
         assert float(found.deletion[name][0]) == float(found.insertion[name][-1]) == pytest.approx(whole)
         assert float(found.deletion[name][-1]) == pytest.approx(float(found.insertion[name][0]))
-        assert found.area(name)[0] == pytest.approx(ev.METRICS["deletion"].measure(case, case.heat(name), steps=5))
-    low, high = found.band["deletion"]
+        wanted = {"deletion": {"steps": 5}, "insertion": {"steps": 5}, "aopc": {"levels": 5}, "logodds": {"levels": 5, "fill": "delete"}}
+        assert found.numbers(name) == pytest.approx({key: ev.METRICS[key].measure(case, case.heat(name), **how) for key, how in wanted.items()})
+    low, high, mean = found.band["deletion"]
     assert found.random["deletion"].shape == (3, 6) and (low <= high).all() and (low[1:-1] < high[1:-1]).any()
+    torch.testing.assert_close(mean, found.random["deletion"].mean(0))
 
 
 # ------------------------------------------------------------------------------------------------------------- bad input

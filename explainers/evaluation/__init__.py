@@ -8,7 +8,7 @@ A metric is a row of `METRICS`; the line of its import is its place in every men
 # isort: skip_file
 
 from .baselines import BASELINES
-from .case import Case, Example, case_of
+from .case import Case, Example, case_of, named
 from .metric import METRICS, Metric, find_metric
 from .perturbation import Query, answers
 from .faithfulness import aopc, logodds, comprehensiveness, sufficiency, deletion, insertion
@@ -26,7 +26,7 @@ from .measure import measure
 __all__ = [
     "BASELINES", "METRICS", "Agreement", "Case", "Curves", "Example", "Metric", "Query", "Removal", "Stage", "agreement", "answers", "aopc", "cascade",
     "case_of", "class_sensitivity", "completeness", "comprehensiveness", "curves", "deletion", "find_metric", "infidelity", "insertion", "kendall", "logodds",
-    "masking", "mean_agreement", "measure", "negative_perturbation", "pointing_game", "positive_perturbation", "precision_at_k", "rank_correlation",
+    "masking", "mean_agreement", "measure", "named", "negative_perturbation", "pointing_game", "positive_perturbation", "precision_at_k", "rank_correlation",
     "rationale_accuracy", "segmentation", "sensitivity", "spearman", "sufficiency", "token_f1",
     "without_top",
 ]
