@@ -1,7 +1,9 @@
 """The command line:  python -m explainers explain --model sentiment --method attcat --text "..."
                    python -m explainers explain --model vit --method gae --image FILE --png FILE
                    python -m explainers imagine --model vit --class teapot --png FILE
+                   python -m explainers evaluate --model sentiment --data FILE --methods attcat,gae --metrics aopc,logodds --out DIR
                    python -m explainers methods [KEY]
+                   python -m explainers metrics [KEY]
 """
 
 import argparse
@@ -59,13 +61,17 @@ def model_for(args):
 
 def loaded(name: str, revision: str | None):
     """A model, without progress bars."""
-    import transformers
-
     from .models import load
+
+    transformers_quiet()
+    return load(name, revision=revision)
+
+
+def transformers_quiet() -> None:
+    import transformers
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    return load(name, revision=revision)
 
 
 def given_by(args):
@@ -183,6 +189,43 @@ def rising(scores: list[float], width: int = 60) -> str:
     return "".join("▁▂▃▄▅▆▇█"[round(7 * (score - low) / ((high - low) or 1))] for score in picked)
 
 
+def evaluate(args) -> str:
+    """measure methods on a dataset, or repeat a paper's protocol; a run that was stopped goes on from where it was"""
+    from .evaluation import datasets, protocols, runner
+
+    transformers_quiet()
+    chosen = protocols.find_protocol(args.protocol) if args.protocol else None
+    if args.list:
+        return "\n".join(f"{one.key:24}{one.title}; --data: {one.data}" for one in protocols.PROTOCOLS.values())
+    if not args.data or not args.out:
+        raise Refusal("Give --data (a file, a folder or a name on the Hub) and --out (a folder for the results).")
+    columns = datasets.Columns(args.text_column, args.pair_column, args.label_column, tuple(filter(None, args.columns.split(","))), args.labels)
+    data = datasets.read(args.data, columns).sample(args.limit, args.seed)
+    given = {"methods": listed(args.methods), "metrics": listed(args.metrics), "seed": args.seed, "revision": args.revision, "side": args.side}
+    model = args.model or ("image-text" if chosen and chosen.prompt else "vit" if chosen and chosen.sees == "image" else "sentiment")
+    if chosen:
+        plan = chosen.plan(model, data, **given)
+    else:
+        target = None if args.target in (None, "predicted") else args.target
+        plan = runner.Plan(model, target=target, **{name: value for name, value in given.items() if value or name in ("methods", "metrics")})
+    result = runner.evaluate(data, plan, args.out, engine=args.engine, note=chosen.note() if chosen else "")
+    return f"{result.markdown}\nwritten: {args.out}/records.parquet, table.md, table.csv"
+
+
+def listed(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def metrics(args) -> str:
+    """the menu of metrics, or one metric's definition"""
+    from .evaluation import METRICS, find_metric
+
+    if args.key:
+        one = find_metric(args.key)
+        return f"{one.title} ({one.key}): {one.better or 'neither'} is better; {one.reference}\n\n{one.definition}"
+    return "\n".join(f"{one.key:24}{one.title}{': ' + one.better + ' is better' if one.better else ''}" for one in METRICS.values())
+
+
 def methods(args) -> str:
     """list the methods, or show one method's card"""
     from .methods import METHODS, find
@@ -249,6 +292,32 @@ def main(arguments: list[str] | None = None) -> int:
     climb.add_argument("--steps", type=int, default=128, help="(default: 128)")
     climb.add_argument("--seed", type=int, default=0, help="another number, another picture (default: 0)")
     climb.add_argument("--png", metavar="FILE", required=True, help="where the picture is written")
+
+    many = commands.add_parser("evaluate", help=evaluate.__doc__)
+    many.set_defaults(run=evaluate)
+    many.add_argument("--model", help="a bundled name, a folder or a Hub id (default: sentiment; vit or image-text where the protocol is for pictures)")
+    many.add_argument("--revision", help="commit or branch of a Hub model")
+    many.add_argument("--side", choices=("vision", "text"), default="", help="of a model that matches pictures with texts, which tower is explained")
+    many.add_argument("--data", metavar="PLACE", help="a .csv, .tsv, .jsonl, .json or .parquet table, SQuAD's .json, ERASER's movies folder, "
+                      "a folder or .zip of pictures, or owner/name:split on the Hub")
+    many.add_argument("--methods", default="", metavar="A,B", help="keys, with options as attcat:states=output")
+    many.add_argument("--metrics", default="", metavar="A,B", help="keys, with options as aopc:fill=pad:levels=5 (the menu: python -m explainers metrics)")
+    many.add_argument("--target", help="what is explained: predicted (default), label, a class, or of a question answer, start, end")
+    many.add_argument("--protocol", metavar="NAME", help="a paper's: methods, metrics and target as its authors had them")
+    many.add_argument("--list", action="store_true", help="list the protocols")
+    many.add_argument("--out", metavar="DIR", help="for records.parquet, table.md, table.csv; a stopped run goes on from what is there")
+    many.add_argument("--engine", choices=("local", "ray"), default="local", help="this process, or Ray's workers (default: local)")
+    many.add_argument("--limit", type=int, metavar="N", help="at most so many examples, drawn with the seed")
+    many.add_argument("--seed", type=int, default=0, help="of the sample, the random baseline and the intervals (default: 0)")
+    many.add_argument("--text-column", default="", metavar="NAME")
+    many.add_argument("--pair-column", default="", metavar="NAME")
+    many.add_argument("--label-column", default="", metavar="NAME")
+    many.add_argument("--columns", default="", metavar="A,B", help="names of a table's columns, if its first line is an example already")
+    many.add_argument("--labels", choices=("as is", "polarity"), default="as is", help="polarity: stars, the middle left out")
+
+    choice = commands.add_parser("metrics", help=metrics.__doc__)
+    choice.set_defaults(run=metrics)
+    choice.add_argument("key", nargs="?")
 
     menu = commands.add_parser("methods", help=methods.__doc__)
     menu.set_defaults(run=methods)

@@ -1,6 +1,6 @@
 """Does a map of a picture find the object? Against masks and boxes that people drew."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -42,7 +42,17 @@ def stretched(scores: Tensor) -> np.ndarray:
     return ((scores - low) / (high - low) if high > low else torch.zeros_like(scores)).numpy()
 
 
-@metric("Segmentation", better="higher", reference="Chefer et al. 2021 (CVPR)", sees=("image",), needs=("mask",), unit="share")
+COUNTS = ("correct", "labelled", "intersection_object", "union_object", "intersection_background", "union_background")
+
+
+def of_all_pixels(sums: Mapping[str, float]) -> dict[str, float]:
+    """Accuracy and mIoU of the pixels of all pictures together, as Chefer et al. have them."""
+    ious = [sums[f"intersection_{name}"] / max(1.0, sums[f"union_{name}"]) for name in ("object", "background")]
+    return {"pooled_pixel_accuracy": sums["correct"] / max(1.0, sums["labelled"]), "pooled_miou": sum(ious) / 2}
+
+
+@metric("Segmentation", better="higher", reference="Chefer et al. 2021 (CVPR)", sees=("image",), needs=("mask",), unit="share",
+        pools=of_all_pixels, counts=COUNTS)
 def segmentation(case: Case, heat: Heatmap, answers: list[Tensor], at: Literal["mask", "model"] = "mask",
                  precision: Literal["object", "both"] = "object") -> dict[str, float]:
     """The map as a drawing of the object: it is enlarged, and what lies above its mean counts as object.

@@ -26,6 +26,8 @@ class Metric:
     needs       what an example must come with: "label", or names in `Example.data`
     unit        of the number
     reference   whose definition it is
+    pools       where tables add counts up over a dataset instead of averaging: makes {name: number} of the sums of `counts`, which are parts of
+                the number that mean nothing by themselves
     """
 
     key: str
@@ -37,6 +39,8 @@ class Metric:
     reference: str
     reads: Callable = field(repr=False)
     asks: Callable | None = field(default=None, repr=False)
+    pools: Callable | None = field(default=None, repr=False)
+    counts: tuple[str, ...] = ()
 
     @cached_property
     def options(self) -> dict[str, Option]:
@@ -78,7 +82,7 @@ METRICS: dict[str, Metric] = {}
 
 
 def metric(title: str, *, better: str, reference: str, sees: tuple[str, ...] = ("text", "image"), needs: tuple[str, ...] = (), unit: str = "",
-           asks: Callable | None = None):
+           asks: Callable | None = None, pools: Callable | None = None, counts: tuple[str, ...] = ()):
     """Put a function `(case, heat, answers, options...) -> number or {name: number}` on the menu under its own name.
 
     `asks` is a function `(case, heat, options...) -> list[Query]`; it gets those of the options that it takes.
@@ -87,7 +91,7 @@ def metric(title: str, *, better: str, reference: str, sees: tuple[str, ...] = (
         key = reads.__name__
         if key in METRICS:
             raise ValueError(f"two metrics are called {key}")
-        METRICS[key] = Metric(key, title, better, sees, needs, unit, reference, reads, asks)
+        METRICS[key] = Metric(key, title, better, sees, needs, unit, reference, reads, asks, pools, counts)
         return METRICS[key]
 
     return register

@@ -1,0 +1,255 @@
+"""Examples out of files: tables, folders and archives of pictures, SQuAD's questions, ERASER's rationales, the Hub."""
+
+import hashlib
+import json
+import random
+import re
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..errors import Refusal, nearest
+from .case import Example
+
+#: Names of columns that are taken for what they say, if nobody names others.
+TEXT = ("text", "sentence", "text_a", "sentence1", "premise", "question1", "review", "content", "ori")
+PAIR = ("pair", "text_b", "sentence2", "hypothesis", "question2")
+LABEL = ("label", "label_index", "class", "gold", "stars", "rating")
+ID = ("id", "idx", "guid")
+FILE = ("file", "image", "path", "filename")
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+READERS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet"}
+RULES = ("as is", "polarity")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a table holds what; "" is found by its usual names.
+
+    names   of all columns, for a table without a line of names
+    rule    how labels are read: "as is", or "polarity", which makes NEGATIVE of the lower stars and POSITIVE of the higher and leaves the middle out
+    """
+
+    text: str = ""
+    pair: str = ""
+    label: str = ""
+    names: tuple[str, ...] = ()
+    rule: str = "as is"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Examples, and what was not made one, with the reason: {"id", "reason"}. classes: the names of the labels by number, where the data has them."""
+
+    name: str
+    examples: list[Example]
+    left_out: list[dict] = field(default_factory=list)
+    classes: tuple[str, ...] = ()
+
+    def sample(self, limit: int | None, seed: int = 0) -> "Dataset":
+        """At most so many, drawn with a seed, in the order of the file."""
+        if limit is None or limit >= len(self.examples):
+            return self
+        kept = sorted(random.Random(seed).sample(range(len(self.examples)), limit))
+        return replace(self, examples=[self.examples[i] for i in kept])
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the examples and their labels: another file, another sample, another fingerprint."""
+        return hashlib.sha256(repr([(one.id, str(one.inputs)[:2000], one.label) for one in self.examples]).encode()).hexdigest()[:16]
+
+
+def read(source: str | Path, columns: Columns = Columns(), answerable: bool = True) -> Dataset:
+    """A dataset by its file, folder or name on the Hub ("owner/name:split").
+
+    answerable: of SQuAD's questions, leave those out that have no answer. Raises `Refusal` for what is not there, empty, or lacks a column.
+    """
+    if columns.rule not in RULES:
+        raise nearest(columns.rule, RULES, "rule for labels")
+    path = Path(source)
+    if path.is_dir():
+        reader = eraser if (path / "docs").is_dir() else folder
+        found = reader(path)
+    elif path.is_file():
+        found = file(path, columns, answerable)
+    elif re.fullmatch(r"[\w.-]+(/[\w.-]+)?(:\w+)?", str(source)) and not path.suffix:
+        found = hub(str(source), columns)
+    else:
+        raise Refusal(f"There is no file or folder {source}.")
+    if not found.examples:
+        raise Refusal(f"There is no example in {source}" + (f": {len(found.left_out)} were left out, the first because {found.left_out[0]['reason']}"
+                                                            if found.left_out else "."))
+    return found
+
+
+def file(path: Path, columns: Columns, answerable: bool) -> Dataset:
+    if path.suffix == ".zip":
+        return archive(path)
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if suffix not in READERS:
+        raise Refusal(f"A dataset is a folder, or a file that ends in {', '.join(READERS)} or .zip; got {path.name}.")
+    if not path.stat().st_size:
+        raise Refusal(f"{path.name} is empty.")
+    if suffix == ".json":
+        whole = loaded(path, json.loads)
+        if isinstance(whole, dict) and "data" in whole:
+            return squad(path.name, whole["data"], answerable)
+    return table(path.name, frame_of(path, READERS[suffix], columns), columns)
+
+
+def loaded(path: Path, how: Callable):
+    try:
+        return how(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Refusal(f"{path.name} could not be read: {error}.") from error
+
+
+# ------------------------------------------------------------------------------------------------------- tables
+
+def frame_of(path: Path, how: str, columns: Columns):
+    """A pandas DataFrame of a file; texts stay texts, and an empty cell is an empty text."""
+    import pandas as pd
+
+    try:
+        if how in ("csv", "tsv"):
+            names = {"header": None, "names": list(columns.names)} if columns.names else {}
+            return pd.read_csv(path, sep="\t" if how == "tsv" else ",", dtype=str, keep_default_na=False, quoting=3 if how == "tsv" else 0, **names)
+        if how == "parquet":
+            return pd.read_parquet(path)
+        if how == "jsonl":
+            return pd.read_json(path, lines=True, dtype=False)
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        return pd.DataFrame(list(whole.values()) if isinstance(whole, dict) else whole)
+    except (ValueError, UnicodeDecodeError, OSError) as error:
+        raise Refusal(f"{path.name} could not be read as {how}: {str(error).splitlines()[0]}.") from error
+
+
+def column(frame, asked: str, usual: Iterable[str], what: str, name: str, needed: bool = False) -> str:
+    """The column that is asked for or has a usual name; "" if there is none and none is needed."""
+    found = asked if asked in frame.columns else "" if asked else next((one for one in usual if one in frame.columns), "")
+    if not found and (asked or needed):
+        raise Refusal(f"{name} has no column {asked!r} for the {what}; it has {', '.join(map(str, frame.columns))}." if asked else
+                      f"{name} has no column for the {what} that is known by its name; it has {', '.join(map(str, frame.columns))}. Name one: --{what}-column, "
+                      "or --columns for all of them if the first line is an example.")
+    return found
+
+
+def table(name: str, frame, columns: Columns) -> Dataset:
+    """A row an example."""
+    text = column(frame, columns.text, TEXT, "text", name, needed=True)
+    pair, label = column(frame, columns.pair, PAIR, "pair", name), column(frame, columns.label, LABEL, "label", name)
+    number = column(frame, "", ID, "id", name)
+    examples, left_out = [], []
+    lowest = min((int(value) for value in frame[label] if str(value).isdecimal()), default=0) if columns.rule == "polarity" and label else 0
+    for k, row in enumerate(frame.to_dict("records")):
+        named = str(row[number]) if number else str(k)
+        given = (str(row[text]), str(row[pair])) if pair else str(row[text])
+        try:
+            if not str(row[text]).strip():
+                raise Refusal("its text is empty")
+            examples.append(Example(given, labelled(row[label], columns.rule, lowest) if label else None, named))
+        except Refusal as refusal:
+            left_out.append({"id": named, "reason": str(refusal)})
+    return Dataset(name, examples, left_out)
+
+
+def labelled(value, rule: str, lowest: int) -> str | int:
+    """A label as the model is asked for it: its name or its index."""
+    if rule == "as is":
+        return value if isinstance(value, int) else str(value)
+    if not str(value).isdecimal():
+        raise Refusal(f"the rule polarity reads stars, and its label is {str(value)[:40]!r}")
+    stars = int(value) - lowest + 1
+    if stars == 3:
+        raise Refusal("three stars are neither negative nor positive")
+    return "NEGATIVE" if stars < 3 else "POSITIVE"
+
+
+def hub(name: str, columns: Columns) -> Dataset:
+    """A dataset of the Hub, "owner/name" or "owner/name:split"; the split is test unless said otherwise."""
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise Refusal(f"There is no file or folder {name}; to read it from the Hub install the package datasets.") from error
+    owner, _, split = name.partition(":")
+    try:
+        return table(name, load_dataset(owner, split=split or "test").to_pandas(), columns)
+    except Exception as error:
+        raise Refusal(f"The dataset {name} could not be had: {str(error).splitlines()[0][:200]}") from error
+
+
+# --------------------------------------------------------------------------------------------- questions, rationales
+
+def squad(name: str, articles: list[dict], answerable: bool) -> Dataset:
+    """SQuAD's questions with their contexts; data["answer"] is the first gold answer's place."""
+    examples, left_out = [], []
+    for article in articles:
+        for paragraph in article["paragraphs"]:
+            for one in paragraph["qas"]:
+                if not one["answers"]:
+                    if answerable:
+                        left_out.append({"id": one["id"], "reason": "it has no answer in its context"})
+                        continue
+                    answer = {}
+                else:
+                    first = one["answers"][0]["answer_start"]
+                    answer = {"answer": (first, first + len(one["answers"][0]["text"]))}
+                examples.append(Example((one["question"], paragraph["context"]), None, one["id"], answer))
+    return Dataset(name, examples, left_out)
+
+
+def eraser(path: Path, split: str = "test") -> Dataset:
+    """ERASER's movie reviews: texts in docs/, and in {split}.jsonl their class and what people marked, in words counted between spaces."""
+    examples = []
+    for line in (path / f"{split}.jsonl").read_text(encoding="utf-8").splitlines():
+        one = json.loads(line)
+        text = (path / "docs" / one["annotation_id"]).read_text(encoding="utf-8")
+        words = [match.span() for match in re.finditer(r"\S+", text)]
+        marked = [(words[piece["start_token"]][0], words[min(piece["end_token"], len(words)) - 1][1]) for group in one["evidences"] for piece in group]
+        examples.append(Example(text, {"NEG": "NEGATIVE", "POS": "POSITIVE"}[one["classification"]], one["annotation_id"], {"rationale": marked}))
+    return Dataset(path.name, examples)
+
+
+# ----------------------------------------------------------------------------------------------------- pictures
+
+def folder(path: Path) -> Dataset:
+    """Pictures, their labels from a table in the folder with a column for the file, or from the names of their folders; masks/NAME.png beside
+    images/NAME.jpg; or texts, NAME.txt, labelled by their folders."""
+    import pandas as pd
+
+    inside = sorted(one for one in path.rglob("*") if one.is_file())
+    pictures = [one for one in inside if one.suffix.lower() in PICTURES and one.parent.name != "masks"]
+    texts = [one for one in inside if one.suffix == ".txt"]
+    if not pictures:
+        label = lambda one: None if one.parent == path else one.parent.name
+        return Dataset(path.name, [Example(one.read_text(encoding="utf-8", errors="replace"), label(one), str(one.relative_to(path))) for one in texts])
+    tables = [pd.read_csv(one, sep="\t" if one.suffix == ".tsv" else ",", dtype=str) for one in inside if one.suffix in (".tsv", ".csv")]
+    labels: dict[str, str] = {}
+    for frame in tables:
+        name, label = (next((one for one in usual if one in frame.columns), None) for usual in (FILE, LABEL))
+        if name and label:
+            labels |= dict(zip(frame[name], frame[label]))
+    examples = []
+    for one in pictures:
+        place, mask = str(one.relative_to(path)), one.parent.parent / "masks" / f"{one.stem}.png"
+        by_folder = one.parent.name if one.parent != path and one.parent.name != "images" else None
+        examples.append(Example(one, labels.get(place, labels.get(one.name, by_folder)), place, {"mask": mask} if mask.exists() else {}))
+    return Dataset(path.name, examples)
+
+
+def archive(path: Path) -> Dataset:
+    """A .zip of pictures whose folders are their classes; classes.tsv beside it (label, wnid, name) says what WordNet numbers stand for."""
+    import pandas as pd
+
+    known = path.parent / "classes.tsv"
+    rows = sorted(pd.read_csv(known, sep="\t").itertuples(), key=lambda row: row.label) if known.exists() else []
+    labels = {row.wnid: int(row.label) for row in rows}
+    examples = []
+    with zipfile.ZipFile(path) as file:
+        for name in sorted(file.namelist()):
+            if Path(name).suffix.lower() in PICTURES:
+                of = Path(name).parent.name
+                examples.append(Example(file.read(name), labels.get(of, of), name))
+    return Dataset(path.name, examples, classes=tuple(row.name.split(",")[0] for row in rows))

@@ -1,0 +1,289 @@
+"""Methods and metrics over a dataset: shards on disk that a killed run leaves whole, then one table with intervals."""
+
+import errno
+import json
+import math
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import Refusal, nearest
+from ..models import Model, load
+from .case import Example, known, parse
+from .datasets import Dataset
+from .engines import ENGINES
+from .measure import choose, measure
+from .metric import find_metric
+
+SHARD = 64                  # examples; what is lost at most when a run is killed
+RESAMPLES, CONFIDENCE = 2000, 0.95
+ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+VERSIONS = ("torch", "transformers", "numpy", "scipy")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, in words that can be written down: two runs of one plan over one dataset give the same records.
+
+    model   as `load` takes it; side: of a dual encoder, which tower is explained
+    methods, metrics, target, seed  as for `measure`; texts: what each picture is matched with, of a dual encoder
+    """
+
+    model: str
+    methods: tuple[str, ...]
+    metrics: tuple[str, ...]
+    target: str | None = None
+    seed: int = 0
+    revision: str | None = None
+    side: str = ""
+    texts: tuple[str, ...] = ()
+    baselines: bool = True
+
+    def check(self) -> None:
+        """Refuse before anything is loaded."""
+        if not self.methods or not self.metrics:
+            raise Refusal(f"Name at least one {'metric' if self.methods else 'method'}.")
+        choose(self.metrics)
+        for name in self.methods:
+            known(parse(name)[0])
+
+
+class Work:
+    """Examples in, records out, and a record with a "reason" for what was left out. It loads its model when it is first called, in whichever process."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+
+    def __getstate__(self) -> dict:
+        return {"plan": self.plan}
+
+    @cached_property
+    def model(self) -> Model:
+        model = load(self.plan.model, revision=self.plan.revision)
+        return model.side(self.plan.side) if self.plan.side else model
+
+    def __call__(self, examples: Sequence[Example]) -> list[dict]:
+        plan, refused, ready = self.plan, [], []
+        for example in examples:
+            try:
+                ready.append(opened(example, plan.texts))
+            except Refusal as refusal:
+                refused.append({"id": example.id, "reason": str(refusal)})
+        records = measure(self.model, ready, plan.methods, plan.metrics, plan.target, plan.seed, plan.baselines, refused)
+        return [*records, *refused]
+
+
+def opened(example: Example, texts: tuple[str, ...]) -> Example:
+    """The example with its mask read, and with what its picture is matched with."""
+    data, inputs = example.data, example.inputs
+    if isinstance(mask := data.get("mask"), Path):
+        from ..pictures import open_picture
+
+        data = data | {"mask": np.asarray(open_picture(mask).convert("L")) > 127}
+    return replace(example, data=data, inputs=(inputs, list(texts)) if texts else inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run left in its folder.
+
+    records   DataFrame: id, method, target and a column a metric; one row an example and method
+    table     DataFrame: a row a method; mean, and "low" and "high" of its interval, of each metric
+    left_out  DataFrame: id, method (None for a whole example), reason
+    """
+
+    records: object
+    table: object
+    left_out: object
+    markdown: str
+
+
+def evaluate(dataset: Dataset, plan: Plan, out: str | Path, engine: str = "local", shard: int = SHARD, work: Callable | None = None,
+             note: str = "", quiet: bool = False) -> Result:
+    """Measure every method on every example, a shard at a time, and write records.parquet, table.csv and table.md into `out`.
+
+    The run can be killed at any moment and started again: shards that are on disk are not done again. engine: local or ray. work: who does a
+    shard, if not `Work(plan)`. note: a paragraph above the table. Raises `Refusal`, among others where `out` holds another run.
+    """
+    plan.check()
+    if engine not in ENGINES:
+        raise nearest(engine, ENGINES, "engine")
+    out = Path(out)
+    with full_disk(out):
+        (out / "shards").mkdir(parents=True, exist_ok=True)
+        remember(out, dataset, plan, shard)
+    of_one_length = sorted(dataset.examples, key=lambda one: (length(one.inputs), one.id))     # so that a shard's inputs have few shapes
+    shards = [(k, of_one_length[at:at + shard]) for k, at in enumerate(range(0, len(of_one_length), shard))]
+    waiting = [one for one in shards if not place(out, one[0]).exists()]
+    progress = bar(len(dataset.examples), len(dataset.examples) - sum(len(examples) for _, examples in waiting), quiet)
+    sizes = {number: len(examples) for number, examples in shards}
+    try:
+        with full_disk(out), progress:
+            for number, records in ENGINES[engine](work or Work(plan), waiting) if waiting else ():
+                write(records, place(out, number))
+                progress.update(sizes[number])
+    except KeyboardInterrupt:
+        done = sum(place(out, number).exists() for number, _ in shards)
+        raise Refusal(f"Stopped: {done} of {len(shards)} shards are in {out}; the same command goes on from there.") from None
+    return finish(out, dataset, plan, [place(out, number) for number, _ in shards], note)
+
+
+def length(inputs) -> int:
+    """How long a text or pair is; pictures have one size."""
+    return len(inputs) if isinstance(inputs, str) else sum(len(one) for one in inputs if isinstance(one, str)) if isinstance(inputs, tuple) else 0
+
+
+def place(out: Path, number: int) -> Path:
+    return out / "shards" / f"{number:05}.parquet"
+
+
+def bar(total: int, done: int, quiet: bool):
+    from tqdm import tqdm
+
+    return tqdm(total=total, initial=done, unit="example", disable=quiet, smoothing=0.1)
+
+
+@contextmanager
+def full_disk(out: Path):
+    """A disk without room is a sentence, not a traceback."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Refusal(f"The disk of {out} is full. The finished shards are kept; make room, and the same command goes on.") from error
+
+
+def remember(out: Path, dataset: Dataset, plan: Plan, shard: int) -> None:
+    """run.json: what this folder holds. A run that would give other records is refused here; versions may differ and are written down."""
+    said = {"model": plan.model, "revision": plan.revision, "side": plan.side, "data": dataset.name, "examples": len(dataset.examples),
+            "fingerprint": dataset.fingerprint, "methods": list(plan.methods), "metrics": list(plan.metrics), "target": plan.target, "seed": plan.seed,
+            "texts": list(plan.texts), "baselines": plan.baselines, "shard": shard}
+    file = out / "run.json"
+    if file.exists():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        other = [name for name, value in said.items() if before.get(name) != value]
+        if other:
+            raise Refusal(f"{out} holds another run: {', '.join(f'{name} was {before.get(name)!r} and is {said[name]!r}' for name in other[:3])}. "
+                          "Take another --out.")
+        return
+    from .. import __version__
+
+    versions = {"explainers": __version__, "python": platform.python_version()} | {name: installed(name) for name in VERSIONS}
+    whole(json.dumps(said | {"versions": versions}, indent=1).encode(), file)
+
+
+def installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "?"
+
+
+def whole(content: bytes, path: Path) -> None:
+    """A file that is there completely or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def write(records: list[dict], path: Path) -> None:
+    import io
+
+    import pandas as pd
+
+    held = io.BytesIO()
+    pd.DataFrame(records).to_parquet(held, index=False)
+    whole(held.getvalue(), path)
+
+
+# ------------------------------------------------------------------------------------------------------- the table
+
+def finish(out: Path, dataset: Dataset, plan: Plan, shards: Sequence[Path], note: str) -> Result:
+    import pandas as pd
+
+    every = pd.concat([pd.read_parquet(path) for path in shards], ignore_index=True)
+    if "reason" not in every:
+        every["reason"] = None
+    left = every["reason"].notna()
+    records = every[~left].drop(columns="reason").dropna(axis=1, how="all").reset_index(drop=True)
+    names = ["id", "method", "reason"]
+    left_out = pd.DataFrame([*dataset.left_out, *every[left].reindex(columns=names).to_dict("records")], columns=names)
+    if records.empty:
+        raise Refusal(f"Nothing could be measured: {left_out['reason'].iloc[0]}")
+    table = summary(records, plan.metrics, plan.seed)
+    text = markdown(table, records, left_out, dataset, plan, note)
+    with full_disk(out):
+        write(records.to_dict("records"), out / "records.parquet")
+        whole(table.to_csv().encode(), out / "table.csv")
+        whole(text.encode(), out / "table.md")
+    return Result(records, table, left_out, text)
+
+
+def summary(records, metrics: Sequence[str], seed: int):
+    """A row a method, in the order of the records; for each metric its mean over the examples, and the ends of a bootstrap interval.
+
+    Examples for which a metric is not defined (NaN) are left out of its mean. Percentile intervals of 95 %, resampled by examples, seeded.
+    What is made of sums over all examples ("pooled_...") has no interval.
+    """
+    import pandas as pd
+
+    rows = {}
+    for method in dict.fromkeys(records["method"]):
+        ours, row = records[records["method"] == method], {}
+        for name in metrics:
+            metric = find_metric(parse(name)[0])
+            parts = {column: column[len(name) + 1:] for column in records.columns if column == name or column.startswith(f"{name}.")}
+            row |= {(column, edge): value for column, part in parts.items() if part not in metric.counts
+                    for edge, value in interval(ours[column].to_numpy(float), seed).items()}
+            if metric.pools:
+                pooled = metric.pools({part: ours[f"{name}.{part}"].sum() for part in metric.counts})
+                row |= {(f"{name}.{part}", edge): value for part, number in pooled.items()
+                        for edge, value in {"mean": number, "low": math.nan, "high": math.nan, "n": len(ours)}.items()}
+        rows[method] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+
+
+def interval(values: np.ndarray, seed: int) -> dict[str, float]:
+    from scipy.stats import bootstrap
+
+    values = values[np.isfinite(values)]
+    mean = float(values.mean()) if len(values) else float("nan")
+    low = high = mean
+    if len(values) > 1 and values.min() < values.max():
+        found = bootstrap((values,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE, method="percentile", rng=np.random.default_rng(seed))
+        low, high = map(float, found.confidence_interval)
+    return {"mean": mean, "low": low, "high": high, "n": len(values)}
+
+
+def markdown(table, records, left_out, dataset: Dataset, plan: Plan, note: str) -> str:
+    """The table with what it is of, for people."""
+    titles = [f"{column} {ARROWS[find_metric(parse(name)[0]).better]}".strip() for name in plan.metrics
+              for column in dict.fromkeys(column for column, _ in table.columns) if column == name or column.startswith(f"{name}.")]
+    columns = [title.split(" ")[0] for title in titles]
+    explained = {None: "the predicted class", "label": "the gold class"}.get(plan.target, plan.target)
+    lines = [f"{dataset.name}, {records['id'].nunique()} examples; model {plan.model}; explained: {explained}; seed {plan.seed}.", ""]
+    lines += [note, ""] if note else []
+    lines += ["| method | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    lines += [f"| `{method}` | " + " | ".join(cell(row[column]) for column in columns) + " |" for method, row in table.iterrows()]
+    lines += ["", f"Means over the examples, with {CONFIDENCE:.0%} bootstrap intervals. ↑ higher is better, ↓ lower."]
+    if len(left_out):
+        examples = int(left_out["method"].isna().sum())
+        maps = f" and {len(left_out) - examples} single maps" if len(left_out) > examples else ""
+        reasons = "; ".join(f"{count} because {reason}" for reason, count in left_out["reason"].value_counts().head(5).items())
+        lines += ["", f"Left out: {examples} examples{maps}. {reasons}."]
+    return "\n".join(lines) + "\n"
+
+
+def cell(row) -> str:
+    if not math.isfinite(row["mean"]):
+        return "–"
+    digits = 1 if abs(row["mean"]) >= 10 else 3
+    interval = f" ({row['low']:.{digits}f} to {row['high']:.{digits}f})" if math.isfinite(row["low"]) else ""
+    return f"{row['mean']:.{digits}f}{interval}"
