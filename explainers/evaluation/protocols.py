@@ -72,8 +72,9 @@ PROTOCOLS: dict[str, Protocol] = {one.key: one for one in (
          "Yelp": {"AttCAT": ".473 / -3.169"}, "IMDB": {"AttCAT": ".528 / -3.671"}},
         f"{TABLE_1}, AOPC / log-odds",
         "As in the authors' notebooks: the label is explained and watched, nine shares from 11 to 100 % of all tokens, specials never taken, |p − p_k|, the "
-        "lowest-ranked token always left, texts of fewer than ten tokens left out; of pairs [CLS] and [SEP] can be taken too "
-        "(`attcat-pairs`). AOPC deletes and log-odds put [PAD], as the paper says; the notebooks compute both ways. They also close [CLS] and [SEP] to attention while they explain: that is the option `attcat:mask_specials=true`."),
+        "lowest-ranked token always left, texts of fewer than ten tokens left out; of pairs [CLS] and [SEP] can be taken too (`attcat-pairs`). AOPC "
+        "deletes and log-odds put [PAD], as the paper says; the notebooks compute both ways. They also close [CLS] and [SEP] to attention while they "
+        "explain: that is the option `attcat:mask_specials=true`."),
     Protocol(
         "attcat-kendall", "AttCAT's Kendall τ between classes", "a table of texts, or of pairs, with labels", ATTCAT,
         ("kendall:form=permutation", "kendall"), "label",
