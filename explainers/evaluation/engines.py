@@ -43,7 +43,10 @@ def ray(work: Work, shards: Iterable[tuple[int, list]]) -> Iterator[tuple[int, l
         done = packed.map_batches(Actor, batch_size=1, compute=ActorPoolStrategy(min_size=1, max_size=workers), num_cpus=SHARE,
                                   fn_constructor_args=(work,))
         for row in done.iter_rows():
-            yield int(row["number"]), pickle.loads(row["records"])
+            records = pickle.loads(row["records"])
+            if isinstance(records, Refusal):
+                raise records
+            yield int(row["number"]), records
     finally:
         if begun:
             cluster.shutdown()
@@ -59,7 +62,14 @@ class Actor:
         self.work = work
 
     def __call__(self, batch: dict) -> dict:
-        return {"number": batch["number"], "records": [pickle.dumps(self.work(pickle.loads(examples))) for examples in batch["examples"]]}
+        return {"number": batch["number"], "records": [pickle.dumps(self.records(pickle.loads(examples))) for examples in batch["examples"]]}
+
+    def records(self, examples: list) -> list[dict] | Refusal:
+        """A refusal travels as a value: as an error it would come back wrapped in Ray's."""
+        try:
+            return self.work(examples)
+        except Refusal as refusal:
+            return refusal
 
 
 ENGINES = {"local": local, "ray": ray}

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import Refusal, nearest
 from ..heatmap import Heatmap
 from ..methods.registry import Option, known_to, options_of, read_options
+from ..models import Model
 from .case import Case
 from .perturbation import Query
 
@@ -52,11 +53,14 @@ class Metric:
 
     def check(self, case: Case) -> None:
         """A `Refusal` that says what is missing, before anything is computed."""
-        if case.model.anatomy.sees not in self.sees:
-            raise Refusal(f"{self.title} is a metric for {' and '.join({'text': 'texts', 'image': 'pictures'}[one] for one in self.sees)}.")
+        self.check_model(case.model)
         missing = [name for name in self.needs if (case.label if name == "label" else case.data.get(name)) is None]
         if missing:
             raise Refusal(f"{self.title} needs the {' and the '.join(missing)} of each example; {case.id or 'this one'} came without.")
+
+    def check_model(self, model: Model) -> None:
+        if model.anatomy.sees not in self.sees:
+            raise Refusal(f"{self.title} is a metric for {' and '.join({'text': 'texts', 'image': 'pictures'}[one] for one in self.sees)}.")
 
     def ask(self, case: Case, heat: Heatmap, **options) -> list[Query]:
         """The inputs that the model is to be asked about; none for a metric that needs nothing but the map."""

@@ -66,7 +66,10 @@ class Work:
     @cached_property
     def model(self) -> Model:
         model = load(self.plan.model, revision=self.plan.revision)
-        return model.side(self.plan.side) if self.plan.side else model
+        model = model.side(self.plan.side) if self.plan.side else model
+        for name in self.plan.metrics:
+            find_metric(parse(name)[0]).check_model(model)
+        return model
 
     def __call__(self, examples: Sequence[Example]) -> list[dict]:
         plan, refused, ready = self.plan, [], []

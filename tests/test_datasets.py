@@ -1,0 +1,132 @@
+"""evaluation/datasets.py: files become examples, and what cannot is named with its reason."""
+
+import gzip
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import explainers as ex
+from explainers.evaluation.datasets import Columns, read
+
+ROWS = [("a fine film", "1"), ("a dull film", "0"), ("neither", "1")]
+
+
+@pytest.fixture
+def put(tmp_path):
+    def put(name: str, content: str | bytes):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+    return put
+
+
+def rows(dataset) -> list[tuple]:
+    return [(one.inputs, one.label) for one in dataset.examples]
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("a.csv", "text,label\n" + "".join(f'"{text}",{label}\n' for text, label in ROWS)),
+    ("a.tsv", "sentence\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in ROWS)),
+    ("a.jsonl", "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in ROWS)),
+    ("a.jsonl.gz", gzip.compress("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in ROWS).encode())),
+    ("a.json", json.dumps({str(k): {"ori": text, "label": label} for k, (text, label) in enumerate(ROWS)})),
+    ("b.json", json.dumps([{"text": text, "label": label} for text, label in ROWS])),
+], ids=str)
+def test_tables(put, name, content):
+    found = read(put(name, content))
+    assert rows(found) == ROWS and [one.id for one in found.examples] == ["0", "1", "2"] and not found.left_out
+
+
+def test_parquet(tmp_path):
+    import pandas as pd
+
+    pd.DataFrame(ROWS, columns=["text", "label"]).to_parquet(tmp_path / "a.parquet")
+    assert rows(read(tmp_path / "a.parquet")) == ROWS
+
+
+def test_columns_that_are_named_and_tables_without_names(put):
+    path = put("a.csv", "what,second,why\nx,y,2\n")
+    assert rows(read(path, Columns("what", "second", "why"))) == [(("x", "y"), "2")]
+    bare = put("b.tsv", 'a "fine" film\t1\nNA\t0\n')
+    assert rows(read(bare, Columns(names=("text", "label")))) == [('a "fine" film', "1"), ("NA", "0")], "quotes and NA are texts"
+
+
+def test_stars_become_a_polarity(put):
+    for lowest in (0, 1):
+        path = put("a.csv", "text,stars\n" + "".join(f"t{k},{k + lowest}\n" for k in range(5)))
+        found = read(path, Columns(rule="polarity"))
+        assert [one.label for one in found.examples] == ["NEGATIVE", "NEGATIVE", "POSITIVE", "POSITIVE"]
+        assert found.left_out == [{"id": "2", "reason": "three stars are neither negative nor positive"}]
+
+
+def test_questions_and_rationales(put, tmp_path):
+    question = {"id": "q", "question": "Who?", "answers": [{"text": "Ann", "answer_start": 3}]}
+    nobody = {"id": "n", "question": "Where?", "answers": []}
+    path = put("s.json", json.dumps({"data": [{"paragraphs": [{"context": "As Ann did.", "qas": [question, nobody]}]}]}))
+    found = read(path)
+    assert rows(found) == [(("Who?", "As Ann did."), None)] and found.examples[0].data == {"answer": (3, 6)} and found.left_out[0]["id"] == "n"
+    put("movies/docs/one.txt", "a very  dull\nfilm")
+    put("movies/test.jsonl", json.dumps({"annotation_id": "one.txt", "classification": "NEG", "evidences": [[{"start_token": 1, "end_token": 3}]]}))
+    one, = read(tmp_path / "movies").examples
+    assert one.label == "NEGATIVE" and one.inputs[slice(*one.data["rationale"][0])] == "very  dull"
+
+
+def test_folders_and_archives_of_pictures(tmp_path):
+    picture = Image.fromarray(np.full((8, 8, 3), 90, np.uint8))
+    for place in ("images/a.jpg", "images/b.jpg", "masks/a.png"):
+        (tmp_path / "seg" / place).parent.mkdir(parents=True, exist_ok=True)
+        picture.save(tmp_path / "seg" / place)
+    a, b = read(tmp_path / "seg").examples
+    assert a.data["mask"] == tmp_path / "seg/masks/a.png" and b.data == {} and a.label is None
+    (tmp_path / "seg/labels.tsv").write_text("file\tlabel_index\na.jpg\t3\n")
+    assert [one.label for one in read(tmp_path / "seg").examples] == ["3", None]
+    (tmp_path / "classed/cat").mkdir(parents=True)
+    picture.save(tmp_path / "classed/cat/x.png")
+    assert read(tmp_path / "classed").examples[0].label == "cat"
+    with zipfile.ZipFile(tmp_path / "val.zip", "w") as file:
+        file.write(tmp_path / "classed/cat/x.png", "val/n01/x.png")
+    assert read(tmp_path / "val.zip").examples[0].label == "n01"
+    (tmp_path / "classes.tsv").write_text("label\twnid\tname\n0\tn01\tcat, house cat\n")
+    named = read(tmp_path / "val.zip")
+    assert named.examples[0].label == 0 and named.classes == ("cat",)
+
+
+def test_texts_in_folders(put, tmp_path):
+    put("t/POSITIVE/1.txt", "a fine film"), put("t/NEGATIVE/1.txt", "a dull film")
+    assert rows(read(tmp_path / "t")) == [("a dull film", "NEGATIVE"), ("a fine film", "POSITIVE")]
+
+
+@pytest.mark.parametrize(("name", "content", "columns", "says"), [
+    ("a.csv", "", Columns(), "a.csv is empty"),
+    ("a.csv", "text,label\n", Columns(), "no example in"),
+    ("a.csv", "words,label\nx,1\n", Columns(), "no column for the text that is known by its name; it has words, label"),
+    ("a.csv", "text,label\nx,1\n", Columns(label="gold"), "no column 'gold' for the label; it has text, label"),
+    ("a.csv", "text,label\n  ,1\n", Columns(), "1 were left out, the first because its text is empty"),
+    ("a.csv", "text,label\nx,good\n", Columns(rule="polarity"), "reads stars, and its label is 'good'"),
+    ("a.json", "{", Columns(), "could not be read"),
+    ("a.parquet", "no", Columns(), "could not be read as parquet"),
+    ("a.docx", "x", Columns(), "ends in .csv"),
+    ("a.csv", "text\nx\n", Columns(rule="stars"), "rule for labels"),
+], ids=str)
+def test_what_cannot_be_read_is_a_sentence(put, name, content, columns, says):
+    with pytest.raises(ex.Refusal) as refused:
+        read(put(name, content), columns)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("place", ["nowhere/data.csv", "no/such dataset!"])
+def test_nowhere_is_a_sentence(place):
+    with pytest.raises(ex.Refusal, match="There is no file or folder"):
+        read(place)
+
+
+def test_a_sample_is_drawn_with_its_seed(put):
+    found = read(put("a.csv", "text\n" + "".join(f"t{k}\n" for k in range(50))))
+    ids = lambda dataset: [one.id for one in dataset.examples]
+    assert ids(found.sample(10, 1)) == ids(found.sample(10, 1)) != ids(found.sample(10, 2))
+    assert ids(found.sample(10, 1)) == sorted(ids(found.sample(10, 1)), key=int) and found.sample(99) is found
+    assert found.sample(10, 1).fingerprint != found.sample(10, 2).fingerprint

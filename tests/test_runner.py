@@ -1,0 +1,231 @@
+"""evaluation/runner.py, engines.py, protocols.py: nothing is lost, nothing is counted twice, whatever happens in between."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import explainers as ex
+from explainers.__main__ import main
+from explainers.evaluation import Example, measure, runner
+from explainers.evaluation.datasets import Dataset, read
+from explainers.evaluation.protocols import PROTOCOLS
+from explainers.evaluation.runner import Plan, Work, evaluate
+
+ROOT = Path(__file__).parent.parent
+WORDS = ("a fine film", "dull and long", "the acting is good but the plot is not", "i laughed", "never again", "what a waste of two hours and a good cast")
+PLAN = Plan("sentiment", ("attcat", "raw_attention"), ("aopc", "comprehensiveness"))
+
+
+def texts(n: int) -> Dataset:
+    return Dataset("texts", [Example(f"{WORDS[k % len(WORDS)]} {'indeed ' * (k % 5)}", k % 2, str(k)) for k in range(n)])
+
+
+def same(first, second) -> None:
+    pd.testing.assert_frame_equal(first.records, second.records, rtol=1e-5, atol=1e-6)
+
+
+class Trouble(Work):
+    """The work, with an accident at its second shard unless it has happened already."""
+
+    def __init__(self, plan: Plan, mark: Path, accident):
+        super().__init__(plan)
+        self.mark, self.accident = mark, accident
+
+    def __getstate__(self) -> dict:
+        return vars(self) | {"model": None} if "model" in vars(self) else vars(self)
+
+    def __call__(self, examples):
+        if self.mark.exists() and not self.mark.read_text():
+            self.mark.write_text("happened")
+            self.accident()
+        elif not self.mark.exists():
+            self.mark.write_text("")
+        return super().__call__(examples)
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+# -------------------------------------------------------------------------------------------------------- runs
+
+def test_a_run_has_the_records_of_measure_and_their_means(tmp_path, sentiment):
+    data = texts(8)
+    result = evaluate(data, PLAN, tmp_path, shard=3, quiet=True)
+    wanted = pd.DataFrame(measure(sentiment, data.examples, PLAN.methods, PLAN.metrics)).set_index(["id", "method"]).sort_index()
+    found = result.records.set_index(["id", "method"]).sort_index()
+    pd.testing.assert_frame_equal(found, wanted[found.columns], rtol=1e-4, atol=1e-6)
+    mean = wanted.xs("attcat", level="method")["aopc"].mean()
+    assert result.table.loc["attcat", ("aopc", "mean")] == pytest.approx(mean, rel=1e-4)
+    low, high = (result.table.loc["attcat", ("aopc", edge)] for edge in ("low", "high"))
+    assert low < mean < high and f"{mean:.3f} ({low:.3f} to {high:.3f})" in result.markdown
+    assert set(result.table.index) == {"attcat", "raw_attention", "random"} and len(result.left_out) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["records.parquet", "run.json", "shards", "table.csv", "table.md"]
+    said = json.loads((tmp_path / "run.json").read_text())
+    assert said["seed"] == 0 and said["versions"]["torch"] and said["fingerprint"] == data.fingerprint
+
+
+def test_a_run_that_is_interrupted_goes_on(tmp_path):
+    whole = evaluate(texts(9), PLAN, tmp_path / "whole", shard=3, quiet=True)
+    trouble = Trouble(PLAN, tmp_path / "mark", interrupt)
+    with pytest.raises(ex.Refusal, match="1 of 3 shards"):
+        evaluate(texts(9), PLAN, tmp_path / "cut", shard=3, work=trouble, quiet=True)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut/shards").glob("*.parquet")}
+    same(evaluate(texts(9), PLAN, tmp_path / "cut", shard=3, quiet=True), whole)
+    assert len(kept) == 1 and all(path.stat().st_mtime_ns == at for path, at in kept.items()), "what was done is not done again"
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on(tmp_path):
+    script = ("import sys; sys.path.insert(0, 'tests'); from test_runner import *\n"
+              f"evaluate(texts(40), PLAN, {str(tmp_path / 'cut')!r}, shard=4, quiet=True)")
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
+    while len(list((tmp_path / "cut").glob("shards/*.parquet"))) < 2:
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    done = len(list((tmp_path / "cut").glob("shards/*.parquet")))
+    assert 2 <= done < 10
+    same(evaluate(texts(40), PLAN, tmp_path / "cut", shard=4, quiet=True), evaluate(texts(40), PLAN, tmp_path / "whole", shard=4, quiet=True))
+
+
+def test_a_full_disk_is_a_sentence_and_keeps_what_is_done(tmp_path, monkeypatch):
+    real, written = runner.whole, []
+
+    def until_full(content, path):
+        if path.suffix == ".parquet" and len(written) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(path)
+        real(content, path)
+
+    monkeypatch.setattr(runner, "whole", until_full)
+    with pytest.raises(ex.Refusal, match=r"The disk of .* is full\. The finished shards are kept"):
+        evaluate(texts(6), PLAN, tmp_path, shard=2, quiet=True)
+    assert len(list(tmp_path.glob("shards/*.parquet"))) == 1
+    monkeypatch.undo()
+    assert evaluate(texts(6), PLAN, tmp_path, shard=2, quiet=True).records["id"].nunique() == 6
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"metrics": ("aopc",)}, {"target": "label"}])
+def test_another_run_is_not_mixed_into_a_folder(tmp_path, changed):
+    evaluate(texts(2), PLAN, tmp_path, quiet=True)
+    with pytest.raises(ex.Refusal, match=f"holds another run: {next(iter(changed))} was"):
+        evaluate(texts(2), Plan(**{**vars(PLAN), **changed}), tmp_path, quiet=True)
+    with pytest.raises(ex.Refusal, match="holds another run: examples was"):
+        evaluate(texts(3), PLAN, tmp_path, quiet=True)
+
+
+def test_what_is_left_out_is_counted_and_named(tmp_path):
+    for k in range(3):
+        Image.fromarray(np.full((64, 64, 3), 60 * k, np.uint8)).save(tmp_path / f"{k}.png")
+    (tmp_path / "broken.png").write_bytes((tmp_path / "0.png").read_bytes()[:60])
+    result = evaluate(read(tmp_path), Plan("vit", ("gae",), ("deletion",)), tmp_path / "out", quiet=True)
+    assert result.records["id"].nunique() == 3 and list(result.left_out["id"]) == ["broken.png"]
+    assert "Left out: 1 examples. 1 because broken.png" in result.markdown and "centre" in result.table.index
+
+
+@pytest.mark.parametrize(("plan", "says"), [
+    (Plan("sentiment", (), ("aopc",)), "at least one method"), (Plan("sentiment", ("attcat",), ()), "at least one metric"),
+    (Plan("sentiment", ("atcat",), ("aopc",)), "attcat"), (Plan("sentiment", ("attcat",), ("aopk",)), "aopc"),
+    (Plan("sentiment", ("attcat",), ("aopc:fil=pad",)), "fill"), (Plan("sentiment", ("attcat",), ("segmentation",)), "metric for pictures"),
+    (Plan("sentiment", ("attcat",), ("aopc",), "label"), "POSITIVE"),
+])
+def test_what_cannot_be_measured_is_a_sentence(tmp_path, plan, says):
+    data = Dataset("odd", [Example("a fine film", "delightful", "0")])
+    with pytest.raises(ex.Refusal) as refused:
+        evaluate(data, plan, tmp_path, quiet=True)
+    assert says in str(refused.value)
+
+
+def test_an_engine_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(ex.Refusal, match="local, ray"):
+        evaluate(texts(1), PLAN, tmp_path, engine="spark")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")       # Ray's own
+def test_ray_refuses_in_the_same_words(tmp_path):
+    pytest.importorskip("ray")
+    with pytest.raises(ex.Refusal, match=r"^Segmentation is a metric for pictures\.$"):
+        evaluate(texts(2), Plan("sentiment", ("attcat",), ("segmentation",)), tmp_path, engine="ray", quiet=True)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")       # Ray's own
+def test_ray_gives_what_one_process_gives_and_survives_a_killed_worker(tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))         # workers look for `Trouble`
+    whole = evaluate(texts(12), PLAN, tmp_path / "whole", shard=3, quiet=True)
+    trouble = Trouble(PLAN, tmp_path / "mark", die)
+    same(evaluate(texts(12), PLAN, tmp_path / "ray", engine="ray", shard=3, work=trouble, quiet=True), whole)
+    assert (tmp_path / "mark").read_text() == "happened"
+
+
+# -------------------------------------------------------------------------------------------------- the command line
+
+def test_the_command_line(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("text,label\n" + "".join(f"{text},{k % 2}\n" for k, text in enumerate(WORDS)))
+    given = ["evaluate", "--data", str(tmp_path / "a.csv"), "--methods", "attcat, gae:start=2", "--metrics", "aopc:levels=5,logodds", "--target", "label",
+             "--out", str(tmp_path / "out"), "--limit", "4"]
+    assert main(given) == 0
+    said = capsys.readouterr().out
+    assert "| `gae:start=2` |" in said and "aopc:levels=5 ↑" in said and "4 examples" in said and "gold class" in said
+    assert main([*given, "--seed", "3"]) == 2 and "holds another run" in capsys.readouterr().err
+    assert main(["evaluate", "--data", str(tmp_path / "b.csv"), "--out", "x", "--methods", "attcat", "--metrics", "aopc"]) == 2
+    assert "There is no file or folder" in capsys.readouterr().err
+    assert main(["evaluate"]) == 2 and "--data" in capsys.readouterr().err
+    assert main(["evaluate", "--list"]) == 0 and len(capsys.readouterr().out.splitlines()) == len(PROTOCOLS)
+    assert main(["metrics"]) == 0 and "aopc" in capsys.readouterr().out
+    assert main(["metrics", "aopc"]) == 0 and "reproduce" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> dict[str, Path]:
+    """A few examples of each kind of data."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "texts.tsv").write_text("text\tlabel\n" + "".join(f"{text} and nothing else to say here\t{k % 2}\n" for k, text in enumerate(WORDS[:3])))
+    question = {"id": "q", "question": "Who sleeps?", "answers": [{"text": "a man", "answer_start": 10}]}
+    (root / "squad.json").write_text(json.dumps({"data": [{"paragraphs": [{"context": "Somewhere a man sleeps.", "qas": [question]}]}]}))
+    (root / "movies/docs").mkdir(parents=True)
+    (root / "movies/docs/one.txt").write_text("a dull film , not worth an evening")
+    (root / "movies/test.jsonl").write_text(json.dumps(
+        {"annotation_id": "one.txt", "classification": "NEG", "evidences": [[{"start_token": 1, "end_token": 3}]]}))
+    rng = np.random.default_rng(0)
+    (root / "pictures/images").mkdir(parents=True), (root / "pictures/masks").mkdir()
+    for k in range(2):
+        Image.fromarray(rng.integers(0, 255, (64, 64, 3), np.uint8)).save(root / f"pictures/images/{k}.png")
+        Image.fromarray(np.pad(np.full((32, 32), 255, np.uint8), 16)).save(root / f"pictures/masks/{k}.png")
+    (root / "pictures/labels.tsv").write_text("file\tlabel\n0.png\tgoldfish\n1.png\tteapot\n")
+    with zipfile.ZipFile(root / "val.zip", "w") as file:
+        file.write(root / "pictures/images/0.png", "val/n1/0.png"), file.write(root / "pictures/images/1.png", "val/n2/1.png")
+    (root / "classes.tsv").write_text("label\twnid\tname\n0\tn1\tgoldfish\n1\tn2\tteapot\n")
+    return {"texts": root / "texts.tsv", "squad": root / "squad.json", "movies": root / "movies", "pictures": root / "pictures", "zip": root / "val.zip"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", PROTOCOLS)
+def test_every_protocol_runs_from_its_one_command(key, data, tmp_path, capsys):
+    one = PROTOCOLS[key]
+    named = {"attcat-squad": "squad", "eraser-movies": "movies", "beyond-intuition-clip": "zip"}
+    kind = named.get(key, "pictures" if one.sees == "image" else "texts")
+    model = ["--model", "question-answering"] if kind == "squad" else []
+    assert main(["evaluate", "--protocol", key, "--data", str(data[kind]), "--out", str(tmp_path / "out"), *model]) == 0
+    said = capsys.readouterr().out
+    assert f"`--protocol {key}`" in said and all(f"| `{method}` |" in said for method in one.methods) and "Left out" not in said
+    assert ("Published numbers" in said) == bool(one.published) and one.source in said
