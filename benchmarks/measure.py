@@ -1,7 +1,7 @@
 """The speed and memory targets, measured as ratios within one run, printed as the README's table.
 
     python benchmarks/measure.py            everything (the page needs Chromium)
-    python benchmarks/measure.py compare many relevance globenc perturbing decomposition shared pictures masks upload app
+    python benchmarks/measure.py compare many relevance globenc perturbing decomposition shared pictures masks upload evaluation app
 
 Shared machines are noisy: both sides of a ratio are timed alternately and the median of the rounds is taken.
 """
@@ -9,6 +9,7 @@ Shared machines are noisy: both sides of a ratio are timed alternately and the m
 import argparse
 import ctypes
 import gc
+import math
 import os
 import shutil
 import socket
@@ -292,6 +293,70 @@ def upload() -> list[tuple[str, str, str]]:
     return rows
 
 
+def sentences(count: int) -> list[str]:
+    """Sentences of the lengths that SST-2's dev set has, about 9 to 33 words, none alike."""
+    import random
+
+    drawn = random.Random(0)
+    words = ("a film that is not quite as good or bad its many loud critics say and yet the plot never slows down while actors shine in every "
+             "quiet scene of this long dull tale about two brothers who lost their way home")
+    return [" ".join(drawn.choices(words.split(), k=round(drawn.triangular(6, 40, 18)))) for _ in range(count)]
+
+
+def evaluation() -> list[tuple[str, str, str]]:
+    """Eight methods with AOPC and log-odds at ten levels: `measure` against one example, one method, one changed input at a time; then the runner
+    on few and on many examples."""
+    from explainers.evaluation import Example, measure
+    from explainers.evaluation.datasets import Dataset
+    from explainers.evaluation.runner import Plan, evaluate
+
+    model, texts = ex.load("sentiment"), sentences(24)
+    methods = ["raw_attention", "rollout", "grads", "attgrads", "partial_lrp", "transatt", "cat", "attcat"]
+    levels, pad = 10, model.tokenizer.pad_token_id
+
+    @torch.no_grad()
+    def probability(ids: torch.Tensor, target: int) -> float:
+        return float(model.net(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.softmax(-1)[0, target])
+
+    def plain() -> dict[tuple[int, str], tuple[float, float]]:
+        """The loop that everybody writes first."""
+        found = {}
+        for i, text in enumerate(texts):
+            for key in methods:
+                trace = model.trace(text)
+                scores, ids = ex.METHODS[key](trace), model.encode(text).tensors["input_ids"]
+                words, target = (~trace.special).nonzero().flatten(), trace.target.index
+                order, before = words[scores[words].argsort(descending=True, stable=True)], probability(ids, target)
+                deleted, blanked = [], []
+                for level in range(1, levels + 1):
+                    gone = order[:round(len(order) * level / levels)]
+                    left = torch.ones(ids.shape[1], dtype=torch.bool).index_fill(0, gone, False)
+                    deleted.append(probability(ids[:, left], target))
+                    blanked.append(probability(ids.masked_fill(~left, pad), target))
+                found[i, key] = (sum(before - one for one in deleted) / levels, sum(math.log(one / before) for one in blanked) / levels)
+        return found
+
+    def together() -> list[dict]:
+        return measure(model, [Example(text, id=str(i)) for i, text in enumerate(texts)], methods, ["aopc", "logodds"], baselines=False)
+
+    slow = plain()
+    for record in together():
+        wanted = slow[int(record["id"]), record["method"]]
+        assert all(abs(one - other) < 1e-3 for one, other in zip((record["aopc"], record["logodds"]), wanted)), (record, wanted)
+    seconds = medians(3, plain=plain, together=together)
+    rows = [(f"{len(texts)} sentences, 8 methods, AOPC and log-odds at ten levels: one thing at a time ÷ evaluation.measure (bundled model)", "≥ 8",
+             f"{seconds['plain'] / seconds['together']:.1f}")]
+    took, memory = {}, {}
+    for count in (100, 1000):
+        data = Dataset("sentences", [Example(text, id=str(i)) for i, text in enumerate(sentences(count))])
+        with tempfile.TemporaryDirectory() as folder, Peak() as peak:
+            began = time.perf_counter()
+            evaluate(data, Plan("sentiment", ("attcat", "gae"), ("aopc:levels=5",)), folder, quiet=True)
+            took[count], memory[count] = (time.perf_counter() - began) / count, peak.mb
+    return [*rows, ("evaluate: seconds an example, of 1,000 ÷ of 100 sentences", "≤ 1.2", f"{took[1000] / took[100]:.2f}"),
+            ("evaluate: peak extra memory of 1,000 and of 100 sentences, MB", "equal", f"{memory[1000]:.0f} and {memory[100]:.0f}")]
+
+
 def app() -> list[tuple[str, str, str]]:
     """The page from a cold process: until it serves, until the first heatmap after a click, memory at the end."""
     import psutil
@@ -342,7 +407,8 @@ def app() -> list[tuple[str, str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = {"compare": compare, "many": many, "relevance": relevance, "globenc": globenc, "perturbing": perturbing,
-             "decomposition": decomposition, "shared": shared, "pictures": pictures, "masks": masks, "upload": upload, "app": app}
+             "decomposition": decomposition, "shared": shared, "pictures": pictures, "masks": masks, "upload": upload, "evaluation": evaluation,
+             "app": app}
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(parts)} (default: all)")
     asked = parser.parse_args().parts or list(parts)
     if unknown := set(asked) - set(parts):
