@@ -233,23 +233,28 @@ def methods(args) -> str:
     if args.markdown:
         return markdown()
     if not args.key:
-        return "\n".join(f"{m.key:22} {'signed  ' if m.signed else 'unsigned'} {m.passes:8} {m.title}  ({m.paper})" for m in METHODS.values())
+        return "\n".join(f"{m.key:22} {kinds(m):9}{'signed  ' if m.signed else 'unsigned'} {m.passes:8} {m.title}  ({m.paper})" for m in METHODS.values())
     m = find(args.key)
     card = m.card
     options = ", ".join(f"{o.name}={o.default}" + (f" of {'/'.join(map(str, o.choices))}" if o.choices else "") for o in m.options.values())
     parts = [("", f"{m.title} ({m.key})"), ("", card.idea), ("Formula", card.formula), ("Sign", card.sign), ("Limits", card.limits),
-             ("Options", card.options), ("", options), ("Cost", m.passes), ("Paper", f"{m.paper}, {m.url}")]
+             ("Options", card.options), ("", options), ("For", kinds(m)), ("Cost", m.passes), ("Paper", f"{m.paper}, {m.url}")]
     return "\n\n".join(f"{name + ': ' if name else ''}{text}" for name, text in parts if text)
+
+
+def kinds(method) -> str:
+    """What a method is for, in words."""
+    return {("text",): "texts", ("image",): "pictures"}.get(method.tasks, "both")
 
 
 def markdown() -> str:
     """The README's table of methods."""
     from .methods import METHODS
 
-    lines = ["| method | key | what it says | sign | passes | layers | paper |", "|---|---|---|---|---|---|---|"]
+    lines = ["| method | key | what it says | for | sign | passes | layers | paper |", "|---|---|---|---|---|---|---|---|"]
     for m in METHODS.values():
         idea = m.card.idea.split(":")[0].rstrip(".")
-        lines.append(f"| {m.title} | `{m.key}` | {idea} | {'signed' if m.signed else 'unsigned'} | {m.passes} "
+        lines.append(f"| {m.title} | `{m.key}` | {idea} | {kinds(m)} | {'signed' if m.signed else 'unsigned'} | {m.passes} "
                      f"| {'yes' if m.run_layers else ''} | [{m.paper}]({m.url}) |")
     return "\n".join(lines)
 
