@@ -24,11 +24,14 @@ def explain(args) -> str:
     if args.save:
         writer_for(args.save)                                  # refuse before the model runs
     model = model_for(args)
-    keys = args.method or ["attcat"]
+    keys = None if args.method == ["all"] else args.method or ["attcat"]
     options = dict(option_of(one) for one in args.option)
-    if options and len(keys) > 1:
+    if options and (keys is None or len(keys) > 1):
         raise Refusal("Options belong to one method: give a single --method with them.")
-    heats = Comparison(stream(model, given, keys, args.target, **options))
+    given = model.encode(given)
+    warn(keys, options, given)
+    left_out: dict[str, str] = {}
+    heats = Comparison(stream(model, given, keys, args.target, left_out=left_out, **options), left_out)
     by_head = [head_panel(heat, args.heads, style=False) for heat in heats] if args.heads is not None else []
     if args.html:
         write(page(heats, more="".join(by_head)), args.html)
@@ -41,8 +44,20 @@ def explain(args) -> str:
     said = predict(model, given)
     lines = [f"{model.name} says {'next: ' if model.task == 'next' else ''}{said}"]
     lines += [block(heat, args.tokens) + (by_layer(heat, args.heads) if args.heads is not None else "") for heat in heats]
+    lines += ["\n".join(["Methods without a map here:", *(f"  {title}: {reason}" for title, reason in left_out.items())])] if left_out else []
     lines += [f"written: {path}" for path in (args.html, args.png, args.save) if path]
     return "\n\n".join(lines)
+
+
+def warn(keys: list[str] | None, options: dict, given) -> None:
+    """Say on standard error what will take more than one pass, before it starts."""
+    from .methods import METHODS, find
+
+    tokens = int((~given.special).sum())
+    slow = [method for method in (METHODS.values() if keys is None else map(find, keys)) if not method.single_pass]
+    if slow:
+        said = "; ".join(f"{method.title} takes {method.cost_of(method.read(options), tokens)}" for method in slow)
+        print(f"{said} (F forward, B backward passes).", file=sys.stderr)
 
 
 def model_for(args):
@@ -108,8 +123,8 @@ def block(heat, tokens: bool) -> str:
     """One method's map for a terminal: a bar and a number a word, or the grid of a picture's patches; sign first."""
     from .render.card import visible
 
-    facts = "".join(f"; {name} {value:.2g}" for name, value in heat.facts.items())
-    lines = [f"{heat.title}, explaining {visible(heat.target)} (logit {heat.score:.3f}); "
+    facts = "".join(f"; {name} {value:.3g}" for name, value in heat.facts.items())
+    lines = [f"{heat.title}, explaining {visible(heat.target)} ({heat.unit} {heat.score:.3f}); "
              + (f"+ {heat.poles[1]}, − {heat.poles[0]}" if heat.signed else "unsigned: how much, not which way")]
     lines += by_word(heat, tokens) if heat.grid is None else by_patch(heat)
     lines.append(f"  ({heat.cost}; {100 * heat.special_share:.0f} % of all |score| lies on special tokens{facts})")
@@ -275,7 +290,7 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("--model", help="a bundled name, a folder or a Hub id (default: sentiment; question-answering with --question; vit with --image, "
                      "image-text with --image and --text)")
     one.add_argument("--revision", help="commit or branch of a Hub model")
-    one.add_argument("--method", action="append", metavar="KEY", help="may be repeated (default: attcat)")
+    one.add_argument("--method", action="append", metavar="KEY", help="may be repeated (default: attcat), or all")
     one.add_argument("--target", help="class label or index, or 'A - B'; of a question: answer, start, end, best span, no answer or a part of the "
                      "context; of a language model: the next token, as ' Paris' or '#262'; of words: 'LABEL at word'; "
                      "of a picture with texts: a text (default: what is predicted)")

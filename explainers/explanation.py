@@ -98,24 +98,31 @@ def explain(model: Model, inputs, method: str = "attcat", target=None, **options
 
 
 class Comparison(list):
-    """Heatmaps of one input and one target; shows itself in a notebook as rows over the same tokens, or as maps of the same picture."""
+    """Heatmaps of one input and one target; shows itself in a notebook as rows over the same tokens, or as maps of the same picture.
+
+    left_out   {title: reason} of methods that were to be compared and have no map here
+    """
+
+    def __init__(self, heats: Iterable[Heatmap] = (), left_out: dict[str, str] | None = None):
+        super().__init__(heats)
+        self.left_out = left_out or {}
 
     def html(self, **look) -> str:
         """Static HTML, no script needed. look: as for `Heatmap.html`."""
-        from .render.heatmaps import fragment
+        from .render.heatmaps import fragment, without_maps
 
-        return fragment(self, **look)
+        return fragment(self, **look) + without_maps(self.left_out)
 
     def _repr_html_(self) -> str:
         return self.html()
 
     def merged(self) -> "Comparison":
         """The same with sub-words summed into words."""
-        return Comparison(heat.merged() for heat in self)
+        return Comparison((heat.merged() for heat in self), self.left_out)
 
     def without_specials(self) -> "Comparison":
         """The same without [CLS], [SEP] and their like."""
-        return Comparison(heat.without_specials() for heat in self)
+        return Comparison((heat.without_specials() for heat in self), self.left_out)
 
     def table(self):
         """A pandas DataFrame: a row a token, a column a method (named with its target and options where methods repeat)."""
@@ -134,14 +141,17 @@ class Comparison(list):
 
 
 def compare(model: Model, inputs, methods: Iterable[str] | None = None, target=None) -> Comparison:
-    """Several methods on one input: the single-pass ones share one trace. Default: every method."""
-    return Comparison(stream(model, inputs, methods, target))
+    """Several methods on one input: the single-pass ones share one trace. Default: every method that this input allows; `left_out` has the others."""
+    left_out: dict[str, str] = {}
+    return Comparison(stream(model, inputs, methods, target, left_out=left_out), left_out)
 
 
-def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=None, **options) -> Iterator[Heatmap]:
+def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=None, *, left_out: dict[str, str] | None = None,
+           **options) -> Iterator[Heatmap]:
     """`compare`, one heatmap at a time, as each is ready. options go to every method named.
 
-    Every method means every one that this model, target and length allow; a method asked for by name is refused instead.
+    Every method means every one that this model, target and length allow, and left_out gets {title: reason} of the others; a method asked
+    for by name is refused instead.
     """
     keys = None if methods is None else list(methods)
     if keys == []:
@@ -155,9 +165,11 @@ def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=No
     for key in METHODS if keys is None else keys:
         try:
             yield explain_trace(model, coded, trace, key, **options)
-        except Refusal:
+        except Refusal as refusal:
             if keys is not None:
                 raise
+            if left_out is not None:
+                left_out[METHODS[key].title] = str(refusal)
 
 
 def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief: bool = False, **options) -> Heatmap:
@@ -193,7 +205,8 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
     span = trace.target.span and coded.spans and [coded.spans[i] for i in trace.target.span]
     return Heatmap(
         scores=scores.detach().cpu(), labels=coded.labels, method=key, title=chosen.title, target=trace.target.name,
-        score=float(trace.score), signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
+        score=float(trace.score), unit="scaled cosine" if model.matches and trace.target.unit == "logit" else trace.target.unit,
+        signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
         poles=trace.target.poles, rows=None if rows is None else rows.detach().cpu(), row_labels=names, heads=heads,
         totals={name: total.detach().cpu() for name, total in totals.items()}, text=coded.text, spans=coded.spans, words=coded.words,
         options=given, facts=facts, notes=notes, cost=chosen.cost_of(given, int((~coded.special).sum())),

@@ -23,7 +23,7 @@ class Heatmap:
     scores     [token] raw, as the method computed them: never normalised, specials included
     labels     [token] what a person reads
     method     key of the method; title is its name
-    target     what was explained, in words; score is its value for this input, a raw logit
+    target     what was explained, in words; score is its value for this input, and unit says what kind of number that is
     signed     whether a negative number means "away from the target"
     poles      what a negative and a positive number mean, in words
     special    [token] bool: [CLS], [SEP] and their like
@@ -52,6 +52,7 @@ class Heatmap:
     score: float
     signed: bool
     special: Tensor
+    unit: str = "score"
     poles: tuple[str, str] = ("minus", "plus")
     rows: Tensor | None = None
     heads: Tensor | None = None

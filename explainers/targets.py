@@ -52,6 +52,7 @@ class Score:
     """What every target can do besides being called."""
 
     span = None             # first and last token of what is explained, where that is a part of the input
+    unit = "logit"          # what its number is
 
     def fixed(self, answer: Answer, example: int) -> "Score":
         """The same target for one example, no longer dependent on what the model answers when the input is changed."""
@@ -121,6 +122,10 @@ class Span(Score):
     def poles(self) -> tuple[str, str]:
         return f"away from {self.name}", f"towards {self.name}"
 
+    @property
+    def unit(self) -> str:
+        return "logit" if len(self.terms) == 1 else f"sum of {len(self.terms)} logits"
+
     def total(self, logits: Tensor) -> Tensor:
         return sum(weight * logits[:, token, column] for token, column, weight in self.terms)
 
@@ -151,6 +156,7 @@ class Difference(Score):
 
     first: Score
     second: Score
+    unit = "difference"
 
     @property
     def name(self) -> str:
@@ -190,6 +196,7 @@ class Probability(Score):
     """The probability of what `of` scores: of a difference, the difference of the probabilities."""
 
     of: Score
+    unit = "probability"
 
     @property
     def name(self) -> str:
@@ -223,6 +230,7 @@ class Custom(Score):
     function: Callable
     name: str = "custom score"
     poles: tuple[str, str] = ("lowers the score", "raises the score")
+    unit = "score"
 
     def __call__(self, answer: Answer) -> Tensor:
         scores = self.function(answer.outputs)

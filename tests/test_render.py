@@ -689,3 +689,12 @@ def test_a_picture_brings_the_rules_for_what_is_in_it_and_no_others(reader):
 def test_the_layer_panel_says_which_row_is_the_map(reader):
     rows = {key: tokens.layer_panel(ex.explain(reader, "good movie", key)) for key in ("rollout", "lrp")}
     assert "the last row is the map above" in rows["rollout"] and "the first row is the map above" in rows["lrp"]
+
+
+def test_methods_without_a_map_are_folded_away_with_their_reasons():
+    from explainers.render.heatmaps import without_maps
+
+    assert without_maps({}) == ""
+    said = without_maps({"DecompX": "not <b>for</b> this"})
+    assert "1 method has no map here" in said and "not &lt;b&gt;for&lt;/b&gt; this" in said
+    assert without_maps({"A": "a", "B": "b"}) in ex.Comparison(ex.compare(ex.load("sentiment"), "dull", ["attcat"]), {"A": "a", "B": "b"}).merged().html()

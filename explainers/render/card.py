@@ -104,7 +104,7 @@ def badge(heat: Heatmap) -> str:
 def meta(heat: Heatmap, seen: Tensor, beside: str = "specials") -> str:
     """Badge, cost, the share of what stands beside the scores `seen`, the largest of these, and what the method measured of itself."""
     said = [heat.cost, beside and f"{beside} {100 * heat.special_share:.0f} %", f"max {largest(seen):.2g}"]
-    said += [f"{name} {value:.1g}" for name, value in heat.facts.items()]
+    said += [f"{name} {value:.3g}" for name, value in heat.facts.items()]
     return badge(heat) + f'<span class="xp-more">{escape(" · ".join(part.replace(" ", NBSP) for part in said if part))}</span>'
 
 

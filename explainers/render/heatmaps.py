@@ -5,7 +5,7 @@ from html import escape
 
 from ..heatmap import Heatmap
 from . import heads, patches, tokens
-from .card import Html, styled, stylesheet
+from .card import Html, card, styled, stylesheet
 
 #: Words of a look that only maps of texts, or of pictures, know; the rest is for both.
 FOR_TEXTS = {"merge", "specials"}
@@ -43,6 +43,15 @@ def fragment(heats: Sequence[Heatmap], *, style: bool = True, waiting: Sequence[
         late = {} if k else {"waiting": waiting, "refused": refused}
         pieces.append(module.fragment(group, style=False, layers=layers if layers == "all" else layers and len(heats) == 1, **late, **ours))
     return styled("".join(pieces)) if style else "".join(pieces)
+
+
+def without_maps(reasons: Mapping[str, str]) -> str:
+    """The methods that have no map of this input, with their reasons, folded away."""
+    if not reasons:
+        return ""
+    said = "".join(f"<li><b>{escape(title)}</b>: {escape(reason)}</li>" for title, reason in reasons.items())
+    many = "1 method has" if len(reasons) == 1 else f"{len(reasons)} methods have"
+    return styled(card(f"<details><summary>{many} no map here</summary><ul>{said}</ul></details>", "orange-blue"))
 
 
 def layer_panel(heat: Heatmap, *, style: bool = True, slider: bool = False, **look) -> str:
