@@ -39,14 +39,47 @@ def explain(args) -> str:
         write(to_png(heats), args.png)
     if args.save:
         save(heats, args.save)
+    if args.maps:
+        write(maps_as_csv(model, given, heats, args.target), args.maps)
     if args.json:
         return to_json(heats)
     said = predict(model, given)
     lines = [f"{model.name} says {'next: ' if model.task == 'next' else ''}{said}"]
     lines += [block(heat, args.tokens) + (by_layer(heat, args.heads) if args.heads is not None else "") for heat in heats]
+    if args.readings:
+        lines.append(every_reading(model, given, heats, args.target))
     lines += ["\n".join(["Methods without a map here:", *(f"  {title}: {reason}" for title, reason in left_out.items())])] if left_out else []
-    lines += [f"written: {path}" for path in (args.html, args.png, args.save) if path]
+    lines += [f"written: {path}" for path in (args.html, args.png, args.save, args.maps) if path]
     return "\n\n".join(lines)
+
+
+def every_reading(model, given, heats, target) -> str:
+    """Optimus' search space: layer/head/row and how faithful (RFT) each is."""
+    from .methods import readings
+
+    options = [{name: value for name, value in heat.options.items() if name != "choice"} for heat in heats if heat.method == "optimus"]
+    if not options:
+        raise Refusal("--readings are those of optimus: add --method optimus.")
+    found = sorted(readings(model.trace(given, target), **options[0]), key=lambda one: -one.faithfulness)
+    return "\n".join([f"{len(found)} readings, RFT:", *(f"  {one.name:24}{one.faithfulness:+.4g}" for one in found)])
+
+
+def maps_as_csv(model, given, heats, target) -> str:
+    """What each token gave each token in every layer: a line a method, layer, query and key; methods without such maps are refused."""
+    import csv
+    import io
+
+    from .methods import METHODS
+
+    held = io.StringIO()
+    rows = csv.writer(held)
+    rows.writerow(["method", "layer", "query", "key", "query_token", "key_token", "value"])
+    trace = model.trace(given, target)
+    for heat in heats:
+        for layer, map_ in enumerate(METHODS[heat.method].maps(trace, **heat.options).tolist()):
+            rows.writerows([heat.method, layer, q, k, heat.labels[q], heat.labels[k], f"{value:.6g}"]
+                           for q, row in enumerate(map_) for k, value in enumerate(row))
+    return held.getvalue()
 
 
 def warn(keys: list[str] | None, options: dict, given) -> None:
@@ -296,6 +329,8 @@ def main(arguments: list[str] | None = None) -> int:
                      "of a picture with texts: a text (default: what is predicted)")
     one.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the method")
     one.add_argument("--heads", type=int, metavar="LAYER", help="also every attention head: its part in each layer, and over the words in LAYER (-1: the last)")
+    one.add_argument("--maps", metavar="FILE", help="write what each token gave each token in every layer, of methods that have it, as .csv")
+    one.add_argument("--readings", action="store_true", help="of optimus: every reading of attention with its faithfulness, the best first")
     one.add_argument("--tokens", action="store_true", help="show sub-words and special tokens as they are")
     one.add_argument("--json", action="store_true", help="print raw numbers as JSON")
     one.add_argument("--html", metavar="FILE", help="write a page")

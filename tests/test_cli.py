@@ -130,6 +130,21 @@ def test_the_score_is_called_what_it_is(run, target, unit):
     assert f"({unit} " in run("explain", "--text", "a dull film", "--target", target)
 
 
+def test_maps_token_by_token_and_the_search_space_of_optimus(run, refused, sentiment, tmp_path):
+    import pandas as pd
+
+    path = tmp_path / "maps.csv"
+    run("explain", "--text", "a dull film", "--method", "globenc", "--option", "variant=N", "--maps", str(path))
+    found, wanted = pd.read_csv(path), ex.METHODS["globenc"].maps(sentiment.trace("a dull film"), variant="N")
+    assert len(found) == wanted.numel() and list(found["key_token"][:3]) == ["[CLS]", "a", "dull"]
+    assert found["value"].to_numpy() == pytest.approx(wanted.flatten().tolist(), rel=1e-4)
+    assert "no token-by-token maps" in refused("explain", "--text", "a dull film", "--maps", str(path))
+    said = run("explain", "--text", "a dull film", "--method", "optimus", "--readings")
+    scores = [float(line.split()[-1]) for line in said.partition("416 readings, RFT:\n")[2].splitlines()]
+    assert len(scores) == 416 and scores == sorted(scores, reverse=True)
+    assert "those of optimus" in refused("explain", "--text", "a dull film", "--readings")
+
+
 def test_options_reach_the_method(run, sentiment):
     record = json.loads(run("explain", "--text", TEXT, "--json", "--method", "integrated_gradients", "--option", "steps=5",
                             "--option", "baseline=mask"))

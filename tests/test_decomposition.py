@@ -16,6 +16,7 @@ import explainers as ex
 from explainers.methods import METHODS, best_reading, mixing_ratios, readings
 from explainers.methods._chain import flow
 from explainers.methods.optimus import weights
+from explainers.methods.relevance import relevance
 
 RECORDS = json.loads((GOLDENS / "decomposition.json").read_text())
 USUAL = (1e-6, 1e-4)        # float64, float32
@@ -57,6 +58,8 @@ def measured(record: dict, dtype: torch.dtype) -> torch.Tensor:
     method, options, part = METHODS[record["method"]], record["options"], record.get("part")
     if part == "readings":
         return torch.tensor([one.faithfulness for one in readings(trace, **options)])
+    if part == "relevance of attention":
+        return relevance(trace, **options).attention
     if part == "spearman":
         scores = method(trace, **options)
         saliency = [(trace.hidden[0] * traced("bert", c, dtype).grad.hidden[0]).norm(dim=-1) for c in range(3)]

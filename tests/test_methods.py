@@ -139,6 +139,7 @@ def test_the_declared_invariant_holds(key, name):
     laws = {
         "": lambda: None,
         "sums to one": lambda: torch.testing.assert_close(scores.sum(), torch.ones_like(scores.sum())),
+        "layers average to the map": lambda: torch.testing.assert_close(method.layers(trace, **QUICK.get(key, {})).mean(0), scores),
         "layers sum to the map": lambda: torch.testing.assert_close(method.layers(trace, **QUICK.get(key, {})).sum(0), scores),
         "relevance is conserved": lambda: torch.testing.assert_close(method.layers(trace).sum(1), torch.ones(len(trace.hidden)).to(scores), rtol=0, atol=1e-6),
         "adds up to the logit": lambda: torch.testing.assert_close(scores.sum(), trace.score),
@@ -159,7 +160,7 @@ def complete(trace, scores, name) -> None:
 
 def test_every_invariant_of_the_menu_is_tested_somewhere():
     assert {method.invariant for method in METHODS.values()} == {
-        "", "sums to one", "layers sum to the map", "completeness", "relevance is conserved", "adds up to the logit"}
+        "", "sums to one", "layers sum to the map", "layers average to the map", "completeness", "relevance is conserved", "adds up to the logit"}
 
 
 @pytest.mark.parametrize("key", [key for key, method in METHODS.items() if "image" not in method.tasks])
@@ -210,9 +211,14 @@ def test_a_method_works_in_float32(key):
 def test_the_per_layer_picture_has_a_row_a_layer_and_leads_to_the_map(key, name):
     trace, method, options = traced(name), METHODS[key], QUICK.get(key, {})
     rows = method.layers(trace, **options)
-    assert rows.shape == (4 + (key == "lrp"), len(trace.real)) and torch.isfinite(rows).all()
-    headline = rows.sum(0) if method.invariant == "layers sum to the map" else rows[0 if key == "lrp" else -1]
-    torch.testing.assert_close(headline, method(trace, **options))
+    more = {"lrp": 1, "optimus": 2}.get(key, 0)             # the embeddings; the layers' mean and their product
+    assert rows.shape == (4 + more, len(trace.real)) and torch.isfinite(rows).all()
+    wanted = method(trace, **options)
+    if key == "optimus":
+        assert any(row.equal(wanted) for row in rows)
+    else:
+        headline = {"layers sum to the map": rows.sum(0), "layers average to the map": rows.mean(0)}.get(method.invariant, rows[0 if key == "lrp" else -1])
+        torch.testing.assert_close(headline, wanted)
     for total in method.totals(trace).values():
         assert total.shape == trace.real.shape
 
@@ -602,7 +608,7 @@ def test_traces_of_many_give_the_maps_of_the_single_ones(name):
 def test_pictures_by_layer_by_head_by_token_and_by_pixel_have_their_shapes(key, name):
     trace, method, options = traced(name), METHODS[key], QUICK.get(key, {})
     n = len(trace.real)
-    rows = 1 if key == "gae" and name in DUAL else 5 if key == "lrp" else 4        # of a dual encoder the last layer alone
+    rows = 1 if key == "gae" and name in DUAL else {"lrp": 5, "optimus": 6}.get(key, 4)       # of a dual encoder the last layer alone
     shapes = {"layers": (rows, n), "heads": (4, 3, n), "maps": (4, n, n), "pixels": (32, 32)}
     for part, shape in shapes.items():
         if getattr(method, f"run_{part}") and (part != "pixels" or name in IMAGE):

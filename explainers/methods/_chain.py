@@ -26,6 +26,11 @@ def products(maps: Tensor) -> Tensor:
     return torch.stack(flows)
 
 
+def widest(maps: Tensor, real: Tensor) -> Tensor:
+    """The largest row sum of each layer [layers 1 1], padding aside: divided by it, many layers in a row do not overflow."""
+    return maps.sum(-1)[:, real].amax(-1)[:, None, None]
+
+
 def flow(maps: Tensor, readout: Tensor) -> Tensor:
     """The most that can flow from the readout to each input token, maps as pipes [token], made to sum to 1.
 

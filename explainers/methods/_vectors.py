@@ -64,10 +64,11 @@ def with_self(trace: Trace, l: int) -> tuple[Tensor, Tensor]:
     return torch.cat([trace.attention[l], eye[None]]), torch.cat([parts(trace, l), trace.hidden[l][None]])
 
 
-def needs_post_norm(layers: list[Layer], title: str) -> None:
+def needs_post_norm(layers: list[Layer], title: str, instead: str) -> None:
+    """Refuse pre-LN models, naming what works `instead`."""
     if any(layer.norm_first for layer in layers):
         raise Refusal(f"{title} is defined for models that normalise after each sublayer (post-LN, like BERT); this one normalises "
-                      "before it, and the paper gives no formula for that.")
+                      f"before it, for which there is no formula. Take {instead}.")
 
 
 def needs_ffn(layers: list[Layer], title: str) -> None:

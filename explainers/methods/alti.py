@@ -20,7 +20,7 @@ def alti_maps(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal["a
 
 
 def contributions(trace: Trace, order: str, state: str) -> Tensor:
-    needs_post_norm(trace.layers, "ALTI")
+    needs_post_norm(trace.layers, "ALTI", "norm with stage=Res, or globenc with variant=N-Res")
     p, maps = {"l1": 1, "l2": 2}[order], []
     for l, layer in enumerate(trace.layers):
         weights, vectors = with_self(trace, l)

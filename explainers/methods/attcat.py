@@ -74,7 +74,7 @@ def cat(trace: Trace, states: States | None = None) -> Tensor:
 
 
 @method("AttCAT", family="Class activation tokens", paper="Qiang et al. 2022", url="https://openreview.net/forum?id=cA8Zor8wFr5",
-        signed=True, class_specific=True, passes="1F 1B", invariant="layers sum to the map",
+        signed=True, class_specific=True, passes=lambda options: "2F 2B" if options["mask_specials"] else "1F 1B", invariant="layers sum to the map",
         layers=attcat_layers, totals=attcat_totals, heads=attcat_heads)
 def attcat(trace: Trace, states: States | None = None, aggregate: Literal["sum", "rollout", "product"] = "sum",
            mask_specials: bool = False) -> Tensor:

@@ -26,8 +26,19 @@ def grads(trace: Trace, layer: int = -1) -> Tensor:
     return trace.read(trace.grad.attention[within(layer, len(trace.attention), "layer")].mean(0))
 
 
+def attgrads_heads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False) -> Tensor:
+    """A ⊙ relu(G), averaged over the real queries (or keys) [layers head token]."""
+    gated = trace.attention * (trace.grad.attention if signed else trace.grad.attention.clamp(min=0))
+    return gated[:, :, trace.real].mean(2) if side == "key" else gated[..., trace.real].mean(3)
+
+
+def attgrads_layers(trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False) -> Tensor:
+    return attgrads_heads(trace, side, signed).mean(1)
+
+
 @method("AttGrads (Grad-SAM)", family="Attention gradients", paper="Barkan et al. 2021", url="https://arxiv.org/abs/2204.11073",
-        signed=False, class_specific=True, passes="1F 1B")
+        signed=False, class_specific=True, passes="1F 1B", invariant="layers average to the map", layers=attgrads_layers,
+        heads=attgrads_heads)
 def attgrads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False) -> Tensor:
     """Attention where more of it would raise the score, over all layers and heads.
 
@@ -40,9 +51,7 @@ def attgrads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool =
 
     Options: side (key: attention received; query: attention paid), signed (no relu).
     """
-    gated = trace.attention * (trace.grad.attention if signed else trace.grad.attention.clamp(min=0))
-    per_token = gated.mean((0, 1))                     # [query key]
-    return per_token[trace.real].mean(0) if side == "key" else per_token[:, trace.real].mean(1)
+    return attgrads_layers(trace, side, signed).mean(0)
 
 
 @method("Attention Grad-CAM", family="Attention gradients", paper="Chefer et al. 2021", url="https://arxiv.org/abs/2012.09838",

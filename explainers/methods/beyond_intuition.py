@@ -60,7 +60,7 @@ def beyond_intuition(trace: Trace, variant: Literal["head", "token"] = "head", s
     Options: variant (head: Ā_l weighs heads by mean |AᵀG|; token: Ā_l weighs keys by ‖V W_O‖ / ‖x‖), start (first layer of R; the
     default follows the authors' code: of texts the last layer for head, the last four, or of deeper models the last third, for
     token; of pictures all but the first quarter for head, the last half for token; of a picture with texts the last layer, or the
-    last quarter), steps, endpoint (both: α from 0 to 1, the authors' code; end: α from 1/m to 1, the paper).
+    last quarter), steps, endpoint (both: α from 0 to 1, the authors' code; end: α from 1/m to 1).
     """
     if steps < 1:
         raise Refusal("Beyond Intuition needs at least one step.")

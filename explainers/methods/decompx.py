@@ -84,7 +84,7 @@ def block(trace: Trace, l: int, vectors: Tensor | None, queries: list[int], bias
 
 def follow(trace: Trace, bias: Bias, activation: Straight, ffn: bool, last: list[int] | None = None):
     """The vectors after each block; after the last only those of the tokens `last`, if given."""
-    needs_post_norm(trace.layers, "DecompX")
+    needs_post_norm(trace.layers, "DecompX", "attnlrp or integrated_gradients, which share out a score too")
     needs_ffn(trace.layers, "DecompX")
     if any(layer.w_v is None for layer in trace.layers):
         raise Refusal("DecompX needs the value projection of each layer, and this architecture's is not known here.")
@@ -120,7 +120,7 @@ def decompx(trace: Trace, bias: Bias = "absdot", activation: Straight = "ratio",
     the shares no longer add up), activation (ratio; tangent; relu), ffn (no: leave the feed-forward layers out),
     head_activation (of the classifier's own layer).
     """
-    needs_post_norm(trace.layers, "DecompX")
+    needs_post_norm(trace.layers, "DecompX", "attnlrp or integrated_gradients, which share out a score too")
     if trace.head is None:
         raise Refusal("DecompX follows vectors into the classifier, and this model's head is not one of linear layers on a token.")
     columns = trace.target.columns(trace.read_at[0])       # a class is read at one token, an answer names its places

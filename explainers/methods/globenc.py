@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ..trace import Trace
-from ._chain import flow, products, rows_to_one
+from ._chain import flow, products, rows_to_one, widest
 from ._vectors import centred, needs_ffn, needs_post_norm, norms, sublayers, with_self
-from .norm import norm_maps
+from .norm import mixing_ratios, norm_maps
 from .registry import method
 
 Variant = Literal["N-Enc", "N-Enc+FFN", "N-ResLN", "N-Res", "N-FixedRes", "N", "W-Res", "W-FixedRes", "W"]
@@ -43,30 +43,17 @@ def fed_forward_norms(trace: Trace, rows: int = 8) -> Tensor:
     return torch.stack(maps)
 
 
-def encoder_mixing(trace: Trace) -> Tensor:
-    """How much of each token's vector after the block came from others [layers token 1]."""
-    ratios = []
-    for l, layer in enumerate(trace.layers):
-        weights, vectors = with_self(trace, l)
-        vectors = centred(centred(vectors, layer.norm1), layer.norm2)
-        own = torch.einsum("hq,hqd->qd", weights.diagonal(dim1=1, dim2=2), vectors)
-        others = (torch.einsum("hqk,hkd->qd", weights, vectors) - own).norm(dim=-1, keepdim=True)
-        both = others + own.norm(dim=-1, keepdim=True)
-        ratios.append(others / both.where(both > 0, 1))
-    return torch.stack(ratios)
-
-
 def globenc_maps(trace: Trace, variant: Variant = "N-Enc") -> Tensor:
     return trace.once(("globenc", variant), lambda: maps_of(trace, variant))
 
 
 def maps_of(trace: Trace, variant: Variant) -> Tensor:
     if variant in ("N-Enc", "N-Enc+FFN", "W-Res"):
-        needs_post_norm(trace.layers, f"GlobEnc's {variant}")
+        needs_post_norm(trace.layers, f"GlobEnc's {variant}", "a variant without LayerNorm: N-Res, N-FixedRes, N, W-FixedRes or W")
         needs_ffn(trace.layers, f"GlobEnc's {variant}")
     weights, eye = trace.attention.mean(1), torch.eye(trace.attention.shape[-1]).to(trace.attention)
     if variant == "W-Res":
-        ratio = encoder_mixing(trace)
+        ratio = mixing_ratios(trace, "Enc")[..., None]
         return rows_to_one(weights * (1 - eye)) * ratio + eye * (1 - ratio)
     return {
         "N-Enc": encoder_norms, "N-Enc+FFN": fed_forward_norms, "N-ResLN": lambda trace: norm_maps(trace, "ResLN"),
@@ -81,13 +68,8 @@ def globenc_layers(trace: Trace, variant: Variant = "N-Enc", through: Literal["r
     if through == "none":
         return trace.read(maps)
     if through == "maxflow":
-        return torch.stack([flow(maps[:l + 1] / widest(maps, trace).max(), trace.readout) for l in range(len(maps))])
-    return trace.read(products(maps / widest(maps, trace)[:, None, None]))
-
-
-def widest(maps: Tensor, trace: Trace) -> Tensor:
-    """The largest row sum of each layer, padding aside [layers]."""
-    return maps.sum(-1)[:, trace.real].amax(-1)
+        return torch.stack([flow(maps[:l + 1] / widest(maps, trace.real).max(), trace.readout) for l in range(len(maps))])
+    return trace.read(products(maps / widest(maps, trace.real)))
 
 
 @method("GlobEnc", family="Decomposition", paper="Modarressi et al. 2022", url="https://arxiv.org/abs/2205.03286", signed=False,
@@ -108,5 +90,5 @@ def globenc(trace: Trace, variant: Variant = "N-Enc", through: Literal["rollout"
     """
     if through == "maxflow":
         maps = globenc_maps(trace, variant)
-        return flow(maps / widest(maps, trace).max(), trace.readout)
+        return flow(maps / widest(maps, trace.real).max(), trace.readout)
     return globenc_layers(trace, variant, through)[-1]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..trace import Trace
-from ._chain import products
+from ._chain import products, widest
 from ._vectors import centred, deviation, needs_post_norm, norms, parts, sublayers, with_self
 from .registry import method, within
 
@@ -16,7 +16,7 @@ Stage = Literal["N", "Res", "ResLN"]
 def norm_maps(trace: Trace, stage: Stage = "N") -> Tensor:
     """‖z_qk‖ in every layer [layers query key]: of attention, with the residual, after the LayerNorm."""
     if stage == "ResLN":
-        needs_post_norm(trace.layers, "The stage ResLN")
+        needs_post_norm(trace.layers, "The stage ResLN", "stage=Res")
     maps = []
     for l, layer in enumerate(trace.layers):
         if stage == "N":
@@ -30,7 +30,7 @@ def norm_maps(trace: Trace, stage: Stage = "N") -> Tensor:
 
 def norm_layers(trace: Trace, stage: Stage = "N", rollout: bool = False) -> Tensor:
     maps = norm_maps(trace, stage)
-    return trace.read(products(maps) if rollout else maps)
+    return trace.read(products(maps / widest(maps, trace.real)) if rollout else maps)
 
 
 def norm_heads(trace: Trace) -> Tensor:
@@ -39,19 +39,20 @@ def norm_heads(trace: Trace) -> Tensor:
 
 
 @torch.no_grad()
-def mixing_ratios(trace: Trace, stage: Stage = "N") -> Tensor:
+def mixing_ratios(trace: Trace, stage: Literal["N", "Res", "ResLN", "Enc"] = "N") -> Tensor:
     """How much of each token's new vector came from other tokens [layers token], 0 to 1 (Kobayashi et al. 2021, the mixing ratio).
 
-    stage: as in the method norm: of attention alone, with the residual, after the LayerNorm.
+    stage: as in the method norm: of attention alone, with the residual, after the LayerNorm; Enc: after the whole block (GlobEnc).
     """
+    if stage in ("ResLN", "Enc"):
+        needs_post_norm(trace.layers, f"The stage {stage}", "the stage Res")
     ratios = []
     for l, layer in enumerate(trace.layers):
         weights, vectors = (trace.attention[l], parts(trace, l)) if stage == "N" else with_self(trace, l)
-        if stage == "ResLN":
-            needs_post_norm(trace.layers, "The stage ResLN")
-            vectors = centred(vectors, layer.norm1)
+        for norm_ in {"ResLN": (layer.norm1,), "Enc": (layer.norm1, layer.norm2)}.get(stage, ()):
+            vectors = centred(vectors, norm_)               # what a LayerNorm divides by, own and others have in common
         own = torch.einsum("hq,hqd->qd", weights.diagonal(dim1=1, dim2=2), vectors)
-        others = (torch.einsum("hqk,hkd->qd", weights, vectors) - own).norm(dim=-1)     # both over the same deviation
+        others = (torch.einsum("hqk,hkd->qd", weights, vectors) - own).norm(dim=-1)
         both = others + own.norm(dim=-1)
         ratios.append(others / both.where(both > 0, 1))                                 # a token that nothing was moved to: 0
     return torch.stack(ratios)
@@ -70,8 +71,8 @@ def norm(trace: Trace, stage: Stage = "N", rollout: bool = False, layer: int = -
     Limits: one layer, unless rolled out; a long vector may be turned away from what the classifier reads.
 
     Options: stage (N: attention alone; Res: with the token's own vector from the skip connection; ResLN: after the
-    LayerNorm as well, Kobayashi et al. 2021, post-LN models only), rollout (multiply the layers' maps), layer (without
-    rollout).
+    LayerNorm as well, Kobayashi et al. 2021, post-LN models only), rollout (multiply the layers' maps, each
+    divided by one number so that many do not overflow), layer (without rollout).
     """
     rows = norm_layers(trace, stage, rollout)
     return rows[-1] if rollout else rows[within(layer, len(rows), "layer")]

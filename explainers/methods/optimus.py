@@ -13,6 +13,7 @@ from ._chain import products
 from .registry import method
 
 Matrix = Literal["A", "A*"]
+Activation = Literal["softmax", "sigmoid"]
 VIEWS = {                                   # of a map [query key]: what the readout token looks at, who looks at it, what all look at
     "From": lambda trace, m: trace.read(m),
     "To": lambda trace, m: trace.read(m.mT),
@@ -45,12 +46,12 @@ def weights(trace: Trace, matrix: Matrix) -> Tensor:
     return torch.stack(found) * (trace.attention > 0)       # before the softmax, a causal model has numbers for what comes later
 
 
-def losses(trace: Trace) -> Tensor:
+def losses(trace: Trace, activation: Activation) -> Tensor:
     """How much probability the target loses when a word becomes [UNK] [token]; 0 at specials."""
     words = (~trace.special).nonzero().flatten()
     blanked = torch.zeros(len(words), len(trace.special), dtype=torch.bool, device=words.device)
     blanked[torch.arange(len(words)), words] = True
-    target = trace.target.probability()
+    target = trace.target.probability() if activation == "softmax" else lambda answer: trace.target(answer).sigmoid()
     whole = trace.run.rescore(trace.run.inputs, target)
     lost = torch.zeros_like(trace.attention[0, 0, 0])
     lost[words] = (whole - trace.run.rescore(trace.fill(blanked, "unk"), target)).to(lost)
@@ -76,13 +77,13 @@ def ranked_truthfulness(scores: Tensor, lost: Tensor) -> float:
     return float((agreed / rank).sum())
 
 
-def readings(trace: Trace, matrix: Matrix = "A") -> list[Choice]:
+def readings(trace: Trace, matrix: Matrix = "A", activation: Activation = "softmax") -> list[Choice]:
     """Every layer x head x row with its faithfulness for the explained class, in the authors' order."""
-    return trace.once(("optimus", matrix), lambda: searched(trace, matrix))
+    return trace.once(("optimus", matrix, activation), lambda: searched(trace, matrix, activation))
 
 
-def searched(trace: Trace, matrix: Matrix) -> list[Choice]:
-    words, lost = (~trace.special).nonzero().flatten(), losses(trace)
+def searched(trace: Trace, matrix: Matrix, activation: Activation) -> list[Choice]:
+    words, lost = (~trace.special).nonzero().flatten(), losses(trace, activation)
     attention = weights(trace, matrix)
     heads = {"Mean": attention.mean(1)} | {str(h): attention[:, h] for h in range(attention.shape[1])}
     choices = []
@@ -96,20 +97,32 @@ def searched(trace: Trace, matrix: Matrix) -> list[Choice]:
     return choices
 
 
-def best_reading(traces: Iterable[Trace], matrix: Matrix = "A") -> str:
+def best_reading(traces: Iterable[Trace], matrix: Matrix = "A", activation: Activation = "softmax") -> str:
     """The paper's batch mode: the name of the choice with the best mean faithfulness over many inputs."""
     totals: dict[str, float] = {}
     for trace in traces:
-        for choice in readings(trace, matrix):
+        for choice in readings(trace, matrix, activation):
             totals[choice.name] = totals.get(choice.name, 0.0) + choice.faithfulness
     if not totals:
         raise Refusal("Give at least one trace to choose by.")
     return max(totals, key=totals.get)
 
 
+def best_of_layers(trace: Trace, matrix: Matrix = "A", activation: Activation = "softmax") -> list[Choice]:
+    """The most faithful reading of each layer, of their mean and of their product."""
+    best: dict[str, Choice] = {}
+    for one in readings(trace, matrix, activation):
+        if one.layer not in best or one.faithfulness > best[one.layer].faithfulness:
+            best[one.layer] = one
+    return list(best.values())
+
+
 @method("Optimus", family="Perturbation", paper="Mylonas et al. 2023", url="https://arxiv.org/abs/2209.10876", signed=True, class_specific=True,
-        passes="nF", tasks=("text",), most_tokens=384, too_long="{n} whole forward passes")
-def optimus(trace: Trace, matrix: Matrix = "A", choice: str | None = None) -> tuple[Tensor, dict]:
+        passes="nF", tasks=("text",), most_tokens=384, too_long="{n} whole forward passes",
+        layers=lambda trace, matrix="A", activation="softmax": torch.stack([one.scores for one in best_of_layers(trace, matrix, activation)]),
+        rows=lambda trace, matrix="A", activation="softmax", **_: [f"{one.name}, RFT {one.faithfulness:.3g}"
+                                                                   for one in best_of_layers(trace, matrix, activation)])
+def optimus(trace: Trace, matrix: Matrix = "A", choice: str | None = None, activation: Activation = "softmax") -> tuple[Tensor, dict]:
     """The one reading of attention, of all layers, heads and rows, that agrees best with what taking words away does.
 
     Formula: score = the row of A (or A* before the softmax) with the largest RFT = sum over words i of sign(score_i) · (p − p without i) / rank_i
@@ -121,9 +134,10 @@ def optimus(trace: Trace, matrix: Matrix = "A", choice: str | None = None) -> tu
     taken away by making it [UNK].
 
     Options: matrix (A; A*: before the softmax), choice (a reading by name, like 3/Mean/From, instead of the search: the
-    paper's batch mode finds one for a whole dataset).
+    paper's batch mode finds one for a whole dataset), activation (p by softmax; sigmoid: as the authors' code where there are
+    not two labels). Its layers are the best reading of each.
     """
-    choices = readings(trace, matrix)
+    choices = readings(trace, matrix, activation)
     if choice is None:
         best = max(choices, key=lambda one: one.faithfulness)
     else:

@@ -92,7 +92,7 @@ class Method:
 
     signed          a negative number means "away from the target"
     class_specific  another target gives another map
-    cost            forward (F) and backward (B) passes of one explanation, n = number of tokens, options in braces
+    cost            forward (F) and backward (B) passes of one explanation, n = number of tokens, options in braces; or a function of the options
     single_pass     needs nothing but the trace: comparisons share it
     most_tokens     refused above this many tokens, because time or memory would run away; too_long says by what, n = tokens
     at_readout      its map is the readout token's row (`Trace.read`): of a score read from several tokens, the mean of theirs
@@ -106,7 +106,7 @@ class Method:
     url: str
     signed: bool
     class_specific: bool
-    cost: str
+    cost: str | Callable[[dict], str]
     tasks: tuple[str, ...]
     invariant: str
     run: Callable = field(repr=False)
@@ -176,7 +176,8 @@ class Method:
 
     def cost_of(self, options: dict, tokens: int | None = None) -> str:
         values = {name: option.default for name, option in self.options.items()} | options
-        return self.cost.format(**values).replace("n", "n" if tokens is None else str(tokens))
+        cost = self.cost(values) if callable(self.cost) else self.cost.format(**values)
+        return cost.replace("n", "n" if tokens is None else str(tokens))
 
     @property
     def single_pass(self) -> bool:
@@ -201,7 +202,7 @@ class Method:
 METHODS: dict[str, Method] = {}
 
 
-def method(title: str, *, family: str, paper: str, url: str, signed: bool, class_specific: bool, passes: str,
+def method(title: str, *, family: str, paper: str, url: str, signed: bool, class_specific: bool, passes: str | Callable[[dict], str],
            tasks: tuple[str, ...] = ("text", "image"), invariant: str = "", layers: Callable | None = None,
            rows: Callable | None = None, totals: Callable | None = None, maps: Callable | None = None, heads: Callable | None = None,
            pixels: Callable | None = None, most_tokens: int | None = None, too_long: str = "", at_readout: bool = False):
