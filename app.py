@@ -548,7 +548,7 @@ def try_maps(tab: Tab, opened: bool, asked, fill: str, options: str, *families):
         question = meant(*asked)
         case, heats = tested_of(question, options, families)
         menu = gr.update(choices=[(heat.title, heat.method) for heat in heats], value=heats[0].method)
-        shown = agreement_of(heats) if len(heats) > 1 else ""
+        shown = evaluation.agreement(heats).html(style=False) if len(heats) > 1 else ""
         yield refusal(), shown + empty("The model is asked again and again, with more and more taken out …"), menu
         for last, html in curves_of(case, heats, FILLS[tab.sees][fill]):
             yield refusal(), html + shown if last else html, gr.skip()
@@ -558,28 +558,10 @@ def try_maps(tab: Tab, opened: bool, asked, fill: str, options: str, *families):
 
 def curves_of(case: evaluation.Case, heats: list[ex.Heatmap], fill: str):
     """(whether that is all, HTML) after each map, so that the first lines are there soon."""
-    orders = FEW if len(case.coded.labels) > LONG else ORDERS
-    chance = evaluation.curves(case, [], fill=fill, orders=orders)
-    parts = "words" if case.model.anatomy.sees == "text" else "patches"
-    columns = {key: (evaluation.METRICS[key].title, evaluation.METRICS[key].better) for key in chance.chance}
-    lines, rows = {"deletion": {}, "insertion": {}}, {}
+    found = evaluation.curves(case, [], fill=fill, orders=FEW if len(case.coded.labels) > LONG else ORDERS)
     for heat in heats:
-        found = evaluation.curves(case, [heat], fill=fill, orders=0)
-        for name, kept in lines.items():
-            kept[heat.title] = getattr(found, name)[evaluation.named(heat)].tolist()
-        rows[heat.title] = found.numbers(evaluation.named(heat))
-        plots = [(f"<b>{words}</b>: {better} is better", lines[name], tuple(edge.tolist() for edge in chance.band[name]))
-                 for name, words, better in (("deletion", "Taken out", "lower"), ("insertion", "Put in", "higher"))]
-        yield len(rows) == len(heats), trials.curves(plots, chance.shares.tolist(), parts, case.trace.target.name,
-                                                     table=trials.measures(rows, columns, {f"Random order, mean of {orders}": chance.chance}))
-
-
-def agreement_of(heats: list[ex.Heatmap]) -> str:
-    """Who ranks alike, before the model is asked anything."""
-    found = evaluation.agreement(heats)
-    parts = "patches" if heats[0].grid else "tokens"
-    return trials.matrix([heat.title for heat in heats], found.correlation.tolist(), "Do the maps agree?",
-                         f"Rank correlation between the maps of this input: 1 is the same order of {parts}, 0 is none. Maps that agree can be wrong together.")
+        found = found.joined(evaluation.curves(case, [heat], fill=fill, orders=0))
+        yield heat is heats[-1], found.html(style=False)
 
 
 def randomise(tab: Tab, asked, options: str, *families):

@@ -84,6 +84,17 @@ def test_covered_patches_are_named_by_row_and_column(vit, app):
     assert one.before - one.after != 0
 
 
+def test_curves_and_agreement_draw_themselves(sentiment):
+    case = evaluation.case_of(sentiment, TEXT)
+    curves = evaluation.curves(case, ["attcat", "gae:start=2"], orders=3)
+    html = curves._repr_html_()
+    assert "<style>" in html and html.count('scope="row"') == 3 and "Random order, mean of 3" in html
+    more = curves.joined(evaluation.curves(case, ["rollout"], orders=0))
+    assert list(more.titles) == ["attcat", "gae:start=2", "rollout"] and more.band.keys() == curves.band.keys()
+    both = evaluation.agreement([case.heat("attcat"), case.heat("gae")])._repr_html_()
+    assert both.count('scope="row"') == 2 and "AttCAT" in both and "<style>" in both
+
+
 # ------------------------------------------------------------------------------------------------------- the page
 
 def ask(app, tab="Text", text=TEXT, picture=None, target="predicted", versus="nothing"):

@@ -21,6 +21,9 @@ class Agreement:
     correlation  [method method] rank correlation of the scores, -1 to 1; 1 on the diagonal
     overlap      [method method] the part of the k highest tokens or patches that both share, 0 to 1
     top          k
+    titles       what people call the methods; parts: "tokens" or "patches"
+
+    Shows itself in a notebook: the correlations as a coloured table.
     """
 
     methods: list[str]
@@ -28,12 +31,28 @@ class Agreement:
     overlap: Tensor
     top: int
     inputs: int = 1
+    titles: tuple[str, ...] = ()
+    parts: str = "tokens"
 
     def table(self, what: str = "correlation"):
         """A pandas DataFrame of the "correlation" or the "overlap"."""
         import pandas as pd
 
         return pd.DataFrame(getattr(self, what).numpy(), self.methods, self.methods)
+
+
+    def html(self, palette: str = "orange-blue", style: bool = True) -> str:
+        """Static HTML; style: with its styles, for a page that has not got them."""
+        from ..render import trials
+        from ..render.card import styled
+
+        of = "this input" if self.inputs == 1 else f"{self.inputs} inputs, their mean"
+        said = f"Rank correlation between the maps of {of}: 1 is the same order of {self.parts}, 0 is none. Maps that agree can be wrong together."
+        drawn = trials.matrix(self.titles or self.methods, self.correlation.tolist(), "Do the maps agree?", said, palette=palette)
+        return styled(drawn) if style else drawn
+
+    def _repr_html_(self) -> str:
+        return self.html()
 
 
 def agreement(heats: Sequence[Heatmap], top: int = 5, kind: Kind = "spearman", specials: bool = False) -> Agreement:
@@ -53,7 +72,8 @@ def agreement(heats: Sequence[Heatmap], top: int = 5, kind: Kind = "spearman", s
     return Agreement(
         [named(heat) for heat in heats],
         pairs(lambda i, j: rank_correlation(scores[i], scores[j], kind)),
-        pairs(lambda i, j: len(highest[i] & highest[j]) / max(1, len(highest[i]))), top)
+        pairs(lambda i, j: len(highest[i] & highest[j]) / max(1, len(highest[i]))), top,
+        titles=tuple(heat.title for heat in heats), parts="patches" if heats[0].grid else "tokens")
 
 
 def mean_agreement(agreements: Sequence[Agreement]) -> Agreement:
@@ -62,4 +82,4 @@ def mean_agreement(agreements: Sequence[Agreement]) -> Agreement:
         raise Refusal("A mean is taken over agreements of the same methods and the same top, at least one.")
     mean = lambda matrices: torch.stack(matrices).nanmean(0)
     return Agreement(agreements[0].methods, mean([one.correlation for one in agreements]), mean([one.overlap for one in agreements]),
-                     agreements[0].top, sum(one.inputs for one in agreements))
+                     agreements[0].top, sum(one.inputs for one in agreements), agreements[0].titles, agreements[0].parts)

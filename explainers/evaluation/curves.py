@@ -1,7 +1,7 @@
 """The curves of one example: what the model says of the explained class while a map's most important parts go, or come."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from ..heatmap import Heatmap
 from .case import Case, named
 from .faithfulness import area, mean_log_ratio, steps_of
+from .metric import METRICS
 from .perturbation import Query, answers, leaving, order, removing, way
 
 
@@ -20,12 +21,23 @@ class Curves:
     deletion    by method [point]: the top-ranked share is taken out; the lower the curve, the better
     insertion   by method [point]: nothing but that share is there; the higher, the better
     random      the same two of several random orders, "deletion" and "insertion" [order point]: what knowing nothing gives
+    target      whose probability it is; parts: "words" or "patches"
+    titles      what people call the methods, by their names here
+
+    Shows itself in a notebook: the curves with the band of the random orders, and their numbers.
     """
 
     shares: Tensor
     deletion: dict[str, Tensor]
     insertion: dict[str, Tensor]
     random: dict[str, Tensor]
+    target: str
+    parts: str
+    titles: dict[str, str]
+
+    def joined(self, other: "Curves") -> "Curves":
+        """With the methods of other curves of the same case; the random orders stay these."""
+        return replace(self, deletion=self.deletion | other.deletion, insertion=self.insertion | other.insertion, titles=self.titles | other.titles)
 
     def numbers(self, method: str) -> dict[str, float]:
         """The areas under the method's curve of "deletion" and of "insertion", and "aopc" and "logodds" of its deletion, by the metrics' definitions."""
@@ -43,6 +55,24 @@ class Curves:
         return {way: (curves.quantile(0.25, 0), curves.quantile(0.75, 0), curves.mean(0)) for way, curves in self.random.items()}
 
 
+    def html(self, palette: str = "orange-blue", style: bool = True) -> str:
+        """Static HTML; style: with its styles, for a page that has not got them."""
+        from ..render import trials
+        from ..render.card import styled
+
+        lines = {way: {self.titles[name]: curve.tolist() for name, curve in getattr(self, way).items()} for way in ("deletion", "insertion")}
+        plots = [(f"<b>{words}</b>: {METRICS[way].better} is better", lines[way], tuple(edge.tolist() for edge in self.band[way]))
+                 for way, words in (("deletion", "Taken out"), ("insertion", "Put in"))]
+        columns = {name: (METRICS[name].title, METRICS[name].better) for name in self.chance}
+        table = trials.measures({title: self.numbers(name) for name, title in self.titles.items()}, columns,
+                                {f"Random order, mean of {len(self.random['deletion'])}": self.chance})
+        drawn = trials.curves(plots, self.shares.tolist(), self.parts, self.target, palette, table)
+        return styled(drawn) if style else drawn
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+
 def curves(case: Case, methods: Iterable[str | Heatmap], levels: int = 10, fill: str | None = None, orders: int = 8) -> Curves:
     """Deletion and insertion curves of one case for some methods (keys, or heatmaps that are there already) and random orders.
 
@@ -58,7 +88,8 @@ def curves(case: Case, methods: Iterable[str | Heatmap], levels: int = 10, fill:
     found = dict(zip(asked, said))
     random = torch.stack([found[name] for name in drawn]) if drawn else said.new_zeros(0, 2, levels + 1)
     return Curves(torch.linspace(0, 1, levels + 1), {name: found[name][0] for name in heats}, {name: found[name][1] for name in heats},
-                  {"deletion": random[:, 0], "insertion": random[:, 1]})
+                  {"deletion": random[:, 0], "insertion": random[:, 1]}, case.trace.target.name,
+                  "words" if case.model.anatomy.sees == "text" else "patches", {name: heat.title for name, heat in heats.items()})
 
 
 def numbers(deletion: Tensor, insertion: Tensor) -> dict[str, float]:
