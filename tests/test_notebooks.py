@@ -10,7 +10,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from lessons import MOST_BYTES, NOTEBOOKS, cleaned, code, execute, read
 
 MAY_IMPORT = {"explainers", "torch", "ipywidgets", "IPython"} | sys.stdlib_module_names
-PUBLIC = {"explainers.methods", "explainers.render.maps"}        # parts of the library that lessons may look into
+PUBLIC = {"explainers.methods", "explainers.render.maps", "explainers.evaluation"}        # parts of the library that lessons may look into
 
 # Moves the slider where there is one: by convention it is called `slider`, and what it changes `picture`.
 MOVE_THE_SLIDER = """
