@@ -899,7 +899,7 @@ def test_a_saved_page_needs_nothing_and_follows_the_reader_s_system(chromium, se
 def test_a_phone(visit, pictures):
     page = visit(methods=QUICK, text=TEXT, width=390, height=844)
     settled(page)
-    for name in ("Compare", "Layers", "Methods", "Share"):
+    for name in ("Compare", "Layers", "Test", "Methods", "Share"):
         tab(page, name)
         page.wait_for_timeout(100)
         assert page.evaluate(CUT) == [], name

@@ -35,7 +35,7 @@ def photo(app) -> str:
 def ask(app, photo):
     """Run the page's main function as the Explain button does: everything it yields, by name."""
     def ask(picture=photo, text="", kind="Picture", target="predicted", versus="nothing", part="Layers", methods=("attcat", "raw_attention")):
-        steps = app.run(kind, picture, text, "", app.KINDS[kind].model, target, versus, "attcat", part, 1, True, False, "orange-blue", list(methods))
+        steps = app.run(kind, picture, text, "", app.KINDS[kind].model, target, versus, "attcat", part, 1, True, False, "orange-blue", {}, list(methods))
         return [dict(zip(app.ANSWER, step, strict=True)) for step in steps]
     return ask
 
