@@ -46,21 +46,25 @@ def explain(args) -> str:
     said = predict(model, given)
     lines = [f"{model.name} says {'next: ' if model.task == 'next' else ''}{said}"]
     lines += [block(heat, args.tokens) + (by_layer(heat, args.heads) if args.heads is not None else "") for heat in heats]
-    if args.readings:
-        lines.append(every_reading(model, given, heats, args.target))
+    if args.readings is not None:
+        lines.append(every_reading(model, given, heats, args.target, args.readings))
     lines += ["\n".join(["Methods without a map here:", *(f"  {title}: {reason}" for title, reason in left_out.items())])] if left_out else []
     lines += [f"written: {path}" for path in (args.html, args.png, args.save, args.maps) if path]
     return "\n\n".join(lines)
 
 
-def every_reading(model, given, heats, target) -> str:
-    """Optimus' search space: layer/head/row and how faithful (RFT) each is."""
+def every_reading(model, given, heats, target, path: str) -> str:
+    """Optimus' search space: layer/head/row and how faithful (RFT) each is, the best first; to `path` as CSV if there is one."""
     from .methods import readings
+    from .render.export import write
 
     options = [{name: value for name, value in heat.options.items() if name != "choice"} for heat in heats if heat.method == "optimus"]
     if not options:
         raise Refusal("--readings are those of optimus: add --method optimus.")
     found = sorted(readings(model.trace(given, target), **options[0]), key=lambda one: -one.faithfulness)
+    if path:
+        write("\n".join(["layer,head,row,rft", *(f"{one.layer},{one.head},{one.view},{one.faithfulness}" for one in found), ""]), path)
+        return f"{len(found)} readings, the best {found[0].name} (RFT {found[0].faithfulness:+.4g}): {path}"
     return "\n".join([f"{len(found)} readings, RFT:", *(f"  {one.name:24}{one.faithfulness:+.4g}" for one in found)])
 
 
@@ -330,7 +334,8 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="an option of the method")
     one.add_argument("--heads", type=int, metavar="LAYER", help="also every attention head: its part in each layer, and over the words in LAYER (-1: the last)")
     one.add_argument("--maps", metavar="FILE", help="write what each token gave each token in every layer, of methods that have it, as .csv")
-    one.add_argument("--readings", action="store_true", help="of optimus: every reading of attention with its faithfulness, the best first")
+    one.add_argument("--readings", nargs="?", const="", metavar="FILE",
+                     help="of optimus: every reading of attention with its faithfulness, the best first; as CSV if FILE is given")
     one.add_argument("--tokens", action="store_true", help="show sub-words and special tokens as they are")
     one.add_argument("--json", action="store_true", help="print raw numbers as JSON")
     one.add_argument("--html", metavar="FILE", help="write a page")

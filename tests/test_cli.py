@@ -142,6 +142,9 @@ def test_maps_token_by_token_and_the_search_space_of_optimus(run, refused, senti
     said = run("explain", "--text", "a dull film", "--method", "optimus", "--readings")
     scores = [float(line.split()[-1]) for line in said.partition("416 readings, RFT:\n")[2].splitlines()]
     assert len(scores) == 416 and scores == sorted(scores, reverse=True)
+    assert "416 readings, the best" in run("explain", "--text", "a dull film", "--method", "optimus", "--readings", str(path))
+    written = pd.read_csv(path)
+    assert list(written.columns) == ["layer", "head", "row", "rft"] and written["rft"].to_numpy() == pytest.approx(scores, rel=1e-3)
     assert "those of optimus" in refused("explain", "--text", "a dull film", "--readings")
 
 

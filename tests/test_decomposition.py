@@ -13,9 +13,9 @@ from scipy.stats import spearmanr
 from tiny import GOLDENS, close, example, fresh, tiny
 
 import explainers as ex
-from explainers.methods import METHODS, best_reading, mixing_ratios, readings
+from explainers.methods import METHODS, best_reading, mean_readings, mixing_ratios, readings
 from explainers.methods._chain import flow
-from explainers.methods.optimus import weights
+from explainers.methods.optimus import losses, weights
 from explainers.methods.relevance import relevance
 
 RECORDS = json.loads((GOLDENS / "decomposition.json").read_text())
@@ -228,6 +228,18 @@ def test_the_whole_search_space_is_reported():
     assert torch.equal(scores, best.scores) and facts == {f"RFT of {best.name}": best.faithfulness}
 
 
+def test_the_sigmoid_of_a_difference_is_each_logit_s_own():
+    trace = traced("bert", (0, 1), torch.float64)
+    lost, each = losses(trace, "sigmoid"), [losses(traced("bert", c, torch.float64), "sigmoid") for c in (0, 1)]
+    assert torch.allclose(lost, each[0] - each[1], atol=1e-12) and lost.any()
+
+
+def test_attention_grad_cam_is_the_mean_of_its_heads():
+    trace = traced("bert", 0, torch.float64)
+    heads = METHODS["attn_gradcam"].heads(trace)
+    assert heads.shape[:2] == (4, 3) and torch.allclose(heads[-1].mean(0).clamp(min=0), METHODS["attn_gradcam"](trace))
+
+
 def test_a_reading_can_be_chosen_for_a_whole_dataset():
     traces = [traced("bert", c, torch.float64) for c in range(3)]
     name = best_reading(traces)
@@ -236,6 +248,8 @@ def test_a_reading_can_be_chosen_for_a_whole_dataset():
         for one in readings(trace):
             mean[one.name] += one.faithfulness
     assert mean[name] == max(mean.values())
+    means = mean_readings(traces)
+    assert means == pytest.approx({one: total / 3 for one, total in mean.items()}) and list(means.values()) == sorted(means.values(), reverse=True)
     chosen = next(one for one in readings(traces[0]) if one.name == name)
     assert torch.equal(METHODS["optimus"](traces[0], choice=name.lower()), chosen.scores)
     with pytest.raises(ex.Refusal, match="layer/head/row"):

@@ -54,8 +54,16 @@ def attgrads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool =
     return attgrads_layers(trace, side, signed).mean(0)
 
 
+def attn_gradcam_heads(trace: Trace) -> Tensor:
+    """Each head's row of attention times the head's weight, the mean slope of the score along it, in every layer [layers head token]."""
+    slope, real = trace.grad.attention, trace.real
+    weight = trace.read(slope)[..., ~trace.special].mean(-1) if trace.grid else slope[:, :, real][..., real].mean((2, 3))      # [layers head]
+    return weight[..., None] * trace.read(trace.attention)
+
+
 @method("Attention Grad-CAM", family="Attention gradients", paper="Chefer et al. 2021", url="https://arxiv.org/abs/2012.09838",
-        signed=False, class_specific=True, passes="1F 1B", at_readout=True)
+        signed=False, class_specific=True, passes="1F 1B", heads=attn_gradcam_heads,
+        at_readout=True)
 def attn_gradcam(trace: Trace) -> Tensor:
     """Grad-CAM with heads for channels: the last layer's heads, weighed by how much the score likes them.
 
@@ -67,10 +75,7 @@ def attn_gradcam(trace: Trace) -> Tensor:
     Limits: one weight for a whole head, one layer. The authors' code stretches the map to 0..1; these are the raw
     numbers, which say when there is little to see.
     """
-    slope, real = trace.grad.attention[-1], trace.real
-    weight = trace.read(slope)[:, ~trace.special].mean(1) if trace.grid else slope[:, real][:, :, real].mean((1, 2))      # [head]
-    weight = weight[:, None, None]
-    return trace.read((weight * trace.attention[-1]).mean(0).clamp(min=0))
+    return attn_gradcam_heads(trace)[-1].mean(0).clamp(min=0)
 
 
 def first_of(trace: Trace, start: int | None) -> int:

@@ -51,7 +51,8 @@ def losses(trace: Trace, activation: Activation) -> Tensor:
     words = (~trace.special).nonzero().flatten()
     blanked = torch.zeros(len(words), len(trace.special), dtype=torch.bool, device=words.device)
     blanked[torch.arange(len(words)), words] = True
-    target = trace.target.probability() if activation == "softmax" else lambda answer: trace.target(answer).sigmoid()
+    sigmoids = lambda answer: sum(weight * part(answer).sigmoid() for part, weight in trace.target.parts())        # of a difference, each logit's own
+    target = trace.target.probability() if activation == "softmax" else sigmoids
     whole = trace.run.rescore(trace.run.inputs, target)
     lost = torch.zeros_like(trace.attention[0, 0, 0])
     lost[words] = (whole - trace.run.rescore(trace.fill(blanked, "unk"), target)).to(lost)
@@ -97,15 +98,18 @@ def searched(trace: Trace, matrix: Matrix, activation: Activation) -> list[Choic
     return choices
 
 
-def best_reading(traces: Iterable[Trace], matrix: Matrix = "A", activation: Activation = "softmax") -> str:
-    """The paper's batch mode: the name of the choice with the best mean faithfulness over many inputs."""
-    totals: dict[str, float] = {}
-    for trace in traces:
-        for choice in readings(trace, matrix, activation):
-            totals[choice.name] = totals.get(choice.name, 0.0) + choice.faithfulness
-    if not totals:
+def mean_readings(traces: Iterable[Trace], matrix: Matrix = "A", activation: Activation = "softmax") -> dict[str, float]:
+    """Every reading's mean faithfulness over many inputs of one model, {"layer/head/row": mean RFT}, the best first."""
+    each = [{one.name: one.faithfulness for one in readings(trace, matrix, activation)} for trace in traces]
+    if not each:
         raise Refusal("Give at least one trace to choose by.")
-    return max(totals, key=totals.get)
+    means = {name: sum(found[name] for found in each) / len(each) for name in each[0]}
+    return dict(sorted(means.items(), key=lambda item: -item[1]))
+
+
+def best_reading(traces: Iterable[Trace], matrix: Matrix = "A", activation: Activation = "softmax") -> str:
+    """The paper's batch mode: the name of the reading with the best mean faithfulness over many inputs."""
+    return next(iter(mean_readings(traces, matrix, activation)))
 
 
 def best_of_layers(trace: Trace, matrix: Matrix = "A", activation: Activation = "softmax") -> list[Choice]:
@@ -135,7 +139,7 @@ def optimus(trace: Trace, matrix: Matrix = "A", choice: str | None = None, activ
 
     Options: matrix (A; A*: before the softmax), choice (a reading by name, like 3/Mean/From, instead of the search: the
     paper's batch mode finds one for a whole dataset), activation (p by softmax; sigmoid: as the authors' code where there are
-    not two labels). Its layers are the best reading of each.
+    not two labels; of a difference, each class's own). Its layers are the best reading of each.
     """
     choices = readings(trace, matrix, activation)
     if choice is None:

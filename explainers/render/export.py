@@ -42,7 +42,7 @@ def record(heat: Heatmap) -> dict:
     """A heatmap as plain data, raw numbers included."""
     return {
         "model": heat.model, "revision": heat.revision, "method": heat.method, "title": heat.title, "options": heat.options,
-        "target": heat.target, "score": heat.score, "signed": heat.signed, "cost": heat.cost, "facts": heat.facts, "notes": heat.notes,
+        "target": heat.target, "score": heat.score, "unit": heat.unit, "signed": heat.signed, "cost": heat.cost, "facts": heat.facts, "notes": heat.notes,
         "text": heat.text, "tokens": heat.labels, "spans": heat.spans, "words": heat.words, "special": heat.special.tolist(),
         "segments": heat.segments, "halves": list(heat.halves), "explained_span": heat.marked, "next_token": heat.pending or None,
         "scores": plain(heat.scores.tolist()),
