@@ -22,11 +22,14 @@ from .agreement import Agreement, agreement, mean_agreement
 from .curves import Curves, curves
 from .removal import Removal, without_top
 from .measure import measure
+from .datasets import Columns, Dataset, read
+from .runner import Plan, Result, evaluate
+from .protocols import PROTOCOLS, Protocol, find_protocol
 
 __all__ = [
-    "BASELINES", "METRICS", "Agreement", "Case", "Curves", "Example", "Metric", "Query", "Removal", "Stage", "agreement", "answers", "aopc", "cascade",
-    "case_of", "class_sensitivity", "completeness", "comprehensiveness", "curves", "deletion", "find_metric", "infidelity", "insertion", "kendall", "logodds",
-    "masking", "mean_agreement", "measure", "named", "negative_perturbation", "pointing_game", "positive_perturbation", "precision_at_k", "rank_correlation",
-    "rationale_accuracy", "segmentation", "sensitivity", "spearman", "sufficiency", "token_f1",
-    "without_top",
+    "BASELINES", "METRICS", "PROTOCOLS", "Agreement", "Case", "Columns", "Curves", "Dataset", "Example", "Metric", "Plan", "Protocol", "Query", "Removal",
+    "Result", "Stage", "agreement", "answers", "aopc", "cascade", "case_of", "class_sensitivity", "completeness", "comprehensiveness", "curves", "deletion",
+    "evaluate", "find_metric", "find_protocol", "infidelity", "insertion", "kendall", "logodds", "masking", "mean_agreement", "measure", "named",
+    "negative_perturbation", "pointing_game", "positive_perturbation", "precision_at_k", "rank_correlation", "rationale_accuracy", "read", "segmentation",
+    "sensitivity", "spearman", "sufficiency", "token_f1", "without_top",
 ]

@@ -25,6 +25,6 @@ from .registry import METHODS, Card, Method, Option, find
 __all__ = [
     "METHODS", "Card", "Method", "Option",
     "alti", "attattr", "attcat", "attention_flow", "attgrads", "attn_gradcam", "attnlrp", "best_reading", "beyond_intuition", "cat", "decompx", "find",
-    "gae", "globenc", "grad_cam", "gradient", "grads", "input_x_gradient", "integrated_gradients", "legrad", "lrp", "mean_readings", "mixing_ratios", "norm", "occlusion",
-    "optimus", "partial_lrp", "raw_attention", "readings", "rollout", "smoothgrad", "transatt", "value_zeroing", "vit_cx",
+    "gae", "globenc", "grad_cam", "gradient", "grads", "input_x_gradient", "integrated_gradients", "legrad", "lrp", "mean_readings", "mixing_ratios", "norm",
+    "occlusion", "optimus", "partial_lrp", "raw_attention", "readings", "rollout", "smoothgrad", "transatt", "value_zeroing", "vit_cx",
 ]
