@@ -131,13 +131,21 @@ def test_another_run_is_not_mixed_into_a_folder(tmp_path, changed):
         evaluate(texts(3), PLAN, tmp_path, quiet=True)
 
 
+def test_a_table_with_many_columns_is_turned(tmp_path):
+    result = evaluate(texts(2), Plan("sentiment", ("attcat", "gae"), ("positive_perturbation",), "label"), tmp_path, quiet=True)
+    lines = result.markdown.splitlines()
+    assert "| metric | `attcat` | `gae` | `random` |" in lines
+    area = next(line for line in lines if line.startswith("| positive_perturbation.area"))
+    assert area.split(" | ")[1].startswith(f"{result.table.loc['attcat', ('positive_perturbation.area', 'mean')]:.1f}")
+
+
 def test_what_is_left_out_is_counted_and_named(tmp_path):
     for k in range(3):
         Image.fromarray(np.full((64, 64, 3), 60 * k, np.uint8)).save(tmp_path / f"{k}.png")
     (tmp_path / "broken.png").write_bytes((tmp_path / "0.png").read_bytes()[:60])
     result = evaluate(read(tmp_path), Plan("vit", ("gae",), ("deletion",)), tmp_path / "out", quiet=True)
     assert result.records["id"].nunique() == 3 and list(result.left_out["id"]) == ["broken.png"]
-    assert "Left out: 1 examples. 1 because broken.png" in result.markdown and "centre" in result.table.index
+    assert "Left out: 1 example (1: broken.png" in result.markdown and "centre" in result.table.index
 
 
 @pytest.mark.parametrize(("plan", "says"), [

@@ -23,6 +23,7 @@ from .metric import find_metric
 
 SHARD = 64                  # examples; what is lost at most when a run is killed
 RESAMPLES, CONFIDENCE = 2000, 0.95
+WIDE = 6                    # columns of a table, beyond which it is turned
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 VERSIONS = ("torch", "transformers", "numpy", "scipy")
 
@@ -273,14 +274,18 @@ def markdown(table, records, left_out, dataset: Dataset, plan: Plan, note: str) 
     explained = {None: "the predicted class", "label": "the gold class"}.get(plan.target, plan.target)
     lines = [f"{dataset.name}, {records['id'].nunique()} examples; model {plan.model}; explained: {explained}; seed {plan.seed}.", ""]
     lines += [note, ""] if note else []
-    lines += ["| method | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
-    lines += [f"| `{method}` | " + " | ".join(cell(row[column]) for column in columns) + " |" for method, row in table.iterrows()]
+    first, heads, names = "method", titles, [f"`{method}`" for method in table.index]
+    cells = [[cell(row[column]) for column in columns] for _, row in table.iterrows()]
+    if len(titles) > WIDE:      # a curve has a column a point: methods beside each other, so that a line can be read across
+        first, heads, names, cells = "metric", names, titles, zip(*cells)
+    lines += [f"| {first} | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    lines += [f"| {name} | " + " | ".join(row) + " |" for name, row in zip(names, cells)]
     lines += ["", f"Means over the examples, with {CONFIDENCE:.0%} bootstrap intervals. ↑ higher is better, ↓ lower."]
     if len(left_out):
-        examples = int(left_out["method"].isna().sum())
-        maps = f" and {len(left_out) - examples} single maps" if len(left_out) > examples else ""
-        reasons = "; ".join(f"{count} because {reason}" for reason, count in left_out["reason"].value_counts().head(5).items())
-        lines += ["", f"Left out: {examples} examples{maps}. {reasons}."]
+        maps = int(left_out["method"].notna().sum())
+        counted = " and ".join(f"{count:,} {what}{'s' * (count > 1)}" for count, what in ((len(left_out) - maps, "example"), (maps, "single map")) if count)
+        reasons = "; ".join(f"{count:,}: {reason.rstrip('.')}" for reason, count in left_out["reason"].value_counts().head(5).items())
+        lines += ["", f"Left out: {counted} ({reasons})."]
     return "\n".join(lines) + "\n"
 
 
