@@ -1,5 +1,7 @@
 """Refusals: errors written for the person who asked, one plain sentence each."""
 
+from importlib import import_module
+
 
 class Refusal(ValueError):
     """What was given cannot be explained; the message says what was wanted. Safe to show, never a stack trace."""
@@ -7,6 +9,15 @@ class Refusal(ValueError):
 
 class ModelUnavailable(Refusal):
     """A model that cannot be had or cannot be traced, with the reason and what would work."""
+
+
+def required(module: str, extra: str):
+    """A module of an optional package, or a refusal that says how to get it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise Refusal(f"This needs the package {module.split('.')[0]}: pip install 'explainers[{extra}]' brings it, "
+                      f"in a clone pip install -e '.[{extra}]'.") from error
 
 
 def nearest(given: str, menu, kind: str) -> Refusal:

@@ -19,6 +19,7 @@ import explainers as ex
 from explainers.__main__ import main
 from explainers.evaluation import Example, measure, runner
 from explainers.evaluation.datasets import Dataset, read
+from explainers.evaluation.localisation import average_precision
 from explainers.evaluation.protocols import PROTOCOLS
 from explainers.evaluation.runner import Plan, Work, evaluate
 
@@ -129,6 +130,16 @@ def test_another_run_is_not_mixed_into_a_folder(tmp_path, changed):
         evaluate(texts(2), Plan(**{**vars(PLAN), **changed}), tmp_path, quiet=True)
     with pytest.raises(ex.Refusal, match="holds another run: examples was"):
         evaluate(texts(3), PLAN, tmp_path, quiet=True)
+
+
+@pytest.mark.parametrize("missing", ["pyarrow", "sklearn.metrics", "captum.metrics", "ray"])
+def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    metric = {"captum.metrics": "infidelity"}.get(missing, "aopc")
+    with pytest.raises(ex.Refusal, match=rf"needs the package {missing.split('.')[0]}: pip install 'explainers\["):
+        if missing == "sklearn.metrics":
+            average_precision(np.eye(2), np.eye(2, dtype=bool))
+        evaluate(texts(2), Plan("sentiment", ("attcat",), (metric,)), tmp_path, engine="ray" if missing == "ray" else "local", quiet=True)
 
 
 def test_a_table_with_many_columns_is_turned(tmp_path):

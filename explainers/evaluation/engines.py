@@ -5,7 +5,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 
-from ..errors import Refusal
+from ..errors import Refusal, required
 
 #: A list of examples in, a list of flat records out. It is pickled to other processes, so it loads its model when it is first called.
 Work = Callable[[list], list[dict]]
@@ -25,10 +25,7 @@ def ray(work: Work, shards: Iterable[tuple[int, list]]) -> Iterator[tuple[int, l
     A worker that dies is started again and its shard is done once more; only whole shards come back. Raises `Refusal` without ray.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray as cluster
-    except ImportError as error:
-        raise Refusal("The engine ray needs the package ray: pip install 'explainers[ray]', or take --engine local.") from error
+    cluster = required("ray", "ray")
     from ray.data import ActorPoolStrategy, DataContext
 
     begun = not cluster.is_initialized()

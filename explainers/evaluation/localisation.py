@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ..errors import Refusal
+from ..errors import Refusal, required
 from ..heatmap import Heatmap
 from ..inputs import seen_box, without_ends
 from .case import Case
@@ -88,13 +88,13 @@ def overlap(drawn: np.ndarray, mask: np.ndarray) -> dict[str, float]:
 
 def average_precision(drawn: np.ndarray, mask: np.ndarray, of: str = "object") -> float:
     """Of the scores `drawn` at telling the pixels of `mask` from the others, both [height width]; NaN where there is nothing to tell."""
-    from sklearn.metrics import average_precision_score  # here, since the page has no scikit-learn and needs none
+    precision_of = required("sklearn.metrics", "evaluation").average_precision_score        # here, since the page has no scikit-learn and needs none
 
     if not mask.any() or mask.all():
         return float("nan")
     if of == "both":
-        return float(average_precision_score(np.stack([~mask, mask]).ravel(), np.stack([1 - drawn, drawn]).ravel()))
-    return float(average_precision_score(mask.ravel(), drawn.ravel()))
+        return float(precision_of(np.stack([~mask, mask]).ravel(), np.stack([1 - drawn, drawn]).ravel()))
+    return float(precision_of(mask.ravel(), drawn.ravel()))
 
 
 def whole_size(case: Case) -> tuple[int, int]:

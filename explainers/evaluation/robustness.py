@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..errors import Refusal
+from ..errors import Refusal, required
 from ..heatmap import Heatmap
 from ..methods import METHODS
 from .baselines import BASELINES
@@ -24,7 +24,7 @@ def infidelity(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | No
 
     fill: mask (of texts, unless said otherwise), pad, unk; mean (of pictures), black, white, blur. samples, seed: of the random blanks.
     """
-    from captum.metrics import infidelity as measured
+    measured = required("captum.metrics", "evaluation").infidelity
 
     how = way(case, fill, text="mask")
     if how == "delete":
@@ -52,7 +52,7 @@ def sensitivity(case: Case, heat: Heatmap, answers: list[Tensor], radius: float 
     x' are `samples` draws within ± radius times the range of x, of the pixels or of the word embeddings. NaN for the baselines, which do not
     look at the input, and for methods that blank tokens of a text, which embeddings do not allow.
     """
-    from captum.metrics import sensitivity_max
+    sensitivity_max = required("captum.metrics", "evaluation").sensitivity_max
 
     if heat.method in BASELINES:
         return float("nan")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import Refusal, nearest
+from ..errors import Refusal, nearest, required
 from ..models import Model, load
 from .case import Example, known, parse
 from .datasets import Dataset
@@ -48,6 +48,7 @@ class Plan:
 
     def check(self) -> None:
         """Refuse before anything is loaded."""
+        required("pyarrow", "evaluation")
         if not self.methods or not self.metrics:
             raise Refusal(f"Name at least one {'metric' if self.methods else 'method'}.")
         choose(self.metrics)
@@ -148,9 +149,7 @@ def place(out: Path, number: int) -> Path:
 
 
 def bar(total: int, done: int, quiet: bool):
-    from tqdm import tqdm
-
-    return tqdm(total=total, initial=done, unit="example", disable=quiet, smoothing=0.1)
+    return required("tqdm", "evaluation").tqdm(total=total, initial=done, unit="example", disable=quiet, smoothing=0.1)
 
 
 @contextmanager
