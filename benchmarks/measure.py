@@ -293,14 +293,14 @@ def upload() -> list[tuple[str, str, str]]:
     return rows
 
 
-def sentences(count: int) -> list[str]:
-    """Sentences of the lengths that SST-2's dev set has, about 9 to 33 words, none alike."""
+def sentences(count: int, length: int | None = None) -> list[str]:
+    """Sentences of the lengths that SST-2's dev set has, about 9 to 33 words, or all of one, none alike."""
     import random
 
     drawn = random.Random(0)
     words = ("a film that is not quite as good or bad its many loud critics say and yet the plot never slows down while actors shine in every "
              "quiet scene of this long dull tale about two brothers who lost their way home")
-    return [" ".join(drawn.choices(words.split(), k=round(drawn.triangular(6, 40, 18)))) for _ in range(count)]
+    return [" ".join(drawn.choices(words.split(), k=length or round(drawn.triangular(6, 40, 18)))) for _ in range(count)]
 
 
 def evaluation() -> list[tuple[str, str, str]]:
@@ -348,12 +348,12 @@ def evaluation() -> list[tuple[str, str, str]]:
              f"{seconds['plain'] / seconds['together']:.1f}")]
     took, memory = {}, {}
     for count in (100, 1000):
-        data = Dataset("sentences", [Example(text, id=str(i)) for i, text in enumerate(sentences(count))])
+        data = Dataset("sentences", [Example(text, id=str(i)) for i, text in enumerate(sentences(count, 20))])
         with tempfile.TemporaryDirectory() as folder, Peak() as peak:
             began = time.perf_counter()
             evaluate(data, Plan("sentiment", ("attcat", "gae"), ("aopc:levels=5",)), folder, quiet=True)
             took[count], memory[count] = (time.perf_counter() - began) / count, peak.mb
-    return [*rows, ("evaluate: seconds an example, of 1,000 ÷ of 100 sentences", "≤ 1.2", f"{took[1000] / took[100]:.2f}"),
+    return [*rows, ("evaluate: seconds an example, of 1,000 ÷ of 100 sentences of 20 words", "≤ 1.2", f"{took[1000] / took[100]:.2f}"),
             ("evaluate: peak extra memory of 1,000 and of 100 sentences, MB", "equal", f"{memory[1000]:.0f} and {memory[100]:.0f}")]
 
 
