@@ -204,7 +204,7 @@ def test_the_command_line(tmp_path, capsys):
              "--out", str(tmp_path / "out"), "--limit", "4"]
     assert main(given) == 0
     said = capsys.readouterr().out
-    assert "| `gae:start=2` |" in said and "aopc:levels=5 ↑" in said and "4 examples" in said and "gold class" in said
+    assert "| `gae:start=2` |" in said and "aopc ↑" in said and "`aopc:levels=5`" in said and "4 examples" in said and "gold class" in said
     assert main([*given, "--seed", "3"]) == 2 and "holds another run" in capsys.readouterr().err
     assert main(["evaluate", "--data", str(tmp_path / "b.csv"), "--out", "x", "--methods", "attcat", "--metrics", "aopc"]) == 2
     assert "There is no file or folder" in capsys.readouterr().err

@@ -267,9 +267,13 @@ def interval(values: np.ndarray, seed: int) -> dict[str, float]:
 
 def markdown(table, records, left_out, dataset: Dataset, plan: Plan, note: str) -> str:
     """The table with what it is of, for people."""
-    titles = [f"{column} {ARROWS[find_metric(parse(name)[0]).better]}".strip() for name in plan.metrics
-              for column in dict.fromkeys(column for column, _ in table.columns) if column == name or column.startswith(f"{name}.")]
-    columns = [title.split(" ")[0] for title in titles]
+    keys = [parse(name)[0] for name in plan.metrics]
+    columns, titles = [], []
+    for name, key in zip(plan.metrics, keys):
+        ours = [column for column in dict.fromkeys(column for column, _ in table.columns) if column == name or column.startswith(f"{name}.")]
+        shown = key if keys.count(key) == 1 else name           # options are said below, unless they tell two columns apart
+        columns += ours
+        titles += [f"{shown}{column[len(name):]} {ARROWS[find_metric(key).better]}".strip() for column in ours]
     explained = {None: "the predicted class", "label": "the gold class"}.get(plan.target, plan.target)
     lines = [f"{dataset.name}, {records['id'].nunique()} examples; model {plan.model}; explained: {explained}; seed {plan.seed}.", ""]
     lines += [note, ""] if note else []
@@ -279,7 +283,8 @@ def markdown(table, records, left_out, dataset: Dataset, plan: Plan, note: str) 
         first, heads, names, cells = "metric", names, titles, zip(*cells)
     lines += [f"| {first} | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     lines += [f"| {name} | " + " | ".join(row) + " |" for name, row in zip(names, cells)]
-    lines += ["", f"Means over the examples, with {CONFIDENCE:.0%} bootstrap intervals. ↑ higher is better, ↓ lower."]
+    lines += ["", f"Means over the examples, with {CONFIDENCE:.0%} bootstrap intervals. ↑ higher is better, ↓ lower. "
+              f"Measured: {', '.join(f'`{name}`' for name in plan.metrics)}."]
     if len(left_out):
         maps = int(left_out["method"].notna().sum())
         counted = " and ".join(f"{count:,} {what}{'s' * (count > 1)}" for count, what in ((len(left_out) - maps, "example"), (maps, "single map")) if count)
