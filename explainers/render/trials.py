@@ -74,7 +74,8 @@ def measures(rows: Mapping[str, Mapping[str, float]], columns: Mapping[str, tupl
     body = "".join(f'<tr data-k="{k}"><th scope="row" tabindex="0">{swatch(k)}{escape(method)}</th>{cells(row, columns, best)}</tr>'
                    for k, (method, row) in enumerate(rows.items()))
     below = "".join(f'<tr class="xp-chance"><th scope="row">{escape(name)}</th>{cells(row, columns, {})}</tr>' for name, row in chance.items())
-    return (f'<div class="xp-wide"><table class="xp-numbers xp-measures"><thead><tr><th scope="col">Method</th>{heads}</tr></thead><tbody>{body}{below}</tbody>'
+    return ('<div class="xp-wide" tabindex="0" role="region" aria-label="metrics of each method">'
+            f'<table class="xp-numbers xp-measures"><thead><tr><th scope="col">Method</th>{heads}</tr></thead><tbody>{body}{below}</tbody>'
             '</table></div><p class="xp-note">One example is not evidence: which map is best here may be last on the next input. Read this as a question '
             'to each map, and measure on a dataset before you rank methods.</p>')
 
