@@ -876,7 +876,8 @@ def lay_out(tab: Tab, opening, loading, query):
 
 def lay_out_options(tab: Tab, optional, options):
     """Fields for the options of the method that `optional` names, made of its signature. `options` keeps what was changed, of all methods."""
-    @gr.render([optional, options], triggers=[demo.load, optional.change])
+    # One at a time: the three tabs lay theirs out when the page opens, and Gradio counts a visitor's components while another adds to them.
+    @gr.render([optional, options], triggers=[demo.load, optional.change], concurrency_limit=1, concurrency_id="options")
     def fields_of(key: str, kept: str):
         method, chosen = ex.METHODS[key], options_in(kept).get(key, {})
         if method.card.options:
