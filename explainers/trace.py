@@ -10,6 +10,7 @@ tower of a dual encoder stays off the record.
 Shapes are written without a batch axis: a `Trace` is one example. Batches exist only in here.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -310,9 +311,17 @@ class Rerun:
         return torch.cat([(target or self.target)(self.model.answer(part, self.real[None])) for part in chunks(inputs, len(self.real))])
 
 
-def chunks(inputs: dict, tokens: int, budget: int = 4096):
-    """Examples of `tokens` tokens in parts of about `budget` together, so that memory does not grow with the number of examples."""
-    size, rows = max(map(len, inputs.values())), max(1, budget // tokens)
+def rows_at_once(count: int, tokens: int, device: torch.device) -> int:
+    """How many of `count` examples of `tokens` tokens pass together, in parts of about one size, where no slope is taken. On a CPU more tokens than these
+    no longer fit its cache, and each of them takes longer."""
+    parts = max(1, math.ceil(count * tokens / (1280 if device.type == "cpu" else 16384)))
+    return math.ceil(count / parts)
+
+
+def chunks(inputs: dict, tokens: int):
+    """Examples of `tokens` tokens in parts, so that memory does not grow with the number of examples."""
+    size = max(map(len, inputs.values()))
+    rows = rows_at_once(size, tokens, next(iter(inputs.values())).device)
     for i in range(0, size, rows):
         yield {name: tensor[i:i + rows] if len(tensor) == size else tensor for name, tensor in inputs.items()}
 

@@ -11,13 +11,11 @@ from torch import Tensor
 from ..errors import Refusal
 from ..heatmap import Heatmap
 from ..models import BLANKS, Model
+from ..trace import rows_at_once
 from .case import Case
 
 #: Ways to take something out, by what a model sees: tokens are deleted or blanked, patches and pixels are blanked.
 WAYS = {"text": ("delete", *BLANKS["text"]), "image": BLANKS["image"]}
-
-#: Tokens, in all the inputs of a batch together.
-AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +115,7 @@ def answers(model: Model, cases: Sequence[Case], queries: Sequence[Query]) -> li
             said[key] = case.probabilities
         elif key not in waiting:
             waiting[key] = (case, query)
-    for some in batches(waiting):
+    for some in batches(waiting, model.net.device):
         parts = [waiting[key] for key in some]
         tensors, real = stacked(model, parts)
         said |= zip(some, parts[0][0].read(model.answer(tensors, real)))
@@ -129,7 +127,7 @@ def reader(case: Case) -> int:
     return 0 if case.by_class else id(case)
 
 
-def batches(waiting: dict[tuple, tuple[Case, Query]]) -> Iterator[list[tuple]]:
+def batches(waiting: dict[tuple, tuple[Case, Query]], device: torch.device) -> Iterator[list[tuple]]:
     """Keys of queries whose inputs have one shape and are read alike."""
     groups: dict[tuple, list[tuple]] = {}
     for key, (case, query) in waiting.items():
@@ -137,7 +135,7 @@ def batches(waiting: dict[tuple, tuple[Case, Query]]) -> Iterator[list[tuple]]:
         shapes = tuple((name, tensor.shape[1:]) for name, tensor in case.coded.tensors.items())
         groups.setdefault((shapes, left, reader(case)), []).append(key)
     for (_, left, _), keys in groups.items():
-        rows = max(1, AT_ONCE // left)
+        rows = rows_at_once(len(keys), left, device)
         yield from (keys[k:k + rows] for k in range(0, len(keys), rows))
 
 
