@@ -355,25 +355,41 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
         yield blamed(error, kind, picture)
 
 
-def latest(turn: list, *question):
-    """`run`, until something newer was asked: an older answer never overwrites a newer one."""
-    turn[0] += 1
-    mine = turn[0]
-    for answer in run(*question):
-        if turn[0] != mine:
+@dataclass
+class Turn:
+    """Which question a visitor's tab is at: how many there were, and the last one, unless it ended in a complaint."""
+
+    number: int = 0
+    question: tuple = ()
+
+
+def latest(turn: Turn, *question):
+    """`run`, until something newer was asked: an older answer never overwrites a newer one.
+
+    A question that is being answered, or has been, is not answered again: a menu says that it was used when the keyboard only passes through it.
+    """
+    if question == turn.question:
+        yield answer()
+        return
+    turn.number, turn.question = turn.number + 1, question
+    mine = turn.number
+    for step in run(*question):
+        if turn.number != mine:
             yield untouched()
             return
-        yield answer
+        if not isinstance(step[ANSWER.index("asked")], list):
+            turn.question = ()          # to ask again is to try again
+        yield step
 
 
-def when_given(turn: list, *question):
+def when_given(turn: Turn, *question):
     """`latest`, for another picture; one that is only taken away is no question."""
     yield untouched()
     if question[1]:
         yield from latest(turn, *question)
 
 
-def at_first(wanted: bool, asked, turn: list, *question):
+def at_first(wanted: bool, asked, turn: Turn, *question):
     """`latest`, where nothing has been explained yet: for a link that was followed, and a tab that was opened."""
     yield untouched()
     if wanted and not asked:
@@ -458,13 +474,13 @@ def choose_kind(kind, text, model):
         return said_of(error, "This model could not be loaded; the reason has been logged."), *unchanged(kind)
 
 
-def choose_model(model, kind, text):
+def choose_model(model, kind, text, target, versus, layer):
     """Another model: the kind of input that it takes; a model that cannot be had here changes nothing and says why."""
     try:
         name = (model or "").strip()
         model_of(name)
         here = kinds_here(name, TABS[KINDS[kind].tab])
-        return (refusal(), *fields(kind, name)) if kind in here else choose_kind(here[0], text, name)
+        return (refusal(), *fields(kind, name, None, target, versus, int(layer))) if kind in here else choose_kind(here[0], text, name)
     except Exception as error:
         return said_of(error, "This model could not be loaded; the reason has been logged."), *unchanged(kind)
 
@@ -759,7 +775,7 @@ def lay_out(tab: Tab, opening, loading, query):
     """
     one = KINDS[tab.kinds[0]]
     given = given_of(first_example(tab.kinds[0]))
-    turn, wanted, asked = gr.State([0]), gr.State(False), gr.State(None)
+    turn, wanted, asked = gr.State(Turn()), gr.State(False), gr.State(None)
     ready = gr.Checkbox(False, visible="hidden")            # in the browser, so that it is as old as the other fields of an event
     shown = gr.Textbox(visible="hidden", elem_id=f"{tab.slug}-shown")       # the question that the page shows: links are made of it in the browser
     with gr.Row(elem_id=f"{tab.slug}-bench"):
@@ -860,7 +876,8 @@ def lay_out(tab: Tab, opening, loading, query):
     for (of, name), button in examples.items():
         explaining(button.click(partial(take_example, of, name), model, [model_refusal, *asking], **silent).then)
     explaining(kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], **silent).success)
-    explaining(model.input(choose_model, [model, kind, text], [model_refusal, *asking], show_progress_on=[model], api_visibility="private").success)
+    explaining(model.input(choose_model, [model, kind, text, target, versus, layer], [model_refusal, *asking], show_progress_on=[model],
+                           api_visibility="private").success)
     gr.on([layered.input, part.input, layer.input], partial(show_layers, tab), [asked, layered, part, layer, *display],
           [text_refusal, panel, layered, layer], trigger_mode="always_last", **quiet).then(**address)
     restored = [ready, wanted, picture_refusal, model_refusal, *asking, layered, part, *display, optional, views, *families]

@@ -214,10 +214,12 @@ def test_the_kind_follows_the_model_and_the_model_the_kind(app):
     assert (kind["value"], model) == ("Question", "question-answering") and pair["visible"] and pair["value"] and text["value"] != mixed
     _, kind, _, text, pair, model, *_ = app.choose_kind("Pair", "typed by hand", "sentiment")
     assert "value" not in text and "value" not in pair and model == "inference", "what was typed stays"
-    _, kind, _, text, pair, model, target, *_ = app.choose_model("paraphrase", "Sentence", mixed)
-    assert (kind["value"], model) == ("Pair", "paraphrase") and "paraphrase" in target["choices"]
-    _, kind, *_ = app.choose_model("paraphrase", "Pair", "a")
+    _, kind, _, text, pair, model, target, *_ = app.choose_model("paraphrase", "Sentence", mixed, "POSITIVE", "nothing", 5)
+    assert (kind["value"], model, target["value"]) == ("Pair", "paraphrase", "predicted") and "paraphrase" in target["choices"]
+    _, kind, *_ = app.choose_model("paraphrase", "Pair", "a", "predicted", "nothing", 5)
     assert kind["value"] == "Pair"
+    *_, model, target, versus, layer, _, _, _, _ = app.choose_model("sentiment", "Sentence", mixed, "NEGATIVE", "POSITIVE", 2)
+    assert [model, *(one["value"] for one in (target, versus, layer))] == ["sentiment", "NEGATIVE", "POSITIVE", 2], "the same model changes nothing"
     assert app.kinds_of("sentiment") == ["Sentence"] and app.kinds_of("inference") == app.kinds_of("paraphrase") == ["Pair"]
 
 
@@ -229,11 +231,28 @@ def test_a_language_model_brings_its_own_kind(app, ask, monkeypatch):
     real = ex.load
     monkeypatch.setattr(ex, "load", lambda name, **how: writer if name == "some/writer" else real(name, **how))
     app.model_of.cache_clear()
-    _, kind, _, _, pair, _, target, *_ = app.choose_model("some/writer", "Sentence", "")
+    _, kind, _, _, pair, _, target, *_ = app.choose_model("some/writer", "Sentence", "", "predicted", "nothing", 5)
     assert kind["value"] == "Next token" and "Next token" in kind["choices"] and not pair["visible"] and "token" in target["info"]
     compared = ask("so it goes", kind="Next token", model="some/writer", target="a", layer=0, methods=["attcat"])[0]["compared"]
     assert 'class="xp-pending"' in compared and "towards" in compared
     app.model_of.cache_clear()
+
+
+def test_what_was_answered_is_not_answered_again_and_what_was_refused_is(app, monkeypatch):
+    """Menus say that they were used when the keyboard passes through them."""
+    question = ["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing", "attcat", "Layers", 5, True, False, "orange-blue", "{}", ["attcat", "gae"]]
+    turn, again = app.Turn(), app.answer()
+    assert len(list(app.latest(turn, *question))) == 2 and list(app.latest(turn, *question)) == [again]
+    assert len(list(app.latest(turn, *question[:-1], ["gae"]))) == 1
+    empty = [*question[:2], "", *question[3:]]
+    for _ in range(2):
+        assert "is empty" in complaint(dict(zip(app.ANSWER, next(app.latest(turn, *empty)))))
+    first, second = app.latest(turn, *question), app.latest(turn, *question)
+    next(first)
+    assert list(second) == [again] and len(list(first)) == 1, "one that is being answered goes on"
+    older, newer = app.latest(turn, *question[:-1], ["attcat", "rollout"]), app.latest(turn, *question)
+    next(older), next(newer)
+    assert list(older) == [app.untouched()]
 
 
 def test_layers_follow_what_was_explained(app):
@@ -924,6 +943,7 @@ def test_the_keyboard_is_enough(visit):
       return [one.tagName, name.trim().split('\\n')[0],
               getComputedStyle(one).outlineStyle !== 'none' || getComputedStyle(one).boxShadow !== 'none'];
     }"""
+    page.evaluate("document.querySelector('#text-compared table.xp-map').dataset.first = 'yes'")
     reached = []
     for _ in range(70):
         page.keyboard.press("Tab")
@@ -937,6 +957,8 @@ def test_the_keyboard_is_enough(visit):
     assert [name for kind, name, seen in reached if not seen and kind in ("TD", "SPAN", "BUTTON")] == [], "focus cannot be seen"
     page.keyboard.press("Enter")
     assert [row["lead"] for row in page.evaluate(SHOWN)["rows"]] == [False, False, True]
+    page.wait_for_timeout(1000)
+    assert page.evaluate("document.querySelector('#text-compared table.xp-map').dataset.first") == "yes", "passing through the menus draws nothing anew"
 
 
 @browser_test

@@ -112,7 +112,7 @@ def test_texts_that_were_edited_away_are_no_longer_meant(ask):
 def test_a_model_belongs_in_its_tab(app):
     assert [app.kinds_of(name)[0] for name in ("vit", "image-text", "sentiment")] == ["Picture", "Picture and texts", "Sentence"]
     for model, kind, tab in (("vit", "Sentence", "Image"), ("sentiment", "Picture", "Text"), ("image-text", "Picture", "Image + text")):
-        assert f"belongs in the tab “{tab}”" in complaint(app.choose_model(model, kind, ""))
+        assert f"belongs in the tab “{tab}”" in complaint(app.choose_model(model, kind, "", "predicted", "nothing", 0))
     with pytest.raises(Exception, match="sees pictures"):
         app.explain_api("a text", "vit")
 

@@ -153,10 +153,15 @@ def test_a_table_with_many_columns_is_turned(tmp_path):
 def test_what_is_left_out_is_counted_and_named(tmp_path):
     for k in range(3):
         Image.fromarray(np.full((64, 64, 3), 60 * k, np.uint8)).save(tmp_path / f"{k}.png")
-    (tmp_path / "broken.png").write_bytes((tmp_path / "0.png").read_bytes()[:60])
+    half = (tmp_path / "0.png").read_bytes()[:60]
+    (tmp_path / "broken.png").write_bytes(half)
     result = evaluate(read(tmp_path), Plan("vit", ("gae",), ("deletion",)), tmp_path / "out", quiet=True)
     assert result.records["id"].nunique() == 3 and list(result.left_out["id"]) == ["broken.png"]
     assert "Left out: 1 example (1: broken.png" in result.markdown and "centre" in result.table.index
+    for k in range(6):
+        (tmp_path / f"broken{k}.png").write_bytes(half)
+    result = evaluate(read(tmp_path), Plan("vit", ("gae",), ("deletion",)), tmp_path / "again", quiet=True)
+    assert len(result.left_out) == 7 and "Left out: 7 examples (1: broken" in result.markdown and "; 2 other reasons)." in result.markdown
 
 
 @pytest.mark.parametrize(("plan", "says"), [

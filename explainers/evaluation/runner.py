@@ -24,6 +24,7 @@ from .metric import find_metric
 SHARD = 64                  # examples; what is lost at most when a run is killed
 RESAMPLES, CONFIDENCE = 2000, 0.95
 WIDE = 6                    # columns of a table, beyond which it is turned
+REASONS = 5                 # of what was left out, which a table names
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 VERSIONS = ("torch", "transformers", "numpy", "scipy")
 
@@ -288,8 +289,9 @@ def markdown(table, records, left_out, dataset: Dataset, plan: Plan, note: str) 
     if len(left_out):
         maps = int(left_out["method"].notna().sum())
         counted = " and ".join(f"{count:,} {what}{'s' * (count > 1)}" for count, what in ((len(left_out) - maps, "example"), (maps, "single map")) if count)
-        reasons = "; ".join(f"{count:,}: {reason.rstrip('.')}" for reason, count in left_out["reason"].value_counts().head(5).items())
-        lines += ["", f"Left out: {counted} ({reasons})."]
+        every = [f"{count:,}: {reason.rstrip('.')}" for reason, count in left_out["reason"].value_counts().items()]
+        reasons = every[:REASONS] + [f"{len(every) - REASONS:,} other reasons"] * (len(every) > REASONS)
+        lines += ["", f"Left out: {counted} ({'; '.join(reasons)})."]
     return "\n".join(lines) + "\n"
 
 
