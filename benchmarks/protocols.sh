@@ -44,5 +44,5 @@ table table1-yelp "${yelp[@]}" --protocol attcat-table1 --limit 200
 table table1-amazon "${amazon[@]}" --protocol attcat-table1 --limit 200
 table table1-imdb "${imdb[@]}" --protocol attcat-table1 --limit 200
 table beyond-intuition-imagenet --data "$DATA/imagenet_sample" --model "$DEIT" --protocol beyond-intuition-vit --limit 100
-table vitcx-imagenet --data "$DATA/imagenet_sample" --model vit --protocol vitcx-deletion --limit 100
+table vitcx-tinyimagenet --data "$DATA/tinyimagenet50/val.zip" --model vit --protocol vitcx-deletion --limit 100
 table beyond-intuition-sst2 "${sst2[@]}" --protocol beyond-intuition-bert --limit 300
