@@ -52,11 +52,10 @@ def predict(model: Model, inputs) -> Prediction:
 
 def chances(model: Model, logits: torch.Tensor) -> tuple[str, torch.Tensor]:
     """What the logits [... class] of a classifier say, and the kind of number that it is: of one class alone, the raw value."""
-    if logits.shape[-1] == 1:
+    if logits.shape[-1] == 1 and not model.apart:
         return "value", logits
-    if getattr(model.net.config, "problem_type", None) == "multi_label_classification" or hasattr(model.net, "logit_bias"):      # SigLIP
-        return "probability of each label by itself", logits.sigmoid()
-    return "probability", logits.softmax(-1)
+    said = targets.Answer(None, logits, apart=model.apart)
+    return "probability of each label by itself" if model.apart else "probability", said.probabilities
 
 
 def read_logits(model: Model, coded: Encoded, logits: torch.Tensor) -> Prediction:

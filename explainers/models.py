@@ -205,6 +205,11 @@ class Model:
         kinds = {"CausalLM": "next", "LMHead": "next", "QuestionAnswering": "answer", "TokenClassification": "tokens"}
         return next((task for kind, task in kinds.items() if kind in name), "classes")
 
+    @property
+    def apart(self) -> bool:
+        """Whether each class is true or not by itself (several labels at once, SigLIP), so that probabilities do not add up to 1."""
+        return getattr(self.net.config, "problem_type", None) == "multi_label_classification" or hasattr(self.net, "logit_bias")
+
     @cached_property
     def labels(self) -> dict[int, str]:
         """The classes by index; of a language model, its vocabulary as text, spaces included."""
@@ -329,7 +334,8 @@ class Model:
         """What the network says. real [example token] tells where padding is, if not the attention mask."""
         if self.matches:
             table = self.match(self.features({name: tensor for name, tensor in inputs.items() if name != "matched"}, **tape), inputs["matched"])
-            return targets.Answer(CLIPOutput(**{"logits_per_image" if self.anatomy.sees == "image" else "logits_per_text": table}), table)
+            outputs = CLIPOutput(**{"logits_per_image" if self.anatomy.sees == "image" else "logits_per_text": table})
+            return targets.Answer(outputs, table, apart=self.apart)
         without_cache = {"use_cache": False} if hasattr(self.net.config, "use_cache") else {}  # GPT-2 would append to it
         outputs = (self.pooled if self.pools_by_ids else self.net)(**inputs, **self.resized(inputs), **without_cache, **tape)
         if "start_logits" in outputs:
@@ -338,7 +344,7 @@ class Model:
             return targets.Answer(outputs, None, ends.masked_fill(padding[..., None], -torch.inf))
         table = outputs.logits if "logits" in outputs else None
         if table is not None and table.ndim == 3:           # logits for every token: what comes next is read at the last
-            if self.anatomy.readout != "last":
+            if self.task == "tokens" or self.anatomy.readout != "last":
                 return targets.Answer(outputs, None, table if self.task == "tokens" else None)
             at = self.readout(inputs, self.real(inputs, table.shape[1]) if real is None else real).argmax(-1).expand(len(table))
             table = table[torch.arange(len(table), device=table.device), at]
@@ -346,7 +352,7 @@ class Model:
                 outputs.logits = table
         elif type(self.net).__name__ == "ElectraForPreTraining":        # [example token], one logit each: no table of classes
             return targets.Answer(outputs, None)
-        return targets.Answer(outputs, table)
+        return targets.Answer(outputs, table, apart=self.apart)
 
     @property
     def pools_by_ids(self) -> bool:
@@ -469,11 +475,12 @@ class Model:
     @cached_property
     def steps(self) -> list[Affine | Callable] | None:
         """From what the head reads [n dim] to the logits, or to a dual encoder's features; None where the architecture's are not known."""
-        steps = ("qa_outputs",) if hasattr(self.net, "qa_outputs") and not self.anatomy.norm_first else self.anatomy.head
+        by_token = {"answer": ("qa_outputs",), "tokens": ("classifier",)}.get(self.task)
         try:
-            return [self.step(name) for name in steps] or None
+            steps = [self.step(name) for name in (by_token if by_token and not self.anatomy.norm_first else self.anatomy.head)]
         except AttributeError:
             return None
+        return steps if steps and None not in steps else None           # ALBERT without a pooler has None for one
 
     def step(self, name: str) -> Affine | Callable:
         if name in FUNCTIONS:
@@ -496,7 +503,8 @@ class Model:
         if self.steps is None:
             raise Refusal(f"What {type(self.net).__name__} does behind its last block is not known here.")
         said = reduce(lambda vectors, step: step(vectors), self.steps, pooled)
-        return targets.Answer(None, self.match(said / said.norm(dim=-1, keepdim=True), inputs["matched"]) if self.matches else said)
+        table = self.match(said / said.norm(dim=-1, keepdim=True), inputs["matched"]) if self.matches else said
+        return targets.Answer(None, table, apart=self.apart)
 
     def layer(self, block: nn.Module, args: tuple, kwargs: dict) -> Layer:
         names = self.anatomy
@@ -602,7 +610,10 @@ def anatomy_of_side(net: PreTrainedModel, tower: str) -> Anatomy:
 
 
 def check(net: PreTrainedModel, kind: str, anatomy: Anatomy) -> None:
-    """Refuse a network that lacks a part which its row names, or whose calls cannot carry the tape."""
+    """Refuse a network that lacks a part which its row names, whose calls cannot carry the tape, or that scores several texts against each other."""
+    if "MultipleChoice" in type(net).__name__ or "DoubleHeads" in type(net).__name__:
+        raise ModelUnavailable(f"{type(net).__name__} chooses among several texts, and one text is explained here; choose a checkpoint that classifies, "
+                               "answers questions, labels words or says what comes next.")
     try:
         tower = part(net, anatomy.tower)
     except AttributeError:

@@ -29,17 +29,24 @@ class Answer:
     table   [example class] of a classifier, [example token-of-the-vocabulary] of what comes next, [picture text] or [text
             picture] of a dual encoder, by the side that is traced
     tokens  [example token column] of a network that says something of every token: start and end of an answer, or labels
+    apart   whether each class is true or not by itself, so that its probability is a sigmoid's; else classes share a softmax
     """
 
     outputs: object
     table: Tensor | None
     tokens: Tensor | None = None
+    apart: bool = False
 
     @property
     def logits(self) -> Tensor:
         if self.table is None:
             raise Refusal("This model has no logits for a whole text; pass a target that is a function of its outputs.")
         return self.table
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Of each class, in the form of `logits`."""
+        return self.logits.sigmoid() if self.apart else self.logits.softmax(-1)
 
     @property
     def by_token(self) -> Tensor:
@@ -71,7 +78,7 @@ class Score:
         return [(self, 1.0)]
 
     def chance(self, answer: Answer) -> Tensor:
-        """[example] the probability that a softmax gives to what is explained."""
+        """[example] the probability of what is explained."""
         raise Refusal(f"The {self.name} has no probability, which this method needs: explain a class.")
 
     def probability(self) -> "Probability":
@@ -99,9 +106,9 @@ class Logit(Score):
         return [(readout, self.index, 1.0)]
 
     def chance(self, answer: Answer) -> Tensor:
-        if answer.logits.shape[-1] == 1:
+        if answer.logits.shape[-1] == 1 and not answer.apart:
             raise Refusal("There is one value and nothing to weigh it against, so no probability, which this method needs.")
-        return answer.logits.softmax(-1)[:, self.index]
+        return answer.probabilities[:, self.index]
 
 
 @dataclass(frozen=True)

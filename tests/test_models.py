@@ -239,6 +239,11 @@ def test_half_a_dual_encoder_is_refused():
     assert "part of a dual encoder" in refusal(CLIPForImageClassification(tiny("clip.vision").net.config))
 
 
+@pytest.mark.parametrize("kind", ["BertForMultipleChoice", "GPT2DoubleHeadsModel"])
+def test_a_choice_among_texts_is_refused(kind):
+    assert "chooses among several texts" in refusal(random_model(kind, **SIZE))
+
+
 @pytest.mark.parametrize("source, tower", [("clip", "audio"), ("bert", "text")])
 def test_a_side_that_is_not_there_is_refused(source, tower):
     refusal(folder(source), tower=tower)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import example, tiny, varied
+from tiny import IDS, SIZE, example, random_model, tiny, varied
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import BertConfig, BertForSequenceClassification, BertForTokenClassification, GPT2Tokenizer
 
@@ -204,6 +204,13 @@ def test_labels_each_by_itself_are_read_as_such():
     prediction, trace = ex.predict(model, varied("bert", 0)), model.trace(varied("bert", 0), 1)
     assert prediction.kind == "probability of each label by itself"
     assert prediction.values[prediction.labels.index("LABEL_1")] == pytest.approx(float(trace.score.sigmoid()))
+    assert float(trace.again(target=trace.target.probability()).score) == pytest.approx(float(trace.score.sigmoid()))
+
+
+def test_a_match_of_its_own_has_a_probability_of_its_own():
+    model = tiny("siglip.vision")
+    trace = model.trace(example("siglip.vision"))
+    assert float(trace.again(target=trace.target.probability()).score) == pytest.approx(float(trace.score.sigmoid()))
 
 
 def test_the_next_token_of_a_language_model_is_a_class():
@@ -474,6 +481,21 @@ def test_a_word_s_label_is_explained_at_its_place(tagger):
     assert tagger.trace(text, "PLACE at actors - O at actors").score == logits[2, 2] - logits[2, 0]
     heat = ex.explain(tagger, text, target="PLACE at actors")
     assert heat.text[slice(*heat.marked)] == "actors"
+
+
+@pytest.mark.parametrize("kind", ["Bert", "Roberta", "DistilBert", "Electra", "Albert", "ModernBert", "GPT2"])
+def test_taggers_of_every_architecture(kind):
+    """A label is read at its word, and DecompX, where it goes, follows the vectors into the tagger's head."""
+    net = random_model(f"{kind}ForTokenClassification", **SIZE | IDS | ({"embedding_size": 24} if kind in ("Albert", "Electra") else {}))
+    model, inputs = ex.load(net, device="cpu", dtype=torch.float64), varied("bert", 0)
+    trace, logits = model.trace(inputs, "LABEL_2 at 4"), net(**inputs).logits[0]
+    assert trace.read_at == [4] and trace.score == pytest.approx(float(logits[4, 2].detach()))
+    assert " at " in ex.predict(model, inputs).labels[0]
+    if kind in ("ModernBert", "GPT2"):
+        with pytest.raises(ex.Refusal):
+            METHODS["decompx"](trace)
+    else:
+        assert float(METHODS["decompx"](trace).sum()) == pytest.approx(float(trace.score), rel=1e-9)
 
 
 def test_words_are_predicted_by_label(tagger):
