@@ -343,8 +343,9 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
             menus = {name: gr.update(choices=choices, value=value) for name, choices, value in zip(("target", "versus"), known, question[-2:])}
         done = partial(answer, said=prediction.fragment(said.labels, said.values, said.kind), asked=question, shown=in_link(*question), **menus)
         heats, refused = [], {}
-        later = [named(ex.METHODS[key]) for key in keys]
-        if not ex.METHODS[keys[0]].single_pass:         # what takes a while says so before it starts
+        chosen = options_in(options)
+        later = [named(ex.METHODS[key], chosen.get(key)) for key in keys]
+        if not ex.METHODS[keys[0]].is_single_pass(chosen.get(keys[0], {})):         # what takes a while says so before it starts
             yield done(compared=heatmaps.fragment([], waiting=later, **look))
         for i, key in enumerate(keys):
             maps, reasons = maps_of(asked, key, options)
@@ -758,9 +759,9 @@ class Photo(gr.Image):
         return payload.path if payload else None
 
 
-def named(method: ex.Method) -> str:
+def named(method: ex.Method, options: dict | None = None) -> str:
     """A method on the menu: what takes more than one pass says what it costs."""
-    return method.title if method.single_pass else f"{method.title} · {method.passes}"
+    return method.title if method.is_single_pass(options or {}) else f"{method.title} · {method.cost_of(options or {})}"
 
 
 def empty(sentence: str) -> str:
@@ -910,7 +911,7 @@ def lay_out_options(tab: Tab, optional, options):
                 field = gr.Dropdown([DEFAULT, ("yes", True), ("no", False)], value=DEFAULT if value is None else value, label=label, interactive=True)
             else:
                 field = gr.Number(value, label=label, interactive=True, precision=0 if option.kind is int else None, step=1 if option.kind is int else 0.05,
-                                  placeholder=DEFAULT)
+                                  maximum=option.most, placeholder=DEFAULT)
             events = [field.submit, field.blur] if isinstance(field, gr.Number) else [field.input]
             gr.on(events, partial(changed, key, name), [options, field], options, show_progress="hidden", api_visibility="private")
 

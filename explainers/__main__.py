@@ -29,7 +29,7 @@ def explain(args) -> str:
     if options and (keys is None or len(keys) > 1):
         raise Refusal("Options belong to one method: give a single --method with them.")
     given = model.encode(given)
-    warn(keys, options, given)
+    warn(model, keys, options, given)
     left_out: dict[str, str] = {}
     heats = Comparison(stream(model, given, keys, args.target, left_out=left_out, **options), left_out)
     by_head = [head_panel(heat, args.heads, style=False) for heat in heats] if args.heads is not None else []
@@ -86,22 +86,25 @@ def maps_as_csv(model, given, heats, target) -> str:
     return held.getvalue()
 
 
-def warn(keys: list[str] | None, options: dict, given) -> None:
+def warn(model, keys: list[str] | None, options: dict, given) -> None:
     """Say on standard error what will take more than one pass, before it starts."""
     from .methods import METHODS, find
 
-    tokens = int((~given.special).sum())
-    slow = [method for method in (METHODS.values() if keys is None else map(find, keys)) if not method.single_pass]
+    tokens, layers = int((~given.special).sum()), model.tower.config.num_hidden_layers
+    chosen = map(find, keys) if keys else (method for method in METHODS.values() if model.anatomy.sees in method.tasks)
+    slow = [method for method in chosen if not method.is_single_pass(method.read(options))]
     if slow:
-        said = "; ".join(f"{method.title} takes {method.cost_of(method.read(options), tokens)}" for method in slow)
+        said = "; ".join(f"{method.title} takes {method.cost_of(method.read(options), tokens, layers)}" for method in slow)
         print(f"{said} (F forward, B backward passes).", file=sys.stderr)
 
 
 def model_for(args):
     """The model that is asked for, or the bundled one for what is given; of a dual encoder the side that is explained."""
-    bundled = "question-answering" if args.question else "image-text" if args.image and args.text else "vit" if args.image else "sentiment"
+    bundled = "question-answering" if args.question is not None else "image-text" if args.image and args.text else "vit" if args.image else "sentiment"
     model = loaded(args.model or bundled, args.revision)
     sees = model.matches or model.anatomy.sees == "image"
+    if args.question is not None and model.task != "answer":
+        raise Refusal(f"{model.name} does not look for answers in a context; for --question take a model that does, such as question-answering.")
     if args.image and not sees:
         raise Refusal(f"{model.name} reads texts; for --image take a model that sees pictures, such as vit, or image-text with --text.")
     if not args.image and sees:
@@ -213,10 +216,19 @@ def by_patch(heat) -> list[str]:
 
 
 def by_layer(heat, layer: int) -> str:
-    """Every head's sum of |score| over the words or patches, a line a layer, the chosen layer marked."""
+    """Every head's sum of |score| over the words or patches, a line a layer, the chosen layer marked; then that layer's heads word by word."""
+    from .render.card import visible
+    from .render.tokens import view
+
     sums = heat.merged().without_specials().heads.nan_to_num(0, 0, 0).abs().sum(-1)
     lines = [f"  layer  sum of |score| over the {'words' if heat.grid is None else 'patches'}, head 0 to {sums.shape[1] - 1}"]
     lines += [f"  {'>' if l == layer % len(sums) else ' '} L{l:<3} " + " ".join(f"{value:9.3g}" for value in row) for l, row in enumerate(sums.tolist())]
+    if heat.grid is None:
+        seen = view(heat)
+        within = seen.heads[layer]                              # [head word]
+        width = min(24, max(len(visible(label)) for label in seen.labels))
+        lines.append(f"  layer {layer % len(sums)}, each head over the words")
+        lines += [f"  {visible(label)[:24]:{width}} " + " ".join(f"{value:9.3g}" for value in column) for label, column in zip(seen.labels, within.mT.tolist())]
     return "\n" + "\n".join(lines)
 
 

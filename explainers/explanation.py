@@ -208,7 +208,7 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
         signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
         poles=trace.target.poles, rows=None if rows is None else rows.detach().cpu(), row_labels=names, heads=heads,
         totals={name: total.detach().cpu() for name, total in totals.items()}, text=coded.text, spans=coded.spans, words=coded.words,
-        options=given, facts=facts, notes=notes, cost=chosen.cost_of(given, int((~coded.special).sum())),
+        options=given, facts=facts, notes=notes, cost=chosen.cost_of(given, int((~coded.special).sum()), len(trace.layers)),
         model=model.name, revision=model.revision, segments=coded.segments, halves=coded.halves,
         marked=(span[0][0], span[1][1]) if span and all(span) else None,
         grid=coded.grid, picture=coded.picture, pixels=chosen.pixels(trace, **options).cpu() if chosen.run_pixels and coded.grid else None,

@@ -85,6 +85,8 @@ def encode(model, given) -> Encoded:
     if isinstance(given, str):
         return from_text(model, (given,))
     if isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(half, str) for half in given):
+        if model.task == "next":
+            raise Refusal("This model says what comes next after one text: give one, not a pair.")
         return from_text(model, tuple(given))
     raise Refusal(f"Give a text, a pair of texts, or a dict of tensors; got {type(given).__name__}.")
 

@@ -216,6 +216,10 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
     assert [line.index(">") if ">" in line else None for line in lines] == [None, None, 0, None, None, None]
     for line, row in zip(lines, sums.tolist(), strict=True):
         assert [float(value) for value in line[-len(row):]] == pytest.approx(row, rel=6e-3)
+    within = view(ex.explain(sentiment, TEXT))
+    table = [line.split() for line in out.split("layer 2, each head over the words\n")[1].splitlines()[:len(within.labels)]]
+    for line, label, column in zip(table, within.labels, within.heads[2].mT.tolist(), strict=True):
+        assert line[0] == label and [float(value) for value in line[1:]] == pytest.approx(column, rel=6e-3)
     page = (tmp_path / "map.html").read_text(encoding="utf-8")
     assert "Layer 2, head by head over the words" in page and "layer by layer" in page
 
@@ -224,6 +228,7 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
     ([], "Give --text, --image"), (["--question", "a"], "needs its --context"), (["--context", "a"], "needs its --question"),
     (["--text", "a", "--question", "b", "--context", "c"], "not both"), (["--text", "-", "--pair", "-"], "Only one"),
     (["--question", "a", "--context", "b c", "--target", "d"], "not in the context"), (["--question", "a", "--context", " "], "context is empty"),
+    (["--question", "", "--context", "a"], "question is empty"), (["--question", "a", "--context", "b", "--model", "sentiment"], "does not look for answers"),
     (["--model", "question-answering", "--text", "a"], "give both"), (["--text", "dull", "--heads", "9"], "layers 0 to 5"),
     (["--text", "dull", "--heads", "0", "--method", "rollout"], "no picture of single heads"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")

@@ -330,6 +330,8 @@ def test_smoothgrad_without_noise_is_the_gradient_and_its_seed_counts():
     ("raw_attention", {"layer": 1.5}, "takes a number"),
     ("raw_attention", {"layer": None}, "takes a number"),
     ("raw_attention", {"layer": [1]}, "takes a number"),
+    ("integrated_gradients", {"steps": 10**12}, "at most 1,000"),
+    ("smoothgrad", {"seed": 2**40}, "at most"),
     ("rollout", {"heads": "median"}, "mean, min, max"),
     ("rollout", {"start": 9}, "no layer 9"),
     ("rollout", {"discard": "most"}, "takes a number"),
@@ -407,6 +409,8 @@ def test_hidden_specials_get_nothing():
     assert trace.special.tolist() == [True, False, False, False, True]
     scores = METHODS["attcat"](trace, mask_specials=True)
     assert not scores[trace.special].any() and scores[~trace.special].all()
+    said = METHODS["attcat"].measure(trace, mask_specials=True)[1]
+    assert list(said.values()) == [pytest.approx(float(trace.again(inputs=tiny("roberta").hide(trace.run.inputs, trace.special)).score))] != [trace.score]
 
 
 # ------------------------------------------------------------------------------------------------ cards
@@ -463,8 +467,9 @@ def test_declared_passes_are_the_passes_it_makes(key):
 
 def test_methods_that_share_a_trace_are_said_to():
     assert [key for key, method in METHODS.items() if not method.single_pass] == [
-        "beyond_intuition", "attattr", "integrated_gradients", "smoothgrad", "partial_lrp", "transatt", "lrp", "attnlrp", "value_zeroing", "legrad",
-        "vit_cx", "occlusion", "optimus"]
+        "attention_flow", "beyond_intuition", "attattr", "integrated_gradients", "smoothgrad", "partial_lrp", "transatt", "lrp", "attnlrp",
+        "value_zeroing", "decompx", "legrad", "vit_cx", "occlusion", "optimus"]
+    assert not METHODS["attcat"].is_single_pass({"mask_specials": True})
 
 
 def test_two_methods_cannot_have_one_name():

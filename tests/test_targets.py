@@ -449,6 +449,11 @@ def test_what_comes_next_follows_the_end_of_a_long_text(writer):
     assert coded.left_out == len(writer.tokenizer("good " * 100 + "bad")["input_ids"]) - 64
 
 
+def test_nothing_comes_next_after_a_pair(writer):
+    with pytest.raises(ex.Refusal, match="one text"):
+        ex.explain(writer, ("not so", "good"))
+
+
 def test_the_space_before_a_word_is_no_part_of_it(writer):
     coded = writer.encode("not so good")
     assert [coded.text[slice(*span)] for span in coded.spans][-1] == "good"

@@ -77,7 +77,7 @@ def cat(trace: Trace, states: States | None = None) -> Tensor:
         signed=True, class_specific=True, passes=lambda options: "2F 2B" if options["mask_specials"] else "1F 1B", invariant="layers sum to the map",
         layers=attcat_layers, totals=attcat_totals, heads=attcat_heads)
 def attcat(trace: Trace, states: States | None = None, aggregate: Literal["sum", "rollout", "product"] = "sum",
-           mask_specials: bool = False) -> Tensor:
+           mask_specials: bool = False) -> tuple[Tensor, dict]:
     """What each token said for or against the class, weighed by the attention it received, added up over the layers.
 
     Formula: score_i = sum over layers of α_l,i · sum_d (h_l,i ⊙ ∂y/∂h_l,i), with α_l,i = mean over heads and queries q of
@@ -95,6 +95,5 @@ def attcat(trace: Trace, states: States | None = None, aggregate: Literal["sum",
     """
     trace = masked(trace, mask_specials)
     layers = attcat_layers(trace, states)
-    if aggregate == "product":
-        return layers.prod(0)
-    return carried_back(layers, trace).sum(0) if aggregate == "rollout" else layers.sum(0)
+    scores = {"sum": lambda: layers.sum(0), "rollout": lambda: carried_back(layers, trace).sum(0), "product": lambda: layers.prod(0)}[aggregate]()
+    return scores, {"score with special tokens closed": float(trace.score)} if mask_specials else {}

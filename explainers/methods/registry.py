@@ -13,6 +13,9 @@ from torch import Tensor
 from ..errors import Refusal, nearest
 from ..trace import Trace
 
+MOST = {"steps": 1000, "samples": 1000, "levels": 1000}      # of options that count passes, so that none runs away
+MOST_ELSE = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class Option:
@@ -22,6 +25,11 @@ class Option:
     default: object
     choices: tuple = ()
     kind: type = str
+
+    @property
+    def most(self) -> int | None:
+        """The largest whole number that it takes; None for what is no whole number."""
+        return MOST.get(self.name, MOST_ELSE) if self.kind is int else None
 
     def read(self, value):
         """`value`, as typed on a command line or given in Python, or a `Refusal` that names what would do."""
@@ -40,6 +48,8 @@ class Option:
         if read is None or (self.kind is bool and not isinstance(value, bool)) or (self.kind is int and read != float(value)):
             raise Refusal(f"The option {self.name} takes {'true or false' if self.kind is bool else f'a number ({self.kind.__name__})'}; "
                           f"got {str(value)[:40]!r}.")
+        if self.most and abs(read) > self.most:
+            raise Refusal(f"The option {self.name} takes at most {self.most:,}; got {str(value)[:40]}.")
         return read
 
 
@@ -92,8 +102,9 @@ class Method:
 
     signed          a negative number means "away from the target"
     class_specific  another target gives another map
-    cost            forward (F) and backward (B) passes of one explanation, n = number of tokens, options in braces; or a function of the options
-    single_pass     needs nothing but the trace: comparisons share it
+    cost            forward (F) and backward (B) passes of one explanation and what else takes long, n = number of tokens, L = number of layers, options in
+                    braces; or a function of the options
+    single_pass     needs nothing but the trace, which comparisons share, and little time; so it is with the default options
     most_tokens     refused above this many tokens, because time or memory would run away; too_long says by what, n = tokens
     at_readout      its map is the readout token's row (`Trace.read`): of a score read from several tokens, the mean of theirs
     invariant       a law its numbers obey, tested on every model: completeness, rows sum to one, layers sum to the map
@@ -174,14 +185,17 @@ class Method:
         """The cost with default options."""
         return self.cost_of({})
 
-    def cost_of(self, options: dict, tokens: int | None = None) -> str:
+    def cost_of(self, options: dict, tokens: int | None = None, layers: int | None = None) -> str:
         values = {name: option.default for name, option in self.options.items()} | options
         cost = self.cost(values) if callable(self.cost) else self.cost.format(**values)
-        return cost.replace("n", "n" if tokens is None else str(tokens))
+        return cost.replace("n", "n" if tokens is None else str(tokens)).replace("L", "L" if layers is None else str(layers))
 
     @property
     def single_pass(self) -> bool:
-        return self.passes in ("1F", "1F 1B")
+        return self.is_single_pass({})
+
+    def is_single_pass(self, options: dict) -> bool:
+        return self.cost_of(options) in ("1F", "1F 1B")
 
     @cached_property
     def options(self) -> dict[str, Option]:
