@@ -169,10 +169,15 @@ def kinds_of(name: str) -> list[str]:
 
 def kinds_here(name: str, tab: Tab) -> list[str]:
     """Those of `kinds_of` that are in this tab; at least one."""
-    kinds = kinds_of(name)
-    if here := [kind for kind in kinds if KINDS[kind].tab == tab.name]:
+    if here := [kind for kind in kinds_of(name) if KINDS[kind].tab == tab.name]:
         return here
-    raise ex.ModelUnavailable(f"{name} belongs in the tab “{KINDS[kinds[0]].tab}”.")
+    raise misplaced(name, tab.kinds[0])
+
+
+def misplaced(name: str, kind: str) -> ex.ModelUnavailable:
+    own = kinds_of(name)[0]
+    where = f"belongs in the tab “{KINDS[own].tab}”" if KINDS[own].tab != KINDS[kind].tab else f"takes the kind of input “{own}”, not “{kind}”"
+    return ex.ModelUnavailable(f"{name} {where}.")
 
 
 @lru_cache(maxsize=1)
@@ -257,15 +262,22 @@ def lines_of(text: str | None) -> tuple[str, ...]:
 
 def meant(kind, picture, text, pair, model, target, versus) -> Asked:
     """The question that the fields mean."""
+    if task_of(model_of(model)) not in KINDS[kind].tasks:           # else a text could be taken for the path of a picture on this server
+        raise misplaced(model, kind)
     given = given_by(kind, picture, text, pair)
     first = None if target in (PREDICTED, None, "") else target
     second = None if versus in (NOTHING, None, "") else versus
-    if KINDS[kind].lines:               # by number, since a text can look like "A - B"; a text that was edited away is no longer meant
-        first, second = ((given[1].index(name) if name in given[1] else None) for name in (first, second))
+    if KINDS[kind].lines:               # by number, since a text can look like "A - B"
+        first, second = (given[1].index(name) if name in given[1] else None for name in still_meant(first, second, given[1]))
     if first is None and (second is not None or KINDS[kind].lines):
         best = "answer" if model_of(model).task == "answer" else prediction_of(model, given).best
         first = given[1].index(best) if KINDS[kind].lines else best
     return Asked(model, given, first if second is None else (first, second))
+
+
+def still_meant(first, second, texts) -> tuple:
+    """What is explained, rather than what, of a picture's `texts`: one that was edited away is no longer meant, and takes the other along."""
+    return (first, second) if first in (None, PREDICTED, *texts) else (None, None)
 
 
 def in_order(chosen: list[list[str]]) -> list[str]:
@@ -339,7 +351,8 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
         menus, question = {}, [kind, picture, text, pair, model, target, versus]
         if KINDS[kind].lines:           # the texts are the classes
             known = [PREDICTED, *asked.given[1]], [NOTHING, *asked.given[1]]
-            question[-2:] = (name if name in choices else choices[0] for name, choices in zip((target, versus), known))
+            meant_now = still_meant(target, versus, asked.given[1])
+            question[-2:] = (name if name in choices else choices[0] for name, choices in zip(meant_now, known))
             menus = {name: gr.update(choices=choices, value=value) for name, choices, value in zip(("target", "versus"), known, question[-2:])}
         done = partial(answer, said=prediction.fragment(said.labels, said.values, said.kind), asked=question, shown=in_link(*question), **menus)
         heats, refused = [], {}
@@ -529,7 +542,7 @@ def restore(tab: Tab, asked: dict) -> list:
     part = asked.get("part", "Layers") if asked.get("part") in tab.parts else "Layers"
     layered = asked.get("layers", "attcat")
     layer = int(asked["layer"]) if asked.get("layer", "").isdecimal() and len(asked["layer"]) < 4 else None
-    chosen = [key for key in asked.get("methods", "").split(",") if key in ex.METHODS] or tab.first
+    chosen = [method.key for method in tab.methods if method.key in asked.get("methods", "").split(",")] or tab.first
     options = options_in(asked.get("options", "")[:LINK_LIMIT])
     optional = next((method.key for method in tab.methods if method.key in options), tab.optional)
     view, palette = asked.get("view", "compare"), asked.get("colours")

@@ -628,7 +628,7 @@ def test_a_link_restores_the_view(visit, sentiment, pictures):
 
 @browser_test
 def test_a_link_of_nonsense_still_opens(visit, app):
-    nonsense = {"model": "no-such-owner/no-such-model-<b>", "class": "NOPE", "versus": "<i>", "methods": "zzz,,attcat", "layers": "nope",
+    nonsense = {"model": "no-such-owner/no-such-model-<b>", "class": "NOPE", "versus": "<i>", "methods": "zzz,,attcat,vit_cx", "layers": "nope",
                 "view": "nowhere", "text": "", "colours": "mud", "specials": "x", "more": "x" * 500}
     page = visit(**nonsense)
     shown = settled(page)

@@ -35,7 +35,7 @@ def photo(app) -> str:
 def ask(app, photo):
     """Run the page's main function as the Explain button does: everything it yields, by name."""
     def ask(picture=photo, text="", kind="Picture", target="predicted", versus="nothing", part="Layers", methods=("attcat", "raw_attention")):
-        steps = app.run(kind, picture, text, "", app.KINDS[kind].model, target, versus, "attcat", part, 1, True, False, "orange-blue", {}, list(methods))
+        steps = app.run(kind, picture, text, "", app.KINDS[kind].model, target, versus, "attcat", part, 1, True, False, "orange-blue", "{}", list(methods))
         return [dict(zip(app.ANSWER, step, strict=True)) for step in steps]
     return ask
 
@@ -107,6 +107,20 @@ def test_texts_that_were_edited_away_are_no_longer_meant(ask):
     last = ask(text="a cup\n\n a cup \na pot", kind="Picture and texts", target="a cat", versus="a dog")[-1]
     assert last["target"] == {"__type__": "update", "choices": ["predicted", "a cup", "a pot"], "value": "predicted"}
     assert last["versus"]["value"] == "nothing" and last["asked"][-2:] == ["predicted", "nothing"]
+    best = ask(text="a cat\na cup", kind="Picture and texts")[-1]["said"]
+    best = "a cup" if best.index("a cup") < best.index("a cat") else "a cat"
+    last = ask(text="a cat\na cup", kind="Picture and texts", target="a dog", versus=best)[-1]
+    assert last["asked"][-2:] == ["predicted", "nothing"] and not complaint(last), "what is left is not explained rather than itself"
+
+
+def test_a_text_is_no_path_and_a_path_is_no_text(app, photo):
+    """Nothing on the disk of the server can be looked at by writing where it is."""
+    rest = ["predicted", "nothing", "attcat", "Layers", 1, True, False, "orange-blue", "{}", ["attcat"]]
+    for asked in (["Sentence", None, photo, "", "vit"], ["Pair", None, photo, photo, "image-text"], ["Picture", photo, "", "", "sentiment"]):
+        answers = list(app.run(*asked, *rest))
+        assert len(answers) == 1 and "belongs in the tab" in complaint(answers[0])
+        assert app.show_layers(app.TABS["Text"], [*asked, *rest[:2]], "attcat", "Layers", 0, True, False, "orange-blue", "{}")[1] == app.gr.skip()
+    assert "takes the kind of input “Question”" in complaint(next(app.run("Sentence", None, "a", "", "question-answering", *rest)))
 
 
 def test_a_model_belongs_in_its_tab(app):
@@ -225,6 +239,7 @@ def test_opacity_toggles_keys_and_hovering(visit):
         assert not drawn.is_visible()
         toggle.check()
         assert drawn.is_visible()
+        assert toggle.evaluate("box => getComputedStyle(box).appearance") == "auto", "whether it is ticked can be seen"
         toggle.uncheck()
     assert "adds no information" in root.locator(".xp-slider").inner_text()
     patch = root.locator(".xp-patches").first.locator("rect[data-i]")
