@@ -664,19 +664,20 @@ def menu_of_units(name: str, what: str):
     try:
         model = model_of(name)
     except ex.Refusal:
-        return [gr.skip()] * 3
-    labels, layers = list(model.labels.values()), len(model.blocks)
-    return [gr.update(choices=labels, value=labels[0], visible=what == "a class"), gr.update(maximum=layers - 1, visible=what == "a unit"),
-            gr.update(visible=what == "a unit")]
+        return [gr.skip()] * 4
+    labels, layers, unit = list(model.labels.values()), len(model.blocks), what == "a unit"
+    return [gr.update(choices=labels, value=labels[0], visible=not unit), gr.update(maximum=layers - 1, visible=unit),
+            gr.update(visible=unit), gr.update(visible=unit)]
 
 
 @gpu
-def imagine(name, what, label, layer, feature, steps, seed, progress=PROGRESS):
+def imagine(name, what, label, layer, feature, token, steps, seed, tv, l2, jitter, progress=PROGRESS):
     """Climb to the picture that a class or a unit answers to most."""
     try:
-        aim = {"target": label} if what == "a class" else {"unit": (int(layer), int(feature or 0))}
+        unit = (int(layer), int(feature or 0), *([] if token is None else [int(token)]))
+        aim = {"target": label} if what == "a class" else {"unit": unit}
         tell = lambda done, of, _: progress((done, of), desc="climbing", unit="steps")
-        made = ex.imagine(model_of(name), **aim, steps=min(int(steps), MOST_STEPS), seed=int(seed or 0), progress=tell)
+        made = ex.imagine(model_of(name), **aim, steps=min(int(steps), MOST_STEPS), seed=int(seed or 0), tv=tv, l2=l2 or 0, jitter=int(jitter), progress=tell)
         return refusal(), activation.fragment(made)
     except Exception as error:
         return said_of(error, "This picture could not be made; the reason has been logged."), gr.skip()
@@ -936,15 +937,21 @@ def lay_out_imagining(model):
         label = gr.Dropdown([], label="Class", min_width=180)
         layer = gr.Slider(0, 5, value=0, step=1, label="Layer", visible=False, min_width=140)
         feature = gr.Number(0, precision=0, minimum=0, label="Unit of its feed-forward part", visible=False, min_width=140)
+        token = gr.Number(None, precision=0, minimum=0, label="At one token", placeholder="all patches", visible=False, min_width=140)
     with gr.Row(elem_classes="aim"):
         steps = gr.Slider(16, MOST_STEPS, value=96, step=16, label="Steps", min_width=180)
         seed = gr.Number(0, precision=0, label="Seed: another number, another start", min_width=140)
+    with gr.Accordion("How smooth the picture is to be", open=False), gr.Row(elem_classes="aim"):
+        tv = gr.Slider(0, 0.5, value=0.1, step=0.01, label="Smoothness (TV)", min_width=180)
+        l2 = gr.Number(0, minimum=0, step=0.001, label="Greyness (L2)", min_width=140)
+        jitter = gr.Slider(0, 8, value=4, step=1, label="Shift (pixels)", min_width=180)
     start = gr.Button("Imagine", variant="primary")
     imagine_refusal = gr.HTML(visible=False)
     made = gr.HTML(empty("A picture is made from noise, step by step, so that the model answers to it as strongly as it can."), apply_default_css=False,
-                   padding=False, elem_id="imagined", min_height=120)
-    gr.on([demo.load, model.change, what.input], menu_of_units, [model, what], [label, layer, feature], show_progress="hidden", api_visibility="private")
-    start.click(imagine, [model, what, label, layer, feature, steps, seed], [imagine_refusal, made], show_progress_on=[made], api_visibility="private")
+                   padding=False, elem_id="imagined")
+    gr.on([demo.load, model.change, what.input], menu_of_units, [model, what], [label, layer, feature, token], show_progress="hidden", api_visibility="private")
+    start.click(imagine, [model, what, label, layer, feature, token, steps, seed, tv, l2, jitter], [imagine_refusal, made], show_progress_on=[made],
+                api_visibility="private")
 
 
 with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=False, delete_cache=(3600, 3600)) as demo:

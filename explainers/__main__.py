@@ -237,10 +237,13 @@ def imagine(args) -> str:
     from .activation import imagine
     from .render.card import visible
 
+    if not Path(args.png).absolute().parent.is_dir():
+        raise Refusal(f"{args.png} could not be written: there is no such folder.")
     model = loaded(args.model or ("image-text" if args.text else "vit"), args.revision)
     told = sys.stderr.isatty()
     progress = lambda done, of, _: print(f"\r{done} of {of} steps", end="\n" if done == of else "", file=sys.stderr) if told else None
-    made = imagine(model, args.target, unit=args.unit, texts=args.text, steps=args.steps, seed=args.seed, progress=progress)
+    made = imagine(model, args.target, unit=args.unit, texts=args.text, steps=args.steps, tv=args.tv, l2=args.l2, jitter=args.jitter, seed=args.seed,
+                   progress=progress)
     made.save(args.png)
     return (f"{made.model}, {visible(made.target)}: score {made.scores[0]:.3f} to {made.scores[-1]:.3f} in {args.steps} steps\n"
             f"{rising(made.scores)}\nwritten: {args.png}")
@@ -362,6 +365,9 @@ def main(arguments: list[str] | None = None) -> int:
     climb.add_argument("--unit", type=int, nargs="+", metavar="N", help="instead of a class: layer and unit of its feed-forward part, and a token if not all")
     climb.add_argument("--text", action="append", default=[], help="a text to match; may be repeated")
     climb.add_argument("--steps", type=int, default=128, help="(default: 128)")
+    climb.add_argument("--tv", type=float, default=0.1, metavar="WEIGHT", help="how much smoothness counts (default: 0.1)")
+    climb.add_argument("--l2", type=float, default=0.0, metavar="WEIGHT", help="how much greyness counts (default: 0)")
+    climb.add_argument("--jitter", type=int, default=4, metavar="PIXELS", help="shift before each step, at most (default: 4)")
     climb.add_argument("--seed", type=int, default=0, help="another number, another picture (default: 0)")
     climb.add_argument("--png", metavar="FILE", required=True, help="where the picture is written")
 

@@ -1,5 +1,6 @@
 """Activation maximisation: the picture that a class, or a single unit, answers to most. A picture, not a heatmap."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -16,7 +17,7 @@ from .trace import Tape
 
 
 def imagine(model: Model, target=None, *, unit: Sequence[int] | None = None, texts: Sequence[str] = (), steps: int = 128, rate: float = 0.05,
-            tv: float = 0.002, l2: float = 0.0, jitter: int = 2, seed: int = 0, start: Literal["noise", "grey"] | Tensor = "noise",
+            tv: float = 0.1, l2: float = 0.0, jitter: int = 4, seed: int = 0, start: Literal["noise", "grey"] | Tensor = "noise",
             optimiser: Literal["adam", "sgd"] = "adam", bounded: bool = True, progress: Callable[[int, int, Image], None] | None = None) -> Imagined:
     """Climb from noise to a picture x that maximises  y(x) − tv · TV(x) − l2 · ‖x‖²  (Simonyan et al. 2014, section 2, with the total variation
     of Mahendran & Vedaldi 2015).
@@ -25,7 +26,7 @@ def imagine(model: Model, target=None, *, unit: Sequence[int] | None = None, tex
     unit      (layer, feature) or (layer, feature, token): instead of a class, a unit of a feed-forward layer, its mean over
               the patches or at one token
     rate      of a step, in shares of full brightness; it falls to zero along a cosine
-    tv        weight of the length of all differences between neighbouring pixels, across plus down
+    tv        weight of the length of all differences between neighbouring pixels, across plus down; without it a small ViT answers to what looks like static
     l2        weight of the squared length of the picture as the model reads it, where grey is zero
     jitter    the picture is shifted by up to so many pixels before each step, so that no pattern fits one patch grid alone
     start     noise, grey, or a picture [3 height width] of 0 to 1
@@ -33,7 +34,7 @@ def imagine(model: Model, target=None, *, unit: Sequence[int] | None = None, tex
 
     Raises `Refusal` for models that see no pictures, and for options that make no sense.
     """
-    check(model, steps, rate, tv, l2, jitter)
+    check(model, steps, rate, tv, l2, jitter, seed, optimiser)
     score, said = climbed(model, target, unit, texts)
     made = torch.Generator().manual_seed(seed)
     x = beginning(model, start, made).to(model.net.device, model.net.dtype).requires_grad_()
@@ -63,13 +64,17 @@ def imagine(model: Model, target=None, *, unit: Sequence[int] | None = None, tex
     return Imagined(as_picture(x.detach()[0].clamp(0, 1)), scores, said, options, model.name, model.revision, x.detach()[0])
 
 
-def check(model: Model, steps: int, rate: float, tv: float, l2: float, jitter: int) -> None:
+def check(model: Model, steps: int, rate: float, tv: float, l2: float, jitter: int, seed: int, optimiser: str) -> None:
     if model.anatomy.sees != "image":
         raise Refusal("Only models that see pictures can be asked for one.")
-    if steps < 1 or rate <= 0:
+    if not all(type(number) is int and abs(number) < 2**63 for number in (steps, jitter, seed)):
+        raise Refusal("Steps, jitter and seed are whole numbers of at most 18 digits.")
+    if steps < 1 or not 0 < rate < math.inf:
         raise Refusal("Climbing takes at least one step, and a rate above 0.")
-    if tv < 0 or l2 < 0 or jitter < 0:
+    if not all(0 <= number < math.inf for number in (tv, l2, jitter)):
         raise Refusal("The weights tv and l2 and the jitter are 0 or more.")
+    if optimiser not in ("adam", "sgd"):
+        raise Refusal(f"The climb goes by adam or sgd; got {str(optimiser)[:40]!r}.")
 
 
 def beginning(model: Model, start: str | Tensor, made: torch.Generator) -> Tensor:
@@ -92,6 +97,8 @@ def total_variation(x: Tensor) -> Tensor:
 def climbed(model: Model, target, unit: Sequence[int] | None, texts: Sequence[str]) -> tuple[Callable[[Tensor], Tensor], str]:
     """The score to climb, a function of pixel_values [1 channel height width], and its name in words."""
     rest = {}
+    if texts and not model.matches:
+        raise Refusal(f"{model.name} sees pictures alone: texts are for a model that matches pictures with them.")
     if model.matches:
         if not texts and unit is None:
             raise Refusal("A model that matches pictures with texts needs `texts`, and a target among them if there are several.")
@@ -132,6 +139,6 @@ def activation(model: Model, inputs: dict[str, Tensor], unit: Sequence[int]) -> 
     units = layer.act(layer.up(layer.norm2(between)))
     if not torch.allclose(between + layer.down(units), tape.hidden[l + 1][0], rtol=1e-2, atol=1e-2):     # BEiT and DINOv2 scale what is added
         raise Refusal("The feed-forward units of this model are not where this package looks for them.")
-    if token and token[0] >= len(units):
+    if token and not 0 <= token[0] < len(units):
         raise Refusal(f"There is no token {token[0]}: a picture of this model has tokens 0 to {len(units) - 1}.")
     return units[token[0], feature] if token else units[len(model.prefix):, feature].mean()

@@ -1,5 +1,7 @@
 """Activation maximisation against two recorded climbs, and the laws of a climb."""
 
+import math
+
 import pytest
 import torch
 from PIL import Image
@@ -47,7 +49,7 @@ def test_a_climb_by_adam_starts_as_the_recorded_one_and_ends_as_high(index):
 
 @pytest.mark.parametrize("name", [name for name in IMAGE if "." not in name])
 def test_a_climb_goes_up_and_gives_a_picture(name):
-    got = ex.imagine(tiny(name), 1, steps=12)
+    got = ex.imagine(tiny(name), 1, steps=12, tv=0.002, jitter=2)
     assert got.scores[-1] > got.scores[0] and len(got.scores) == 13
     assert got.image.size == (32, 32) and got.image.mode == "RGB"
     assert got.rgb.min() >= 0 and got.rgb.max() <= 1
@@ -113,6 +115,10 @@ def test_a_file_says_what_it_is_of(tmp_path):
     ("vit", {"target": 0, "steps": 0}, "at least one step"), ("vit", {"target": 0, "rate": 0}, "rate above 0"),
     ("vit", {"target": 0, "tv": -1}, "0 or more"), ("vit", {"target": 0, "unit": (0, 0)}, "not both"), ("vit", {"unit": (9, 0)}, "no layer 9"),
     ("vit", {"unit": (0, 96)}, "no feature 96"), ("vit", {"unit": (0, 0, 17)}, "no token 17"), ("vit", {"unit": (1,)}, "(layer, feature)"),
+    ("vit", {"unit": (0, 0, -1)}, "no token -1"), ("vit", {"target": 0, "rate": math.nan}, "rate above 0"), ("vit", {"target": 0, "tv": math.nan}, "0 or more"),
+    ("vit", {"target": 0, "steps": 2.5}, "whole numbers"), ("vit", {"target": 0, "jitter": 1.5}, "whole numbers"),
+    ("vit", {"target": 0, "seed": 10**30}, "whole numbers"), ("vit", {"target": 0, "optimiser": "hill"}, "adam or sgd"),
+    ("vit", {"target": 0, "texts": ["a cat"]}, "sees pictures alone"),
     ("beit", {"unit": (0, 0)}, "not where this package looks"), ("vit", {"target": 0, "start": "sky"}, "from noise, from grey"),
     ("vit", {"target": 0, "start": torch.zeros(32, 32)}, "(3, height, width)"),
 ])

@@ -153,13 +153,13 @@ def test_files(app, photo, suffix):
 
 def test_imagining(app):
     told = []
-    note, html = app.imagine("vit", "a class", "teapot", 0, 0, 16, 0, lambda done, **_: told.append(done))
+    note, html = app.imagine("vit", "a class", "teapot", 0, 0, None, 16, 0, 0.1, 0, 4, lambda done, **_: told.append(done))
     assert not complaint([note]) and "teapot" in html and told[-1] == (16, 16)
     points = re.search('points="([^"]+)"', html).group(1).split()
     assert len(points) == 17 and len({point.split(",")[0] for point in points}) == 17
-    assert "unit 3 of layer 1" in app.imagine("vit", "a unit", "", 1, 3, 16, 0, lambda *_, **__: None)[1]
-    assert "There is no feature" in complaint(app.imagine("vit", "a unit", "", 1, 10**6, 16, 0))
-    assert "no class" in complaint(app.imagine("vit", "a class", "<b>", 0, 0, 16, 0))
+    assert "unit 3 of layer 1 at token 5" in app.imagine("vit", "a unit", "", 1, 3, 5, 16, 0, 0, 0, 0, lambda *_, **__: None)[1]
+    assert "There is no feature" in complaint(app.imagine("vit", "a unit", "", 1, 10**6, None, 16, 0, 0.1, 0, 4))
+    assert "no class" in complaint(app.imagine("vit", "a class", "<b>", 0, 0, None, 16, 0, 0.1, 0, 4))
 
 
 # --------------------------------------------------------------------------------------------------- the page

@@ -280,8 +280,9 @@ def test_a_picture_and_texts_from_either_side(run, matcher):
 
 
 def test_imagine_writes_a_picture_and_says_how_its_score_rose(run, vit, tmp_path):
-    out = run("imagine", "--class", "teapot", "--steps", "8", "--seed", "3", "--png", str(tmp_path / "teapot.png"))
-    made = ex.imagine(vit, "teapot", steps=8, seed=3)
+    how = ["--steps", "8", "--seed", "3", "--tv", "0.2", "--l2", "0.001", "--jitter", "1"]
+    out = run("imagine", "--class", "teapot", *how, "--png", str(tmp_path / "teapot.png"))
+    made = ex.imagine(vit, "teapot", steps=8, seed=3, tv=0.2, l2=0.001, jitter=1)
     assert f"vit, teapot: score {made.scores[0]:.3f} to {made.scores[-1]:.3f} in 8 steps" in out
     assert re.search("^[▁▂▃▄▅▆▇█]{9}$", out, re.MULTILINE)
     with Image.open(tmp_path / "teapot.png") as image:
@@ -297,6 +298,8 @@ def test_imagine_writes_a_picture_and_says_how_its_score_rose(run, vit, tmp_path
     (["explain", *MATCHED, "--side", "text"], "one text at a time"), (["explain", "--text", "a", "--text", "b"], "Several --text"),
     (["explain", "--image", CAT, "--method", "decompx"], "not defined for image"), (["explain", "--image", CAT, "--target", "teapt"], "did you mean 'teapot'"),
     (["imagine", "--class", "teapt", "--png", "x.png"], "did you mean 'teapot'"), (["imagine", "--png", "x.png"], "which class or unit"),
+    (["imagine", "--class", "teapot", "--png", "no/such/x.png"], "no such folder"),
+    (["imagine", "--class", "teapot", "--seed", "9" * 30, "--png", "x.png"], "whole numbers"),
     (["imagine", "--class", "teapot", "--unit", "1", "2", "--png", "x.png"], "not both"), (["imagine", "--unit", "1", "--png", "x.png"], "A unit is"),
     (["imagine", "--class", "teapot", "--steps", "0", "--png", "x.png"], "at least one step"),
     (["imagine", "--class", "teapot", "--steps", "1", "--png", "no/such/x.png"], "could not be written"),
