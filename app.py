@@ -27,6 +27,7 @@ import transformers
 
 import explainers as ex
 from explainers import evaluation
+from explainers.inputs import INVISIBLE
 from explainers.render import activation, card, cards, export, heatmaps, prediction, trials
 
 transformers.logging.set_verbosity_error()
@@ -257,7 +258,7 @@ def given_by(kind, picture, text, pair):
 
 
 def lines_of(text: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(line.strip() for line in (text or "").splitlines() if line.strip()))
+    return tuple(dict.fromkeys(line.strip() for line in (text or "").splitlines() if INVISIBLE.sub("", line)))
 
 
 def meant(kind, picture, text, pair, model, target, versus) -> Asked:
@@ -817,7 +818,8 @@ def lay_out(tab: Tab, opening, loading, query):
                 versus = gr.Dropdown([NOTHING], value=NOTHING, label="rather than", min_width=130, allow_custom_value=True)
             go = gr.Button("Explain", variant="primary")
             with gr.Accordion("Methods", open=True, elem_id=f"{tab.slug}-menu"):
-                gr.HTML('<p class="hint">F, B: forward and backward passes, n tokens, L layers; at most one of each where nothing is said.</p>',
+                many = {"text": "n tokens", "image": "n patches, M masks"}[tab.sees]
+                gr.HTML(f'<p class="hint">F, B: forward and backward passes, {many}, L layers; at most one of each where nothing is said.</p>',
                         apply_default_css=False, padding=False)
                 families = []
                 for family, ticked in zip(tab.families, tab.by_family(tab.first)):
@@ -859,7 +861,8 @@ def lay_out(tab: Tab, opening, loading, query):
                     scramble = gr.Button("Make the model's weights random, from the head down", elem_classes="quiet")
                     scrambled = gr.HTML(apply_default_css=False, padding=False, elem_id=f"{tab.slug}-scrambled")
                 with gr.Tab("Methods", id="methods"):
-                    gr.HTML(cards.fragment(tab.methods, ["attcat"]), apply_default_css=False)
+                    others = [method for method in ex.METHODS.values() if method not in tab.methods]       # their cards say why they are not here
+                    gr.HTML(cards.fragment([*tab.methods, *others], ["attcat"]), apply_default_css=False)
                 if tab.imagines:
                     with gr.Tab("Activation", id="activation"):
                         lay_out_imagining(model)

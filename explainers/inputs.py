@@ -174,11 +174,14 @@ def from_both(model, given) -> Encoded:
         raise Refusal(f"A picture can be matched with at most {MOST_TEXTS:,} texts; got {len(texts):,}.")
     if model.anatomy.sees == "text" and len(texts) > 1:
         raise Refusal("The side of the text explains one text at a time: give (picture, text).")
+    for number, text in enumerate(texts, 1):
+        if len(texts) > 1 and not INVISIBLE.sub("", text):
+            raise Refusal(f"Text {number} of {len(texts)} is empty: type something to match the picture with, or leave it out.")
     seen = from_picture(model.side("vision"), picture)
     read = [from_text(model.side("text"), (text,)) for text in texts]
     if model.anatomy.sees == "text":
         return replace(read[0], tensors=read[0].tensors | {"matched": model.side("vision").features(seen.tensors)[None]}, matched=("the picture",))
-    notes = tuple(note for one in read for note in one.notes)
+    notes = tuple(f"{f'“{one.text[:40]} …”: ' if len(read) > 1 else ''}{note}" for one in read for note in one.notes)
     features = torch.cat([model.side("text").features(one.tensors) for one in read])
     return replace(seen, tensors=seen.tensors | {"matched": features[None]}, matched=tuple(texts), remarks=notes)
 

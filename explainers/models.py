@@ -7,6 +7,7 @@ a bundled model is a folder of `assets/models`.
 import inspect
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache, reduce
@@ -218,7 +219,9 @@ class Model:
             names = self.tokenizer.convert_ids_to_tokens(list(range(size))) if self.tokenizer else list(map(str, range(size)))
             texts = [self.tokenizer.convert_tokens_to_string([name]) if name else "" for name in names] if self.tokenizer else names
             return {i: text if text and "\ufffd" not in text else name or str(i) for i, (name, text) in enumerate(zip(names, texts))}
-        return {int(index): str(name) for index, name in self.net.config.id2label.items()}
+        names = {int(index): str(name) for index, name in self.net.config.id2label.items()}
+        count = Counter(names.values())                     # ImageNet has two cranes
+        return {index: name if count[name] == 1 else f"{name} ({index})" for index, name in names.items()}
 
     @property
     def max_tokens(self) -> int | None:

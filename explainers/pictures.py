@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from .errors import Refusal, nearest
 
 MOST_PIXELS = 64_000_000        # of a decoded picture, 256 MB; JPEGs are decoded smaller instead
-WANTED = 1024                   # pixels of the longer side that views and models can use; larger JPEGs are decoded nearer to it
+WANTED = 1024                   # pixels of a side that views and models can use; much larger pictures are shrunk towards it, JPEGs while they are decoded
 KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")       # and no others: to read some, Pillow starts programs (EPS)
 
 
@@ -85,7 +85,7 @@ def from_array(given: np.ndarray) -> Image.Image:
 def upright(image: Image.Image, name: str) -> Image.Image:
     """Turned as its camera says, in RGB."""
     check_size(image.size, name)
-    image = ImageOps.exif_transpose(image)
+    image = ImageOps.exif_transpose(shrunk(image))
     if image.mode.startswith("I") or image.mode == "F":
         image = eight_bits(image)
     if not image.has_transparency_data:
@@ -93,6 +93,19 @@ def upright(image: Image.Image, name: str) -> Image.Image:
     white = Image.new("RGB", image.size, "white")
     white.paste(image := image.convert("RGBA"), mask=image)
     return white
+
+
+def shrunk(image: Image.Image) -> Image.Image:
+    """A whole number of times smaller, if both sides stay as large as anybody wants: before anything makes a copy of so many pixels."""
+    times = min(image.size) // WANTED
+    if times < 2 or image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        return image
+    image.load()                                            # a TIFF turns itself while it is decoded
+    turned = image.getexif().get(ExifTags.Base.Orientation)
+    image = image.reduce(times)
+    if turned:
+        image.getexif()[ExifTags.Base.Orientation] = turned
+    return image
 
 
 def eight_bits(image: Image.Image) -> Image.Image:

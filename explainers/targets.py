@@ -394,7 +394,7 @@ def difference(first: Target, second: Target) -> Difference:
 
 
 def index_of(target, labels: dict[int, str]) -> int:
-    """The class that a label (upper or lower case) or an index means. Class 0 is a class like any other."""
+    """The class that a label (upper or lower case), one of its names or an index means. Class 0 is a class like any other."""
     if not isinstance(target, str | bool):
         with suppress(TypeError):
             target = operator.index(target)                 # numpy's integers too
@@ -403,8 +403,9 @@ def index_of(target, labels: dict[int, str]) -> int:
     if isinstance(target, str):
         exact = [index for index, name in labels.items() if name == target]
         folded = [index for index, name in labels.items() if name.casefold() == target.casefold()]
-        if exact or folded:
-            return (exact or folded)[0]
+        alike = [index for index, name in labels.items() if target.casefold() in name.casefold().split(", ")]      # "lynx" of "lynx, catamount"
+        if exact or folded or len(alike) == 1:
+            return (exact or folded or alike)[0]
         if not target.strip().isdecimal():
             raise nearest(target, labels.values(), "class")
         target = int(target)

@@ -184,7 +184,7 @@ def unnormalised(trace, layer, l: int) -> torch.Tensor:
 @pytest.mark.parametrize("key", ["globenc", "alti", "decompx"])
 @pytest.mark.parametrize("name", ["gpt2", "vit"])
 def test_what_is_defined_for_post_norm_models_says_so(key, name):
-    with pytest.raises(ex.Refusal, match=r"post-LN|not defined for image"):
+    with pytest.raises(ex.Refusal, match=r"post-LN|not defined for pictures"):
         ex.explain(tiny(name), example(name), key, 0)
 
 

@@ -196,7 +196,7 @@ def test_one_text_needs_no_list(model, picture):
 
 def test_a_text_that_was_cut_says_so_on_both_sides(model, picture):
     long = "good " * 100
-    assert "The model reads 64 tokens; 38 more were left out." in ex.explain(model, (picture, [TEXTS[0], long]), "gae").notes
+    assert f"“{long[:40]} …”: The model reads 64 tokens; 38 more were left out." in ex.explain(model, (picture, [TEXTS[0], long]), "gae").notes
     assert "The model reads 64 tokens; 38 more were left out." in ex.explain(model.side("text"), (picture, long), "gae").notes
 
 
@@ -217,6 +217,11 @@ def test_what_is_no_picture_with_texts_is_refused_in_words(model, picture, given
         with pytest.raises(ex.Refusal) as refused:
             ex.explain(model.side(side), given(picture), "gae")
         assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_an_empty_text_among_several_is_named(model, picture):
+    with pytest.raises(ex.Refusal, match="Text 2 of 2 is empty"):
+        ex.explain(model.side("vision"), (picture, ["a cat", "\u200b"]), "gae")
 
 
 def test_the_side_of_the_text_explains_one_text(model, picture):

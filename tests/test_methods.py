@@ -2,6 +2,7 @@
 
 import inspect
 from functools import cache
+from html import escape
 
 import pytest
 import slow_twins
@@ -165,8 +166,16 @@ def test_every_invariant_of_the_menu_is_tested_somewhere():
 
 @pytest.mark.parametrize("key", [key for key, method in METHODS.items() if "image" not in method.tasks])
 def test_what_is_not_defined_for_pictures_is_refused_there(key):
-    with pytest.raises(ex.Refusal, match="not defined for image models"):
+    with pytest.raises(ex.Refusal, match=r"not defined for pictures: .+"):
         ex.explain(tiny("vit"), example("vit"), key, 0)
+
+
+@each_method
+def test_a_card_says_why_a_method_is_for_one_kind_only(key):
+    from explainers.render.cards import one
+
+    method = METHODS[key]
+    assert bool(method.only) == (len(method.tasks) == 1) and (not method.only or escape(method.only) in one(method, False))
 
 
 @pytest.mark.parametrize("key, name", [(key, name) for key, name in DEFINED if name in ("bert", "gpt2")])

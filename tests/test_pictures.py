@@ -309,3 +309,16 @@ def test_the_ends_of_a_slim_picture_are_cut_before_its_shorter_side_is_enlarged(
 def test_the_picture_of_a_view_is_small_whatever_was_given():
     coded = encode(replace(tiny("vit"), processor=PROCESSORS["vit"]), Image.new("RGB", (1500, 1000), "red"))
     assert coded.picture.size == (1024, 683)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".jpg"])
+def test_a_very_large_picture_is_shrunk_and_still_turned(suffix, tmp_path):
+    large = Image.new("RGB", (2200, 2600), "blue")
+    large.paste("red", (0, 0, 1100, 1300))
+    turned = Image.Exif()
+    turned[274] = 6                                         # the camera was held so that the left side is the top
+    large.save(tmp_path / f"large{suffix}", exif=turned)
+    opened = ex.open_picture(tmp_path / f"large{suffix}")
+    assert opened.size == (1300, 1100)
+    red, _, blue = np.asarray(opened).astype(int)[100, 1200]
+    assert red > 200 > 50 > blue, "what was at the top left is at the top right"

@@ -102,6 +102,7 @@ def decompx_maps(trace: Trace, bias: Bias = "absdot", activation: Straight = "ra
 
 @method("DecompX", family="Decomposition", paper="Modarressi et al. 2023", url="https://arxiv.org/abs/2306.02873", signed=True,
         class_specific=True, passes="1F + n·n vectors a layer", invariant="adds up to the logit", maps=decompx_maps, most_tokens=512, tasks=("text",),
+        only="vectors are followed through LayerNorms that come after attention, and vision Transformers have theirs before",
         too_long="{n} × {n} vectors carried through every layer")
 def decompx(trace: Trace, bias: Bias = "absdot", activation: Straight = "ratio", ffn: bool = True,
             head_activation: Literal["ratio", "tangent"] = "ratio") -> Tensor:

@@ -10,7 +10,7 @@ from .registry import method, within
 
 
 @method("Grad-CAM", family="Class activation tokens", paper="Selvaraju et al. 2017", url="https://arxiv.org/abs/1610.02391", signed=True,
-        class_specific=True, passes="1F 1B", tasks=("image",))
+        class_specific=True, passes="1F 1B", tasks=("image",), only="channels are weighed over a grid of patches; its kin for words is Attention Grad-CAM")
 def grad_cam(trace: Trace, layer: int = -1, states: Literal["norm", "output"] = "norm", relu: bool = False) -> Tensor:
     """Each patch's channels in one layer, weighed by the mean slope of the score along them.
 

@@ -123,6 +123,7 @@ def best_of_layers(trace: Trace, matrix: Matrix = "A", activation: Activation = 
 
 @method("Optimus", family="Perturbation", paper="Mylonas et al. 2023", url="https://arxiv.org/abs/2209.10876", signed=True, class_specific=True,
         passes="nF", tasks=("text",), most_tokens=384, too_long="{n} whole forward passes",
+        only="a word is taken away by the token [UNK], and no patch stands for nothing in that way",
         layers=lambda trace, matrix="A", activation="softmax": torch.stack([one.scores for one in best_of_layers(trace, matrix, activation)]),
         rows=lambda trace, matrix="A", activation="softmax", **_: [f"{one.name}, RFT {one.faithfulness:.3g}"
                                                                    for one in best_of_layers(trace, matrix, activation)])

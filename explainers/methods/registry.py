@@ -104,6 +104,7 @@ class Method:
     class_specific  another target gives another map
     cost            forward (F) and backward (B) passes of one explanation and what else takes long, n = number of tokens, L = number of layers, options in
                     braces; or a function of the options
+    tasks, only     defined for "text", "image" or both; of one, why not for the other
     single_pass     needs nothing but the trace, which comparisons share, and little time; so it is with the default options
     most_tokens     refused above this many tokens, because time or memory would run away; too_long says by what, n = tokens
     at_readout      its map is the readout token's row (`Trace.read`): of a score read from several tokens, the mean of theirs
@@ -119,6 +120,7 @@ class Method:
     class_specific: bool
     cost: str | Callable[[dict], str]
     tasks: tuple[str, ...]
+    only: str
     invariant: str
     run: Callable = field(repr=False)
     run_layers: Callable | None = field(default=None, repr=False)
@@ -217,7 +219,7 @@ METHODS: dict[str, Method] = {}
 
 
 def method(title: str, *, family: str, paper: str, url: str, signed: bool, class_specific: bool, passes: str | Callable[[dict], str],
-           tasks: tuple[str, ...] = ("text", "image"), invariant: str = "", layers: Callable | None = None,
+           tasks: tuple[str, ...] = ("text", "image"), only: str = "", invariant: str = "", layers: Callable | None = None,
            rows: Callable | None = None, totals: Callable | None = None, maps: Callable | None = None, heads: Callable | None = None,
            pixels: Callable | None = None, most_tokens: int | None = None, too_long: str = "", at_readout: bool = False):
     """Put a function `trace -> scores` on the menu under its own name.
@@ -230,7 +232,7 @@ def method(title: str, *, family: str, paper: str, url: str, signed: bool, class
         key = run.__name__
         if key in METHODS:
             raise ValueError(f"two methods are called {key}")
-        METHODS[key] = Method(key, title, family, paper, url, signed, class_specific, passes, tasks, invariant, run, layers,
+        METHODS[key] = Method(key, title, family, paper, url, signed, class_specific, passes, tasks, only, invariant, run, layers,
                               rows, totals, maps, heads, pixels, most_tokens, too_long, at_readout)
         return METHODS[key]
 

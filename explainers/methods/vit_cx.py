@@ -59,7 +59,8 @@ def vit_cx_pixels(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed
 
 
 @method("ViT-CX", family="Perturbation", paper="Xie et al. 2023", url="https://arxiv.org/abs/2211.03064", signed=True, class_specific=True,
-        passes="2MF", tasks=("image",), pixels=vit_cx_pixels)
+        passes="2MF", tasks=("image",), pixels=vit_cx_pixels,
+        only="masks are channels enlarged to the pixels of a picture")
 def vit_cx(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False) -> Tensor:
     """How much probability the class keeps when only what one of the model's own features sees is left of the picture.
 
