@@ -355,3 +355,18 @@ def test_answers_of_a_question_are_measured_by_blanks():
     assert case.probabilities.shape == (1,) and ev.METRICS["aopc"].measure(case, heat, fill="mask") > 0.1
     with pytest.raises(ex.Refusal, match="take pad, mask or unk"):
         ev.METRICS["aopc"].measure(case, heat)
+
+
+@pytest.mark.parametrize("metric, says", [
+    ("deletion:by=pixel", "no pixels; take by=patch"),
+    ("insertion:by=pixel", "no pixels; take by=patch"),
+    ("positive_perturbation:by=pixel", "no pixels; take by=patch"),
+    ("precision_at_k:k=0", "The option k is at least 1; got 0."),
+    ("sensitivity:samples=0", "The option samples is at least 1; got 0."),
+    ("sensitivity:radius=nan", "The option radius is above 0; got nan."),
+    ("infidelity:samples=0", "The option samples is at least 1; got 0."),
+    ("infidelity:share=2", "The option share is above 0 and at most 1; got 2."),
+])
+def test_options_out_of_range_are_refused_in_a_sentence(reader, metric, says):
+    with pytest.raises(ex.Refusal, match=says):
+        ev.measure(reader, ev.Example(TEXTS[0], label=0), ["attcat"], [metric])
