@@ -370,3 +370,13 @@ def test_answers_of_a_question_are_measured_by_blanks():
 def test_options_out_of_range_are_refused_in_a_sentence(reader, metric, says):
     with pytest.raises(ex.Refusal, match=says):
         ev.measure(reader, ev.Example(TEXTS[0], label=0), ["attcat"], [metric])
+
+
+def test_erasers_equation_counts_an_empty_rationale(additive):
+    """Its code averages over the five bins; its equation divides by one more, whose rationale is empty."""
+    case = ev.case_of(additive, "good movie really boring", "POSITIVE")
+    heat, both = oracle(case), ("comprehensiveness", "sufficiency")
+    lost = float(case.probabilities[2]) - 1 / 3                 # without any word the three classes are alike
+    for key, first in zip(both, (0, lost)):
+        mean, paper = (ev.METRICS[key].measure(case, heat, reproduce=how) for how in ("mean", "paper"))
+        assert paper == pytest.approx((first + 5 * mean) / 6) and ev.METRICS[key].measure(case, heat) == mean
