@@ -380,3 +380,10 @@ def test_erasers_equation_counts_an_empty_rationale(additive):
     for key, first in zip(both, (0, lost)):
         mean, paper = (ev.METRICS[key].measure(case, heat, reproduce=how) for how in ("mean", "paper"))
         assert paper == pytest.approx((first + 5 * mean) / 6) and ev.METRICS[key].measure(case, heat) == mean
+
+
+def test_which_end_is_better_is_said_of_each_part():
+    of = lambda key, part, **options: ev.METRICS[key].better_of(part, **options)
+    assert (of("masking", "aopc"), of("masking", "accuracy")) == ("higher", "lower")
+    assert (of("masking", "aopc", first="least"), of("masking", "accuracy", first="least", fill="mask")) == ("lower", "higher")
+    assert (of("precision_at_k", "hits", k="5"), of("precision_at_k", "perfect"), of("logodds", "")) == ("higher", "", "lower")

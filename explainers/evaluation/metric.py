@@ -43,6 +43,7 @@ class Metric:
     needs       what an example must come with: "label", or names in `Example.data`
     unit        of the number
     reference   whose definition it is
+    parts       where a metric gives several numbers and `better` does not hold for all of them: a function of its options that gives {part: better}
     limits      of options that are numbers: whether one will do, and which ones would, in words
     pools       where tables add counts up over a dataset instead of averaging: makes {name: number} of the sums of `counts`, which are parts of
                 the number that mean nothing by themselves
@@ -60,6 +61,7 @@ class Metric:
     pools: Callable | None = field(default=None, repr=False)
     counts: tuple[str, ...] = ()
     limits: Mapping[str, Limit] = field(default_factory=dict, repr=False)
+    parts: Callable[..., Mapping[str, str]] | None = field(default=None, repr=False)
 
     @cached_property
     def options(self) -> dict[str, Option]:
@@ -69,6 +71,10 @@ class Metric:
     @cached_property
     def definition(self) -> str:
         return inspect.getdoc(self.reads) or ""
+
+    def better_of(self, part: str, **options) -> str:
+        """`better` of one of several numbers, with these options."""
+        return (self.parts(**known_to(self.parts, options)) if self.parts else {}).get(part, self.better)
 
     def check(self, case: Case) -> None:
         """A `Refusal` that says what is missing, before anything is computed."""
@@ -105,7 +111,8 @@ METRICS: dict[str, Metric] = {}
 
 
 def metric(title: str, *, better: str, reference: str, sees: tuple[str, ...] = ("text", "image"), needs: tuple[str, ...] = (), unit: str = "",
-           asks: Callable | None = None, pools: Callable | None = None, counts: tuple[str, ...] = (), limits: Mapping[str, Limit] | None = None):
+           asks: Callable | None = None, pools: Callable | None = None, counts: tuple[str, ...] = (), limits: Mapping[str, Limit] | None = None,
+           parts: Callable[..., Mapping[str, str]] | None = None):
     """Put a function `(case, heat, answers, options...) -> number or {name: number}` on the menu under its own name.
 
     `asks` is a function `(case, heat, options...) -> list[Query]`; it gets those of the options that it takes.
@@ -114,7 +121,7 @@ def metric(title: str, *, better: str, reference: str, sees: tuple[str, ...] = (
         key = reads.__name__
         if key in METRICS:
             raise ValueError(f"two metrics are called {key}")
-        METRICS[key] = Metric(key, title, better, sees, needs, unit, reference, reads, asks, pools, counts, limits or {})
+        METRICS[key] = Metric(key, title, better, sees, needs, unit, reference, reads, asks, pools, counts, limits or {}, parts)
         return METRICS[key]
 
     return register

@@ -22,7 +22,7 @@ def hits_in_top(scores: Tensor, first: int, last: int, k: int) -> int:
 
 
 @metric("Precision@K", better="higher", reference="Qiang et al. 2022", sees=("text",), needs=("answer",), unit="tokens, share",
-        limits={"k": AT_LEAST_ONE})
+        limits={"k": AT_LEAST_ONE}, parts=lambda: {"perfect": ""})
 def precision_at_k(case: Case, heat: Heatmap, answers: list[Tensor], k: int = 20, ends: Literal["together", "absolute"] = "together") -> dict[str, float]:
     """How many tokens of the gold answer are among the k highest of all tokens (question and specials too).
 
