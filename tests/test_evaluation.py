@@ -387,3 +387,11 @@ def test_which_end_is_better_is_said_of_each_part():
     assert (of("masking", "aopc"), of("masking", "accuracy")) == ("higher", "lower")
     assert (of("masking", "aopc", first="least"), of("masking", "accuracy", first="least", fill="mask")) == ("lower", "higher")
     assert (of("precision_at_k", "hits", k="5"), of("precision_at_k", "perfect"), of("logodds", "")) == ("higher", "", "lower")
+
+
+def test_published_numbers_say_their_unit_where_ours_have_another():
+    """A share of 1 is never above 1."""
+    for one in ev.PROTOCOLS.values():
+        if any(float(number) > 1 for row in one.published.values() for number in row.values() if "/" not in str(number)):
+            assert one.unit and f"Published numbers, {one.unit}, on the authors' models" in one.note(), one.key
+    assert "Published numbers, on the authors' models" in ev.find_protocol("globenc-spearman").note()
