@@ -40,7 +40,7 @@ class Metric:
 
     better      "higher" or "lower"; "" where neither end is good by itself
     sees        "text", "image" or both
-    needs       what an example must come with: "label", or names in `Example.data`
+    needs       what an example must come with: "label", or names in `Example.data`; of "boxes or mask" one will do
     unit        of the number
     reference   whose definition it is
     parts       where a metric gives several numbers and `better` does not hold for all of them: a function of its options that gives {part: better}
@@ -79,7 +79,8 @@ class Metric:
     def check(self, case: Case) -> None:
         """A `Refusal` that says what is missing, before anything is computed."""
         self.check_model(case.model)
-        missing = [name for name in self.needs if (case.label if name == "label" else case.data.get(name)) is None]
+        given = case.data | {"label": case.label}
+        missing = [names for names in self.needs if all(given.get(name) is None for name in names.split(" or "))]
         if missing:
             raise Refusal(f"{self.title} needs the {' and the '.join(missing)} of each example; {case.id or 'this one'} came without.")
 
