@@ -70,6 +70,8 @@ def test_taking_out_is_what_the_model_says_without_it(sentiment):
         evaluation.without_top(case, case.heat("attcat"), 0)
     everything = evaluation.without_top(case, case.heat("attcat"), 10**6)
     assert int(everything.keep[case.words].sum()) == 1, "nothing can be said of nothing"
+    with pytest.raises(ex.Refusal, match="Nothing was taken out, since nothing would be left: the input is one word"):
+        evaluation.without_top(alone := evaluation.case_of(sentiment, "good"), alone.heat("attcat"))
 
 
 def test_covered_patches_are_named_by_row_and_column(vit, app):
