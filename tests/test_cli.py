@@ -7,9 +7,11 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from PIL import Image
 
 import explainers as ex
@@ -372,6 +374,11 @@ def test_what_cannot_be_evaluated(refused, tmp_path, arguments, says):
     (tmp_path / "pairs.tsv").write_text("text_a\ttext_b\tlabel\nA man sleeps.\tA man is awake.\tcontradiction\n")
     assert says in refused("evaluate", "--data", str(tmp_path / "pairs.tsv"), "--out", str(tmp_path / "out"), *arguments)
     assert not (tmp_path / "out").exists()
+
+
+def test_reading_the_hub_needs_no_more_than_the_extra():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert "datasets" in {Requirement(one).name for one in extras["evaluation"]}
 
 
 # ------------------------------------------------------------------------------------------------------ methods
