@@ -363,7 +363,7 @@ def test_answers_of_a_question_are_measured_by_blanks():
     ("positive_perturbation:by=pixel", "no pixels; take by=patch"),
     ("precision_at_k:k=0", "The option k is at least 1; got 0."),
     ("sensitivity:samples=0", "The option samples is at least 1; got 0."),
-    ("sensitivity:radius=nan", "The option radius is above 0; got nan."),
+    ("sensitivity:radius=nan", "The option radius is finite and at least 0; got nan."),
     ("infidelity:samples=0", "The option samples is at least 1; got 0."),
     ("infidelity:share=2", "The option share is above 0 and at most 1; got 2."),
 ])

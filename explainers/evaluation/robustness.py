@@ -49,7 +49,7 @@ def infidelity(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | No
 
 
 @metric("Sensitivity", better="lower", reference="Yeh et al. 2019", unit="of the map's length",
-        limits={"samples": AT_LEAST_ONE, "radius": (lambda radius: 0 < radius < math.inf, "above 0")})
+        limits={"samples": AT_LEAST_ONE, "radius": (lambda radius: 0 <= radius < math.inf, "finite and at least 0")})
 def sensitivity(case: Case, heat: Heatmap, answers: list[Tensor], radius: float = 0.02, samples: int = 10, seed: int = 0) -> float:
     """The most that the map changes when every number of the input changes a little: max ‖scores(x') − scores(x)‖ / ‖scores(x)‖.
 
