@@ -266,10 +266,13 @@ def evaluate(args) -> str:
         return "\n".join(f"{one.key:24}{one.title}; --data: {one.data}" for one in protocols.PROTOCOLS.values())
     if not args.data or not args.out:
         raise Refusal("Give --data (a file, a folder or a name on the Hub) and --out (a folder for the results).")
+    if chosen and args.target:
+        raise Refusal(f"The protocol {chosen.key} explains {chosen.target or 'the predicted class'}, as its authors did: leave --target out, or give --methods "
+                      "and --metrics instead of --protocol.")
     columns = datasets.Columns(args.text_column, args.pair_column, args.label_column, tuple(filter(None, args.columns.split(","))), args.labels)
     data = datasets.read(args.data, columns).sample(args.limit, args.seed)
     given = {"methods": listed(args.methods), "metrics": listed(args.metrics), "seed": args.seed, "revision": args.revision, "side": args.side}
-    model = args.model or ("image-text" if chosen and chosen.prompt else "vit" if chosen and chosen.sees == "image" else "sentiment")
+    model = args.model or (chosen and chosen.model) or fitting(data)
     if chosen:
         plan = chosen.plan(model, data, **given)
     else:
@@ -277,6 +280,18 @@ def evaluate(args) -> str:
         plan = runner.Plan(model, target=target, **{name: value for name, value in given.items() if value or name in ("methods", "metrics")})
     result = runner.evaluate(data, plan, args.out, engine=args.engine, note=chosen.note() if chosen else "")
     return f"{result.markdown}\nwritten: {args.out}/records.parquet, table.md, table.csv"
+
+
+def fitting(data) -> str:
+    """The bundled model for a dataset, by what its examples are."""
+    one = data.examples[0]
+    if not isinstance(one.inputs, str | tuple):
+        return "vit"
+    if isinstance(one.inputs, str):
+        return "sentiment"
+    if "answer" not in one.data:
+        raise Refusal(f"{data.name} has pairs of texts, and pairs are made for different questions: give --model, of the bundled ones inference or paraphrase.")
+    return "question-answering"
 
 
 def listed(names: str) -> tuple[str, ...]:
@@ -374,14 +389,15 @@ def main(arguments: list[str] | None = None) -> int:
 
     many = commands.add_parser("evaluate", help=evaluate.__doc__)
     many.set_defaults(run=evaluate)
-    many.add_argument("--model", help="a bundled name, a folder or a Hub id (default: sentiment; vit or image-text where the protocol is for pictures)")
+    many.add_argument("--model", help="a bundled name, a folder or a Hub id (default: the protocol's, or by the data sentiment, question-answering or vit; "
+                      "pairs of texts need one)")
     many.add_argument("--revision", help="commit or branch of a Hub model")
     many.add_argument("--side", choices=("vision", "text"), default="", help="of a model that matches pictures with texts, which tower is explained")
     many.add_argument("--data", metavar="PLACE", help="a .csv, .tsv, .jsonl, .json or .parquet table, SQuAD's .json, ERASER's movies folder, "
                       "a folder or .zip of pictures, or owner/name:split on the Hub")
     many.add_argument("--methods", default="", metavar="A,B", help="keys, with options as attcat:states=output")
     many.add_argument("--metrics", default="", metavar="A,B", help="keys, with options as aopc:fill=pad:levels=5 (the menu: python -m explainers metrics)")
-    many.add_argument("--target", help="what is explained: predicted (default), label, a class, or of a question answer, start, end")
+    many.add_argument("--target", help="what is explained: predicted (default), label, a class, or of a question answer, start, end; a protocol has its own")
     many.add_argument("--protocol", metavar="NAME", help="a paper's: methods, metrics and target as its authors had them")
     many.add_argument("--list", action="store_true", help="list the protocols")
     many.add_argument("--out", metavar="DIR", help="for records.parquet, table.md, table.csv; a stopped run goes on from what is there")

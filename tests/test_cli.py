@@ -7,9 +7,11 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from PIL import Image
 
 import explainers as ex
@@ -358,6 +360,34 @@ def test_wrong_commands_show_the_usage(arguments, capsys):
         main(arguments)
     assert stopped.value.code == 2
     assert "usage: python -m explainers" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------------------------- evaluate
+
+def test_a_protocol_takes_the_model_that_it_is_for(capsys, tmp_path):
+    question = {"id": "q", "question": "Who sleeps?", "answers": [{"text": "a man", "answer_start": 10}]}
+    (tmp_path / "squad.json").write_text(json.dumps({"data": [{"paragraphs": [{"context": "Somewhere a man sleeps.", "qas": [question]}]}]}))
+    given = ["evaluate", "--data", str(tmp_path / "squad.json"), "--methods", "raw_attention"]
+    for asked in (["--protocol", "attcat-squad"], ["--metrics", "precision_at_k"]):
+        assert main([*given, *asked, "--out", str(tmp_path / asked[1])]) == 0
+        assert "model question-answering;" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (["--protocol", "attcat-table1"], "pairs.tsv has pairs of texts"),
+    (["--methods", "attcat", "--metrics", "aopc"], "of the bundled ones inference or paraphrase"),
+    (["--protocol", "attcat-table1", "--target", "label"], "attcat-table1 explains label"),
+    (["--protocol", "chefer-perturbation", "--target", "predicted"], "explains the predicted class"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_what_cannot_be_evaluated(refused, tmp_path, arguments, says):
+    (tmp_path / "pairs.tsv").write_text("text_a\ttext_b\tlabel\nA man sleeps.\tA man is awake.\tcontradiction\n")
+    assert says in refused("evaluate", "--data", str(tmp_path / "pairs.tsv"), "--out", str(tmp_path / "out"), *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_reading_the_hub_needs_no_more_than_the_extra():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert "datasets" in {Requirement(one).name for one in extras["evaluation"]}
 
 
 # ------------------------------------------------------------------------------------------------------ methods

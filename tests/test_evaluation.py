@@ -355,3 +355,43 @@ def test_answers_of_a_question_are_measured_by_blanks():
     assert case.probabilities.shape == (1,) and ev.METRICS["aopc"].measure(case, heat, fill="mask") > 0.1
     with pytest.raises(ex.Refusal, match="take pad, mask or unk"):
         ev.METRICS["aopc"].measure(case, heat)
+
+
+@pytest.mark.parametrize("metric, says", [
+    ("deletion:by=pixel", "no pixels; take by=patch"),
+    ("insertion:by=pixel", "no pixels; take by=patch"),
+    ("positive_perturbation:by=pixel", "no pixels; take by=patch"),
+    ("precision_at_k:k=0", "The option k is at least 1; got 0."),
+    ("sensitivity:samples=0", "The option samples is at least 1; got 0."),
+    ("sensitivity:radius=nan", "The option radius is finite and at least 0; got nan."),
+    ("infidelity:samples=0", "The option samples is at least 1; got 0."),
+    ("infidelity:share=2", "The option share is above 0 and at most 1; got 2."),
+])
+def test_options_out_of_range_are_refused_in_a_sentence(reader, metric, says):
+    with pytest.raises(ex.Refusal, match=says):
+        ev.measure(reader, ev.Example(TEXTS[0], label=0), ["attcat"], [metric])
+
+
+def test_erasers_equation_counts_an_empty_rationale(additive):
+    """Its code averages over the five bins; its equation divides by one more, whose rationale is empty."""
+    case = ev.case_of(additive, "good movie really boring", "POSITIVE")
+    heat, both = oracle(case), ("comprehensiveness", "sufficiency")
+    lost = float(case.probabilities[2]) - 1 / 3                 # without any word the three classes are alike
+    for key, first in zip(both, (0, lost)):
+        mean, paper = (ev.METRICS[key].measure(case, heat, reproduce=how) for how in ("mean", "paper"))
+        assert paper == pytest.approx((first + 5 * mean) / 6) and ev.METRICS[key].measure(case, heat) == mean
+
+
+def test_which_end_is_better_is_said_of_each_part():
+    of = lambda key, part, **options: ev.METRICS[key].better_of(part, **options)
+    assert (of("masking", "aopc"), of("masking", "accuracy")) == ("higher", "lower")
+    assert (of("masking", "aopc", first="least"), of("masking", "accuracy", first="least", fill="mask")) == ("lower", "higher")
+    assert (of("precision_at_k", "hits", k="5"), of("precision_at_k", "perfect"), of("logodds", "")) == ("higher", "", "lower")
+
+
+def test_published_numbers_say_their_unit_where_ours_have_another():
+    """A share of 1 is never above 1."""
+    for one in ev.PROTOCOLS.values():
+        if any(float(number) > 1 for row in one.published.values() for number in row.values() if "/" not in str(number)):
+            assert one.unit and f"Published numbers, {one.unit}, on the authors' models" in one.note(), one.key
+    assert "Published numbers, on the authors' models" in ev.find_protocol("globenc-spearman").note()

@@ -16,7 +16,7 @@ from tiny import example, tiny
 
 import explainers as ex
 from explainers import evaluation as ev
-from explainers.evaluation.localisation import average_precision, overlap, seen_mask
+from explainers.evaluation.localisation import average_precision, boxes_of, overlap, seen_mask
 from explainers.evaluation.plausibility import hits_in_top
 
 measured = lambda key, case, heat, **options: ev.METRICS[key].measure(case, heat, **options)
@@ -192,6 +192,21 @@ def test_the_pointing_game():
     assert 0.4 < measured("pointing_game", boxed((16, 8, 24, 16)), heat)["energy"] < 1
     with pytest.raises(ex.Refusal, match="left, top, right, bottom"):
         measured("pointing_game", boxed((16, 8, 8, 16)), heat)
+
+
+def test_the_pointing_game_draws_boxes_around_the_pieces_of_a_mask():
+    case = golden_case("vit", 3)
+    ring = square(slice(8, 16), slice(16, 24)) & ~square(slice(10, 14), slice(18, 22))
+    mask = ring | square(slice(24, 32), slice(0, 8))
+    given = lambda **data: replace(case, example=replace(case.example, data=data))
+    assert boxes_of(mask) == [(16, 8, 24, 16), (0, 24, 8, 32)]
+    for scores in (case.heat("gae"), case.heat("random")):
+        assert measured("pointing_game", given(mask=mask), scores) == measured("pointing_game", given(boxes=boxes_of(mask)), scores)
+    assert math.isnan(measured("pointing_game", given(mask=np.zeros((32, 32), bool)), case.heat("gae"))["hit"])
+    with pytest.raises(ex.Refusal, match="needs the boxes or mask of each example"):
+        measured("pointing_game", given(), case.heat("gae"))
+    with pytest.raises(ex.Refusal, match="height, width"):
+        measured("pointing_game", given(mask=np.zeros((3, 32, 32))), case.heat("gae"))
 
 
 def test_masks_are_cut_as_the_model_cuts_the_picture(tmp_path):

@@ -35,9 +35,15 @@ def test_curves_are_drawn_where_they_are():
 
 def test_the_best_number_of_a_column_is_marked_and_chance_never_is():
     rows = {"A": {"deletion": 0.3, "insertion": float("nan")}, "B": {"deletion": 0.2, "insertion": 0.4}}
-    html = trials.measures(rows, {"deletion": ("Deletion", "lower"), "insertion": ("Insertion", "higher")}, {"Random": {"deletion": 0.1, "insertion": 0.9}})
-    assert re.findall(r"<b>([^<]+)</b> <span class=\"xp-tick\">best", html) == ["0.2", "0.4"]
+    columns = {"deletion": ("Deletion", "lower"), "insertion": ("Insertion", "higher")}
+    best = lambda html: re.findall(r"<b>([^<]+)</b> <span class=\"xp-tick\">best", html)
+    html = trials.measures(rows, columns, {"Random": {"deletion": 0.3, "insertion": 0.3}})
+    assert best(html) == ["0.2", "0.4"] and "beats the random orders" not in html
     assert "not a number" in html and "One example is not evidence" in html
+    html = trials.measures(rows, columns, {"Random": {"deletion": 0.1, "insertion": 0.3}})
+    assert best(html) == ["0.4"] and "No map here beats the random orders in Deletion." in html, "what is worse than chance is not best"
+    html = trials.measures(rows, columns, {"Random": {"deletion": 0.2, "insertion": 0.9}}, "Of <this>.")
+    assert best(html) == [] and "the random orders in Deletion, Insertion." in html and "Of &lt;this&gt;." in html
 
 
 def test_a_matrix_shows_sign_size_and_what_is_not_a_number():
@@ -70,6 +76,8 @@ def test_taking_out_is_what_the_model_says_without_it(sentiment):
         evaluation.without_top(case, case.heat("attcat"), 0)
     everything = evaluation.without_top(case, case.heat("attcat"), 10**6)
     assert int(everything.keep[case.words].sum()) == 1, "nothing can be said of nothing"
+    with pytest.raises(ex.Refusal, match="Nothing was taken out, since nothing would be left: the input is one word"):
+        evaluation.without_top(alone := evaluation.case_of(sentiment, "good"), alone.heat("attcat"))
 
 
 def test_covered_patches_are_named_by_row_and_column(vit, app):
@@ -80,6 +88,7 @@ def test_covered_patches_are_named_by_row_and_column(vit, app):
     columns = heat.grid[1]
     top = heat.patches.flatten().argsort(descending=True)[:2].tolist()
     assert all(f"row {i // columns + 1}, column {i % columns + 1}" in html for i in top) and "<img" in html
+    assert "4 equal steps, grey in place of what is taken out, a blur of what" in evaluation.curves(case, [heat], levels=4, orders=2).html()
     one = evaluation.without_top(case, heat, 1, "mean")
     assert one.before - one.after != 0
 
@@ -89,6 +98,7 @@ def test_curves_and_agreement_draw_themselves(sentiment):
     curves = evaluation.curves(case, ["attcat", "gae:start=2"], orders=3)
     html = curves._repr_html_()
     assert "<style>" in html and html.count('scope="row"') == 3 and "Random order, mean of 3" in html
+    assert "these curves: 10 equal steps, nothing in place of what is taken out, nothing of what is not put in yet." in html
     more = curves.joined(evaluation.curves(case, ["rollout"], orders=0))
     assert list(more.titles) == ["attcat", "gae:start=2", "rollout"] and more.band.keys() == curves.band.keys()
     both = evaluation.agreement([case.heat("attcat"), case.heat("gae")])._repr_html_()

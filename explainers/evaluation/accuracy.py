@@ -79,8 +79,12 @@ def masked_shares(case: Case, heat: Heatmap, fill: Fill | None = None, first: Fi
     return removing(case, places, [len(places) * step // 10 for step in range(10)], way(case, fill, text="mask"))
 
 
+def best_masked(first: First = "most") -> dict[str, str]:
+    return {"aopc": "higher", "accuracy": "lower"} if first == "most" else {"aopc": "lower", "accuracy": "higher"}
+
+
 @metric("AOPC and accuracy under masking", better="", reference="Modarressi et al. 2023 (DecompX)", needs=("label",), unit="probability, share",
-        asks=masked_shares)
+        asks=masked_shares, parts=best_masked)
 def masking(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None, first: First = "most", of: Of = "explained") -> dict[str, float]:
     """"aopc", the probability lost, and "accuracy", both averaged over 0, 10, ... 90 % of the words blanked, rounded down.
 

@@ -12,6 +12,9 @@ from .faithfulness import area, mean_log_ratio, steps_of
 from .metric import METRICS
 from .perturbation import Query, answers, leaving, order, removing, way
 
+#: Fills, as a person calls what they put in a part's place.
+IN_PLACE = {"delete": "nothing", "pad": "[PAD]", "mask": "[MASK]", "unk": "[UNK]", "mean": "grey", "black": "black", "white": "white", "blur": "a blur"}
+
 
 @dataclass(frozen=True, eq=False)
 class Curves:
@@ -23,6 +26,7 @@ class Curves:
     random      the same two of several random orders, "deletion" and "insertion" [order point]: what knowing nothing gives
     target      whose probability it is; parts: "words" or "patches"
     titles      what people call the methods, by their names here
+    fills       what stands for what is taken out, and for what is not put in yet: names of `fill` as in `aopc`
 
     Shows itself in a notebook: the curves with the band of the random orders, and their numbers.
     """
@@ -34,13 +38,17 @@ class Curves:
     target: str
     parts: str
     titles: dict[str, str]
+    fills: tuple[str, str]
 
     def joined(self, other: "Curves") -> "Curves":
         """With the methods of other curves of the same case; the random orders stay these."""
         return replace(self, deletion=self.deletion | other.deletion, insertion=self.insertion | other.insertion, titles=self.titles | other.titles)
 
     def numbers(self, method: str) -> dict[str, float]:
-        """The areas under the method's curve of "deletion" and of "insertion", and "aopc" and "logodds" of its deletion, by the metrics' definitions."""
+        """Along the method's curves, at their steps and with their fill: the areas under "deletion" and "insertion", and "aopc" and "logodds" of deletion.
+
+        The metrics of these names take one token at a time for areas and put [PAD] for log-odds of a text, unless they are told the steps and the fill.
+        """
         return numbers(self.deletion[method], self.insertion[method])
 
     @property
@@ -64,8 +72,11 @@ class Curves:
         plots = [(f"<b>{words}</b>: {METRICS[way].better} is better", lines[way], tuple(edge.tolist() for edge in self.band[way]))
                  for way, words in (("deletion", "Taken out"), ("insertion", "Put in"))]
         columns = {name: (METRICS[name].title, METRICS[name].better) for name in self.chance}
+        out, yet = (IN_PLACE[fill] for fill in self.fills)
+        said = (f"The numbers are of these curves: {len(self.shares) - 1} equal steps, {out} in place of what is taken out, {yet} of what is not put in yet. "
+                "A metric of the same name gives others with another fill or other steps.")
         table = trials.measures({title: self.numbers(name) for name, title in self.titles.items()}, columns,
-                                {f"Random order, mean of {len(self.random['deletion'])}": self.chance})
+                                {f"Random order, mean of {len(self.random['deletion'])}": self.chance}, said)
         drawn = trials.curves(plots, self.shares.tolist(), self.parts, self.target, palette, table)
         return styled(drawn) if style else drawn
 
@@ -82,14 +93,15 @@ def curves(case: Case, methods: Iterable[str | Heatmap], levels: int = 10, fill:
     """
     heats = {named(heat): heat for heat in (case.heat(one) if isinstance(one, str) else one for one in methods)}
     drawn = {("random", draw): case.heat("random", draw=draw) for draw in range(orders)}
-    asked = {name: both(case, heat, levels, fill) for name, heat in (heats | drawn).items()}
+    fills = way(case, fill), way(case, fill, image="blur")
+    asked = {name: both(case, heat, levels, fills) for name, heat in (heats | drawn).items()}
     queries = [query for one in asked.values() for query in one]
     said = torch.stack([row[case.explained] for row in answers(case.model, [case] * len(queries), queries)]).view(len(asked), 2, levels + 1)
     found = dict(zip(asked, said))
     random = torch.stack([found[name] for name in drawn]) if drawn else said.new_zeros(0, 2, levels + 1)
     return Curves(torch.linspace(0, 1, levels + 1), {name: found[name][0] for name in heats}, {name: found[name][1] for name in heats},
                   {"deletion": random[:, 0], "insertion": random[:, 1]}, case.trace.target.name,
-                  "words" if case.model.anatomy.sees == "text" else "patches", {name: heat.title for name, heat in heats.items()})
+                  "words" if case.model.anatomy.sees == "text" else "patches", {name: heat.title for name, heat in heats.items()}, fills)
 
 
 def numbers(deletion: Tensor, insertion: Tensor) -> dict[str, float]:
@@ -98,7 +110,7 @@ def numbers(deletion: Tensor, insertion: Tensor) -> dict[str, float]:
             "logodds": mean_log_ratio(before, after)}
 
 
-def both(case: Case, heat: Heatmap, levels: int, fill: str | None) -> list[Query]:
+def both(case: Case, heat: Heatmap, levels: int, fills: tuple[str, str]) -> list[Query]:
     places = order(case, heat)
     points = steps_of(case, places, "patch", levels)
-    return removing(case, places, points, way(case, fill)) + leaving(case, places, points, way(case, fill, image="blur"))
+    return removing(case, places, points, fills[0]) + leaving(case, places, points, fills[1])

@@ -15,6 +15,7 @@ from .perturbation import Query, leaving, order, ranked, removing, way
 Fill = Literal["delete", "pad", "mask", "unk", "mean", "black", "white", "blur"]
 Of = Literal["explained", "label", "predicted"]
 Reproduced = Literal["paper", "attcat", "attcat-pairs"]
+Averaged = Literal["mean", "paper", "alti"]
 
 SHORTEST = 10               # tokens: AttCAT's notebooks leave shorter texts out
 ATTCAT_LEVELS = 10          # and take ten shares from 0 to 100 %, the first of which takes nothing
@@ -108,42 +109,43 @@ def mean_log_ratio(before: float, after: np.ndarray) -> float:
 
 def rationale_sizes(n: int, reproduce: str) -> list[int]:
     sizes = [int(np.ceil(share * n)) for share in BINS]
-    return [min(size, MOST_ALTI) for size in sizes] if reproduce == "alti" else sizes
+    return [min(size, MOST_ALTI) for size in sizes] if reproduce == "alti" else [0, *sizes] if reproduce == "paper" else sizes
 
 
-def rationale_removed(case: Case, heat: Heatmap, fill: Fill | None = None, reproduce: Literal["mean", "alti"] = "mean") -> list[Query]:
+def rationale_removed(case: Case, heat: Heatmap, fill: Fill | None = None, reproduce: Averaged = "mean") -> list[Query]:
     places = order(case, heat)
     return removing(case, places, rationale_sizes(len(places), reproduce), way(case, fill))
 
 
-def rationale_left(case: Case, heat: Heatmap, fill: Fill | None = None, reproduce: Literal["mean", "alti"] = "mean") -> list[Query]:
+def rationale_left(case: Case, heat: Heatmap, fill: Fill | None = None, reproduce: Averaged = "mean") -> list[Query]:
     places = order(case, heat)
     return leaving(case, places, rationale_sizes(len(places), reproduce), way(case, fill))
 
 
 @metric("Comprehensiveness", better="higher", reference="DeYoung et al. 2020 (ERASER)", unit="probability", asks=rationale_removed)
 def comprehensiveness(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None, of: Of = "explained",
-                      reproduce: Literal["mean", "alti"] = "mean") -> float:
+                      reproduce: Averaged = "mean") -> float:
     """How much probability the class loses without the rationale: mean of p(x) − p(x without the top 1, 5, 10, 20 and 50 %), rounded up.
 
-    reproduce: mean is over the five bins; alti as the authors of ALTI compute it, the loss never falling from bin to bin, at most 30 tokens
-    taken, the sum divided by six.
+    reproduce: mean is over the five bins, as in ERASER's own code; paper is its equation, 1/(|B| + 1) times a sum that begins with an empty
+    rationale (k = 0), so six terms, the first of which is 0; alti as the authors of ALTI compute it, the loss never falling from bin to bin,
+    at most 30 tokens taken, the sum divided by six.
     """
     before, after = watched(case, answers, of)
     lost = before - after
-    return float(lost.mean() if reproduce == "mean" else np.maximum.accumulate(lost).sum() / (len(BINS) + 1))
+    return float(np.maximum.accumulate(lost).sum() / (len(BINS) + 1) if reproduce == "alti" else lost.mean())
 
 
 @metric("Sufficiency", better="lower", reference="DeYoung et al. 2020 (ERASER)", unit="probability", asks=rationale_left)
 def sufficiency(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None, of: Of = "explained",
-                reproduce: Literal["mean", "alti"] = "mean") -> float:
+                reproduce: Averaged = "mean") -> float:
     """How much probability the class loses when nothing but the rationale is left; bins and options as in `comprehensiveness`.
 
-    With alti the loss never rises from bin to bin.
+    With paper the first term is what is lost with every word taken out; with alti the loss never rises from bin to bin.
     """
     before, after = watched(case, answers, of)
     lost = before - after
-    return float(lost.mean() if reproduce == "mean" else np.minimum.accumulate(lost).sum() / (len(BINS) + 1))
+    return float(np.minimum.accumulate(lost).sum() / (len(BINS) + 1) if reproduce == "alti" else lost.mean())
 
 
 # ------------------------------------------------------------------------------------------- deletion and insertion curves

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
+from scipy.ndimage import find_objects, label
 from torch import Tensor
 
 from ..errors import Refusal, required
@@ -21,12 +22,17 @@ LARGEST = 0.5           # part of the picture: a box above it is hit by chance, 
 TURNED = (5, 6, 7, 8)   # EXIF orientations that exchange width and height
 
 
-def seen_mask(case: Case, mask) -> np.ndarray:
-    """The part of a mask [height width] of the whole picture that the model sees, as large as it is there (bool)."""
+def whole_mask(case: Case, mask) -> np.ndarray:
+    """A mask as an example comes with it, as an array [height width] (bool)."""
     mask = np.asarray(mask.cpu() if isinstance(mask, Tensor) else mask)
     if mask.ndim != 2 or 0 in mask.shape:
         raise Refusal(f"A mask has shape (height, width), True where the object is; got {mask.shape} for {case.id or 'this picture'}.")
-    whole = Image.fromarray(np.uint8(255 * (mask > 0)))
+    return mask > 0
+
+
+def seen_mask(case: Case, mask) -> np.ndarray:
+    """The part of a mask [height width] of the whole picture that the model sees, as large as it is there (bool)."""
+    whole = Image.fromarray(np.uint8(255 * whole_mask(case, mask)))
     if case.model.processor is not None and not hasattr(case.example.inputs, "keys"):
         whole = without_ends(whole, case.model.processor)
         whole = whole.crop(seen_box(case.model.processor, whole.size))
@@ -122,13 +128,23 @@ def inside(boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarra
     return np.asarray(held)
 
 
-@metric("Pointing game", better="higher", reference="Zhang et al. 2018", sees=("image",), needs=("boxes",), unit="share")
+def boxes_of(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """A box around each piece of a mask [height width], pieces that touch at a corner being one."""
+    return [(across.start, down.start, across.stop, down.stop) for down, across in find_objects(label(mask, np.ones((3, 3)))[0])]
+
+
+@metric("Pointing game", better="higher", reference="Zhang et al. 2018", sees=("image",), needs=("boxes or mask",), unit="share")
 def pointing_game(case: Case, heat: Heatmap, answers: list[Tensor]) -> dict[str, float]:
     """"hit": is the map's highest pixel inside a box of the object, 0 or 1? "energy": the part of all |score| that lies inside.
 
-    NaN where the boxes fill more than half of what the model sees. A map that is the same everywhere has no highest pixel and does not hit.
+    An example without boxes, but with a mask, has a box around each piece of it. NaN where the boxes fill more than half of what the model
+    sees. A map that is the same everywhere has no highest pixel and does not hit.
     """
-    held = seen_mask(case, inside(case.data["boxes"], whole_size(case)))
+    if (boxes := case.data.get("boxes")) is not None:
+        held = seen_mask(case, inside(boxes, whole_size(case)))
+    else:
+        mask = whole_mask(case, case.data["mask"])
+        held = seen_mask(case, inside(boxes_of(mask), mask.shape[::-1]))
     if not held.any() or held.mean() > LARGEST:
         return {"hit": float("nan"), "energy": float("nan")}
     scores = enlarged(heat, held.shape).numpy()

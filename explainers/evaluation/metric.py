@@ -1,7 +1,7 @@
 """The list of metrics: one decorator, one dict. A metric's signature is its options, its docstring is its definition."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,6 +14,22 @@ from ..models import Model
 from .case import Case
 from .perturbation import Query
 
+Limit = tuple[Callable[[float], bool], str]
+AT_LEAST_ONE: Limit = (lambda value: value >= 1, "at least 1")
+
+
+@dataclass(frozen=True)
+class Limited(Option):
+    """An option that is a number within limits: whether a number is, and in words what it must be."""
+
+    limit: Limit = AT_LEAST_ONE
+
+    def read(self, value):
+        read = super().read(value)
+        if not self.limit[0](read):
+            raise Refusal(f"The option {self.name} is {self.limit[1]}; got {str(value)[:40]}.")
+        return read
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -24,9 +40,11 @@ class Metric:
 
     better      "higher" or "lower"; "" where neither end is good by itself
     sees        "text", "image" or both
-    needs       what an example must come with: "label", or names in `Example.data`
+    needs       what an example must come with: "label", or names in `Example.data`; of "boxes or mask" one will do
     unit        of the number
     reference   whose definition it is
+    parts       where a metric gives several numbers and `better` does not hold for all of them: a function of its options that gives {part: better}
+    limits      of options that are numbers: whether one will do, and which ones would, in words
     pools       where tables add counts up over a dataset instead of averaging: makes {name: number} of the sums of `counts`, which are parts of
                 the number that mean nothing by themselves
     """
@@ -42,19 +60,27 @@ class Metric:
     asks: Callable | None = field(default=None, repr=False)
     pools: Callable | None = field(default=None, repr=False)
     counts: tuple[str, ...] = ()
+    limits: Mapping[str, Limit] = field(default_factory=dict, repr=False)
+    parts: Callable[..., Mapping[str, str]] | None = field(default=None, repr=False)
 
     @cached_property
     def options(self) -> dict[str, Option]:
-        return options_of(self.reads)
+        return {name: Limited(**vars(option), limit=self.limits[name]) if name in self.limits else option
+                for name, option in options_of(self.reads).items()}
 
     @cached_property
     def definition(self) -> str:
         return inspect.getdoc(self.reads) or ""
 
+    def better_of(self, part: str, **options) -> str:
+        """`better` of one of several numbers, with these options."""
+        return (self.parts(**known_to(self.parts, options)) if self.parts else {}).get(part, self.better)
+
     def check(self, case: Case) -> None:
         """A `Refusal` that says what is missing, before anything is computed."""
         self.check_model(case.model)
-        missing = [name for name in self.needs if (case.label if name == "label" else case.data.get(name)) is None]
+        given = case.data | {"label": case.label}
+        missing = [names for names in self.needs if all(given.get(name) is None for name in names.split(" or "))]
         if missing:
             raise Refusal(f"{self.title} needs the {' and the '.join(missing)} of each example; {case.id or 'this one'} came without.")
 
@@ -86,7 +112,8 @@ METRICS: dict[str, Metric] = {}
 
 
 def metric(title: str, *, better: str, reference: str, sees: tuple[str, ...] = ("text", "image"), needs: tuple[str, ...] = (), unit: str = "",
-           asks: Callable | None = None, pools: Callable | None = None, counts: tuple[str, ...] = ()):
+           asks: Callable | None = None, pools: Callable | None = None, counts: tuple[str, ...] = (), limits: Mapping[str, Limit] | None = None,
+           parts: Callable[..., Mapping[str, str]] | None = None):
     """Put a function `(case, heat, answers, options...) -> number or {name: number}` on the menu under its own name.
 
     `asks` is a function `(case, heat, options...) -> list[Query]`; it gets those of the options that it takes.
@@ -95,7 +122,7 @@ def metric(title: str, *, better: str, reference: str, sees: tuple[str, ...] = (
         key = reads.__name__
         if key in METRICS:
             raise ValueError(f"two metrics are called {key}")
-        METRICS[key] = Metric(key, title, better, sees, needs, unit, reference, reads, asks, pools, counts)
+        METRICS[key] = Metric(key, title, better, sees, needs, unit, reference, reads, asks, pools, counts, limits or {}, parts)
         return METRICS[key]
 
     return register

@@ -55,6 +55,8 @@ def ranked(scores: Tensor) -> Tensor:
 def order(case: Case, heat: Heatmap, by: str = "patch") -> Tensor:
     """Tokens, or with by="pixel" places in the flattened picture, the most important first. Specials are not among them."""
     if by == "pixel":
+        if heat.grid is None:
+            raise Refusal("A text has no pixels; take by=patch, which of a text are its tokens.")
         return ranked_pixels(case, heat)
     places = case.words.nonzero().flatten()
     return places[ranked(heat.scores[places])]

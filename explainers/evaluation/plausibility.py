@@ -9,7 +9,7 @@ from torch import Tensor
 from ..heatmap import Heatmap
 from ..targets import tokens_at
 from .case import Case
-from .metric import metric
+from .metric import AT_LEAST_ONE, metric
 from .perturbation import ranked
 
 RATIONALE_SIZES = range(5, 81, 5)       # words
@@ -21,7 +21,8 @@ def hits_in_top(scores: Tensor, first: int, last: int, k: int) -> int:
     return int(((top >= first) & (top <= last)).sum())
 
 
-@metric("Precision@K", better="higher", reference="Qiang et al. 2022", sees=("text",), needs=("answer",), unit="tokens, share")
+@metric("Precision@K", better="higher", reference="Qiang et al. 2022", sees=("text",), needs=("answer",), unit="tokens, share",
+        limits={"k": AT_LEAST_ONE}, parts=lambda: {"perfect": ""})
 def precision_at_k(case: Case, heat: Heatmap, answers: list[Tensor], k: int = 20, ends: Literal["together", "absolute"] = "together") -> dict[str, float]:
     """How many tokens of the gold answer are among the k highest of all tokens (question and specials too).
 

@@ -30,7 +30,8 @@ class Removal:
 def without_top(case: Case, heat: Heatmap, count: int = 1, fill: str | None = None) -> Removal:
     """Take out the `count` words or patches of the largest scores, and ask again. A word's score is the sum of its tokens'.
 
-    fill: what stands in their place, as in `aopc`; for a text [PAD] unless said otherwise. Raises `Refusal` where no probability is explained.
+    fill: what stands in their place, as in `aopc`; for a text [PAD] unless said otherwise. One word or patch always stays. Raises `Refusal`
+    where no probability is explained, and of an input that is one word.
     """
     if count < 1:
         raise Refusal(f"At least one word or patch must be taken out; got {count}.")
@@ -51,5 +52,7 @@ def top(case: Case, heat: Heatmap, count: int) -> Tensor:
     """The `count` words or patches of the largest scores, the largest first; one of them stays, since nothing can be said of nothing."""
     of = units(case)
     there = of[of >= 0].unique()
+    if len(there) < 2:
+        raise Refusal(f"Nothing was taken out, since nothing would be left: the input is one {'word' if heat.grid is None else 'patch'}.")
     sums = torch.stack([heat.scores[of == one].sum() for one in there])
     return there[sums.argsort(descending=True, stable=True)][:min(count, len(there) - 1)]

@@ -1,5 +1,7 @@
 """Do scores add up to what taking things out does, and do they hold still when the input hardly changes? Both by captum."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -9,13 +11,14 @@ from ..methods import METHODS
 from .baselines import BASELINES
 from .case import Case
 from .faithfulness import Fill
-from .metric import metric
+from .metric import AT_LEAST_ONE, metric
 from .perturbation import way
 
 AT_ONCE = 4         # changed inputs that are traced together
 
 
-@metric("Infidelity", better="lower", reference="Yeh et al. 2019", unit="squared score")
+@metric("Infidelity", better="lower", reference="Yeh et al. 2019", unit="squared score",
+        limits={"samples": AT_LEAST_ONE, "share": (lambda share: 0 < share <= 1, "above 0 and at most 1")})
 def infidelity(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None, samples: int = 20, share: float = 0.3, seed: int = 0) -> float:
     """Mean of (what the map says is lost − what is lost)² when each token or patch is blanked by chance.
 
@@ -45,7 +48,8 @@ def infidelity(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | No
     return float(measured(score, blank, there, scores, n_perturb_samples=samples, normalize=True))
 
 
-@metric("Sensitivity", better="lower", reference="Yeh et al. 2019", unit="of the map's length")
+@metric("Sensitivity", better="lower", reference="Yeh et al. 2019", unit="of the map's length",
+        limits={"samples": AT_LEAST_ONE, "radius": (lambda radius: 0 <= radius < math.inf, "finite and at least 0")})
 def sensitivity(case: Case, heat: Heatmap, answers: list[Tensor], radius: float = 0.02, samples: int = 10, seed: int = 0) -> float:
     """The most that the map changes when every number of the input changes a little: max ‖scores(x') − scores(x)‖ / ‖scores(x)‖.
 

@@ -63,20 +63,30 @@ def swatch(k: int) -> str:
     return f'<svg class="xp-swatch" viewBox="0 0 24 8" aria-hidden="true"><path class="xp-line {hue(k)}" d="M0 4H24"/></svg>'
 
 
-def measures(rows: Mapping[str, Mapping[str, float]], columns: Mapping[str, tuple[str, str]], chance: Mapping[str, Mapping[str, float]]) -> str:
-    """Numbers of each method with the best of each column marked, those of chance below.
+def measures(rows: Mapping[str, Mapping[str, float]], columns: Mapping[str, tuple[str, str]], chance: Mapping[str, Mapping[str, float]],
+             said: str = "") -> str:
+    """Numbers of each method with the best of each column marked, those of chance below. What does not beat chance is not best, and that is said.
 
-    rows: {method: {column: number}}; columns: {column: (title, "higher" or "lower" is better)}; chance: as rows, never marked as best.
+    rows: {method: {column: number}}; columns: {column: (title, "higher" or "lower" is better)}; chance: as rows, never marked as best. said: what
+    the numbers are, in a sentence below them.
     """
     heads = "".join(f'<th scope="col">{escape(title)} <span class="xp-more">{better} is better</span></th>' for title, better in columns.values())
-    best = {name: (max if better == "higher" else min)(kept) for name, (_, better) in columns.items()
-            if (kept := [row[name] for row in rows.values() if math.isfinite(row[name])])}
+    best, blind = {}, []
+    for name, (title, better) in columns.items():
+        ours, drawn = ([row[name] for row in part.values() if math.isfinite(row[name])] for part in (rows, chance))
+        first = (max if better == "higher" else min)([*drawn, *ours], default=None)
+        if first in drawn:
+            blind.append(title)
+        else:
+            best[name] = first
+    lost = f'<p class="xp-note"><b>No map here beats the random orders in {escape(", ".join(blind))}.</b></p>' if blind else ""
     body = "".join(f'<tr data-k="{k}"><th scope="row" tabindex="0">{swatch(k)}{escape(method)}</th>{cells(row, columns, best)}</tr>'
                    for k, (method, row) in enumerate(rows.items()))
     below = "".join(f'<tr class="xp-chance"><th scope="row">{escape(name)}</th>{cells(row, columns, {})}</tr>' for name, row in chance.items())
     return ('<div class="xp-wide" tabindex="0" role="region" aria-label="metrics of each method">'
             f'<table class="xp-numbers xp-measures"><thead><tr><th scope="col">Method</th>{heads}</tr></thead><tbody>{body}{below}</tbody>'
-            '</table></div><p class="xp-note">One example is not evidence: which map is best here may be last on the next input. Read this as a question '
+            f'</table></div>{lost}<p class="xp-note">{escape(said)}</p>'
+            '<p class="xp-note">One example is not evidence: which map is best here may be last on the next input. Read this as a question '
             'to each map, and measure on a dataset before you rank methods.</p>')
 
 
