@@ -73,6 +73,7 @@ class Tab:
     models: tuple[tuple[str, str], ...]
     sees: str                           # methods for text or for image are on the menu
     first: tuple[str, ...]              # methods that are ticked at first
+    about: str = ""                     # the bundled model
     imagines: bool = False              # can a model be asked for a picture?
 
     @property
@@ -107,6 +108,7 @@ class Tab:
         return ["Compare", "Layers", "Test", "Methods", *(["Activation"] if self.imagines else []), "Share"]
 
 
+SMALL = "The bundled model is small, knows 50 things and is often wrong: its mistakes can be looked at, too."
 TABS = {tab.name: tab for tab in (
     Tab("Text", "text", (("sentiment: bundled", "sentiment"), ("inference: bundled, of two texts", "inference"),
                  ("paraphrase: bundled, of two texts", "paraphrase"), ("question answering: bundled", "question-answering"),
@@ -115,9 +117,9 @@ TABS = {tab.name: tab for tab in (
         "text", ("attcat", "integrated_gradients", "occlusion", "gae", "rollout", "raw_attention")),
     Tab("Image", "image", (("vit: bundled, 50 things", "vit"), ("DeiT-Tiny: from the Hub", "facebook/deit-tiny-patch16-224"),
                   ("ViT-B/16: from the Hub", "google/vit-base-patch16-224")),
-        "image", ("attcat", "input_x_gradient", "occlusion", "gae", "legrad", "rollout", "raw_attention"), imagines=True),
+        "image", ("attcat", "input_x_gradient", "occlusion", "gae", "legrad", "rollout", "raw_attention"), SMALL, imagines=True),
     Tab("Image + text", "match", (("image-text: bundled", "image-text"), ("CLIP ViT-B/32: from the Hub", "openai/clip-vit-base-patch32")),
-        "image", ("attcat", "input_x_gradient", "occlusion", "gae", "legrad", "rollout", "raw_attention")),
+        "image", ("attcat", "input_x_gradient", "occlusion", "gae", "legrad", "rollout", "raw_attention"), SMALL),
 )}
 PREDICTED, NOTHING, DEFAULT = "predicted", "nothing", "default"
 ANSWERS = ["start", "end", "best span", "no answer"]
@@ -812,6 +814,8 @@ def lay_out(tab: Tab, opening, loading, query):
                         examples[of, name] = gr.Button(name, size="sm", icon=given_of(example)["picture"])
                 rows.append(row)
             model = gr.Dropdown(tab.models, value=one.model, label="Model", info="bundled, or type the id of one on the Hub", allow_custom_value=True)
+            if tab.about:
+                gr.HTML(f'<p class="hint">{tab.about}</p>', apply_default_css=False, padding=False)
             model_refusal = gr.HTML(visible=False)
             with gr.Row(elem_id=f"{tab.slug}-goal"):
                 target = gr.Dropdown([PREDICTED], value=PREDICTED, label="Explain", min_width=130, allow_custom_value=True)

@@ -114,6 +114,19 @@ def scores(model: ex.Model, given) -> torch.Tensor:
         return model.answer(model.encode(given).tensors).logits[0]
 
 
+@pytest.mark.skipif(not (SHARED / "models/deit_tiny").is_dir(), reason="skipped: no DeiT-Tiny")
+def test_deit_tiny_says_what_it_says_in_transformers():
+    from transformers import AutoModelForImageClassification
+
+    folder = SHARED / "models/deit_tiny"
+    model, stock = ex.load(folder, device="cpu"), AutoModelForImageClassification.from_pretrained(folder, attn_implementation="eager").eval()
+    for name in ("cat", "coffee"):
+        coded = model.encode(ex.photo(name))
+        with torch.no_grad():
+            wanted = stock(**coded.tensors).logits[0]
+        torch.testing.assert_close(model.trace(coded).logits, wanted, rtol=1e-4, atol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def vit() -> ex.Model:
     return ex.load("vit", device="cpu")
