@@ -63,6 +63,36 @@ def test_stars_become_a_polarity(put):
         assert found.left_out == [{"id": "2", "reason": "three stars are neither negative nor positive"}]
 
 
+def test_the_scale_of_stars_is_not_that_of_the_sample(put):
+    few = read(put("a.jsonl", '{"text": "good", "stars": 4.0}\n{"text": "better", "stars": 5}\n{"text": "bad", "stars": 2}\n'), Columns(rule="polarity"))
+    assert [one.label for one in few.examples] == ["POSITIVE", "POSITIVE", "NEGATIVE"] and not few.left_out
+    ten = read(put("b.csv", "text,stars\na,5.0\nb,9\n"), Columns(rule="polarity"))
+    assert [one.label for one in ten.examples] == ["POSITIVE"] and "reads stars (1 to 5), and its label is '9'" in ten.left_out[0]["reason"]
+
+
+def test_a_text_with_a_comma_is_not_cut_in_two(put):
+    mixed = read(put("a.csv", 'text,label\nfirst half, second half,1\na, b, c, d\n"this, whole",1\nno comma,0,\n'))
+    assert rows(mixed) == [("this, whole", "1"), ("no comma", "0")] and [one["id"] for one in mixed.left_out] == ["0", "1"]
+    assert "more fields than there are columns" in mixed.left_out[0]["reason"]
+    for names in (("text", "label"), ("text",)):            # fewer than the file has: what is under which name is not to be guessed
+        with pytest.raises(ex.Refusal, match="1 were left out, the first because its line has more fields"):
+            read(put("b.csv", "7,a good film,POSITIVE\n"), Columns(names=names))
+    put("pictures/labels.csv", "file,label\nx.png,tench, Tinca tinca\n")
+    with pytest.raises(ex.Refusal, match=r"labels\.csv has lines with more fields than columns"):
+        read(put("pictures/x.png", "x").parent)
+
+
+def test_what_is_null_is_absent(put):
+    given = [{"text": None, "label": 1}, {"text": "a film", "label": None}, {"text": "a dull film", "label": 0}, {"label": 0}]
+    for name, content in (("a.jsonl", "\n".join(map(json.dumps, given))), ("a.json", json.dumps(given))):
+        found = read(put(name, content))
+        assert rows(found) == [("a film", None), ("a dull film", 0)], "one label that is null does not make 0.0 of the others"
+        assert [(one["id"], one["reason"]) for one in found.left_out] == [("0", "its text is empty"), ("3", "its text is empty")]
+    short = read(put("b.csv", "id,text,pair,label\n,a,b,\n8,a\n"))
+    assert [(one.inputs, one.label, one.id) for one in short.examples] == [(("a", "b"), None, "0")]
+    assert short.left_out == [{"id": "8", "reason": "its second text is missing"}]
+
+
 def test_questions_and_rationales(put, tmp_path):
     question = {"id": "q", "question": "Who?", "answers": [{"text": "Ann", "answer_start": 3}]}
     nobody = {"id": "n", "question": "Where?", "answers": []}
@@ -106,9 +136,12 @@ def test_texts_in_folders(put, tmp_path):
     ("a.csv", "words,label\nx,1\n", Columns(), "no column for the text that is known by its name; it has words, label"),
     ("a.csv", "text,label\nx,1\n", Columns(label="gold"), "no column 'gold' for the label; it has text, label"),
     ("a.csv", "text,label\n  ,1\n", Columns(), "1 were left out, the first because its text is empty"),
-    ("a.csv", "text,label\nx,good\n", Columns(rule="polarity"), "reads stars, and its label is 'good'"),
+    ("a.csv", "text,label\nx,good\n", Columns(rule="polarity"), "reads stars (1 to 5), and its label is 'good'"),
     ("a.json", "{", Columns(), "could not be read"),
     ("a.parquet", "no", Columns(), "could not be read as parquet"),
+    ("a.csv", 'text,label\n"a,1\n', Columns(), "could not be read as csv: unexpected end of data in line 2."),
+    ("a.csv.gz", gzip.compress(b"text" * 99)[:-9], Columns(), "could not be read as csv"),
+    ("a.csv", "\n\n", Columns(), "could not be read as csv: it has no line of names."),
     ("a.docx", "x", Columns(), "ends in .csv"),
     ("a.csv", "text\nx\n", Columns(rule="stars"), "rule for labels"),
 ], ids=str)
