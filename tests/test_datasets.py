@@ -105,6 +105,20 @@ def test_questions_and_rationales(put, tmp_path):
     assert one.label == "NEGATIVE" and one.inputs[slice(*one.data["rationale"][0])] == "very  dull"
 
 
+def test_rationales_that_are_not_whole(put, tmp_path):
+    put("movies/docs/one.txt", "a dull film")
+    with pytest.raises(ex.Refusal, match=r"movies has texts in docs/ as ERASER's folders have, but no test\.jsonl"):
+        read(tmp_path / "movies")
+    line = {"annotation_id": "one.txt", "classification": "NEG", "evidences": []}
+    put("movies/test.jsonl", json.dumps(line) + "\n" + json.dumps(line | {"annotation_id": "two.txt"}))
+    found = read(tmp_path / "movies")
+    assert len(found.examples) == 1 and found.left_out == [{"id": "two.txt", "reason": "its text is not in docs/"}]
+    for broken in ({"annotation_id": "one.txt"}, line | {"evidences": [[{"start_token": 9, "end_token": 12}]]}, line | {"classification": "?"}, [1]):
+        put("movies/test.jsonl", json.dumps(broken))
+        with pytest.raises(ex.Refusal, match=r"test\.jsonl is not written as ERASER's reviews are"):
+            read(tmp_path / "movies")
+
+
 def test_folders_and_archives_of_pictures(tmp_path):
     picture = Image.fromarray(np.full((8, 8, 3), 90, np.uint8))
     for place in ("images/a.jpg", "images/b.jpg", "masks/a.png"):
@@ -125,6 +139,25 @@ def test_folders_and_archives_of_pictures(tmp_path):
     assert named.examples[0].label == 0 and named.classes == ("cat",)
 
 
+def test_a_picture_that_cannot_be_unpacked_is_left_out(tmp_path):
+    with zipfile.ZipFile(tmp_path / "val.zip", "w") as file:
+        file.writestr("n01/a.png", "one picture"), file.writestr("n01/b.png", "another one")
+    (tmp_path / "val.zip").write_bytes((tmp_path / "val.zip").read_bytes().replace(b"another one", b"another 0ne"))
+    found = read(tmp_path / "val.zip")
+    assert [one.id for one in found.examples] == ["n01/a.png"] and found.left_out[0]["id"] == "n01/b.png" and "Bad CRC" in found.left_out[0]["reason"]
+
+
+def test_a_folder_is_the_same_from_wherever_it_is_named(tmp_path, monkeypatch):
+    (tmp_path / "set").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "set/a.png")
+    whole = read(tmp_path / "set")
+    for here, named in ((tmp_path, "set"), (tmp_path / "set", ".")):
+        monkeypatch.chdir(here)
+        assert (read(named).fingerprint, read(named).name) == (whole.fingerprint, whole.name) == (whole.fingerprint, "set")
+    (tmp_path / "set/a.png").rename(tmp_path / "set/b.png")
+    assert read(tmp_path / "set").fingerprint != whole.fingerprint
+
+
 def test_texts_in_folders(put, tmp_path):
     put("t/POSITIVE/1.txt", "a fine film"), put("t/NEGATIVE/1.txt", "a dull film")
     assert rows(read(tmp_path / "t")) == [("a dull film", "NEGATIVE"), ("a fine film", "POSITIVE")]
@@ -142,6 +175,9 @@ def test_texts_in_folders(put, tmp_path):
     ("a.csv", 'text,label\n"a,1\n', Columns(), "could not be read as csv: unexpected end of data in line 2."),
     ("a.csv.gz", gzip.compress(b"text" * 99)[:-9], Columns(), "could not be read as csv"),
     ("a.csv", "\n\n", Columns(), "could not be read as csv: it has no line of names."),
+    ("a.zip", "no", Columns(), "a.zip could not be read as zip: File is not a zip file."),
+    ("a.json", '{"data": [{"foo": 1}]}', Columns(), "a.json is not written as SQuAD's questions are (it lacks 'paragraphs')."),
+    ("a.json", '{"data": 1}', Columns(), "is not written as SQuAD's questions are"),
     ("a.docx", "x", Columns(), "ends in .csv"),
     ("a.csv", "text\nx\n", Columns(rule="stars"), "rule for labels"),
 ], ids=str)
@@ -162,4 +198,7 @@ def test_a_sample_is_drawn_with_its_seed(put):
     ids = lambda dataset: [one.id for one in dataset.examples]
     assert ids(found.sample(10, 1)) == ids(found.sample(10, 1)) != ids(found.sample(10, 2))
     assert ids(found.sample(10, 1)) == sorted(ids(found.sample(10, 1)), key=int) and found.sample(99) is found
+    for limit in (0, -1):
+        with pytest.raises(ex.Refusal, match=f"at least one example; got a limit of {limit}"):
+            found.sample(limit)
     assert found.sample(10, 1).fingerprint != found.sample(10, 2).fingerprint

@@ -9,6 +9,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -57,13 +58,17 @@ class Dataset:
         """At most so many, drawn with a seed, in the order of the file."""
         if limit is None or limit >= len(self.examples):
             return self
+        if limit < 1:
+            raise Refusal(f"A sample has at least one example; got a limit of {limit}.")
         kept = sorted(random.Random(seed).sample(range(len(self.examples)), limit))
         return replace(self, examples=[self.examples[i] for i in kept])
 
     @property
     def fingerprint(self) -> str:
-        """Of the examples and their labels: another file, another sample, another fingerprint."""
-        return hashlib.sha256(repr([(one.id, str(one.inputs)[:2000], one.label) for one in self.examples]).encode()).hexdigest()[:16]
+        """Of the examples and their labels: another file, another sample, another fingerprint. Of a picture's path its name: the id has where
+        in the folder it is, and the folder can be named from anywhere."""
+        given = lambda inputs: inputs.name if isinstance(inputs, Path) else str(inputs)[:2000]
+        return hashlib.sha256(repr([(one.id, given(one.inputs), one.label) for one in self.examples]).encode()).hexdigest()[:16]
 
 
 def read(source: str | Path, columns: Columns = Columns(), answerable: bool = True) -> Dataset:
@@ -76,7 +81,7 @@ def read(source: str | Path, columns: Columns = Columns(), answerable: bool = Tr
     path = Path(source)
     if path.is_dir():
         reader = eraser if (path / "docs").is_dir() else folder
-        found = reader(path)
+        found = reader(path.absolute())
     elif path.is_file():
         found = file(path, columns, answerable)
     elif re.fullmatch(r"[\w.-]+(/[\w.-]+)?(:\w+)?", str(source)) and not path.suffix:
@@ -221,31 +226,41 @@ def hub(name: str, columns: Columns) -> Dataset:
 def squad(name: str, articles: list[dict], answerable: bool) -> Dataset:
     """SQuAD's questions with their contexts; data["answer"] is the first gold answer's place."""
     examples, left_out = [], []
-    for article in articles:
-        for paragraph in article["paragraphs"]:
-            for one in paragraph["qas"]:
-                if not one["answers"]:
-                    if answerable:
-                        left_out.append({"id": one["id"], "reason": "it has no answer in its context"})
-                        continue
-                    answer = {}
-                else:
-                    first = one["answers"][0]["answer_start"]
-                    answer = {"answer": (first, first + len(one["answers"][0]["text"]))}
-                examples.append(Example((one["question"], paragraph["context"]), None, one["id"], answer))
+    with written_as("SQuAD's questions", name):
+        for context, one in ((part["context"], one) for article in articles for part in article["paragraphs"] for one in part["qas"]):
+            if not one["answers"] and answerable:
+                left_out.append({"id": one["id"], "reason": "it has no answer in its context"})
+                continue
+            spans = [(first["answer_start"], first["answer_start"] + len(first["text"])) for first in one["answers"][:1]]
+            examples.append(Example((one["question"], context), None, one["id"], {"answer": spans[0]} if spans else {}))
     return Dataset(name, examples, left_out)
+
+
+@contextmanager
+def written_as(what: str, name: str):
+    """A file that lacks a field, or has something else in its place, is a sentence."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise Refusal(f"{name} is not written as {what} are ({f'it lacks {error}' if isinstance(error, KeyError) else error}).") from error
 
 
 def eraser(path: Path, split: str = "test") -> Dataset:
     """ERASER's movie reviews: texts in docs/, and in {split}.jsonl their class and what people marked, in words counted between spaces."""
-    examples = []
-    for line in (path / f"{split}.jsonl").read_text(encoding="utf-8").splitlines():
-        one = json.loads(line)
-        text = (path / "docs" / one["annotation_id"]).read_text(encoding="utf-8")
-        words = [match.span() for match in re.finditer(r"\S+", text)]
-        marked = [(words[piece["start_token"]][0], words[min(piece["end_token"], len(words)) - 1][1]) for group in one["evidences"] for piece in group]
-        examples.append(Example(text, {"NEG": "NEGATIVE", "POS": "POSITIVE"}[one["classification"]], one["annotation_id"], {"rationale": marked}))
-    return Dataset(path.name, examples)
+    told, examples, left_out = path / f"{split}.jsonl", [], []
+    if not told.exists():
+        raise Refusal(f"{path.name} has texts in docs/ as ERASER's folders have, but no {told.name} beside it.")
+    with written_as("ERASER's reviews", told.name):
+        for one in map(json.loads, told.read_text(encoding="utf-8").splitlines()):
+            document = path / "docs" / one["annotation_id"]
+            if not document.is_file():
+                left_out.append({"id": one["annotation_id"], "reason": "its text is not in docs/"})
+                continue
+            text = document.read_text(encoding="utf-8")
+            words = [match.span() for match in re.finditer(r"\S+", text)]
+            marked = [(words[piece["start_token"]][0], words[min(piece["end_token"], len(words)) - 1][1]) for group in one["evidences"] for piece in group]
+            examples.append(Example(text, {"NEG": "NEGATIVE", "POS": "POSITIVE"}[one["classification"]], one["annotation_id"], {"rationale": marked}))
+    return Dataset(path.name, examples, left_out)
 
 
 # ----------------------------------------------------------------------------------------------------- pictures
@@ -282,10 +297,16 @@ def archive(path: Path) -> Dataset:
     known = path.parent / "classes.tsv"
     rows = sorted(pd.read_csv(known, sep="\t").itertuples(), key=lambda row: row.label) if known.exists() else []
     labels = {row.wnid: int(row.label) for row in rows}
-    examples = []
-    with zipfile.ZipFile(path) as file:
-        for name in sorted(file.namelist()):
-            if Path(name).suffix.lower() in PICTURES:
-                of = Path(name).parent.name
+    examples, left_out = [], []
+    try:
+        file = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise Refusal(f"{path.name} could not be read as zip: {error}.") from error
+    with file:
+        for name in sorted(one for one in file.namelist() if Path(one).suffix.lower() in PICTURES):
+            of = Path(name).parent.name
+            try:
                 examples.append(Example(file.read(name), labels.get(of, of), name))
-    return Dataset(path.name, examples, classes=tuple(row.name.split(",")[0] for row in rows))
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:       # a runtime error: it wants a password, or another program
+                left_out.append({"id": name, "reason": f"it could not be taken out of the .zip ({error})"})
+    return Dataset(path.name, examples, left_out, tuple(row.name.split(",")[0] for row in rows))
