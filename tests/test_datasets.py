@@ -80,6 +80,9 @@ def test_a_text_with_a_comma_is_not_cut_in_two(put):
     put("pictures/labels.csv", "file,label\nx.png,tench, Tinca tinca\n")
     with pytest.raises(ex.Refusal, match=r"labels\.csv has lines with more fields than columns"):
         read(put("pictures/x.png", "x").parent)
+    put("pictures/labels.csv", "")
+    with pytest.raises(ex.Refusal, match=r"^labels\.csv could not be read as csv: it has no line of names\.$"):
+        read(put("pictures/x.png", "x").parent)
 
 
 def test_what_is_null_is_absent(put):

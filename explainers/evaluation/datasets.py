@@ -132,7 +132,7 @@ def frame_of(path: Path, how: str, columns: Columns):
         whole = json.loads(path.read_text(encoding="utf-8"))
         return pd.DataFrame(list(whole.values()) if isinstance(whole, dict) else whole)
     except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise Refusal(f"{path.name} could not be read as {how}: {str(error).splitlines()[0]}.") from error
+        raise Refusal(f"{path.name} could not be read as {how}: {str(error).splitlines()[0].rstrip('.')}.") from error
 
 
 def delimited(path: Path, how: str, names: tuple[str, ...]):
@@ -146,12 +146,12 @@ def delimited(path: Path, how: str, names: tuple[str, ...]):
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="") as file:
         lines = csv.DictReader(file, names or None, BEYOND, **({"delimiter": "\t", "quoting": csv.QUOTE_NONE} if how == "tsv" else {"strict": True}))
         try:
-            found = list(lines)
+            names, found = lines.fieldnames, list(lines)
         except csv.Error as error:
             raise ValueError(f"{error} in line {lines.reader.line_num}") from error
-    if not lines.fieldnames:
+    if not names:
         raise ValueError("it has no line of names")
-    return pd.DataFrame(found, columns=[*lines.fieldnames, *([BEYOND] if any(any(line.get(BEYOND, ())) for line in found) else [])], dtype=object)
+    return pd.DataFrame(found, columns=[*names, *([BEYOND] if any(any(line.get(BEYOND, ())) for line in found) else [])], dtype=object)
 
 
 def column(frame, asked: str, usual: Iterable[str], what: str, name: str, needed: bool = False) -> str:
