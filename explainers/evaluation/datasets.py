@@ -177,7 +177,7 @@ def table(name: str, frame, columns: Columns) -> Dataset:
         given = (str(row[text]), str(row[pair])) if pair else str(row[text])
         try:
             if any(row.get(BEYOND) or ()):
-                raise Refusal("its line has more fields than there are columns (a text with a comma in it goes in quotes)")
+                raise Refusal("its line has more fields than there are columns; in a .csv a text with a comma in it goes in quotes")
             if row[text] is None or not str(row[text]).strip():
                 raise Refusal("its text is empty")
             if pair and row[pair] is None:
