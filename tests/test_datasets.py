@@ -63,6 +63,39 @@ def test_stars_become_a_polarity(put):
         assert found.left_out == [{"id": "2", "reason": "three stars are neither negative nor positive"}]
 
 
+def test_the_scale_of_stars_is_not_that_of_the_sample(put):
+    few = read(put("a.jsonl", '{"text": "good", "stars": 4.0}\n{"text": "better", "stars": 5}\n{"text": "bad", "stars": 2}\n'), Columns(rule="polarity"))
+    assert [one.label for one in few.examples] == ["POSITIVE", "POSITIVE", "NEGATIVE"] and not few.left_out
+    ten = read(put("b.csv", "text,stars\na,5.0\nb,9\n"), Columns(rule="polarity"))
+    assert [one.label for one in ten.examples] == ["POSITIVE"] and "reads stars (1 to 5), and its label is '9'" in ten.left_out[0]["reason"]
+
+
+def test_a_text_with_a_comma_is_not_cut_in_two(put):
+    mixed = read(put("a.csv", 'text,label\nfirst half, second half,1\na, b, c, d\n"this, whole",1\nno comma,0,\n'))
+    assert rows(mixed) == [("this, whole", "1"), ("no comma", "0")] and [one["id"] for one in mixed.left_out] == ["0", "1"]
+    assert "more fields than there are columns" in mixed.left_out[0]["reason"]
+    for names in (("text", "label"), ("text",)):            # fewer than the file has: what is under which name is not to be guessed
+        with pytest.raises(ex.Refusal, match="1 were left out, the first because its line has more fields"):
+            read(put("b.csv", "7,a good film,POSITIVE\n"), Columns(names=names))
+    put("pictures/labels.csv", "file,label\nx.png,tench, Tinca tinca\n")
+    with pytest.raises(ex.Refusal, match=r"labels\.csv has lines with more fields than columns"):
+        read(put("pictures/x.png", "x").parent)
+    put("pictures/labels.csv", "")
+    with pytest.raises(ex.Refusal, match=r"^labels\.csv could not be read as csv: it has no line of names\.$"):
+        read(put("pictures/x.png", "x").parent)
+
+
+def test_what_is_null_is_absent(put):
+    given = [{"text": None, "label": 1}, {"text": "a film", "label": None}, {"text": "a dull film", "label": 0}, {"label": 0}]
+    for name, content in (("a.jsonl", "\n".join(map(json.dumps, given))), ("a.json", json.dumps(given))):
+        found = read(put(name, content))
+        assert rows(found) == [("a film", None), ("a dull film", 0)], "one label that is null does not make 0.0 of the others"
+        assert [(one["id"], one["reason"]) for one in found.left_out] == [("0", "its text is empty"), ("3", "its text is empty")]
+    short = read(put("b.csv", "id,text,pair,label\n,a,b,\n8,a\n"))
+    assert [(one.inputs, one.label, one.id) for one in short.examples] == [(("a", "b"), None, "0")]
+    assert short.left_out == [{"id": "8", "reason": "its second text is missing"}]
+
+
 def test_questions_and_rationales(put, tmp_path):
     question = {"id": "q", "question": "Who?", "answers": [{"text": "Ann", "answer_start": 3}]}
     nobody = {"id": "n", "question": "Where?", "answers": []}
@@ -73,6 +106,20 @@ def test_questions_and_rationales(put, tmp_path):
     put("movies/test.jsonl", json.dumps({"annotation_id": "one.txt", "classification": "NEG", "evidences": [[{"start_token": 1, "end_token": 3}]]}))
     one, = read(tmp_path / "movies").examples
     assert one.label == "NEGATIVE" and one.inputs[slice(*one.data["rationale"][0])] == "very  dull"
+
+
+def test_rationales_that_are_not_whole(put, tmp_path):
+    put("movies/docs/one.txt", "a dull film")
+    with pytest.raises(ex.Refusal, match=r"movies has texts in docs/ as ERASER's folders have, but no test\.jsonl"):
+        read(tmp_path / "movies")
+    line = {"annotation_id": "one.txt", "classification": "NEG", "evidences": []}
+    put("movies/test.jsonl", json.dumps(line) + "\n" + json.dumps(line | {"annotation_id": "two.txt"}))
+    found = read(tmp_path / "movies")
+    assert len(found.examples) == 1 and found.left_out == [{"id": "two.txt", "reason": "its text is not in docs/"}]
+    for broken in ({"annotation_id": "one.txt"}, line | {"evidences": [[{"start_token": 9, "end_token": 12}]]}, line | {"classification": "?"}, [1]):
+        put("movies/test.jsonl", json.dumps(broken))
+        with pytest.raises(ex.Refusal, match=r"test\.jsonl is not written as ERASER's reviews are"):
+            read(tmp_path / "movies")
 
 
 def test_folders_and_archives_of_pictures(tmp_path):
@@ -95,6 +142,25 @@ def test_folders_and_archives_of_pictures(tmp_path):
     assert named.examples[0].label == 0 and named.classes == ("cat",)
 
 
+def test_a_picture_that_cannot_be_unpacked_is_left_out(tmp_path):
+    with zipfile.ZipFile(tmp_path / "val.zip", "w") as file:
+        file.writestr("n01/a.png", "one picture"), file.writestr("n01/b.png", "another one")
+    (tmp_path / "val.zip").write_bytes((tmp_path / "val.zip").read_bytes().replace(b"another one", b"another 0ne"))
+    found = read(tmp_path / "val.zip")
+    assert [one.id for one in found.examples] == ["n01/a.png"] and found.left_out[0]["id"] == "n01/b.png" and "Bad CRC" in found.left_out[0]["reason"]
+
+
+def test_a_folder_is_the_same_from_wherever_it_is_named(tmp_path, monkeypatch):
+    (tmp_path / "set").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "set/a.png")
+    whole = read(tmp_path / "set")
+    for here, named in ((tmp_path, "set"), (tmp_path / "set", ".")):
+        monkeypatch.chdir(here)
+        assert (read(named).fingerprint, read(named).name) == (whole.fingerprint, whole.name) == (whole.fingerprint, "set")
+    (tmp_path / "set/a.png").rename(tmp_path / "set/b.png")
+    assert read(tmp_path / "set").fingerprint != whole.fingerprint
+
+
 def test_texts_in_folders(put, tmp_path):
     put("t/POSITIVE/1.txt", "a fine film"), put("t/NEGATIVE/1.txt", "a dull film")
     assert rows(read(tmp_path / "t")) == [("a dull film", "NEGATIVE"), ("a fine film", "POSITIVE")]
@@ -106,9 +172,15 @@ def test_texts_in_folders(put, tmp_path):
     ("a.csv", "words,label\nx,1\n", Columns(), "no column for the text that is known by its name; it has words, label"),
     ("a.csv", "text,label\nx,1\n", Columns(label="gold"), "no column 'gold' for the label; it has text, label"),
     ("a.csv", "text,label\n  ,1\n", Columns(), "1 were left out, the first because its text is empty"),
-    ("a.csv", "text,label\nx,good\n", Columns(rule="polarity"), "reads stars, and its label is 'good'"),
+    ("a.csv", "text,label\nx,good\n", Columns(rule="polarity"), "reads stars (1 to 5), and its label is 'good'"),
     ("a.json", "{", Columns(), "could not be read"),
     ("a.parquet", "no", Columns(), "could not be read as parquet"),
+    ("a.csv", 'text,label\n"a,1\n', Columns(), "could not be read as csv: unexpected end of data in line 2."),
+    ("a.csv.gz", gzip.compress(b"text" * 99)[:-9], Columns(), "could not be read as csv"),
+    ("a.csv", "\n\n", Columns(), "could not be read as csv: it has no line of names."),
+    ("a.zip", "no", Columns(), "a.zip could not be read as zip: File is not a zip file."),
+    ("a.json", '{"data": [{"foo": 1}]}', Columns(), "a.json is not written as SQuAD's questions are (it lacks 'paragraphs')."),
+    ("a.json", '{"data": 1}', Columns(), "is not written as SQuAD's questions are"),
     ("a.docx", "x", Columns(), "ends in .csv"),
     ("a.csv", "text\nx\n", Columns(rule="stars"), "rule for labels"),
 ], ids=str)
@@ -129,4 +201,7 @@ def test_a_sample_is_drawn_with_its_seed(put):
     ids = lambda dataset: [one.id for one in dataset.examples]
     assert ids(found.sample(10, 1)) == ids(found.sample(10, 1)) != ids(found.sample(10, 2))
     assert ids(found.sample(10, 1)) == sorted(ids(found.sample(10, 1)), key=int) and found.sample(99) is found
+    for limit in (0, -1):
+        with pytest.raises(ex.Refusal, match=f"at least one example; got a limit of {limit}"):
+            found.sample(limit)
     assert found.sample(10, 1).fingerprint != found.sample(10, 2).fingerprint

@@ -334,17 +334,34 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence(reader, methods, metri
         ev.measure(reader, TEXTS[0], methods, metrics, target)
 
 
-def test_an_unknown_label_is_refused_with_the_menu(reader):
+@pytest.mark.parametrize("metric, target", [("masking", None), ("aopc:of=label", None), ("aopc", "label")])
+def test_an_unknown_label_is_refused_with_the_menu(reader, metric, target):
     with pytest.raises(ex.Refusal, match="POSITIVE"):
-        ev.measure(reader, ev.Example(TEXTS[0], label="POSITVE"), ["attcat"], ["aopc"])
+        ev.measure(reader, ev.Example(TEXTS[0], label="POSITVE"), ["attcat"], [metric], target)
+
+
+def test_an_unknown_label_that_nothing_asks_for_is_none(reader):
+    known, unknown = (ev.measure(reader, ev.Example(TEXTS[0], label=label), ["attcat"], ["aopc", "deletion"]) for label in ("POSITIVE", "POSITVE"))
+    assert known == unknown
+
+
+def test_a_metric_that_cannot_be_measured_does_not_take_the_others_along(reader):
+    refused, chosen = [], ["aopc", "masking", "aopc:of=label", "token_f1"]
+    examples = [ev.Example(TEXTS[0], "POSITIVE", "a"), ev.Example(TEXTS[1], None, "b")]
+    first, second = ev.measure(reader, examples, ["attcat"], chosen, refused=refused, baselines=False)
+    assert [(one["id"], one["method"], one["metric"]) for one in refused] == [("a", "attcat", "token_f1"), *(("b", "attcat", name) for name in (
+        "masking", "token_f1", "aopc:of=label"))] and "needs the rationale" in refused[0]["reason"] and "came without one" in refused[3]["reason"]
+    assert first.keys() == {"id", "method", "target", "aopc", "masking.aopc", "masking.accuracy", "aopc:of=label", "token_f1"}
+    assert math.isnan(second["masking"]) and math.isnan(second["aopc:of=label"]) and math.isnan(first["token_f1"])
+    assert second["aopc"] == ev.measure(reader, examples[1], ["attcat"], ["aopc"], baselines=False)[0]["aopc"]
 
 
 def test_what_is_refused_is_collected_and_the_rest_goes_on(reader):
     refused = []
     examples = [ev.Example(TEXTS[0], id="a"), ev.Example("", id="empty"), ev.Example(TEXTS[1], label="?", id="label"), ev.Example(TEXTS[2], id="b")]
     found = ev.measure(reader, examples, ["attcat"], ["aopc"], refused=refused, baselines=False)
-    assert [one["id"] for one in found] == ["a", "b"]
-    assert [one["id"] for one in refused] == ["empty", "label"] and all(one["reason"].endswith((".", ")")) for one in refused)
+    assert [one["id"] for one in found] == ["a", "label", "b"]
+    assert [one["id"] for one in refused] == ["empty"] and all(one["reason"].endswith((".", ")")) for one in refused)
     found = ev.measure(reader, examples[0], ["attcat", "grad_cam"], ["aopc"], refused=refused, baselines=False)
     assert [one["method"] for one in found] == ["attcat"] and refused[-1]["method"] == "grad_cam"
 

@@ -2,12 +2,15 @@
 
 import errno
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +22,7 @@ import explainers as ex
 from explainers.__main__ import main
 from explainers.evaluation import Example, measure, runner
 from explainers.evaluation.datasets import Dataset, read
-from explainers.evaluation.localisation import average_precision
+from explainers.evaluation.localisation import COUNTS, average_precision
 from explainers.evaluation.protocols import PROTOCOLS
 from explainers.evaluation.runner import Plan, Work, evaluate
 
@@ -76,7 +79,7 @@ def test_a_run_has_the_records_of_measure_and_their_means(tmp_path, sentiment):
     low, high = (result.table.loc["attcat", ("aopc", edge)] for edge in ("low", "high"))
     assert low < mean < high and f"{mean:.3f} ({low:.3f} to {high:.3f})" in result.markdown
     assert set(result.table.index) == {"attcat", "raw_attention", "random"} and len(result.left_out) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["records.parquet", "run.json", "shards", "table.csv", "table.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["left_out.csv", "records.parquet", "run.json", "shards", "table.csv", "table.md"]
     said = json.loads((tmp_path / "run.json").read_text())
     assert said["seed"] == 0 and said["versions"]["torch"] and said["fingerprint"] == data.fingerprint
 
@@ -89,6 +92,12 @@ def test_a_run_that_is_interrupted_goes_on(tmp_path):
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut/shards").glob("*.parquet")}
     same(evaluate(texts(9), PLAN, tmp_path / "cut", shard=3, quiet=True), whole)
     assert len(kept) == 1 and all(path.stat().st_mtime_ns == at for path, at in kept.items()), "what was done is not done again"
+
+
+def test_a_run_that_is_interrupted_while_its_model_is_loaded_is_a_sentence(tmp_path):
+    (tmp_path / "mark").write_text("")                      # the accident is due
+    with pytest.raises(ex.Refusal, match="0 of 3 shards"):
+        evaluate(texts(9), PLAN, tmp_path / "cut", shard=3, work=Trouble(PLAN, tmp_path / "mark", interrupt), quiet=True)
 
 
 @pytest.mark.slow
@@ -132,6 +141,81 @@ def test_another_run_is_not_mixed_into_a_folder(tmp_path, changed):
         evaluate(texts(3), PLAN, tmp_path, quiet=True)
 
 
+@pytest.mark.parametrize("failed", [{"model": "sentimant"}, {"metrics": ("segmentation",)}, {"target": "delightful"}])
+def test_a_run_that_measured_nothing_does_not_block_its_folder(tmp_path, failed):
+    with pytest.raises(ex.Refusal):
+        evaluate(texts(4), Plan(**{**vars(PLAN), **failed}), tmp_path, shard=1, quiet=True)
+    assert evaluate(texts(4), PLAN, tmp_path, quiet=True).records["id"].nunique() == 4
+    assert json.loads((tmp_path / "run.json").read_text())["model"] == "sentiment" and len(list(tmp_path.glob("shards/*"))) == 1
+
+
+def test_a_folder_that_cannot_be_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for place in ("file", "file/below"):
+        with pytest.raises(ex.Refusal, match=r"^The folder .* cannot be made or written into \(Not a directory\)\.$"):
+            evaluate(texts(2), PLAN, tmp_path / place, quiet=True)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_pictures_for_a_model_of_texts_are_refused_at_once(tmp_path):
+    pictures = Dataset("photos", [Example(tmp_path / f"{k}.png", None, str(k)) for k in range(3)])
+    with pytest.raises(ex.Refusal, match=r"^The data are pictures, and sentiment is a model of texts\.$"):
+        evaluate(pictures, PLAN, tmp_path / "out", quiet=True)
+    pairs = Dataset("pairs", [Example(("one", "two"), None, "0")])
+    for data in (texts(3), pairs):
+        with pytest.raises(ex.Refusal, match=r"^The data are texts, and vit is a model of pictures\.$"):
+            evaluate(data, Plan("vit", ("gae",), ("aopc",)), tmp_path / "out", quiet=True)
+
+
+def test_the_bar_moves_more_often_for_pictures(tmp_path):
+    for name, inputs, shards in (("pictures", tmp_path / "a.png", 3), ("texts", "a film", 1)):
+        evaluate(Dataset(name, [Example(inputs, None, str(k)) for k in range(30)]), PLAN, tmp_path / name, work=numbered, quiet=True)
+        assert len(list((tmp_path / name).glob("shards/*.parquet"))) == shards
+
+
+def numbered(examples) -> list[dict]:
+    """Work without a model: aopc is the id if it is below 90, comprehensiveness is never defined."""
+    return [{"id": one.id, "method": "attcat", "target": "POSITIVE", "comprehensiveness": math.nan, "aopc": float(one.id) if int(one.id) < 90 else math.nan}
+            for one in examples]
+
+
+def test_a_table_says_what_is_not_defined(tmp_path):
+    data = Dataset("numbers", [Example("a film", None, str(k % 95)) for k in range(100)])           # five ids are there twice
+    result = evaluate(data, PLAN, tmp_path, work=numbered, quiet=True)
+    assert result.markdown.startswith("numbers, 100 examples;") and "`aopc` is defined for 95 of 100 examples." in result.markdown
+    assert "| comprehensiveness ↑ |" in result.markdown and "| – |" in result.markdown and "`comprehensiveness` is defined" not in result.markdown
+    alone = evaluate(Dataset("one", data.examples[5:6]), PLAN, tmp_path / "one", work=numbered, quiet=True)
+    assert "| 5.000 | – |" in alone.markdown and math.isnan(alone.table.loc["attcat", ("aopc", "low")])
+
+
+def test_intervals_of_many_examples_are_made_in_parts():
+    values = np.random.default_rng(0).random(5000)
+    first = runner.interval(values, 0)
+    tracemalloc.start()
+    assert runner.interval(values, 0) == first != runner.interval(values, 1)
+    assert tracemalloc.get_traced_memory()[1] < 1e7, "5000 examples resampled 2000 times are 80 MB"
+    tracemalloc.stop()
+
+
+def test_metrics_and_parts_that_cannot_be_measured(tmp_path):
+    """Of some examples or of none: the others are kept, and who lacks what is written down."""
+    half = Dataset("half", [replace(one, label=one.label if k % 2 else None) for k, one in enumerate(texts(4).examples)])
+    plan = Plan("sentiment", ("attcat",), ("aopc", "masking", "precision_at_k"), baselines=False)
+    result = evaluate(half, plan, tmp_path, shard=1, quiet=True)
+    assert list(result.records) == ["id", "method", "target", "aopc", "precision_at_k", "masking.aopc", "masking.accuracy"]
+    assert list(result.table.xs("n", axis=1, level=1).loc["attcat"]) == [4, 2, 2, 0]
+    assert "`masking` is defined for 2 of 4 examples." in result.markdown and "Left out: 6 single numbers (4: Precision@K needs" in result.markdown
+    written = pd.read_csv(tmp_path / "left_out.csv", dtype=str)
+    assert list(written) == ["id", "method", "metric", "reason"] and sorted(written[written["metric"] == "masking"]["id"]) == ["0", "2"]
+
+
+def test_pixels_that_are_pooled_are_those_of_defined_pictures():
+    columns = [f"segmentation.{part}" for part in ("pixel_accuracy", *COUNTS)]
+    frame = pd.DataFrame([["gae", *[4.0] * 7], ["gae", *[math.nan] * 7], ["centre", *[math.nan] * 7]], columns=["method", *columns])
+    table = runner.summary(frame, ["segmentation"], 0)
+    assert list(table[("segmentation.pooled_miou", "mean")].fillna(-1)) == [1, -1] and list(table[("segmentation.pooled_miou", "n")]) == [1, 0]
+
+
 @pytest.mark.parametrize("missing", ["pyarrow", "sklearn.metrics", "captum.metrics", "ray"])
 def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
@@ -161,7 +245,21 @@ def test_what_is_left_out_is_counted_and_named(tmp_path):
     for k in range(6):
         (tmp_path / f"broken{k}.png").write_bytes(half)
     result = evaluate(read(tmp_path), Plan("vit", ("gae",), ("deletion",)), tmp_path / "again", quiet=True)
-    assert len(result.left_out) == 7 and "Left out: 7 examples (1: broken" in result.markdown and "; 2 other reasons)." in result.markdown
+    assert len(result.left_out) == 7 and "Left out: 7 examples (7: it is damaged or cannot be opened (" in result.markdown
+    assert sorted(pd.read_csv(tmp_path / "again/left_out.csv")["id"]) == ["broken.png", *(f"broken{k}.png" for k in range(6))]
+    odd = [{"id": f"t{k}", "reason": f"it is odd in {k} ways"} for k in range(9)]
+    assert "; 5 other reasons); each is in left_out.csv." in runner.markdown(
+        result.table, pd.DataFrame([*result.left_out.to_dict("records"), *odd], columns=runner.LEFT_OUT), Dataset("d", [], odd),
+        Plan("vit", ("gae",), ("deletion",)), "")
+
+
+def test_when_nothing_can_be_measured_the_usual_reason_is_named(tmp_path):
+    odd = Dataset("odd", [Example("", None, "a"), *(Example("a film", "delightful", f"b{k}") for k in range(3))], [{"id": "c", "reason": "its text is empty"}])
+    with pytest.raises(ex.Refusal, match="Nothing could be measured: There is no class 'delightful'"):
+        evaluate(odd, Plan("sentiment", ("attcat",), ("aopc",), "label"), tmp_path, quiet=True)
+    assert len(pd.read_csv(tmp_path / "left_out.csv")) == 5
+    with pytest.raises(ex.Refusal, match="There is no example in none"):
+        evaluate(Dataset("none", []), PLAN, tmp_path, quiet=True)
 
 
 @pytest.mark.parametrize(("plan", "says"), [

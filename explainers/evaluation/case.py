@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -180,17 +181,17 @@ def case_of(model: Model, example, target=None, seed: int = 0) -> Case:
     return next(together(model, [example], target, seed))[0]
 
 
-def together(model: Model, examples: Iterable, target=None, seed: int = 0, refused: list | None = None) -> Iterator[list[Case]]:
+def together(model: Model, examples: Iterable, target=None, seed: int = 0, refused: list | None = None, labelled: bool = True) -> Iterator[list[Case]]:
     """A `Case` for each example: those of one shape are traced together, and no more are given at a time than memory holds.
 
     They come by length, not in order. refused: a list that gets {"id", "reason"} of each example that cannot be explained; without it
-    the first one raises its `Refusal`.
+    the first one raises its `Refusal`. labelled: refuse an example whose label the model does not know; else it counts as one without a label.
     """
     ready = []
     for example in examples:
         example = example if isinstance(example, Example) else Example(example)
         try:
-            ready.append(prepared(model, example, target))
+            ready.append(prepared(model, example, target, labelled))
         except Refusal as refusal:
             if refused is None:
                 raise
@@ -201,10 +202,12 @@ def together(model: Model, examples: Iterable, target=None, seed: int = 0, refus
         yield [Case(model, coded, trace, example, label, seed) for (example, coded, label, _), trace in zip(some, traces)]
 
 
-def prepared(model: Model, example: Example, target) -> tuple[Example, Encoded, int | None, object]:
+def prepared(model: Model, example: Example, target, labelled: bool) -> tuple[Example, Encoded, int | None, object]:
     """Encoded, with the index of its label and its target; a `Refusal` where one of them cannot be had."""
-    coded = model.encode(example.inputs)
-    label = None if example.label is None else targets.index_of(example.label, model.classes(coded))
+    coded, label = model.encode(example.inputs), None
+    if example.label is not None:
+        with nullcontext() if labelled or target == "label" else suppress(Refusal):
+            label = targets.index_of(example.label, model.classes(coded))
     if target == "label":
         if label is None:
             raise Refusal(f"The gold class is to be explained, and {example.id or 'this example'} came without a label.")

@@ -1,11 +1,15 @@
 """Examples out of files: tables, folders and archives of pictures, SQuAD's questions, ERASER's rationales, the Hub."""
 
+import csv
+import gzip
 import hashlib
 import json
 import random
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +24,7 @@ ID = ("id", "idx", "guid")
 FILE = ("file", "image", "path", "filename")
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+BEYOND = "(more fields than columns)"      # under which a line of a .csv or .tsv has what no column is named for
 READERS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet"}
 RULES = ("as is", "polarity")
 
@@ -29,7 +34,8 @@ class Columns:
     """Where a table holds what; "" is found by its usual names.
 
     names   of all columns, for a table without a line of names
-    rule    how labels are read: "as is", or "polarity", which makes NEGATIVE of the lower stars and POSITIVE of the higher and leaves the middle out
+    rule    how labels are read: "as is", or "polarity", which of 1 to 5 stars (or 0 to 4, where there is a 0) makes NEGATIVE of the lower and POSITIVE of
+            the higher and leaves the middle out
     """
 
     text: str = ""
@@ -52,13 +58,17 @@ class Dataset:
         """At most so many, drawn with a seed, in the order of the file."""
         if limit is None or limit >= len(self.examples):
             return self
+        if limit < 1:
+            raise Refusal(f"A sample has at least one example; got a limit of {limit}.")
         kept = sorted(random.Random(seed).sample(range(len(self.examples)), limit))
         return replace(self, examples=[self.examples[i] for i in kept])
 
     @property
     def fingerprint(self) -> str:
-        """Of the examples and their labels: another file, another sample, another fingerprint."""
-        return hashlib.sha256(repr([(one.id, str(one.inputs)[:2000], one.label) for one in self.examples]).encode()).hexdigest()[:16]
+        """Of the examples and their labels: another file, another sample, another fingerprint. Of a picture's path its name: the id has where
+        in the folder it is, and the folder can be named from anywhere."""
+        given = lambda inputs: inputs.name if isinstance(inputs, Path) else str(inputs)[:2000]
+        return hashlib.sha256(repr([(one.id, given(one.inputs), one.label) for one in self.examples]).encode()).hexdigest()[:16]
 
 
 def read(source: str | Path, columns: Columns = Columns(), answerable: bool = True) -> Dataset:
@@ -71,7 +81,7 @@ def read(source: str | Path, columns: Columns = Columns(), answerable: bool = Tr
     path = Path(source)
     if path.is_dir():
         reader = eraser if (path / "docs").is_dir() else folder
-        found = reader(path)
+        found = reader(path.absolute())
     elif path.is_file():
         found = file(path, columns, answerable)
     elif re.fullmatch(r"[\w.-]+(/[\w.-]+)?(:\w+)?", str(source)) and not path.suffix:
@@ -114,16 +124,34 @@ def frame_of(path: Path, how: str, columns: Columns):
 
     try:
         if how in ("csv", "tsv"):
-            names = {"header": None, "names": list(columns.names)} if columns.names else {}
-            return pd.read_csv(path, sep="\t" if how == "tsv" else ",", dtype=str, keep_default_na=False, quoting=3 if how == "tsv" else 0, **names)
+            return delimited(path, how, columns.names)
         if how == "parquet":
             return pd.read_parquet(path)
         if how == "jsonl":
             return pd.read_json(path, lines=True, dtype=False)
         whole = json.loads(path.read_text(encoding="utf-8"))
         return pd.DataFrame(list(whole.values()) if isinstance(whole, dict) else whole)
-    except (ValueError, UnicodeDecodeError, OSError) as error:
-        raise Refusal(f"{path.name} could not be read as {how}: {str(error).splitlines()[0]}.") from error
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise Refusal(f"{path.name} could not be read as {how}: {str(error).splitlines()[0].rstrip('.')}.") from error
+
+
+def delimited(path: Path, how: str, names: tuple[str, ...]):
+    """The lines of a .csv or .tsv under `names`, or those of its first line; a field that a line lacks is None.
+
+    Not by pandas, which takes the first of too many fields for the line's name, and so half of a text with a comma in it for the whole.
+    """
+    import pandas as pd
+
+    csv.field_size_limit(2**31 - 1)                         # else a text of more than 131,072 characters is an error
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="") as file:
+        lines = csv.DictReader(file, names or None, BEYOND, **({"delimiter": "\t", "quoting": csv.QUOTE_NONE} if how == "tsv" else {"strict": True}))
+        try:
+            names, found = lines.fieldnames, list(lines)
+        except csv.Error as error:
+            raise ValueError(f"{error} in line {lines.reader.line_num}") from error
+    if not names:
+        raise ValueError("it has no line of names")
+    return pd.DataFrame(found, columns=[*names, *([BEYOND] if any(any(line.get(BEYOND, ())) for line in found) else [])], dtype=object)
 
 
 def column(frame, asked: str, usual: Iterable[str], what: str, name: str, needed: bool = False) -> str:
@@ -142,29 +170,42 @@ def table(name: str, frame, columns: Columns) -> Dataset:
     pair, label = column(frame, columns.pair, PAIR, "pair", name), column(frame, columns.label, LABEL, "label", name)
     number = column(frame, "", ID, "id", name)
     examples, left_out = [], []
-    lowest = min((int(value) for value in frame[label] if str(value).isdecimal()), default=0) if columns.rule == "polarity" and label else 0
+    frame = frame.astype(object).where(frame.notna(), None)                 # what is absent is None, whatever kept it: null, NaN, a line too short
+    lowest = 0 if label and columns.rule == "polarity" and 0 in map(stars, frame[label]) else 1
     for k, row in enumerate(frame.to_dict("records")):
-        named = str(row[number]) if number else str(k)
+        named = str(k) if not number or row[number] in (None, "") else str(row[number])
         given = (str(row[text]), str(row[pair])) if pair else str(row[text])
         try:
-            if not str(row[text]).strip():
+            if any(row.get(BEYOND) or ()):
+                raise Refusal("its line has more fields than there are columns; in a .csv a text with a comma in it goes in quotes")
+            if row[text] is None or not str(row[text]).strip():
                 raise Refusal("its text is empty")
+            if pair and row[pair] is None:
+                raise Refusal("its second text is missing")
             examples.append(Example(given, labelled(row[label], columns.rule, lowest) if label else None, named))
         except Refusal as refusal:
             left_out.append({"id": named, "reason": str(refusal)})
     return Dataset(name, examples, left_out)
 
 
-def labelled(value, rule: str, lowest: int) -> str | int:
-    """A label as the model is asked for it: its name or its index."""
+def labelled(value, rule: str, lowest: int) -> str | int | None:
+    """A label as the model is asked for it: its name or its index; None where there is none. lowest: the fewest stars."""
+    if value is None or value == "":
+        return None
     if rule == "as is":
-        return value if isinstance(value, int) else str(value)
-    if not str(value).isdecimal():
-        raise Refusal(f"the rule polarity reads stars, and its label is {str(value)[:40]!r}")
-    stars = int(value) - lowest + 1
-    if stars == 3:
+        return int(value) if isinstance(value, float) and value.is_integer() else value if isinstance(value, int) else str(value)
+    number, middle = stars(value), lowest + 2
+    if number is None or abs(number - middle) > 2:
+        raise Refusal(f"the rule polarity reads stars ({lowest} to {lowest + 4}), and its label is {str(value)[:40]!r}")
+    if number == middle:
         raise Refusal("three stars are neither negative nor positive")
-    return "NEGATIVE" if stars < 3 else "POSITIVE"
+    return "NEGATIVE" if number < middle else "POSITIVE"
+
+
+def stars(value) -> int | None:
+    """5, "5" or 5.0 as a number; None for what is none."""
+    found = re.fullmatch(r"(\d)(\.0*)?", str(value).strip())
+    return int(found[1]) if found else None
 
 
 def hub(name: str, columns: Columns) -> Dataset:
@@ -185,31 +226,41 @@ def hub(name: str, columns: Columns) -> Dataset:
 def squad(name: str, articles: list[dict], answerable: bool) -> Dataset:
     """SQuAD's questions with their contexts; data["answer"] is the first gold answer's place."""
     examples, left_out = [], []
-    for article in articles:
-        for paragraph in article["paragraphs"]:
-            for one in paragraph["qas"]:
-                if not one["answers"]:
-                    if answerable:
-                        left_out.append({"id": one["id"], "reason": "it has no answer in its context"})
-                        continue
-                    answer = {}
-                else:
-                    first = one["answers"][0]["answer_start"]
-                    answer = {"answer": (first, first + len(one["answers"][0]["text"]))}
-                examples.append(Example((one["question"], paragraph["context"]), None, one["id"], answer))
+    with written_as("SQuAD's questions", name):
+        for context, one in ((part["context"], one) for article in articles for part in article["paragraphs"] for one in part["qas"]):
+            if not one["answers"] and answerable:
+                left_out.append({"id": one["id"], "reason": "it has no answer in its context"})
+                continue
+            spans = [(first["answer_start"], first["answer_start"] + len(first["text"])) for first in one["answers"][:1]]
+            examples.append(Example((one["question"], context), None, one["id"], {"answer": spans[0]} if spans else {}))
     return Dataset(name, examples, left_out)
+
+
+@contextmanager
+def written_as(what: str, name: str):
+    """A file that lacks a field, or has something else in its place, is a sentence."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise Refusal(f"{name} is not written as {what} are ({f'it lacks {error}' if isinstance(error, KeyError) else error}).") from error
 
 
 def eraser(path: Path, split: str = "test") -> Dataset:
     """ERASER's movie reviews: texts in docs/, and in {split}.jsonl their class and what people marked, in words counted between spaces."""
-    examples = []
-    for line in (path / f"{split}.jsonl").read_text(encoding="utf-8").splitlines():
-        one = json.loads(line)
-        text = (path / "docs" / one["annotation_id"]).read_text(encoding="utf-8")
-        words = [match.span() for match in re.finditer(r"\S+", text)]
-        marked = [(words[piece["start_token"]][0], words[min(piece["end_token"], len(words)) - 1][1]) for group in one["evidences"] for piece in group]
-        examples.append(Example(text, {"NEG": "NEGATIVE", "POS": "POSITIVE"}[one["classification"]], one["annotation_id"], {"rationale": marked}))
-    return Dataset(path.name, examples)
+    told, examples, left_out = path / f"{split}.jsonl", [], []
+    if not told.exists():
+        raise Refusal(f"{path.name} has texts in docs/ as ERASER's folders have, but no {told.name} beside it.")
+    with written_as("ERASER's reviews", told.name):
+        for one in map(json.loads, told.read_text(encoding="utf-8").splitlines()):
+            document = path / "docs" / one["annotation_id"]
+            if not document.is_file():
+                left_out.append({"id": one["annotation_id"], "reason": "its text is not in docs/"})
+                continue
+            text = document.read_text(encoding="utf-8")
+            words = [match.span() for match in re.finditer(r"\S+", text)]
+            marked = [(words[piece["start_token"]][0], words[min(piece["end_token"], len(words)) - 1][1]) for group in one["evidences"] for piece in group]
+            examples.append(Example(text, {"NEG": "NEGATIVE", "POS": "POSITIVE"}[one["classification"]], one["annotation_id"], {"rationale": marked}))
+    return Dataset(path.name, examples, left_out)
 
 
 # ----------------------------------------------------------------------------------------------------- pictures
@@ -217,20 +268,20 @@ def eraser(path: Path, split: str = "test") -> Dataset:
 def folder(path: Path) -> Dataset:
     """Pictures, their labels from a table in the folder with a column for the file, or from the names of their folders; masks/NAME.png beside
     images/NAME.jpg; or texts, NAME.txt, labelled by their folders."""
-    import pandas as pd
-
     inside = sorted(one for one in path.rglob("*") if one.is_file())
     pictures = [one for one in inside if one.suffix.lower() in PICTURES and one.parent.name != "masks"]
     texts = [one for one in inside if one.suffix == ".txt"]
     if not pictures:
         label = lambda one: None if one.parent == path else one.parent.name
         return Dataset(path.name, [Example(one.read_text(encoding="utf-8", errors="replace"), label(one), str(one.relative_to(path))) for one in texts])
-    tables = [pd.read_csv(one, sep="\t" if one.suffix == ".tsv" else ",", dtype=str) for one in inside if one.suffix in (".tsv", ".csv")]
     labels: dict[str, str] = {}
-    for frame in tables:
+    for listing in (one for one in inside if one.suffix in (".tsv", ".csv")):
+        frame = frame_of(listing, READERS[listing.suffix], Columns())
+        if BEYOND in frame:
+            raise Refusal(f"{listing.name} has lines with more fields than columns (a name with a comma in it goes in quotes).")
         name, label = (next((one for one in usual if one in frame.columns), None) for usual in (FILE, LABEL))
         if name and label:
-            labels |= dict(zip(frame[name], frame[label]))
+            labels |= dict(zip(frame[name], frame[label].map(lambda value: value or None)))
     examples = []
     for one in pictures:
         place, mask = str(one.relative_to(path)), one.parent.parent / "masks" / f"{one.stem}.png"
@@ -246,10 +297,16 @@ def archive(path: Path) -> Dataset:
     known = path.parent / "classes.tsv"
     rows = sorted(pd.read_csv(known, sep="\t").itertuples(), key=lambda row: row.label) if known.exists() else []
     labels = {row.wnid: int(row.label) for row in rows}
-    examples = []
-    with zipfile.ZipFile(path) as file:
-        for name in sorted(file.namelist()):
-            if Path(name).suffix.lower() in PICTURES:
-                of = Path(name).parent.name
+    examples, left_out = [], []
+    try:
+        file = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise Refusal(f"{path.name} could not be read as zip: {error}.") from error
+    with file:
+        for name in sorted(one for one in file.namelist() if Path(one).suffix.lower() in PICTURES):
+            of = Path(name).parent.name
+            try:
                 examples.append(Example(file.read(name), labels.get(of, of), name))
-    return Dataset(path.name, examples, classes=tuple(row.name.split(",")[0] for row in rows))
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:       # a runtime error: it wants a password, or another program
+                left_out.append({"id": name, "reason": f"it could not be taken out of the .zip ({error})"})
+    return Dataset(path.name, examples, left_out, tuple(row.name.split(",")[0] for row in rows))

@@ -1,6 +1,8 @@
 """Examples, methods and metrics in; one record for each heatmap out."""
 
+import math
 from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
 from itertools import chain
 
 from ..errors import Refusal
@@ -21,12 +23,14 @@ def measure(model: Model, examples, methods: Sequence[str], metrics: Sequence[st
     examples    an `Example`, or bare inputs, or a list of these (a pair of texts is a tuple)
     methods     keys of `METHODS` or `BASELINES`, with options where wanted: "attcat:mask_specials=true"
     metrics     keys of `METRICS`, likewise: "aopc:fill=pad:levels=5"; the record has the number under the name as it was written, and
-                where a metric gives several, under "name.part"
+                where a metric gives several, under "name.part"; NaN under the name where it could not be measured
     target      what is explained, as for `explain`, or "label" for each example's gold class
     seed        of the random order, which depends on nothing else but the input and its target
     baselines   add the random order, and of pictures the centre prior, as "random" and "centre"
-    refused     a list that gets {"id", "reason"}, of a single map also "method", for what cannot be explained or measured; without it the
-                first one raises its `Refusal`
+    refused     a list that gets {"id", "reason"}, of a single map also "method", of a single number "method" and "metric", for what cannot be
+                explained or measured; without it the first one raises its `Refusal`
+
+    A label that the model does not know is refused only where something asks for it.
 
     Records come in the order of the examples, those of one example in the order of the methods. All that the metrics want to ask about the
     examples that fit into memory together is asked together, and equal questions once.
@@ -37,9 +41,11 @@ def measure(model: Model, examples, methods: Sequence[str], metrics: Sequence[st
     methods = list(dict.fromkeys([*methods, *own]))
     for name in methods:
         known(parse(name)[0])
+    labelled = any("label" in one.needs or options.get("of") == "label" for one, options in chosen.values())
     places = {id(example): place for place, example in enumerate(examples)}
     found = [(places[id(case.example)], record)
-             for cases in together(model, examples, target, seed, refused) for case, record in records(model, cases, methods, chosen, refused)]
+             for cases in together(model, examples, target, seed, refused, labelled)
+             for case, record in records(model, cases, methods, chosen, refused)]
     return [record for _, record in sorted(found, key=lambda one: one[0])]
 
 
@@ -55,26 +61,43 @@ def choose(metrics: Iterable[str]) -> Chosen:
 
 def records(model: Model, cases: list[Case], methods: Sequence[str], chosen: Chosen, refused: list | None) -> list[tuple[Case, dict]]:
     """The records of some cases, whose questions are put to the model together."""
-    asked = []                                              # (case, record, heatmap, {metric's name: its queries})
+    asked = []                                              # (case, method, {metric's name: its queries}, {metric's name: why it has no number})
     for case in cases:
         for method in methods:
-            try:
-                for one, _ in chosen.values():
+            queries, reasons = {}, {}
+            for name, (one, options) in chosen.items():
+                with noting(reasons, name, refused):
                     one.check(case)
-                heat = case.heat(method)
-                queries = {name: one.ask(case, heat, **options) for name, (one, options) in chosen.items()}
-            except Refusal as refusal:
-                if refused is None:
-                    raise
-                refused.append({"id": case.id, "method": method, "reason": str(refusal)})
-                continue
-            asked.append((case, {"id": case.id, "method": method, "target": case.trace.target.name}, heat, queries))
-    pairs = [(case, query) for case, _, _, queries in asked for query in chain.from_iterable(queries.values())]
+                    queries[name] = one.ask(case, case.heat(method), **options)
+            asked.append((case, method, queries, reasons))
+    pairs = [(case, query) for case, _, queries, _ in asked for query in chain.from_iterable(queries.values())]
     said = iter(answers(model, [case for case, _ in pairs], [query for _, query in pairs]))
-    for case, record, heat, queries in asked:
-        for name, (one, options) in chosen.items():
-            record |= flat(name, one.read(case, heat, [next(said) for _ in queries[name]], **options))
-    return [(case, record) for case, record, _, _ in asked]
+    made = []
+    for case, method, queries, reasons in asked:
+        record = {"id": case.id, "method": method, "target": case.trace.target.name}
+        for name, some in queries.items():
+            one, options = chosen[name]
+            heard = [next(said) for _ in some]
+            with noting(reasons, name, refused):
+                record |= flat(name, one.read(case, case.heat(method), heard, **options))
+        if len(reasons) == len(chosen):
+            refused.append({"id": case.id, "method": method, "reason": reasons[next(iter(chosen))]})
+            continue
+        made.append((case, record | dict.fromkeys(reasons, math.nan)))
+        for name, reason in reasons.items():
+            refused.append({"id": case.id, "method": method, "metric": name, "reason": reason})
+    return made
+
+
+@contextmanager
+def noting(reasons: dict[str, str], name: str, refused: list | None):
+    """A `Refusal` becomes the reason of that name, if what is refused is collected."""
+    try:
+        yield
+    except Refusal as refusal:
+        if refused is None:
+            raise
+        reasons[name] = str(refusal)
 
 
 def flat(name: str, number: float | dict[str, float]) -> dict[str, float]:

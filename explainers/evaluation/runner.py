@@ -4,7 +4,8 @@ import errno
 import json
 import math
 import platform
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,15 +17,17 @@ import numpy as np
 from ..errors import Refusal, nearest, required
 from ..models import Model, load
 from .case import Example, known, parse
-from .datasets import Dataset
+from .datasets import PICTURES, Dataset
 from .engines import ENGINES
 from .measure import choose, measure
 from .metric import find_metric
 
-SHARD = 64                  # examples; what is lost at most when a run is killed
+SHARD, FEW = 64, 12         # texts, pictures; what is lost at most when a run is killed, and how often the bar moves
 RESAMPLES, CONFIDENCE = 2000, 0.95
 WIDE = 6                    # columns of a table, beyond which it is turned
 REASONS = 5                 # of what was left out, which a table names
+AT_ONCE = 2**18             # numbers that are resampled together
+LEFT_OUT = ["id", "method", "metric", "reason"]
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 VERSIONS = ("torch", "transformers", "numpy", "scipy")
 
@@ -76,6 +79,7 @@ class Work:
 
     def __call__(self, examples: Sequence[Example]) -> list[dict]:
         plan, refused, ready = self.plan, [], []
+        check_kind(self.model, examples[0].inputs)
         for example in examples:
             try:
                 ready.append(opened(example, plan.texts))
@@ -83,6 +87,15 @@ class Work:
                 refused.append({"id": example.id, "reason": str(refusal)})
         records = measure(self.model, ready, plan.methods, plan.metrics, plan.target, plan.seed, plan.baselines, refused)
         return [*records, *refused]
+
+
+def check_kind(model: Model, inputs) -> None:
+    """Pictures for a model of texts, or texts for one of pictures: one `Refusal`, and not one for each example."""
+    picture = isinstance(inputs, Path | bytes)
+    halves = inputs if isinstance(inputs, tuple) else (inputs,)
+    text = all(isinstance(half, str) and Path(half).suffix.lower() not in PICTURES for half in halves)       # a path can be written as text
+    if not model.matches and (picture if model.anatomy.sees == "text" else text):
+        raise Refusal(f"The data are {'pictures' if picture else 'texts'}, and {model.name} is a model of {'texts' if picture else 'pictures'}.")
 
 
 def opened(example: Example, texts: tuple[str, ...]) -> Example:
@@ -101,7 +114,7 @@ class Result:
 
     records   DataFrame: id, method, target and a column a metric; one row an example and method
     table     DataFrame: a row a method; mean, and "low" and "high" of its interval, of each metric
-    left_out  DataFrame: id, method (None for a whole example), reason
+    left_out  DataFrame: id, method (None for a whole example), metric (None for a whole map), reason
     """
 
     records: object
@@ -110,9 +123,9 @@ class Result:
     markdown: str
 
 
-def evaluate(dataset: Dataset, plan: Plan, out: str | Path, engine: str = "local", shard: int = SHARD, work: Callable | None = None,
+def evaluate(dataset: Dataset, plan: Plan, out: str | Path, engine: str = "local", shard: int | None = None, work: Callable | None = None,
              note: str = "", quiet: bool = False) -> Result:
-    """Measure every method on every example, a shard at a time, and write records.parquet, table.csv and table.md into `out`.
+    """Measure every method on every example, a shard at a time, and write records.parquet, left_out.csv, table.csv and table.md into `out`.
 
     The run can be killed at any moment and started again: shards that are on disk are not done again. engine: local or ray. work: who does a
     shard, if not `Work(plan)`. note: a paragraph above the table. Raises `Refusal`, among others where `out` holds another run.
@@ -120,8 +133,10 @@ def evaluate(dataset: Dataset, plan: Plan, out: str | Path, engine: str = "local
     plan.check()
     if engine not in ENGINES:
         raise nearest(engine, ENGINES, "engine")
-    out = Path(out)
-    with full_disk(out):
+    if not dataset.examples:
+        raise Refusal(f"There is no example in {dataset.name}.")
+    out, shard = Path(out), shard or (FEW if isinstance(dataset.examples[0].inputs, Path | bytes) else SHARD)
+    with written(out):
         (out / "shards").mkdir(parents=True, exist_ok=True)
         remember(out, dataset, plan, shard)
     of_one_length = sorted(dataset.examples, key=lambda one: (length(one.inputs), one.id))     # so that a shard's inputs have few shapes
@@ -130,9 +145,10 @@ def evaluate(dataset: Dataset, plan: Plan, out: str | Path, engine: str = "local
     progress = bar(len(dataset.examples), len(dataset.examples) - sum(len(examples) for _, examples in waiting), quiet)
     sizes = {number: len(examples) for number, examples in shards}
     try:
-        with full_disk(out), progress:
+        with progress:
             for number, records in ENGINES[engine](work or Work(plan), waiting) if waiting else ():
-                write(records, place(out, number))
+                with written(out):
+                    write(records, place(out, number))
                 progress.update(sizes[number])
     except KeyboardInterrupt:
         done = sum(place(out, number).exists() for number, _ in shards)
@@ -154,33 +170,45 @@ def bar(total: int, done: int, quiet: bool):
 
 
 @contextmanager
-def full_disk(out: Path):
-    """A disk without room is a sentence, not a traceback."""
+def written(out: Path):
+    """A disk without room and a folder that cannot be are sentences, not tracebacks."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise Refusal(f"The disk of {out} is full. The finished shards are kept; make room, and the same command goes on.") from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Refusal(f"The disk of {out} is full. The finished shards are kept; make room, and the same command goes on.") from error
+        raise Refusal(f"The folder {out} cannot be made or written into ({error.strerror}).") from error
 
 
 def remember(out: Path, dataset: Dataset, plan: Plan, shard: int) -> None:
-    """run.json: what this folder holds. A run that would give other records is refused here; versions may differ and are written down."""
+    """run.json: what this folder holds. A run that would give other records is refused here; versions may differ and are written down.
+
+    A run that measured nothing, its model misspelt or its metrics those of other data, is forgotten.
+    """
     said = {"model": plan.model, "revision": plan.revision, "side": plan.side, "data": dataset.name, "examples": len(dataset.examples),
             "fingerprint": dataset.fingerprint, "methods": list(plan.methods), "metrics": list(plan.metrics), "target": plan.target, "seed": plan.seed,
             "texts": list(plan.texts), "baselines": plan.baselines, "shard": shard}
-    file = out / "run.json"
-    if file.exists():
+    file, shards = out / "run.json", sorted((out / "shards").glob("*.parquet"))
+    if file.exists() and any(map(useful, shards)):
         before = json.loads(file.read_text(encoding="utf-8"))
         other = [name for name, value in said.items() if before.get(name) != value]
         if other:
             raise Refusal(f"{out} holds another run: {', '.join(f'{name} was {before.get(name)!r} and is {said[name]!r}' for name in other[:3])}. "
                           "Take another --out.")
         return
+    for path in shards:
+        path.unlink()
     from .. import __version__
 
     versions = {"explainers": __version__, "python": platform.python_version()} | {name: installed(name) for name in VERSIONS}
     whole(json.dumps(said | {"versions": versions}, indent=1).encode(), file)
+
+
+def useful(path: Path) -> bool:
+    """Whether a shard has a record, and not only what was left out."""
+    from pyarrow.parquet import read_schema
+
+    return "target" in read_schema(path).names
 
 
 def installed(name: str) -> str:
@@ -213,21 +241,38 @@ def finish(out: Path, dataset: Dataset, plan: Plan, shards: Sequence[Path], note
     import pandas as pd
 
     every = pd.concat([pd.read_parquet(path) for path in shards], ignore_index=True)
-    if "reason" not in every:
-        every["reason"] = None
+    every = every.reindex(columns=list(dict.fromkeys([*every.columns, *LEFT_OUT])))
     left = every["reason"].notna()
-    records = every[~left].drop(columns="reason").dropna(axis=1, how="all").reset_index(drop=True)
-    names = ["id", "method", "reason"]
-    left_out = pd.DataFrame([*dataset.left_out, *every[left].reindex(columns=names).to_dict("records")], columns=names)
+    records = every[~left].drop(columns=["metric", "reason"]).reset_index(drop=True)
+    in_parts = [name for name in plan.metrics if columns_of(name, records.columns) != [name]]
+    records = records.drop(columns=in_parts, errors="ignore")       # a metric's own name is there where none of its parts could be measured
+    left_out = pd.DataFrame([*dataset.left_out, *every[left][LEFT_OUT].to_dict("records")], columns=LEFT_OUT)
+    with written(out):
+        whole(left_out.to_csv(index=False).encode(), out / "left_out.csv")
     if records.empty:
-        raise Refusal(f"Nothing could be measured: {left_out['reason'].iloc[0]}")
+        raise Refusal(f"Nothing could be measured: {next(iter(grouped(every[left])))}")
     table = summary(records, plan.metrics, plan.seed)
-    text = markdown(table, records, left_out, dataset, plan, note)
-    with full_disk(out):
+    text = markdown(table, left_out, dataset, plan, note)
+    with written(out):
         write(records.to_dict("records"), out / "records.parquet")
         whole(table.to_csv().encode(), out / "table.csv")
         whole(text.encode(), out / "table.md")
     return Result(records, table, left_out, text)
+
+
+def columns_of(name: str, columns: Iterable[str]) -> list[str]:
+    """A metric's columns: one a part, or one of its own name."""
+    return [column for column in columns if column.startswith(f"{name}.")] or [name]
+
+
+def grouped(left_out) -> dict[str, int]:
+    """How often there is which reason, the most frequent first. Those that differ by nothing but the example's name are one, without it."""
+    found: dict[str, list[str]] = {}
+    for one, reason in zip(left_out["id"].map(str), left_out["reason"]):
+        names = "|".join(re.escape(name) for name in (one, Path(one).name) if name)
+        found.setdefault(re.sub(rf"(?<!\w)({names})(?!\w)", "it", reason) if names else reason, []).append(reason)
+    every = sorted(found.items(), key=lambda one: len(one[1]), reverse=True)
+    return {general if len(set(reasons)) > 1 else reasons[0]: len(reasons) for general, reasons in every}
 
 
 def summary(records, metrics: Sequence[str], seed: int):
@@ -243,13 +288,14 @@ def summary(records, metrics: Sequence[str], seed: int):
         ours, row = records[records["method"] == method], {}
         for name in metrics:
             metric = find_metric(parse(name)[0])
-            parts = {column: column[len(name) + 1:] for column in records.columns if column == name or column.startswith(f"{name}.")}
+            parts = {column: column[len(name) + 1:] for column in columns_of(name, records.columns)}
             row |= {(column, edge): value for column, part in parts.items() if part not in metric.counts
                     for edge, value in interval(ours[column].to_numpy(float), seed).items()}
-            if metric.pools:
-                pooled = metric.pools({part: ours[f"{name}.{part}"].sum() for part in metric.counts})
-                row |= {(f"{name}.{part}", edge): value for part, number in pooled.items()
-                        for edge, value in {"mean": number, "low": math.nan, "high": math.nan, "n": len(ours)}.items()}
+            if metric.pools and name not in parts:
+                counts = ours[[f"{name}.{part}" for part in metric.counts]].dropna()
+                pooled = metric.pools({part: counts[f"{name}.{part}"].sum() for part in metric.counts})
+                row |= {(f"{name}.{part}", edge): value for part, number in pooled.items() for edge, value in {
+                    "mean": number if len(counts) else math.nan, "low": math.nan, "high": math.nan, "n": len(counts)}.items()}
         rows[method] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
@@ -259,24 +305,26 @@ def interval(values: np.ndarray, seed: int) -> dict[str, float]:
 
     values = values[np.isfinite(values)]
     mean = float(values.mean()) if len(values) else float("nan")
-    low = high = mean
+    low = high = mean if len(values) > 1 else math.nan
     if len(values) > 1 and values.min() < values.max():
-        found = bootstrap((values,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE, method="percentile", rng=np.random.default_rng(seed))
+        found = bootstrap((values,), np.mean, n_resamples=RESAMPLES, batch=max(1, AT_ONCE // len(values)), confidence_level=CONFIDENCE,
+                          method="percentile", rng=np.random.default_rng(seed))
         low, high = map(float, found.confidence_interval)
     return {"mean": mean, "low": low, "high": high, "n": len(values)}
 
 
-def markdown(table, records, left_out, dataset: Dataset, plan: Plan, note: str) -> str:
+def markdown(table, left_out, dataset: Dataset, plan: Plan, note: str) -> str:
     """The table with what it is of, for people."""
     keys = [parse(name)[0] for name in plan.metrics]
     columns, titles = [], []
     for name, key in zip(plan.metrics, keys):
-        ours = [column for column in dict.fromkeys(column for column, _ in table.columns) if column == name or column.startswith(f"{name}.")]
+        ours = columns_of(name, dict.fromkeys(column for column, _ in table.columns))
         shown = key if keys.count(key) == 1 else name           # options are said below, unless they tell two columns apart
         columns += ours
         titles += [f"{shown}{column[len(name):]} {ARROWS[find_metric(key).better]}".strip() for column in ours]
     explained = {None: "the predicted class", "label": "the gold class"}.get(plan.target, plan.target)
-    lines = [f"{dataset.name}, {records['id'].nunique()} examples; model {plan.model}; explained: {explained}; seed {plan.seed}.", ""]
+    examples = len(dataset.examples) + len(dataset.left_out) - int(left_out["method"].isna().sum())         # equal ids are examples each
+    lines = [f"{dataset.name}, {examples} examples; model {plan.model}; explained: {explained}; seed {plan.seed}.", ""]
     lines += [note, ""] if note else []
     first, heads, names = "method", titles, [f"`{method}`" for method in table.index]
     cells = [[cell(row[column]) for column in columns] for _, row in table.iterrows()]
@@ -286,12 +334,18 @@ def markdown(table, records, left_out, dataset: Dataset, plan: Plan, note: str) 
     lines += [f"| {name} | " + " | ".join(row) + " |" for name, row in zip(names, cells)]
     lines += ["", f"Means over the examples, with {CONFIDENCE:.0%} bootstrap intervals. ↑ higher is better, ↓ lower. "
               f"Measured: {', '.join(f'`{name}`' for name in plan.metrics)}."]
+    for name in plan.metrics:
+        defined = [int(n) for column in columns_of(name, columns) for n in table[column, "n"] if n]
+        if defined and min(defined) < examples:
+            to = f" to {max(defined):,}" if min(defined) < max(defined) else ""
+            lines += ["", f"`{name}` is defined for {min(defined):,}{to} of {examples:,} examples."]
     if len(left_out):
-        maps = int(left_out["method"].notna().sum())
-        counted = " and ".join(f"{count:,} {what}{'s' * (count > 1)}" for count, what in ((len(left_out) - maps, "example"), (maps, "single map")) if count)
-        every = [f"{count:,}: {reason.rstrip('.')}" for reason, count in left_out["reason"].value_counts().items()]
+        maps, numbers = (int(left_out[what].notna().sum()) for what in ("method", "metric"))
+        counts = (len(left_out) - maps, "example"), (maps - numbers, "single map"), (numbers, "single number")
+        counted = " and ".join(f"{count:,} {what}{'s' * (count > 1)}" for count, what in counts if count)
+        every = [f"{count:,}: {reason.rstrip('.')}" for reason, count in grouped(left_out).items()]
         reasons = every[:REASONS] + [f"{len(every) - REASONS:,} other reasons"] * (len(every) > REASONS)
-        lines += ["", f"Left out: {counted} ({'; '.join(reasons)})."]
+        lines += ["", f"Left out: {counted} ({'; '.join(reasons)}); each is in left_out.csv."]
     return "\n".join(lines) + "\n"
 
 
