@@ -279,7 +279,7 @@ def evaluate(args) -> str:
         target = None if args.target in (None, "predicted") else args.target
         plan = runner.Plan(model, target=target, **{name: value for name, value in given.items() if value or name in ("methods", "metrics")})
     result = runner.evaluate(data, plan, args.out, engine=args.engine, note=chosen.note() if chosen else "")
-    return f"{result.markdown}\nwritten: {args.out}/records.parquet, table.md, table.csv"
+    return f"{result.markdown}\nwritten: {args.out}/records.parquet, left_out.csv, table.md, table.csv"
 
 
 def fitting(data) -> str:
@@ -302,10 +302,11 @@ def metrics(args) -> str:
     """the menu of metrics, or one metric's definition"""
     from .evaluation import METRICS, find_metric
 
+    said = {one.key: one.better or ", ".join(f"{part} {way}" for part, way in (one.parts() if one.parts else {}).items()) for one in METRICS.values()}
     if args.key:
         one = find_metric(args.key)
-        return f"{one.title} ({one.key}): {one.better or 'neither'} is better; {one.reference}\n\n{one.definition}"
-    return "\n".join(f"{one.key:24}{one.title}{': ' + one.better + ' is better' if one.better else ''}" for one in METRICS.values())
+        return f"{one.title} ({one.key}): {said[one.key] or 'neither'} is better; {one.reference}\n\n{one.definition}"
+    return "\n".join(f"{one.key:24}{one.title}{': ' + said[one.key] + ' is better' if said[one.key] else ''}" for one in METRICS.values())
 
 
 def methods(args) -> str:
@@ -394,13 +395,13 @@ def main(arguments: list[str] | None = None) -> int:
     many.add_argument("--revision", help="commit or branch of a Hub model")
     many.add_argument("--side", choices=("vision", "text"), default="", help="of a model that matches pictures with texts, which tower is explained")
     many.add_argument("--data", metavar="PLACE", help="a .csv, .tsv, .jsonl, .json or .parquet table, SQuAD's .json, ERASER's movies folder, "
-                      "a folder or .zip of pictures, or owner/name:split on the Hub")
+                      "a folder or .zip of pictures, or owner/name/configuration:split on the Hub (the last two if there are any)")
     many.add_argument("--methods", default="", metavar="A,B", help="keys, with options as attcat:states=output")
     many.add_argument("--metrics", default="", metavar="A,B", help="keys, with options as aopc:fill=pad:levels=5 (the menu: python -m explainers metrics)")
     many.add_argument("--target", help="what is explained: predicted (default), label, a class, or of a question answer, start, end; a protocol has its own")
     many.add_argument("--protocol", metavar="NAME", help="a paper's: methods, metrics and target as its authors had them")
     many.add_argument("--list", action="store_true", help="list the protocols")
-    many.add_argument("--out", metavar="DIR", help="for records.parquet, table.md, table.csv; a stopped run goes on from what is there")
+    many.add_argument("--out", metavar="DIR", help="for records.parquet, left_out.csv, table.md, table.csv; a stopped run goes on from what is there")
     many.add_argument("--engine", choices=("local", "ray"), default="local", help="this process, or Ray's workers (default: local)")
     many.add_argument("--limit", type=int, metavar="N", help="at most so many examples, drawn with the seed")
     many.add_argument("--seed", type=int, default=0, help="of the sample, the random baseline and the intervals (default: 0)")
@@ -431,6 +432,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:                                     # | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
+        print("explainers: stopped.", file=sys.stderr)
         return 130
     return 0
 

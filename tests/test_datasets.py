@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import sys
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -205,3 +207,25 @@ def test_a_sample_is_drawn_with_its_seed(put):
         with pytest.raises(ex.Refusal, match=f"at least one example; got a limit of {limit}"):
             found.sample(limit)
     assert found.sample(10, 1).fingerprint != found.sample(10, 2).fingerprint
+
+
+@pytest.mark.parametrize(("name", "asked"), [
+    ("imdb", ("imdb", None, "test")), ("nyu-mll/glue/sst2:validation", ("nyu-mll/glue", "sst2", "validation")),
+    ("stanfordnlp/sst2:validation", ("stanfordnlp/sst2", None, "validation"))])
+def test_a_dataset_of_the_hub_is_asked_for_by_name_configuration_and_split(name, asked, monkeypatch):
+    """The Hub itself is not asked."""
+    import pandas as pd
+
+    calls = []
+
+    class Held:
+        def to_pandas(self):
+            return pd.DataFrame({"sentence": ["a fine film", "dull"], "label": [1, 0]})
+
+    def load_dataset(owner, configuration, split):
+        calls.append((owner, configuration, split))
+        return Held()
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    found = read(name)
+    assert calls == [asked] and [(one.inputs, one.label) for one in found.examples] == [("a fine film", 1), ("dull", 0)]

@@ -84,7 +84,7 @@ def read(source: str | Path, columns: Columns = Columns(), answerable: bool = Tr
         found = reader(path.absolute())
     elif path.is_file():
         found = file(path, columns, answerable)
-    elif re.fullmatch(r"[\w.-]+(/[\w.-]+)?(:\w+)?", str(source)) and not path.suffix:
+    elif re.fullmatch(r"[\w.-]+(/[\w.-]+){0,2}(:\w+)?", str(source)) and not path.suffix:
         found = hub(str(source), columns)
     else:
         raise Refusal(f"There is no file or folder {source}.")
@@ -209,14 +209,15 @@ def stars(value) -> int | None:
 
 
 def hub(name: str, columns: Columns) -> Dataset:
-    """A dataset of the Hub, "owner/name" or "owner/name:split"; the split is test unless said otherwise."""
+    """A dataset of the Hub, "owner/name", "owner/name/configuration", and ":split" behind it; the split is test unless said otherwise."""
     try:
         from datasets import load_dataset
     except ImportError as error:
         raise Refusal(f"There is no file or folder {name}; to read it from the Hub install the package datasets.") from error
-    owner, _, split = name.partition(":")
+    place, _, split = name.partition(":")
+    owner, configuration = re.fullmatch(r"([^/]+(?:/[^/]+)?)(?:/([^/]+))?", place).groups()
     try:
-        return table(name, load_dataset(owner, split=split or "test").to_pandas(), columns)
+        return table(name, load_dataset(owner, configuration, split=split or "test").to_pandas(), columns)
     except Exception as error:
         raise Refusal(f"The dataset {name} could not be had: {str(error).splitlines()[0][:200]}") from error
 
