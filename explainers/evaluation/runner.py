@@ -321,8 +321,8 @@ def markdown(table, left_out, dataset: Dataset, plan: Plan, note: str) -> str:
         ours = columns_of(name, dict.fromkeys(column for column, _ in table.columns))
         shown = key if keys.count(key) == 1 else name           # options are said below, unless they tell two columns apart
         columns += ours
-        better = lambda column, metric=find_metric(key), options=parse(name)[1]: metric.better_of(column.rpartition(".")[2], **options)
-        titles += [f"{shown}{column[len(name):]} {ARROWS[better(column)]}".strip() for column in ours]
+        metric, options = find_metric(key), parse(name)[1]
+        titles += [f"{shown}{column[len(name):]} {ARROWS[metric.better_of(column[len(name) + 1:], **options)]}".strip() for column in ours]
     explained = {None: "the predicted class", "label": "the gold class"}.get(plan.target, plan.target)
     examples = len(dataset.examples) + len(dataset.left_out) - int(left_out["method"].isna().sum())         # equal ids are examples each
     lines = [f"{dataset.name}, {examples} examples; model {plan.model}; explained: {explained}; seed {plan.seed}.", ""]
