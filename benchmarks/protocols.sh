@@ -46,3 +46,10 @@ table table1-imdb "${imdb[@]}" --protocol attcat-table1 --limit 200
 table beyond-intuition-imagenet --data "$DATA/imagenet_sample" --model "$DEIT" --protocol beyond-intuition-vit --limit 100
 table vitcx-tinyimagenet --data "$DATA/tinyimagenet50/val.zip" --model vit --protocol vitcx-deletion --limit 100
 table beyond-intuition-sst2 "${sst2[@]}" --protocol beyond-intuition-bert --limit 300
+
+if [ ${#wanted[@]} -eq 0 ] || [[ " ${wanted[*]} " == *" segmentation-precision "* ]]; then
+  { "$python" benchmarks/segmentation.py --model "$DEIT" --data "$DATA/ecssd" --limit 300
+    echo; echo "Every map is enlarged to the photo; the class explained is the predicted one. A fair coin gets the object's share of the pixels."
+    echo; echo "Made by \`python benchmarks/segmentation.py --model DEIT --data DATA/ecssd --limit 300\`."; } > docs/results/segmentation-precision.md
+  echo "segmentation-precision done"
+fi
