@@ -27,7 +27,6 @@ import transformers
 
 import explainers as ex
 from explainers import evaluation
-from explainers.inputs import INVISIBLE
 from explainers.render import activation, card, cards, export, heatmaps, prediction, trials
 
 transformers.logging.set_verbosity_error()
@@ -260,7 +259,8 @@ def given_by(kind, picture, text, pair):
 
 
 def lines_of(text: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(line.strip() for line in (text or "").splitlines() if INVISIBLE.sub("", line)))
+    """A text a line, without those in which there is nothing to see."""
+    return tuple(dict.fromkeys(line.strip() for line in (text or "").splitlines() if any(letter.isprintable() and not letter.isspace() for letter in line)))
 
 
 def meant(kind, picture, text, pair, model, target, versus) -> Asked:

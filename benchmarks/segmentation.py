@@ -44,7 +44,8 @@ def main() -> None:
         found["a fair coin"].append(seen.mean())
         if done % 10 == 0:
             print(f"{done}/{len(photos)}", file=sys.stderr, flush=True)
-    print(f"| {len(found['gae'])} photos, {Path(model.name).name} | average precision by pixel | below GAE on the same photos (± one standard error) |\n|---|---|---|")
+    print(f"| {len(found['gae'])} photos, {Path(model.name).name} | average precision by pixel | below GAE on the same photos (± one standard error) |")
+    print("|---|---|---|")
     for name, values in found.items():
         print(f"| {name} | {np.mean(values):.3f} | {said(np.subtract(found['gae'], values)) if name != 'gae' else ''} |")
 

@@ -12,6 +12,7 @@ from tiny import (
     DUAL,
     IMAGE,
     OF_CLASSES,
+    ONE_MATCH,
     ONE_OF_A_KIND,
     PADDING,
     POST_NORM,
@@ -199,7 +200,7 @@ def test_what_follows_vectors_through_later_norms_is_refused_where_they_come_fir
 
 
 @pytest.mark.parametrize("key, name, said", [
-    *((key, name, "nothing to weigh it against") for key in OF_CLASSES for name in DUAL if ("image" if name in IMAGE else "text") in METHODS[key].tasks),
+    *((key, name, "nothing to weigh it against") for key in OF_CLASSES for name in ONE_MATCH if ("image" if name in IMAGE else "text") in METHODS[key].tasks),
     *((key, "siglip.vision", "no relevance rule") for key in RELEVANCE), ("decompx", "vision-text-dual-encoder.text", "head is not one of linear layers")])
 def test_what_one_match_or_one_more_attention_does_not_allow_is_refused(key, name, said):
     with pytest.raises(ex.Refusal, match=said):

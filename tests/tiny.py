@@ -150,7 +150,8 @@ def close(got: torch.Tensor, wanted: torch.Tensor, rtol: float) -> None:
 
 
 POST_NORM = ("globenc", "alti", "decompx")          # follow vectors through LayerNorms that come after a sublayer
-OF_CLASSES = ("attattr", "optimus", "vit_cx")       # explain a probability, and of a single match that is always 1
+OF_CLASSES = ("attattr", "optimus", "vit_cx")       # explain a probability
+ONE_MATCH = tuple(name for name in DUAL if not name.startswith("siglip"))       # where the probability of a single match is always 1
 RELEVANCE = ("partial_lrp", "transatt", "lrp")      # have no rule for the attention that pools SigLIP's patches
 
 
@@ -158,4 +159,5 @@ def defined(method, name: str) -> bool:
     """Whether `method` is for this architecture and its fixed input; what is not is refused, as test_methods.py sees."""
     key = method.key
     return (("image" if name in IMAGE else "text") in method.tasks and not (key in POST_NORM and name in PRE_NORM)
-            and not (key in (*OF_CLASSES, "decompx") and name in DUAL) and not (key in RELEVANCE and name == "siglip.vision"))
+            and not (key in OF_CLASSES and name in ONE_MATCH) and not (key == "decompx" and name in DUAL)
+            and not (key in RELEVANCE and name == "siglip.vision"))
