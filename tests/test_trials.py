@@ -102,7 +102,7 @@ def test_curves_and_agreement_draw_themselves(sentiment):
     more = curves.joined(evaluation.curves(case, ["rollout"], orders=0))
     assert list(more.titles) == ["attcat", "gae:start=2", "rollout"] and more.band.keys() == curves.band.keys()
     both = evaluation.agreement([case.heat("attcat"), case.heat("gae")])._repr_html_()
-    assert both.count('scope="row"') == 2 and "AttCAT" in both and "<style>" in both
+    assert both.count('scope="row"') == 4 and "AttCAT" in both and "<style>" in both and "5 highest tokens" in both
 
 
 # ------------------------------------------------------------------------------------------------------- the page

@@ -23,7 +23,7 @@ class Agreement:
     top          k
     titles       what people call the methods; parts: "tokens" or "patches"
 
-    Shows itself in a notebook: the correlations as a coloured table.
+    Shows itself in a notebook: both as coloured tables.
     """
 
     methods: list[str]
@@ -40,7 +40,6 @@ class Agreement:
 
         return pd.DataFrame(getattr(self, what).numpy(), self.methods, self.methods)
 
-
     def html(self, palette: str = "orange-blue", style: bool = True) -> str:
         """Static HTML; style: with its styles, for a page that has not got them."""
         from ..render import trials
@@ -48,7 +47,11 @@ class Agreement:
 
         of = "this input" if self.inputs == 1 else f"{self.inputs} inputs, their mean"
         said = f"Rank correlation between the maps of {of}: 1 is the same order of {self.parts}, 0 is none. Maps that agree can be wrong together."
-        drawn = trials.matrix(self.titles or self.methods, self.correlation.tolist(), "Do the maps agree?", said, palette=palette)
+        names = self.titles or self.methods
+        matrices = [trials.matrix(names, self.correlation.tolist(), "Do the maps agree?", said, palette=palette)]
+        said = f"How many of the {self.top} highest {self.parts} of one map are among those of the other, of {of}: 1 is all of them."
+        matrices.append(trials.matrix(names, self.overlap.tolist(), f"Do they put the same {self.parts} first?", said, palette=palette))
+        drawn = f'<div class="xp-two">{"".join(matrices)}</div>'
         return styled(drawn) if style else drawn
 
     def _repr_html_(self) -> str:
