@@ -90,7 +90,8 @@ def warn(model, keys: list[str] | None, options: dict, given) -> None:
     """Say on standard error what will take more than one pass, before it starts."""
     from .methods import METHODS, find
 
-    tokens, layers = int((~given.special).sum()), model.tower.config.num_hidden_layers
+    tokens = int((~given.special).sum())
+    layers = getattr(model.tower.config, "num_hidden_layers", len(model.blocks))        # ALBERT's few blocks run often
     chosen = map(find, keys) if keys else (method for method in METHODS.values() if model.anatomy.sees in method.tasks)
     slow = [method for method in chosen if not method.is_single_pass(method.read(options))]
     if slow:

@@ -51,7 +51,8 @@ def predict(model: Model, inputs) -> Prediction:
 
 
 def chances(model: Model, logits: torch.Tensor) -> tuple[str, torch.Tensor]:
-    """What the logits [... class] of a classifier say, and the kind of number that it is: of one class alone, the raw value."""
+    """What the logits [... class] of a classifier say, and the kind of number that it is: of one class alone the raw value, unless it is
+    true or not by itself."""
     if logits.shape[-1] == 1 and not model.apart:
         return "value", logits
     said = targets.Answer(None, logits, apart=model.apart)

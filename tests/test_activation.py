@@ -101,6 +101,13 @@ def test_progress_is_told_about_thirty_times():
     assert len(told) == 30 and told[-1] == (60, 60, (32, 32))
 
 
+def test_the_defaults_climb_on_a_trained_model_and_smooth_the_picture():
+    model = ex.load("vit", device="cpu")
+    smooth, rough = ex.imagine(model, "goldfish", steps=48), ex.imagine(model, "goldfish", steps=48, tv=0)
+    assert smooth.scores[-1] > smooth.scores[0] + 3
+    assert total_variation(smooth.rgb[None]) < total_variation(rough.rgb[None]) / 2
+
+
 def test_a_file_says_what_it_is_of(tmp_path):
     got = ex.imagine(tiny("vit"), 1, steps=2)
     got.save(tmp_path / "climb.png")

@@ -238,7 +238,7 @@ def test_a_language_model_brings_its_own_kind(app, ask, monkeypatch):
     app.model_of.cache_clear()
 
 
-def test_what_was_answered_is_not_answered_again_and_what_was_refused_is(app, monkeypatch):
+def test_what_was_answered_is_not_answered_again_and_what_was_refused_is(app):
     """Menus say that they were used when the keyboard passes through them."""
     question = ["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing", "attcat", "Layers", 5, True, False, "orange-blue", "{}", ["attcat", "gae"]]
     turn, again = app.Turn(), app.answer()

@@ -106,6 +106,7 @@ SHARED = Path(os.environ.get("EXPLAINERS_DATA") or Path(__file__).parents[2] / "
 PICTURES = SHARED / "data/tinyimagenet50"
 TEXTS = ["a photo of a teapot", "a photo of a banana", "two lions"]
 with_pictures = pytest.mark.skipif(not PICTURES.is_dir(), reason="skipped: no validation data")
+DEIT = SHARED / "models/deit_tiny"              # 22 MB of weights that belong to others; test_trace.py compares small models of its classes everywhere
 
 
 def scores(model: ex.Model, given) -> torch.Tensor:
@@ -114,12 +115,11 @@ def scores(model: ex.Model, given) -> torch.Tensor:
         return model.answer(model.encode(given).tensors).logits[0]
 
 
-@pytest.mark.skipif(not (SHARED / "models/deit_tiny").is_dir(), reason="skipped: no DeiT-Tiny")
+@pytest.mark.skipif(not DEIT.is_dir(), reason="skipped: no DeiT-Tiny")
 def test_deit_tiny_says_what_it_says_in_transformers():
     from transformers import AutoModelForImageClassification
 
-    folder = SHARED / "models/deit_tiny"
-    model, stock = ex.load(folder, device="cpu"), AutoModelForImageClassification.from_pretrained(folder, attn_implementation="eager").eval()
+    model, stock = ex.load(DEIT, device="cpu"), AutoModelForImageClassification.from_pretrained(DEIT, attn_implementation="eager").eval()
     for name in ("cat", "coffee"):
         coded = model.encode(ex.photo(name))
         with torch.no_grad():

@@ -37,10 +37,10 @@ def test_the_best_number_of_a_column_is_marked_and_chance_never_is():
     rows = {"A": {"deletion": 0.3, "insertion": float("nan")}, "B": {"deletion": 0.2, "insertion": 0.4}}
     columns = {"deletion": ("Deletion", "lower"), "insertion": ("Insertion", "higher")}
     best = lambda html: re.findall(r"<b>([^<]+)</b> <span class=\"xp-tick\">best", html)
-    html = trials.measures(rows, columns, {"Random": {"deletion": 0.3, "insertion": 0.3}})
+    html = trials.measures(rows, columns, {"Random": {"deletion": 0.3, "insertion": 0.3}}, "Of these.")
     assert best(html) == ["0.2", "0.4"] and "beats the random orders" not in html
     assert "not a number" in html and "One example is not evidence" in html
-    html = trials.measures(rows, columns, {"Random": {"deletion": 0.1, "insertion": 0.3}})
+    html = trials.measures(rows, columns, {"Random": {"deletion": 0.1, "insertion": 0.3}}, "Of these.")
     assert best(html) == ["0.4"] and "No map here beats the random orders in Deletion." in html, "what is worse than chance is not best"
     html = trials.measures(rows, columns, {"Random": {"deletion": 0.2, "insertion": 0.9}}, "Of <this>.")
     assert best(html) == [] and "the random orders in Deletion, Insertion." in html and "Of &lt;this&gt;." in html

@@ -95,5 +95,5 @@ def attcat(trace: Trace, states: States | None = None, aggregate: Literal["sum",
     """
     trace = masked(trace, mask_specials)
     layers = attcat_layers(trace, states)
-    scores = {"sum": lambda: layers.sum(0), "rollout": lambda: carried_back(layers, trace).sum(0), "product": lambda: layers.prod(0)}[aggregate]()
+    scores = layers.prod(0) if aggregate == "product" else (carried_back(layers, trace) if aggregate == "rollout" else layers).sum(0)
     return scores, {"score with special tokens closed": float(trace.score)} if mask_specials else {}

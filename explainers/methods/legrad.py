@@ -29,7 +29,8 @@ def slope_of(trace: Trace, l: int, pool: Pool) -> Tensor:
 
 @method("LeGrad", family="Attention gradients", paper="Bousselham et al. 2024", url="https://arxiv.org/abs/2404.03214", signed=False,
         class_specific=True, passes="2F 1B", tasks=("image",),
-        only="its authors define it on patches; of words AttGrads and GAE ask the same slopes", layers=legrad_layers, invariant="layers sum to the map",
+        only="its authors define it on patches; for words AttGrads and GAE take slopes along attention, of the score itself", layers=legrad_layers,
+        invariant="layers sum to the map",
         rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.layers), len(trace.layers))],
         totals=lambda trace, start=0, pool="mean": {"Sum": legrad_layers(trace, start, pool).sum(0)})
 def legrad(trace: Trace, start: int = 0, pool: Pool = "mean") -> Tensor:

@@ -26,5 +26,6 @@ def one(method: "Method", opened: bool) -> str:
     about = "one map for each class" if method.class_specific else "the same map for every class"
     return (f'<details class="xp-card" {"open" if opened else ""}><summary><b>{escape(method.title)}</b> '
             f'<span class="xp-badge {badge}">{badge}</span><span class="xp-sub">{escape(method.card.idea)}</span></summary>'
-            f"<dl>{parts}{kind}<dt>Cost</dt><dd>{escape(method.passes)}: forward (F) and backward (B) passes, n = tokens or patches; {about}</dd>"
+            f"<dl>{parts}{kind}<dt>Cost</dt><dd>{escape(method.passes)}: forward (F) and backward (B) passes, n = tokens or patches, "
+            f"L = layers, M = masks; {about}</dd>"
             f'<dt>Paper</dt><dd><a href="{escape(method.url)}" target="_blank" rel="noopener">{escape(method.paper)}</a></dd></dl></details>')

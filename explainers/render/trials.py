@@ -64,11 +64,11 @@ def swatch(k: int) -> str:
 
 
 def measures(rows: Mapping[str, Mapping[str, float]], columns: Mapping[str, tuple[str, str]], chance: Mapping[str, Mapping[str, float]],
-             said: str = "") -> str:
+             said: str) -> str:
     """Numbers of each method with the best of each column marked, those of chance below. What does not beat chance is not best, and that is said.
 
     rows: {method: {column: number}}; columns: {column: (title, "higher" or "lower" is better)}; chance: as rows, never marked as best. said: what
-    the numbers are, in a sentence below them.
+    the numbers are, in a sentence that stands below them.
     """
     heads = "".join(f'<th scope="col">{escape(title)} <span class="xp-more">{better} is better</span></th>' for title, better in columns.values())
     best, blind = {}, []
