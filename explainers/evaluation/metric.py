@@ -2,33 +2,19 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from torch import Tensor
 
 from ..errors import Refusal, nearest
 from ..heatmap import Heatmap
-from ..methods.registry import Option, known_to, options_of, read_options
+from ..methods.registry import Limit, Option, known_to, options_of, read_options
 from ..models import Model
 from .case import Case
 from .perturbation import Query
 
-Limit = tuple[Callable[[float], bool], str]
 AT_LEAST_ONE: Limit = (lambda value: value >= 1, "at least 1")
-
-
-@dataclass(frozen=True)
-class Limited(Option):
-    """An option that is a number within limits: whether a number is, and in words what it must be."""
-
-    limit: Limit = AT_LEAST_ONE
-
-    def read(self, value):
-        read = super().read(value)
-        if not self.limit[0](read):
-            raise Refusal(f"The option {self.name} is {self.limit[1]}; got {str(value)[:40]}.")
-        return read
 
 
 @dataclass(frozen=True)
@@ -65,8 +51,7 @@ class Metric:
 
     @cached_property
     def options(self) -> dict[str, Option]:
-        return {name: Limited(**vars(option), limit=self.limits[name]) if name in self.limits else option
-                for name, option in options_of(self.reads).items()}
+        return {name: replace(option, limit=self.limits.get(name)) for name, option in options_of(self.reads).items()}
 
     @cached_property
     def definition(self) -> str:

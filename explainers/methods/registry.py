@@ -16,15 +16,19 @@ from ..trace import Trace
 MOST = {"steps": 1000, "samples": 1000, "levels": 1000}      # of options that count passes, so that none runs away
 MOST_ELSE = 2**31 - 1
 
+#: Whether a number will do, and in words which ones would.
+Limit = tuple[Callable[[float], bool], str]
+
 
 @dataclass(frozen=True)
 class Option:
-    """A keyword of a method: its default and, where only some values make sense, which."""
+    """A keyword of a method or a metric: its default and, where only some values make sense, which."""
 
     name: str
     default: object
     choices: tuple = ()
     kind: type = str
+    limit: Limit | None = None
 
     @property
     def most(self) -> int | None:
@@ -50,6 +54,8 @@ class Option:
                           f"got {str(value)[:40]!r}.")
         if self.most and abs(read) > self.most:
             raise Refusal(f"The option {self.name} takes at most {self.most:,}; got {str(value)[:40]}.")
+        if self.limit and not self.limit[0](read):
+            raise Refusal(f"The option {self.name} is {self.limit[1]}; got {str(value)[:40]}.")
         return read
 
 
