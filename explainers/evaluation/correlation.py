@@ -8,6 +8,7 @@ from torch import Tensor
 from ..heatmap import Heatmap
 from ..methods import METHODS
 from .case import Case
+from .faithfulness import attcat_scores
 from .metric import metric
 from .perturbation import ranked
 
@@ -29,9 +30,9 @@ def rank_correlation(first: Tensor, second: Tensor, kind: Kind = "spearman") -> 
     return float(statistic(first.double().numpy(), second.double().numpy()).statistic)
 
 
-def seen(case: Case, heat: Heatmap, specials: bool) -> Tensor:
-    """The scores that are compared, with or without those of [CLS] and its like."""
-    return heat.scores if specials else heat.scores[case.words]
+def seen(case: Case, scores: Tensor, specials: bool) -> Tensor:
+    """The scores [token] that are compared, with or without those of [CLS] and its like."""
+    return scores if specials else scores[case.words]
 
 
 def other_class(explained: int) -> int:
@@ -46,16 +47,18 @@ def kendall(case: Case, heat: Heatmap, answers: list[Tensor], form: Literal["ran
     The other class is the one before the explained one (of the first, the second). A method that knows no classes has 1.
 
     form: ranks is Kendall's τ-b of the scores; permutation, the authors' code, correlates the two lists of token positions in falling
-    order, a number that says less. specials: whether [CLS] and its like are ranked too, as the authors do.
+    order, a number that says less, with [CLS] at zero in the same maps as in `aopc` with reproduce=attcat. specials: whether [CLS] and
+    its like are ranked too, as the authors do.
     """
     if len(case.classes) < 2:
         return float("nan")
     if heat.method in METHODS and not METHODS[heat.method].class_specific:
         return 1.0
-    first = seen(case, heat, specials)
-    second = seen(case, case.heat(heat.method, target=other_class(case.explained), **heat.options), specials)
+    other = case.heat(heat.method, target=other_class(case.explained), **heat.options)
     if form == "permutation":
-        first, second = ranked(first), ranked(second)
+        first, second = (ranked(seen(case, attcat_scores(case, one), specials)) for one in (heat, other))
+    else:
+        first, second = (seen(case, one.scores, specials) for one in (heat, other))
     return rank_correlation(first, second, "kendall")
 
 
@@ -67,4 +70,4 @@ def spearman(case: Case, heat: Heatmap, answers: list[Tensor], specials: bool = 
     another map, not whether either is true.
     """
     saliency = (case.trace.hidden[0] * case.trace.grad.hidden[0]).norm(dim=-1).cpu()
-    return rank_correlation(seen(case, heat, specials), saliency if specials else saliency[case.words])
+    return rank_correlation(seen(case, heat.scores, specials), seen(case, saliency, specials))

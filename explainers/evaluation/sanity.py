@@ -55,7 +55,7 @@ def cascade(case: Case, methods: Sequence[str], seed: int = 0, kind: Kind = "spe
                 heats[name] = explain_trace(model, case.coded, trace, key, brief=True, **options)
             except Refusal:                                 # its numbers are not finite with these weights
                 continue
-        yield Stage(stage, {name: rank_correlation(seen(case, trained[name], specials), seen(case, heats[name], specials), kind)
+        yield Stage(stage, {name: rank_correlation(seen(case, trained[name].scores, specials), seen(case, heats[name].scores, specials), kind)
                             if name in heats else float("nan") for name in methods}, heats)
 
 
@@ -96,7 +96,7 @@ def class_sensitivity(case: Case, heat: Heatmap, answers: list, specials: bool =
         return 1.0
     others[case.explained] = -1
     other = case.heat(heat.method, target=int(others.argmax()), **heat.options)
-    return rank_correlation(seen(case, heat, specials), seen(case, other, specials))
+    return rank_correlation(seen(case, heat.scores, specials), seen(case, other.scores, specials))
 
 
 @metric("Completeness gap", better="", reference="Sundararajan et al. 2017; Bach et al. 2015", unit="score")
