@@ -279,7 +279,8 @@ def evaluate(args) -> str:
     else:
         target = None if args.target in (None, "predicted") else args.target
         plan = runner.Plan(model, target=target, **{name: value for name, value in given.items() if value or name in ("methods", "metrics")})
-    result = runner.evaluate(data, plan, args.out, engine=args.engine, note=chosen.note() if chosen else "")
+    note = chosen.note(args.data) if chosen else ""
+    result = runner.evaluate(data, plan, args.out, engine=args.engine, note=note)
     return f"{result.markdown}\nwritten: {args.out}/records.parquet, left_out.csv, table.md, table.csv"
 
 

@@ -46,9 +46,10 @@ def kendall(case: Case, heat: Heatmap, answers: list[Tensor], form: Literal["ran
 
     The other class is the one before the explained one (of the first, the second). A method that knows no classes has 1.
 
-    form: ranks is Kendall's τ-b of the scores; permutation, the authors' code, correlates the two lists of token positions in falling
-    order, a number that says less, with [CLS] at zero in the same maps as in `aopc` with reproduce=attcat. specials: whether [CLS] and
-    its like are ranked too, as the authors do.
+    form: ranks is Kendall's τ-b of the scores; permutation, the authors' code, correlates the two
+    lists of token positions in falling order, a number that says less, with [CLS] at zero in the
+    same maps as in `aopc` with reproduce=attcat. specials: whether [CLS] and its like are ranked
+    too, as the authors do.
     """
     if len(case.classes) < 2:
         return float("nan")

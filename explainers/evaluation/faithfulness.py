@@ -20,7 +20,8 @@ Averaged = Literal["mean", "paper", "alti"]
 
 SHORTEST = 10               # tokens: AttCAT's notebooks leave shorter texts out
 ATTCAT_LEVELS = 10          # and take ten shares from 0 to 100 %, the first of which takes nothing
-#: Methods in whose maps AttCAT's notebooks set [CLS] to zero before they rank. (They have no code for CAT, Grads and AttGrads.)
+#: Methods in whose maps AttCAT's notebooks set [CLS] to zero before they rank; they have no code
+#: for CAT, Grads and AttGrads.
 ATTCAT_ZEROES = ("raw_attention", "rollout", "partial_lrp", "transatt", "attn_gradcam")
 BINS = (0.01, 0.05, 0.10, 0.20, 0.50)
 MOST_ALTI = 30              # tokens taken out at most, by ALTI's code
@@ -60,10 +61,11 @@ def top_removed(case: Case, heat: Heatmap, fill: Fill | None = None, levels: int
 
 
 def attcat_scores(case: Case, heat: Heatmap) -> Tensor:
-    """The scores [token] that AttCAT's notebooks rank: in maps of attention and of relevance (`ATTCAT_ZEROES`) the first token, [CLS], has zero.
+    """The scores [token] that AttCAT's notebooks rank: in the maps of `ATTCAT_ZEROES` [CLS] has zero.
 
-    None of these maps is negative, so [CLS] comes last and is the one token that the notebooks' loop never reaches; with the score of its own, which
-    is large, that token would be a word. A text that does not begin with a special token keeps all its scores.
+    None of these maps is negative, so [CLS] comes last, and the notebooks' loop never reaches the
+    last rank. With its own score, which is large, a word would be last and never be taken. A text
+    that does not begin with a special token keeps all its scores.
     """
     if heat.method not in ATTCAT_ZEROES or case.words[0]:
         return heat.scores
@@ -71,7 +73,10 @@ def attcat_scores(case: Case, heat: Heatmap) -> Tensor:
 
 
 def attcat_order(case: Case, heat: Heatmap, specials: bool) -> Tensor:
-    """Tokens as AttCAT's notebooks take them: their loop never reaches the last rank, and their check for specials fails for pairs."""
+    """Tokens as AttCAT's notebooks take them: their loop never reaches the last rank.
+
+    specials: whether [CLS] and its like can be taken; their check for them fails for pairs.
+    """
     places = ranked(attcat_scores(case, heat))[:-1]
     return places if specials else places[case.words[places]]
 
@@ -86,9 +91,11 @@ def aopc(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = N
 
     fill: delete (of texts, unless said otherwise), pad, mask, unk; mean (of pictures, unless said otherwise), black, white, blur. levels:
     how many equal steps. attend: whether blanks can be attended to. of: the class watched. reproduce: attcat is the authors' code, |p − p_k|
-    at nine shares (11 % to 100 %) of all tokens, specials counted and never taken, the lowest-ranked token always left, texts of fewer than
-    10 tokens NaN; in the maps of raw attention, rollout, Partial LRP, TransAtt and Attention Grad-CAM [CLS] has zero, so that it is the
-    token that is left and not a word; attcat-pairs is their code for QQP and MNLI, where [CLS] and [SEP] can be taken.
+    at nine shares (11 % to 100 %) of all tokens, specials counted and never taken, the
+    lowest-ranked token always left, texts of fewer than 10 tokens NaN. In the maps of raw
+    attention, rollout, Partial LRP, TransAtt and Attention Grad-CAM [CLS] has zero there, so that
+    it is the token that is left and not a word. attcat-pairs is their code for QQP and MNLI, where
+    [CLS] and [SEP] can be taken.
     """
     if not answers:
         return float("nan")

@@ -55,8 +55,11 @@ def cascade(case: Case, methods: Sequence[str], seed: int = 0, kind: Kind = "spe
                 heats[name] = explain_trace(model, case.coded, trace, key, brief=True, **options)
             except Refusal:                                 # its numbers are not finite with these weights
                 continue
-        yield Stage(stage, {name: rank_correlation(seen(case, trained[name].scores, specials), seen(case, heats[name].scores, specials), kind)
-                            if name in heats else float("nan") for name in methods}, heats)
+        alike = dict.fromkeys(methods, float("nan"))
+        for name, heat in heats.items():
+            scores = (seen(case, one.scores, specials) for one in (trained[name], heat))
+            alike[name] = rank_correlation(*scores, kind)
+        yield Stage(stage, alike, heats)
 
 
 def stages(model: Model) -> Iterator[tuple[str, list[nn.Parameter]]]:
