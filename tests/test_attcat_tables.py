@@ -1,4 +1,4 @@
-"""The protocols of AttCAT's tables: the numbers of its authors' notebook, and those that they printed."""
+"""AttCAT's tables: the numbers of the authors' notebook, and those that they printed."""
 
 from dataclasses import replace
 
@@ -117,8 +117,12 @@ def test_printed_numbers_by_value(key, dataset, row, wanted):
 
 
 @pytest.mark.parametrize(("data", "dataset"), [
-    ("glue/sst2/dev.tsv", "SST-2"), ("SST_2.csv", "SST-2"), ("stanfordnlp/sst2:validation", "SST-2"),
-    ("pairs/QQP_dev.tsv", "QQP"), ("reviews/yelp_review_test.json", "Yelp"), ("imdb/test.jsonl.gz", "IMDB"),
+    ("glue/sst2/dev.tsv", "SST-2"),
+    ("SST_2.csv", "SST-2"),
+    ("stanfordnlp/sst2:validation", "SST-2"),
+    ("pairs/QQP_dev.tsv", "QQP"),
+    ("reviews/yelp_review_test.json", "Yelp"),
+    ("imdb/test.jsonl.gz", "IMDB"),
 ])
 def test_a_note_has_the_numbers_of_the_dataset_at_hand(data, dataset):
     one = ev.PROTOCOLS["attcat-table1"]

@@ -8,12 +8,17 @@ import random
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+from PIL.Image import Image
+from torch import Tensor
+
 from ..errors import Refusal, nearest
+from ..inputs import Encoded
 from .case import Example
 
 #: Names of columns that are taken for what they say, if nobody names others.
@@ -65,10 +70,42 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Of the examples and their labels: another file, another sample, another fingerprint. Of a picture's path its name: the id has where
-        in the folder it is, and the folder can be named from anywhere."""
-        given = lambda inputs: inputs.name if isinstance(inputs, Path) else str(inputs)[:2000]
-        return hashlib.sha256(repr([(one.id, given(one.inputs), one.label) for one in self.examples]).encode()).hexdigest()[:16]
+        """Of all that an example is: its id, inputs, label, and what metrics need besides.
+
+        Another file, another sample, another mask: another fingerprint. The folder can be named
+        from anywhere, since the id says where in it a picture is.
+        """
+        held = hashlib.sha256()
+        for one in self.examples:
+            for part in content((one.id, one.inputs, one.label, one.data)):
+                held.update(len(part).to_bytes(8, "little"))        # "ab", "c" is not "a", "bc"
+                held.update(part)
+        return held.hexdigest()[:16]
+
+
+def content(value) -> Iterator[bytes]:
+    """What a part of an example holds, as bytes; of a file its name and its size."""
+    yield type(value).__name__.encode()
+    if isinstance(value, Path):
+        yield value.name.encode()
+        yield str(value.stat().st_size if value.is_file() else None).encode()
+    elif isinstance(value, bytes):
+        yield value
+    elif isinstance(value, Mapping):
+        for name in sorted(value):
+            yield str(name).encode()
+            yield from content(value[name])
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from content(one)
+    elif isinstance(value, Encoded):
+        yield from content(value.tensors)
+    elif isinstance(value, Image | np.ndarray | Tensor):
+        numbers = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
+        yield f"{numbers.dtype} {numbers.shape}".encode()
+        yield numbers.tobytes()
+    else:
+        yield repr(value).encode()
 
 
 def read(source: str | Path, columns: Columns = Columns(), answerable: bool = True) -> Dataset:

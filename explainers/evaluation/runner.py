@@ -1,18 +1,20 @@
 """Methods and metrics over a dataset: shards on disk that a killed run leaves whole, then one table with intervals."""
 
 import errno
+import hashlib
 import json
 import math
 import platform
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ..errors import Refusal, nearest, required
 from ..models import Model, load
@@ -28,6 +30,7 @@ WIDE = 6                    # columns of a table, beyond which it is turned
 REASONS = 5                 # of what was left out, which a table names
 AT_ONCE = 2**18             # numbers that are resampled together
 LEFT_OUT = ["id", "method", "metric", "reason"]
+CHECKPOINT = "checkpoint"   # column of the shards
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 VERSIONS = ("torch", "transformers", "numpy", "scipy")
 
@@ -77,6 +80,15 @@ class Work:
             find_metric(parse(name)[0]).check_model(model)
         return model
 
+    @cached_property
+    def checkpoint(self) -> str:
+        """Of all weights: another revision or another training, another checkpoint."""
+        held = hashlib.sha256()
+        for name, weight in self.model.net.state_dict().items():
+            held.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+            held.update(weight.cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return held.hexdigest()[:16]
+
     def __call__(self, examples: Sequence[Example]) -> list[dict]:
         plan, refused, ready = self.plan, [], []
         check_kind(self.model, examples[0].inputs)
@@ -86,7 +98,7 @@ class Work:
             except Refusal as refusal:
                 refused.append({"id": example.id, "reason": str(refusal)})
         records = measure(self.model, ready, plan.methods, plan.metrics, plan.target, plan.seed, plan.baselines, refused)
-        return [*records, *refused]
+        return [record | {CHECKPOINT: self.checkpoint} for record in [*records, *refused]]
 
 
 def check_kind(model: Model, inputs) -> None:
@@ -144,9 +156,11 @@ def evaluate(dataset: Dataset, plan: Plan, out: str | Path, engine: str = "local
     waiting = [one for one in shards if not place(out, one[0]).exists()]
     progress = bar(len(dataset.examples), len(dataset.examples) - sum(len(examples) for _, examples in waiting), quiet)
     sizes = {number: len(examples) for number, examples in shards}
+    before = checkpoints(place(out, number) for number, _ in shards if place(out, number).exists())
     try:
         with progress:
             for number, records in ENGINES[engine](work or Work(plan), waiting) if waiting else ():
+                check_checkpoint(records, before, plan.model, out)
                 with written(out):
                     write(records, place(out, number))
                 progress.update(sizes[number])
@@ -185,9 +199,9 @@ def remember(out: Path, dataset: Dataset, plan: Plan, shard: int) -> None:
 
     A run that measured nothing, its model misspelt or its metrics those of other data, is forgotten.
     """
-    said = {"model": plan.model, "revision": plan.revision, "side": plan.side, "data": dataset.name, "examples": len(dataset.examples),
-            "fingerprint": dataset.fingerprint, "methods": list(plan.methods), "metrics": list(plan.metrics), "target": plan.target, "seed": plan.seed,
-            "texts": list(plan.texts), "baselines": plan.baselines, "shard": shard}
+    said = {
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in asdict(plan).items()},
+        "data": dataset.name, "examples": len(dataset.examples), "fingerprint": dataset.fingerprint, "shard": shard}
     file, shards = out / "run.json", sorted((out / "shards").glob("*.parquet"))
     if file.exists() and any(map(useful, shards)):
         before = json.loads(file.read_text(encoding="utf-8"))
@@ -209,6 +223,26 @@ def useful(path: Path) -> bool:
     from pyarrow.parquet import read_schema
 
     return "target" in read_schema(path).names
+
+
+def checkpoints(shards: Iterable[Path]) -> set[str]:
+    """The checkpoints by which shards were measured; those of earlier versions do not say."""
+    from pyarrow.parquet import read_schema, read_table
+
+    found = set()
+    for path in shards:
+        if CHECKPOINT in read_schema(path).names:
+            found |= set(read_table(path, columns=[CHECKPOINT])[CHECKPOINT].to_pylist())
+    return found
+
+
+def check_checkpoint(records: list[dict], before: set[str], model: str, out: Path) -> None:
+    """A run that goes on with other weights under the same name is refused: one table is of one model."""
+    now = {record[CHECKPOINT] for record in records if CHECKPOINT in record}
+    if now and before and now != before:
+        raise Refusal(
+            f"The weights of {model} are not those with which the shards in {out} were measured. "
+            "Take another --out, or name the --revision that was measured.")
 
 
 def installed(name: str) -> str:
@@ -242,6 +276,7 @@ def finish(out: Path, dataset: Dataset, plan: Plan, shards: Sequence[Path], note
 
     every = pd.concat([pd.read_parquet(path) for path in shards], ignore_index=True)
     every = every.reindex(columns=list(dict.fromkeys([*every.columns, *LEFT_OUT])))
+    every = every.drop(columns=CHECKPOINT, errors="ignore")
     left = every["reason"].notna()
     records = every[~left].drop(columns=["metric", "reason"]).reset_index(drop=True)
     in_parts = [name for name in plan.metrics if columns_of(name, records.columns) != [name]]
