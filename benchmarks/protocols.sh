@@ -33,7 +33,8 @@ table squad --data "$DATA/squad/articles_0_13.json" --model question-answering -
 table eraser-movies --data "$DATA/eraser_movies" --protocol eraser-movies
 table table1-mnli "${mnli[@]}" --protocol attcat-table1 --limit 300
 table table1-qqp "${qqp[@]}" --protocol attcat-table1 --limit 300
-table segmentation-ecssd --data "$DATA/ecssd" --model "$DEIT" --protocol chefer-segmentation --methods rollout,raw_attention,attn_gradcam,lrp,partial_lrp,transatt,gae
+table segmentation-ecssd --data "$DATA/ecssd" --model "$DEIT" --protocol chefer-segmentation \
+  --methods rollout:start=1,raw_attention,attn_gradcam,lrp:rules=original,partial_lrp:rules=original,transatt:start=1,gae
 table clip-tinyimagenet --data "$DATA/tinyimagenet50/val.zip" --protocol beyond-intuition-clip --limit 500
 table perturbation-imagenet --data "$DATA/imagenet_sample" --model "$DEIT" --protocol chefer-perturbation --limit 200
 table decompx-sst2 "${sst2[@]}" --protocol decompx-faithfulness --limit 300
