@@ -63,9 +63,10 @@ def top_removed(case: Case, heat: Heatmap, fill: Fill | None = None, levels: int
 def attcat_scores(case: Case, heat: Heatmap) -> Tensor:
     """The scores [token] that AttCAT's notebooks rank: in the maps of `ATTCAT_ZEROES` [CLS] has zero.
 
-    None of these maps is negative, so [CLS] comes last, and the notebooks' loop never reaches the
-    last rank. With its own score, which is large, a word would be last and never be taken. A text
-    that does not begin with a special token keeps all its scores.
+    None of these maps is negative, so [CLS] comes last, or first of those with zero, and the
+    notebooks' loop never reaches the last rank. With its own score, which is large, [CLS] would
+    come first, and a word would never be taken. A text that does not begin with a special token
+    keeps all its scores.
     """
     if heat.method not in ATTCAT_ZEROES or case.words[0]:
         return heat.scores
