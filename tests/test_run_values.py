@@ -179,8 +179,8 @@ def test_an_interval_holds_95_in_100_of_the_resampled_means():
     found = runner.interval(values, 0)
     half = 1.96 * values.std() / len(values) ** 0.5
     assert found["mean"] == pytest.approx(values.mean()) and found["n"] == 400
-    assert found["low"] == pytest.approx(values.mean() - half, abs=0.15 * half)
-    assert found["high"] == pytest.approx(values.mean() + half, abs=0.15 * half)
+    assert found["low"] == pytest.approx(values.mean() - half, abs=0.08 * half)
+    assert found["high"] == pytest.approx(values.mean() + half, abs=0.08 * half)
 
 
 # ----------------------------------------------------------------------------------- the manifest
