@@ -57,7 +57,7 @@ def tied(values: Numbers, floor: float = 0.0) -> Tensor:
     return given >= top - tolerance(values, top[None], floor)
 
 
-def first(values: Numbers, floor: float = 0.0) -> int:
+def place_of_largest(values: Numbers, floor: float = 0.0) -> int:
     """The place of the largest number; of equal ones the first."""
     return int(tied(values, floor).int().argmax())
 

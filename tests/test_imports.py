@@ -74,7 +74,7 @@ def test_rendering_knows_heatmaps_and_cards_never_models(path):
 @named([path for path in FILES if module_of(path).split(".")[-1] in ("heatmap", "targets", "errors")])
 def test_heatmaps_targets_and_errors_stand_alone(path):
     assert others(path) <= {"torch", "pandas"}
-    assert ours(path, everywhere=False) <= {"errors"}
+    assert ours(path, everywhere=False) <= {"errors", "ties"}
 
 
 @named(in_folder("evaluation"))
