@@ -62,10 +62,11 @@ def tie(best: str, equals: Sequence[str]) -> str:
     """A sentence for those who read one name and should know that others are as high, or nothing."""
     if not equals:
         return ""
-    named = [f"“{name}”" for name in equals[:NAMED]]
+    quoted = lambda name: name if name.startswith("“") else f"“{name}”"
+    named = map(quoted, equals[:NAMED])
     more = f" and {len(equals) - NAMED:,} more" if len(equals) > NAMED else ""
     others = ", ".join(named) + more
-    return f"A tie: the model says {others} just as much as “{best}”, which is taken because it comes first."
+    return f"A tie: the model says {others} just as much as {quoted(best)}, which is taken because it comes first."
 
 
 class Score:
