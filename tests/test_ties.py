@@ -1,10 +1,14 @@
 """ties.py: what is equal, and in which order equal numbers go."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import explainers
 from explainers import ties
 
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
@@ -85,3 +89,12 @@ def test_rows_are_looked_at_one_by_one():
 def test_a_positive_factor_changes_nothing():
     values = torch.rand(50, generator=torch.Generator().manual_seed(0))
     assert all(ties.ranked(values * factor).equal(ties.ranked(values)) for factor in (1e-20, 1e-3, 7.0, 1e20))
+
+
+def test_nothing_else_chooses_by_size():
+    """models.py finds the place of what is true or false, where nothing is nearly equal."""
+    allowed = ("ties.py", "models.py")
+    files = [path for path in Path(explainers.__file__).parent.rglob("*.py") if path.name not in allowed]
+    choosing = re.compile(r"\b(argmax|argmin|argsort|topk|kthvalue|nlargest)\(")
+    found = [path.name for path in files if choosing.search(path.read_text(encoding="utf-8"))]
+    assert files and not found

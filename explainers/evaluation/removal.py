@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
-from ..ties import levels, place_of_largest
+from ..ties import levels, place_of_largest, ranked
 from .case import Case
 from .perturbation import Query, answers, way
 
@@ -62,6 +62,5 @@ def top(case: Case, heat: Heatmap, count: int) -> tuple[Tensor, bool]:
     if len(there) < 2:
         raise Refusal(f"Nothing was taken out, since nothing would be left: the input is one {'word' if heat.grid is None else 'patch'}.")
     sums = torch.stack([heat.scores[of == one].sum() for one in there])
-    level, count = levels(sums), min(count, len(there) - 1)
-    order = level.argsort(stable=True)
+    count, order, level = min(count, len(there) - 1), ranked(sums), levels(sums)
     return there[order[:count]], bool(level[order[count - 1]] == level[order[count]])
