@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import explainers
@@ -24,7 +24,6 @@ def shaken(steps: list[int], seed: int) -> torch.Tensor:
     return (exact + 1e-7 * exact.abs().max() * (2 * noise - 1)).float()
 
 
-@settings(deadline=None)
 @given(steps=STEPS, seed=st.integers(0, 2**31))
 def test_noise_changes_no_choice_among_numbers_that_are_equal_or_far_apart(steps, seed):
     exact, noisy = torch.tensor(steps) / 100, shaken(steps, seed)
@@ -39,7 +38,6 @@ def test_noise_changes_no_choice_among_numbers_that_are_equal_or_far_apart(steps
     assert ties.above(noisy, middle).tolist() == (exact > middle).tolist()
 
 
-@settings(deadline=None)
 @given(numbers=st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=60))
 def test_whatever_the_numbers_an_order_is_wrong_by_no_more_than_the_tolerance(numbers):
     values = torch.tensor(numbers)
