@@ -357,7 +357,7 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
             meant_now = still_meant(target, versus, asked.given[1])
             question[-2:] = (name if name in choices else choices[0] for name, choices in zip(meant_now, known))
             menus = {name: gr.update(choices=choices, value=value) for name, choices, value in zip(("target", "versus"), known, question[-2:])}
-        done = partial(answer, said=prediction.fragment(said.labels, said.values, said.kind), asked=question, shown=in_link(*question), **menus)
+        done = partial(answer, said=prediction.fragment(said.labels, said.values, said.kind, said.tie), asked=question, shown=in_link(*question), **menus)
         heats, refused = [], {}
         chosen = options_in(options)
         later = [named(ex.METHODS[key], chosen.get(key)) for key in keys]
@@ -630,7 +630,7 @@ def take_top(tab: Tab, asked, fill: str, options: str, *rest):
         case, heats = tested_of(meant(*asked), options, families)
         heat = next((heat for heat in heats if heat.method == method), heats[0])
         left = evaluation.without_top(case, heat, int(most), FILLS[tab.sees][fill])
-        return refusal(), trials.without(heat, left.keep, left.target, left.before, left.after, left.says)
+        return refusal(), trials.without(heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied)
     except Exception as error:
         return said_of(error, "This could not be tried; the reason has been logged."), gr.skip()
 

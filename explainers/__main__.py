@@ -55,13 +55,13 @@ def explain(args) -> str:
 
 def every_reading(model, given, heats, target, path: str) -> str:
     """Optimus' search space: layer/head/row and how faithful (RFT) each is, the best first; to `path` as CSV if there is one."""
-    from .methods import readings
+    from .methods import most_faithful_first, readings
     from .render.export import write
 
     options = [{name: value for name, value in heat.options.items() if name != "choice"} for heat in heats if heat.method == "optimus"]
     if not options:
         raise Refusal("--readings are those of optimus: add --method optimus.")
-    found = sorted(readings(model.trace(given, target), **options[0]), key=lambda one: -one.faithfulness)
+    found = most_faithful_first(readings(model.trace(given, target), **options[0]))
     if path:
         write("\n".join(["layer,head,row,rft", *(f"{one.layer},{one.head},{one.view},{one.faithfulness}" for one in found), ""]), path)
         return f"{len(found)} readings, the best {found[0].name} (RFT {found[0].faithfulness:+.4g}): {path}"
@@ -198,6 +198,7 @@ TOP = 5                 # patches that are named
 def by_patch(heat) -> list[str]:
     """The grid of patches, a sign and a shade each, then the strongest patches by name."""
     from .render.card import largest, number
+    from .ties import ranked
 
     grid = heat.patches.nan_to_num(0, 0, 0)
     scale = largest(grid) or 1.0
@@ -209,7 +210,7 @@ def by_patch(heat) -> list[str]:
     lines = ["       " + "".join(f"{column % 100:2}" for column in range(1, heat.grid[1] + 1))]
     lines += [f"  {row:3}  " + "".join(map(cell, scores)) for row, scores in enumerate(grid.tolist(), 1)]
     flat = grid.flatten()
-    for i in flat.abs().argsort(descending=True, stable=True).tolist()[:TOP]:
+    for i in ranked(flat.abs())[:TOP].tolist():
         score, (row, column) = float(flat[i]), divmod(i, heat.grid[1])
         bar = ("█" if score >= 0 else "░") * round(20 * abs(score) / scale)
         lines.append(f"  row {row + 1:2}, column {column + 1:2}  {number(score, heat.signed):>9}  {bar}".rstrip())

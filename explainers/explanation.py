@@ -11,6 +11,7 @@ from .heatmap import Heatmap
 from .inputs import Encoded
 from .methods import METHODS, find
 from .models import BUNDLED, PAIRED, Model
+from .ties import place_of_largest, ranked, tied
 from .trace import Trace
 
 #: How many of the next tokens, answers or words a prediction names.
@@ -23,19 +24,26 @@ class Prediction:
 
     Of a language model the labels are the next tokens; of a question they are answers out of the context and "no answer in
     this text", their probabilities those among all answers that could be given; of words one by one, "LABEL at word".
+    Equal ones (`ties.ranked`) stand in the order of the classes, or of the text.
     """
 
     labels: list[str]
     values: list[float]
     kind: str               # "probability", "probability of each label by itself" or "value"
+    equals: tuple[str, ...] = ()        # labels that are as high as the best one, which comes first
 
     @property
     def best(self) -> str:
         return self.labels[0]
 
+    @property
+    def tie(self) -> str:
+        """A sentence about a tie, or nothing."""
+        return targets.tie(self.best, self.equals)
+
     def __str__(self) -> str:
         said = [f"{label} {value:.3f}" if self.kind == "value" else f"{label} {value:.1%}" for label, value in zip(self.labels, self.values)]
-        return ", ".join(said[:SHOWN])
+        return ", ".join(said[:SHOWN]) + (f". {self.tie}" if self.tie else "")
 
 
 def predict(model: Model, inputs) -> Prediction:
@@ -62,28 +70,40 @@ def chances(model: Model, logits: torch.Tensor) -> tuple[str, torch.Tensor]:
 def read_logits(model: Model, coded: Encoded, logits: torch.Tensor) -> Prediction:
     names = model.classes(coded)
     kind, values = chances(model, logits)
-    order = values.argsort(descending=True, stable=True).tolist()[:SHOWN if model.task == "next" else None]
-    return Prediction([names.get(i, str(i)) for i in order], [float(values[i]) for i in order], kind)
+    order = ranked(logits).tolist()[:SHOWN if model.task == "next" else None]
+    name = lambda i: names.get(i, str(i))
+    _, *others = tied(logits).nonzero().flatten().tolist()
+    shown = [float(values[i]) for i in order]
+    return Prediction([name(i) for i in order], shown, kind, tuple(map(name, others)))
 
 
 def read_answers(logits: torch.Tensor, ends: targets.Ends) -> Prediction:
     """The best answers and "no answer" by their share of all that could be given, from the logits of each token [token 2]."""
-    possible = targets.span_scores(logits, ends.context)
-    total = torch.cat([possible.flatten(), logits[0].sum()[None]]).logsumexp(0)
-    spans = targets.best_spans(logits, ends.context, most=SHOWN - 1)
-    said = [(ends.words(*span), float((possible[span] - total).exp())) for span in spans]
-    said.append((targets.NO_ANSWER, float((logits[0].sum() - total).exp())))
-    said.sort(key=lambda one: -one[1])
-    return Prediction([label for label, _ in said], [value for _, value in said], "probability")
+    possible, scores = targets.answers(logits, ends.context)
+    scores = torch.cat([scores, logits[0].sum()[None]])                 # the last is "no answer"
+    shares = scores.softmax(0)
+    order, none = ranked(scores).tolist(), len(possible)
+    spans = [i for i in order if i != none][:SHOWN - 1]
+    shown = [i for i in order if i == none or i in spans]
+    name = lambda i: ends.words(*possible[i]) if i != none else targets.NO_ANSWER
+    _, *others = tied(scores).nonzero().flatten().tolist()
+    values = [float(shares[i]) for i in shown]
+    return Prediction([name(i) for i in shown], values, "probability", tuple(map(name, others)))
 
 
 def read_tags(logits: torch.Tensor, tag: targets.Tag) -> Prediction:
     """The words that are called something, surest first, from the logits of each token [token label]; if none, the nearest to it."""
     shares, telling = logits.softmax(-1).cpu(), list(tag.labels)
-    found = [(i, int(shares[i].argmax())) for i in tag.places if int(shares[i].argmax()) in telling]
-    pairs = found or [max(((i, label) for i in tag.places for label in telling), key=lambda pair: float(shares[pair]))]
-    pairs.sort(key=lambda pair: -float(shares[pair]))
-    return Prediction([tag.say(*pair) for pair in pairs], [float(shares[pair]) for pair in pairs], "probability of each label by itself")
+    said = [(i, place_of_largest(logits[i])) for i in tag.places]
+    possible = [(i, label) for i in tag.places for label in telling]
+    nearest = possible[place_of_largest(torch.stack([shares[pair] for pair in possible]))]
+    pairs = [(i, label) for i, label in said if label in telling] or [nearest]
+    values = torch.stack([shares[pair] for pair in pairs])
+    order = ranked(values).tolist()
+    _, *others = tied(values).nonzero().flatten().tolist()
+    say = lambda i: tag.say(*pairs[i])
+    return Prediction([say(i) for i in order], [float(values[i]) for i in order],
+                      "probability of each label by itself", tuple(map(say, others)))
 
 
 def explain(model: Model, inputs, method: str = "attcat", target=None, **options) -> Heatmap:
@@ -193,6 +213,8 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
     if chosen.at_readout and len(places := trace.read_at) > 1:
         read = " and ".join(f"“{coded.labels[i]}”" for i in places) if len(places) <= SHOWN else f"{len(places)} tokens"
         notes.append(f"This score is read from {read}; methods that show what the read token gathered show the mean of what these did.")
+    if trace.target.tie:
+        notes.append(trace.target.tie)
     if not scores.any():
         notes.append(f"{chosen.title} is zero for every token here.")
     if rows is not None and not torch.isfinite(rows).all():

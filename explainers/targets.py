@@ -8,15 +8,18 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from .errors import Refusal, nearest
+from .ties import ranked, tied
 
 NO_ANSWER = "no answer in this text"
 LONGEST_ANSWER = 30             # tokens of a predicted answer, as in the evaluation of SQuAD
+
+NAMED = 4                       # of what is as high as the best, in a sentence
 
 #: One term of a score: (token position, column of that token's logits, weight).
 Term = tuple[int, int, float]
@@ -55,11 +58,28 @@ class Answer:
         return self.tokens
 
 
+def tie(best: str, equals: Sequence[str]) -> str:
+    """A sentence for those who read one name and should know that others are as high, or nothing."""
+    if not equals:
+        return ""
+    quoted = lambda name: name if name.startswith("“") else f"“{name}”"
+    named = map(quoted, equals[:NAMED])
+    more = f" and {len(equals) - NAMED:,} more" if len(equals) > NAMED else ""
+    others = ", ".join(named) + more
+    return f"A tie: the model says {others} just as much as {quoted(best)}, which is taken because it comes first."
+
+
 class Score:
     """What every target can do besides being called."""
 
     span = None             # first and last token of what is explained, where that is a part of the input
     unit = "logit"          # what its number is
+    equals = ()             # names of what the model says just as much, where the model's answer chose the target
+
+    @property
+    def tie(self) -> str:
+        """A sentence about `equals`; nothing where there are none."""
+        return tie(self.name, self.equals)
 
     def fixed(self, answer: Answer, example: int) -> "Score":
         """The same target for one example, no longer dependent on what the model answers when the input is changed."""
@@ -92,6 +112,7 @@ class Logit(Score):
 
     index: int
     name: str
+    equals: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def poles(self) -> tuple[str, str]:
@@ -124,6 +145,7 @@ class Span(Score):
     name: str
     span: tuple[int, int] | None = None
     among: str = "tokens"
+    equals: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def poles(self) -> tuple[str, str]:
@@ -177,6 +199,10 @@ class Difference(Score):
     def span(self) -> tuple[int, int] | None:
         return self.first.span
 
+    @property
+    def tie(self) -> str:
+        return " ".join(filter(None, (self.first.tie, self.second.tie)))
+
     def __call__(self, answer: Answer) -> Tensor:
         return self.first(answer) - self.second(answer)
 
@@ -216,6 +242,10 @@ class Probability(Score):
     @property
     def span(self) -> tuple[int, int] | None:
         return self.of.span
+
+    @property
+    def tie(self) -> str:
+        return self.of.tie
 
     def __call__(self, answer: Answer) -> Tensor:
         return self.of.chance(answer)
@@ -261,7 +291,10 @@ class Choice(Score):
 
 @dataclass(frozen=True)
 class Predicted(Score):
-    """The class with the highest logit; it stays that class when the input is run again with changes."""
+    """The class with the highest logit, of equal ones (`ties.tied`) the first.
+
+    It stays that class when the input is run again with changes.
+    """
 
     names: Callable[[int], str]
 
@@ -269,13 +302,15 @@ class Predicted(Score):
         return answer.logits.amax(-1)
 
     def fixed(self, answer: Answer, example: int) -> Logit:
-        index = int(answer.logits[example].argmax())
-        return Logit(index, self.names(index))
+        index, *others = tied(answer.logits[example]).nonzero().flatten().tolist()
+        return Logit(index, self.names(index), tuple(map(self.names, others)))
 
 
 @dataclass(frozen=True)
 class Ends(Choice):
     """Start and end of an answer: of the one that the model gives, or of the best among `spans`.
+
+    Of equal ones (`ties.tied`) it is the first in the text, and "no answer" only where its logits are higher.
 
     context [token] bool: where an answer may lie. part: answer (start plus end), start or end. none: whether the model may
     also say that there is no answer, by the logits of its first token. words: the text of a span.
@@ -290,12 +325,14 @@ class Ends(Choice):
     def fixed(self, answer: Answer, example: int) -> Span:
         logits = answer.by_token[example].detach()
         if self.spans:
-            first, last = max(self.spans, key=lambda span: float(logits[span[0], 0] + logits[span[1], 1]))
+            possible = list(self.spans)
+            scores = torch.stack([logits[first, 0] + logits[last, 1] for first, last in possible])
         else:
-            first, last = best_spans(logits, self.context)[0]
-        if self.none and float(logits[0].sum()) > float(logits[first, 0] + logits[last, 1]):
-            return self.at(0, 0)
-        return self.at(first, last)
+            possible, scores = answers(logits, self.context)
+        if self.none:
+            possible, scores = [*possible, (0, 0)], torch.cat([scores, logits[0].sum()[None]])
+        best, *others = [possible[i] for i in tied(scores).nonzero().flatten().tolist()]
+        return replace(self.at(*best), equals=tuple(self.at(*other).name for other in others))
 
     def at(self, first: int, last: int) -> Span:
         name, span = (NO_ANSWER, None) if last == 0 else (f"“{self.words(first, last)}”", (first, last))
@@ -312,19 +349,33 @@ def span_scores(logits: Tensor, context: Sequence[bool]) -> Tensor:
     return (logits[:, None, 0] + logits[None, :, 1]).masked_fill(~allowed, -torch.inf)
 
 
-def best_spans(logits: Tensor, context: Sequence[bool], most: int = 1) -> list[tuple[int, int]]:
-    """The `most` best answers, best first, as (first, last token), from the logits [token 2]."""
-    scores = span_scores(logits, context).flatten()
-    values, places = scores.topk(min(most, len(scores)))
-    found = [divmod(place, len(logits)) for value, place in zip(values.tolist(), places.tolist()) if value > -torch.inf]
-    if not found:
+def answers(logits: Tensor, context: Sequence[bool]) -> tuple[list[tuple[int, int]], Tensor]:
+    """Every answer that could be given, as (first, last token) in the order of the text, and its score.
+
+    logits: [token 2]. Raises `Refusal` where no answer could lie.
+    """
+    scores = span_scores(logits, context)
+    possible = (scores > -torch.inf).nonzero()
+    if not len(possible):
         raise Refusal("There is no token in which an answer could lie.")
-    return found
+    return list(map(tuple, possible.tolist())), scores[possible[:, 0], possible[:, 1]]
+
+
+def best_spans(logits: Tensor, context: Sequence[bool], most: int = 1) -> list[tuple[int, int]]:
+    """The `most` best answers as (first, last token), best first, equal ones (`ties.ranked`) as in the text.
+
+    logits: [token 2]. Raises `Refusal` where no answer could lie.
+    """
+    possible, scores = answers(logits, context)
+    return [possible[i] for i in ranked(scores)[:most].tolist()]
 
 
 @dataclass(frozen=True)
 class Tag(Choice):
-    """The label of a word: the highest logit among `places` (tokens) and `labels` (columns)."""
+    """The label of a word: the highest logit among `places` (tokens) and `labels` (columns).
+
+    Of equal ones (`ties.tied`) it is the first word, then the first label.
+    """
 
     places: tuple[int, ...]
     labels: tuple[int, ...]
@@ -332,9 +383,10 @@ class Tag(Choice):
 
     def fixed(self, answer: Answer, example: int) -> Span:
         logits = answer.by_token[example][list(self.places)][:, list(self.labels)]
-        place, label = divmod(int(logits.argmax()), len(self.labels))
-        token, column = self.places[place], self.labels[label]
-        return Span(((token, column, 1.0),), self.say(token, column), (token, token), among="labels")
+        highest = tied(logits.flatten()).view(logits.shape).nonzero().tolist()
+        (token, column), *others = [(self.places[place], self.labels[label]) for place, label in highest]
+        equals = tuple(self.say(*other) for other in others)
+        return Span(((token, column, 1.0),), self.say(token, column), (token, token), "labels", equals)
 
 
 Target = Logit | Span | Difference | Probability | Predicted | Ends | Tag | Custom

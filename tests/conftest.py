@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from urllib.parse import urlencode
 
+import hypothesis
 import pytest
 import torch
 import transformers
@@ -16,6 +17,10 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import BertTokenizer, RobertaConfig, RobertaForSequenceClassification, RobertaTokenizer
 
 import explainers as ex
+
+# A machine may be slow, or busy: how long an example takes is no property of the code.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 #: Whole words that the tiny tokenizer knows; everything else it spells with pieces of one letter.
 WORDS = [

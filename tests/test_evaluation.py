@@ -146,8 +146,8 @@ def test_measured_together_is_measured_alone(reader):
 def test_aopc_and_log_odds_by_hand():
     """Four words, two levels: the top two and all four are taken."""
     case = golden_case("bert", 0)
-    case = replace(case, made={})
-    case.__dict__["probabilities"] = torch.tensor([0.8, 0.1, 0.1], dtype=torch.float64)
+    said = torch.tensor([0.8, 0.1, 0.1], dtype=torch.float64)
+    case = replace(case, made={}, trace=replace(case.trace, logits=said.log()))
     rows = [torch.tensor([0.4, 0.3, 0.3]), torch.tensor([0.2, 0.4, 0.4])]
     heat = case.heat("attcat")
     assert ev.METRICS["aopc"].read(case, heat, rows) == pytest.approx((0.4 + 0.6) / 2)

@@ -61,20 +61,20 @@ def test_there_are_files_to_check():
 @named(in_folder("methods"))
 def test_methods_know_the_trace_and_their_siblings_only(path):
     assert others(path) <= {"torch", "numpy", "scipy"}
-    assert {name for name in ours(path) if not name.startswith("methods.")} <= {"trace", "errors", "lrp"}
+    assert {name for name in ours(path) if not name.startswith("methods.")} <= {"trace", "errors", "lrp", "ties"}
 
 
 @named(in_folder("render"))
 def test_rendering_knows_heatmaps_and_cards_never_models(path):
     assert others(path) <= {"torch", "pandas", "numpy", "cv2"}
-    allowed = {"heatmap", "imagined", "errors", "methods", "__version__", ""}
+    allowed = {"heatmap", "imagined", "errors", "methods", "ties", "__version__", ""}
     assert {name for name in ours(path) if not name.startswith("render")} <= allowed
 
 
 @named([path for path in FILES if module_of(path).split(".")[-1] in ("heatmap", "targets", "errors")])
 def test_heatmaps_targets_and_errors_stand_alone(path):
     assert others(path) <= {"torch", "pandas"}
-    assert ours(path, everywhere=False) <= {"errors"}
+    assert ours(path, everywhere=False) <= {"errors", "ties"}
 
 
 @named(in_folder("evaluation"))

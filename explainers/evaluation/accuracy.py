@@ -7,6 +7,7 @@ from scipy.integrate import trapezoid
 from torch import Tensor
 
 from ..heatmap import Heatmap
+from ..ties import place_of_largest
 from .case import Case
 from .faithfulness import Fill, Of, watched
 from .metric import metric
@@ -20,8 +21,8 @@ By = Literal["patch", "pixel"]
 
 
 def hits(case: Case, answers: list[Tensor]) -> np.ndarray:
-    """[query] 1 where the model's answer is the gold class."""
-    return np.array([float(row.argmax() == case.gold) for row in answers])
+    """[query] 1 where the model's answer is the gold class; of equally probable ones it is the first."""
+    return np.array([float(place_of_largest(row) == case.gold) for row in answers])
 
 
 def tenths(case: Case, heat: Heatmap, fill: str | None, by: str | None, area: str, attend: bool, least_first: bool) -> list[Query]:

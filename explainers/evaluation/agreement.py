@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
+from ..ties import ranked
 from .case import named
 from .correlation import Kind, rank_correlation
-from .perturbation import ranked
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,8 @@ def agreement(heats: Sequence[Heatmap], top: int = 5, kind: Kind = "spearman", s
     """Of heatmaps of one input; as many of its tokens as there are make up the top where there are fewer than `top`.
 
     kind: spearman or kendall; of constant maps as `rank_correlation` says. specials: whether [CLS] and its like are compared too: what
-    methods do with them is a habit of each. Signed scores are ranked with their sign. Raises `Refusal` for maps of different inputs.
+    methods do with them is a habit of each. Signed scores are ranked with their sign. Of equal scores the first
+    tokens are in the top: maps that are the same everywhere share it. Raises `Refusal` for maps of different inputs.
     """
     if not heats or any(heat.labels != heats[0].labels for heat in heats):
         raise Refusal("Agreement is measured between heatmaps of one input; these have different tokens.")

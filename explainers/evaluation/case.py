@@ -18,6 +18,7 @@ from ..methods import METHODS
 from ..methods.registry import read_options
 from ..models import Model
 from ..targets import Answer, Logit
+from ..ties import place_of_largest
 from ..trace import Trace
 from .baselines import BASELINES
 
@@ -94,7 +95,8 @@ class Case:
 
     @property
     def predicted(self) -> int:
-        return int(self.classes.argmax())
+        """The class of the highest logit, of equal ones the first: what is explained by default."""
+        return place_of_largest(self.logits)
 
     @property
     def gold(self) -> int:
@@ -106,9 +108,19 @@ class Case:
     @property
     def classes(self) -> Tensor:
         """`probabilities`, if they are of classes; else a `Refusal`."""
+        self.check_classes()
+        return self.probabilities
+
+    def check_classes(self) -> None:
+        """A `Refusal` where what is explained is no class."""
         if not self.by_class:
             raise Refusal(f"This is measured of classes, and what is explained here is {self.trace.target.name}.")
-        return self.probabilities
+
+    @property
+    def logits(self) -> Tensor:
+        """[class] of the untouched input, where classes are told apart; else a `Refusal`."""
+        self.check_classes()
+        return self.trace.logits
 
     @torch.no_grad()
     def read(self, answer: Answer) -> Tensor:

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from ..heatmap import Heatmap
 from ..methods import METHODS
+from ..ties import levels, ranked
 from .case import Case
 from .faithfulness import attcat_scores
 from .metric import metric
-from .perturbation import ranked
 
 Kind = Literal["spearman", "kendall"]
 
@@ -18,16 +18,19 @@ Kind = Literal["spearman", "kendall"]
 def rank_correlation(first: Tensor, second: Tensor, kind: Kind = "spearman") -> float:
     """Spearman's ρ or Kendall's τ-b of two maps [token], -1 to 1.
 
-    A map that is the same everywhere ranks nothing, and SciPy says NaN of it. Here two such maps agree (1), and one of them says nothing
-    about another that does rank (0), so that a dead method counts against its average and does not vanish from it. NaN for fewer than two tokens.
+    Scores that are equal within rounding (`ties.levels`) share a rank. A map that is the same everywhere
+    ranks nothing, and SciPy says NaN of it. Here two such maps agree (1), and one of them says nothing about
+    another that does rank (0), so that a dead method counts against its average and does not vanish from it.
+    NaN for fewer than two tokens.
     """
     if len(first) < 2:
         return float("nan")
-    flat = [bool((scores == scores[0]).all()) for scores in (first, second)]
+    groups = [levels(scores) for scores in (first, second)]             # both count from the largest
+    flat = [not group.any() for group in groups]
     if any(flat):
         return float(all(flat))
     statistic = {"spearman": spearmanr, "kendall": kendalltau}[kind]
-    return float(statistic(first.double().numpy(), second.double().numpy()).statistic)
+    return float(statistic(*(group.numpy() for group in groups)).statistic)
 
 
 def seen(case: Case, scores: Tensor, specials: bool) -> Tensor:

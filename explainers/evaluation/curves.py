@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .. import ties
 from ..heatmap import Heatmap
 from .case import Case, named
 from .faithfulness import area, mean_log_ratio, steps_of
@@ -27,6 +28,7 @@ class Curves:
     target      whose probability it is; parts: "words" or "patches"
     titles      what people call the methods, by their names here
     fills       what stands for what is taken out, and for what is not put in yet: names of `fill` as in `aopc`
+    tied        methods that give several words or patches equal scores, whose order is then that of the input
 
     Shows itself in a notebook: the curves with the band of the random orders, and their numbers.
     """
@@ -39,10 +41,12 @@ class Curves:
     parts: str
     titles: dict[str, str]
     fills: tuple[str, str]
+    tied: tuple[str, ...] = ()
 
     def joined(self, other: "Curves") -> "Curves":
         """With the methods of other curves of the same case; the random orders stay these."""
-        return replace(self, deletion=self.deletion | other.deletion, insertion=self.insertion | other.insertion, titles=self.titles | other.titles)
+        return replace(self, deletion=self.deletion | other.deletion, insertion=self.insertion | other.insertion,
+                       titles=self.titles | other.titles, tied=tuple(dict.fromkeys(self.tied + other.tied)))
 
     def numbers(self, method: str) -> dict[str, float]:
         """Along the method's curves, at their steps and with their fill: the areas under "deletion" and "insertion", and "aopc" and "logodds" of deletion.
@@ -75,6 +79,9 @@ class Curves:
         out, yet = (IN_PLACE[fill] for fill in self.fills)
         said = (f"The numbers are of these curves: {len(self.shares) - 1} equal steps, {out} in place of what is taken out, {yet} of what is not put in yet. "
                 "A metric of the same name gives others with another fill or other steps.")
+        if self.tied:
+            having = ", ".join(self.titles[name] for name in self.tied)
+            said += f" Equal scores go in the order of the input; such are in {having}."
         table = trials.measures({title: self.numbers(name) for name, title in self.titles.items()}, columns,
                                 {f"Random order, mean of {len(self.random['deletion'])}": self.chance}, said)
         drawn = trials.curves(plots, self.shares.tolist(), self.parts, self.target, palette, table)
@@ -101,7 +108,13 @@ def curves(case: Case, methods: Iterable[str | Heatmap], levels: int = 10, fill:
     random = torch.stack([found[name] for name in drawn]) if drawn else said.new_zeros(0, 2, levels + 1)
     return Curves(torch.linspace(0, 1, levels + 1), {name: found[name][0] for name in heats}, {name: found[name][1] for name in heats},
                   {"deletion": random[:, 0], "insertion": random[:, 1]}, case.trace.target.name,
-                  "words" if case.model.anatomy.sees == "text" else "patches", {name: heat.title for name, heat in heats.items()}, fills)
+                  "words" if case.model.anatomy.sees == "text" else "patches", {name: heat.title for name, heat in heats.items()}, fills,
+                  tuple(name for name, heat in heats.items() if has_equals(heat.scores[case.words])))
+
+
+def has_equals(scores: Tensor) -> bool:
+    """Whether two of the scores [n] are equal."""
+    return len(ties.levels(scores).unique()) < len(scores)
 
 
 def numbers(deletion: Tensor, insertion: Tensor) -> dict[str, float]:

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
+from ..ties import ranked
 from .case import Case
 from .metric import metric
-from .perturbation import Query, leaving, order, ranked, removing, way
+from .perturbation import Query, leaving, order, removing, way
 
 Fill = Literal["delete", "pad", "mask", "unk", "mean", "black", "white", "blur"]
 Of = Literal["explained", "label", "predicted"]
@@ -88,7 +89,7 @@ def aopc(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = N
     """How much probability the class loses, on average, while the most important tokens or patches are taken out.
 
     mean over the levels k of p(x) − p(x without the k top-ranked), k = 10 %, 20 %, ... 100 % of the words (specials stay); at 0 % nothing
-    is lost, and that level is not counted.
+    is lost, and that level is not counted. Tokens of equal scores are taken from first to last.
 
     fill: delete (of texts, unless said otherwise), pad, mask, unk; mean (of pictures, unless said otherwise), black, white, blur. levels:
     how many equal steps. attend: whether blanks can be attended to. of: the class watched. reproduce: attcat is the authors' code, |p − p_k|

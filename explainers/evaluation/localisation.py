@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import find_objects, label
 from torch import Tensor
 
+from .. import ties
 from ..errors import Refusal, required
 from ..heatmap import Heatmap
 from ..inputs import seen_box, without_ends
@@ -42,10 +43,12 @@ def seen_mask(case: Case, mask) -> np.ndarray:
     return np.asarray(whole.crop((0, 0, *size))) > 127
 
 
-def stretched(scores: Tensor) -> np.ndarray:
-    """From 0 to 1; a map that is the same everywhere is 0."""
+def stretched(scores: Tensor) -> Tensor:
+    """From 0 to 1; a map that is the same everywhere (`ties.constant`) is 0."""
     low, high = scores.min(), scores.max()
-    return ((scores - low) / (high - low) if high > low else torch.zeros_like(scores)).numpy()
+    if ties.constant(scores.flatten()):
+        return torch.zeros_like(scores)
+    return (scores - low) / (high - low)
 
 
 COUNTS = ("correct", "labelled", "intersection_object", "union_object", "intersection_background", "union_background")
@@ -75,14 +78,15 @@ def segmentation(case: Case, heat: Heatmap, answers: list[Tensor], at: Literal["
     if at == "model":
         size = [side * patch for side, patch in zip(case.coded.grid, case.model.patch)]
         mask = F.interpolate(torch.from_numpy(mask)[None, None].double(), size, mode="nearest")[0, 0].numpy() > 0
-    drawn = stretched(enlarged(heat, mask.shape))
-    found = overlap(drawn, mask) | {"average_precision": average_precision(drawn, mask, precision)}
+    drawn = enlarged(heat, mask.shape).to(heat.scores.dtype)         # no more precise than the map is
+    found = overlap(drawn, mask) | {"average_precision": average_precision(stretched(drawn), mask, precision)}
     return found if mask.any() and not mask.all() else dict.fromkeys(found, float("nan"))
 
 
-def overlap(drawn: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-    """What is above the mean of `drawn` against `mask`, both [height width]."""
-    above = drawn > drawn.mean()
+def overlap(drawn: Tensor | np.ndarray, mask: np.ndarray) -> dict[str, float]:
+    """What is above the mean of `drawn` (`ties.above`) against `mask`, both [height width]."""
+    drawn = torch.as_tensor(drawn)
+    above = ties.above(drawn.flatten(), float(drawn.double().mean())).view(drawn.shape).numpy()
     counts = {"correct": (above == mask).sum(), "labelled": mask.size}
     for name, one, other in (("object", above, mask), ("background", ~above, ~mask)):
         counts |= {f"intersection_{name}": (one & other).sum(), f"union_{name}": (one | other).sum()}
@@ -92,15 +96,19 @@ def overlap(drawn: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     return {"pixel_accuracy": counts["correct"] / counts["labelled"], "miou": sum(ious) / 2, "f1_rows": float(rows.mean())} | counts
 
 
-def average_precision(drawn: np.ndarray, mask: np.ndarray, of: str = "object") -> float:
-    """Of the scores `drawn` at telling the pixels of `mask` from the others, both [height width]; NaN where there is nothing to tell."""
+def average_precision(drawn: Tensor | np.ndarray, mask: np.ndarray, of: str = "object") -> float:
+    """Of the scores `drawn` at telling the pixels of `mask` from the others, both [height width].
+
+    NaN where there is nothing to tell. Pixels of equal scores (`ties.levels`) come at once.
+    """
     precision_of = required("sklearn.metrics", "evaluation").average_precision_score        # here, since the page has no scikit-learn and needs none
 
     if not mask.any() or mask.all():
         return float("nan")
+    drawn = torch.as_tensor(drawn)
     if of == "both":
-        return float(precision_of(np.stack([~mask, mask]).ravel(), np.stack([1 - drawn, drawn]).ravel()))
-    return float(precision_of(mask.ravel(), drawn.ravel()))
+        mask, drawn = np.stack([~mask, mask]), torch.stack([1 - drawn, drawn])
+    return float(precision_of(mask.ravel(), -ties.levels(drawn.flatten()).numpy()))
 
 
 def whole_size(case: Case) -> tuple[int, int]:
@@ -138,7 +146,8 @@ def pointing_game(case: Case, heat: Heatmap, answers: list[Tensor]) -> dict[str,
     """"hit": is the map's highest pixel inside a box of the object, 0 or 1? "energy": the part of all |score| that lies inside.
 
     An example without boxes, but with a mask, has a box around each piece of it. NaN where the boxes fill more than half of what the model
-    sees. A map that is the same everywhere has no highest pixel and does not hit.
+    sees. Of equally high pixels the first, row by row, is pointed at. A map that is the same everywhere has
+    no highest pixel and does not hit.
     """
     if (boxes := case.data.get("boxes")) is not None:
         held = seen_mask(case, inside(boxes, whole_size(case)))
@@ -147,6 +156,7 @@ def pointing_game(case: Case, heat: Heatmap, answers: list[Tensor]) -> dict[str,
         held = seen_mask(case, inside(boxes_of(mask), mask.shape[::-1]))
     if not held.any() or held.mean() > LARGEST:
         return {"hit": float("nan"), "energy": float("nan")}
-    scores = enlarged(heat, held.shape).numpy()
-    size = np.abs(scores)
-    return {"hit": float(held.flat[scores.argmax()] and scores.max() > scores.min()), "energy": float(size[held].sum() / max(size.sum(), 1e-300))}
+    scores = enlarged(heat, held.shape).to(heat.scores.dtype).flatten()
+    size = scores.abs().double().numpy().reshape(held.shape)
+    points = held.flat[ties.place_of_largest(scores)] and not ties.constant(scores)
+    return {"hit": float(points), "energy": float(size[held].sum() / max(size.sum(), 1e-300))}

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import Refusal
 from ..heatmap import Heatmap
 from ..models import BLANKS, Model
+from ..ties import ranked
 from ..trace import rows_at_once
 from .case import Case
 
@@ -47,13 +48,11 @@ def way(case: Case, fill: str | None, text: str = "delete", image: str = "mean")
 
 # ------------------------------------------------------------------------------------------------------ in which order
 
-def ranked(scores: Tensor) -> Tensor:
-    """Places by falling score; equal ones from first to last."""
-    return scores.argsort(descending=True, stable=True)
-
-
 def order(case: Case, heat: Heatmap, by: str = "patch") -> Tensor:
-    """Tokens, or with by="pixel" places in the flattened picture, the most important first. Specials are not among them."""
+    """Tokens, or with by="pixel" places in the flattened picture, the most important first. Specials are not among them.
+
+    Equal scores (`ties.ranked`) go from first to last, pixels row by row.
+    """
     if by == "pixel":
         if heat.grid is None:
             raise Refusal("A text has no pixels; take by=patch, which of a text are its tokens.")
@@ -66,7 +65,8 @@ def ranked_pixels(case: Case, heat: Heatmap) -> Tensor:
     height, width = case.coded.tensors["pixel_values"].shape[-2:]
     (rows, columns), (tall, wide) = case.coded.grid, case.model.patch
     seen = torch.arange(height * width).view(height, width)[:rows * tall, :columns * wide]       # pixels of no patch are never taken
-    return seen.flatten()[ranked(enlarged(heat, seen.shape).flatten())]
+    scores = enlarged(heat, seen.shape).to(heat.scores.dtype)         # no more precise than the map is
+    return seen.flatten()[ranked(scores.flatten())]
 
 
 def enlarged(heat: Heatmap, size: tuple[int, int]) -> Tensor:

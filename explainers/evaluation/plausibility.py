@@ -8,15 +8,15 @@ from torch import Tensor
 
 from ..heatmap import Heatmap
 from ..targets import tokens_at
+from ..ties import ranked
 from .case import Case
 from .metric import AT_LEAST_ONE, metric
-from .perturbation import ranked
 
 RATIONALE_SIZES = range(5, 81, 5)       # words
 
 
 def hits_in_top(scores: Tensor, first: int, last: int, k: int) -> int:
-    """How many of the tokens first to last are among the k highest of all."""
+    """How many of the tokens first to last are among the k highest of all, of equal ones the first."""
     top = ranked(scores)[:k]
     return int(((top >= first) & (top <= last)).sum())
 
@@ -68,7 +68,7 @@ def token_f1(case: Case, heat: Heatmap, answers: list[Tensor], words: Literal["m
 
 def word_scores(case: Case, heat: Heatmap, places: list[tuple[int, int]], how: str) -> Tensor:
     """[word] from the tokens that lie in it; minus infinity for words of which the model reads nothing."""
-    scores = torch.full((len(places),), -torch.inf, dtype=torch.float64)
+    scores = torch.full((len(places),), -torch.inf, dtype=heat.scores.dtype)
     word = 0
     for span, score in zip(case.coded.spans, heat.scores.tolist()):
         if span is None:

@@ -12,6 +12,7 @@ from ..explanation import explain_trace
 from ..heatmap import Heatmap
 from ..methods import METHODS, find
 from ..models import Model
+from ..ties import place_of_largest
 from .case import Case, parse
 from .correlation import Kind, rank_correlation, seen
 from .metric import metric
@@ -91,14 +92,17 @@ def randomise(weights: Sequence[nn.Parameter], drawn: torch.Generator) -> None:
 
 @metric("Class sensitivity", better="lower", reference="Adebayo et al. 2018, of classes instead of weights")
 def class_sensitivity(case: Case, heat: Heatmap, answers: list, specials: bool = False) -> float:
-    """Rank correlation of the explained class's map with that of the most probable other class: 1 is a map that knows no classes."""
-    others = case.classes.clone()
+    """Rank correlation of the explained class's map with that of the most probable other class.
+
+    1 is a map that knows no classes. Of equally probable others the first is taken.
+    """
+    others = case.logits.clone()
     if len(others) < 2:
         return float("nan")
     if heat.method in METHODS and not METHODS[heat.method].class_specific:
         return 1.0
-    others[case.explained] = -1
-    other = case.heat(heat.method, target=int(others.argmax()), **heat.options)
+    others[case.explained] = -torch.inf
+    other = case.heat(heat.method, target=place_of_largest(others), **heat.options)
     return rank_correlation(seen(case, heat.scores, specials), seen(case, other.scores, specials))
 
 

@@ -19,12 +19,13 @@ from .grad_cam import grad_cam
 from .legrad import legrad
 from .vit_cx import vit_cx
 from .occlusion import occlusion
-from .optimus import best_reading, mean_readings, optimus, readings
+from .optimus import best_reading, mean_readings, most_faithful_first, optimus, readings
 from .registry import METHODS, Card, Method, Option, find
 
 __all__ = [
     "METHODS", "Card", "Method", "Option",
     "alti", "attattr", "attcat", "attention_flow", "attgrads", "attn_gradcam", "attnlrp", "best_reading", "beyond_intuition", "cat", "decompx", "find",
-    "gae", "globenc", "grad_cam", "gradient", "grads", "input_x_gradient", "integrated_gradients", "legrad", "lrp", "mean_readings", "mixing_ratios", "norm",
+    "gae", "globenc", "grad_cam", "gradient", "grads", "input_x_gradient", "integrated_gradients", "legrad", "lrp", "mean_readings", "mixing_ratios",
+    "most_faithful_first", "norm",
     "occlusion", "optimus", "partial_lrp", "raw_attention", "readings", "rollout", "smoothgrad", "transatt", "value_zeroing", "vit_cx",
 ]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import Refusal
+from ..ties import place_of_largest
 from ..trace import Tape, recording
 from ._chain import rows_to_one
 from .registry import within
@@ -46,7 +47,8 @@ def of_object(net, inputs: dict[str, Tensor], query: int, label: int | None = No
 
     net     a `DetrForObjectDetection`; it is put in evaluation mode and gets this package's attention function, as by `load`
     inputs  pixel_values [1 channel height width], and pixel_mask
-    query   which of the objects; label the class whose logit is explained, the likeliest unless said otherwise (never "no object")
+    query   which of the objects
+    label   the class whose logit is explained; by default the likeliest, of equal ones the first, never "no object"
 
     Formula: R_ii by eq. 6 through the encoder; in each layer of the decoder R_qq and R_qi by eqs. 6 and 7, then R_qi by eq. 10; R_qi[query].
 
@@ -57,7 +59,8 @@ def of_object(net, inputs: dict[str, Tensor], query: int, label: int | None = No
     with torch.enable_grad(), recording(tape):
         logits = net(**inputs).logits[0]
         logits = logits[within(query, len(logits), "object"), :-1]
-        score = logits.max() if label is None else logits[within(label, len(logits), "class")]
+        chosen = place_of_largest(logits) if label is None else within(label, len(logits), "class")
+        score = logits[chosen]
     if len(tape.attention) != net.config.encoder_layers + 2 * net.config.decoder_layers:
         raise Refusal(f"{type(net).__name__} does not attend as DETR does, once in each layer of the encoder and twice in each of the decoder.")
     slopes = torch.autograd.grad(score, tape.attention, materialize_grads=True)

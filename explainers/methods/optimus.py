@@ -1,12 +1,13 @@
 """Optimus: of all the ways to read a map off attention, the one that is most faithful for this input."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from .. import ties
 from ..errors import Refusal
 from ..trace import Trace
 from ._chain import products
@@ -20,6 +21,7 @@ VIEWS = {                                   # of a map [query key]: what the rea
     "MeanColumns": lambda trace, m: m[trace.real].mean(0),
     "MaxColumns": lambda trace, m: m[trace.real].amax(0),
 }
+EQUALS = "equally faithful readings, the first is shown:"       # the fact that says how many
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,26 +62,40 @@ def losses(trace: Trace, activation: Activation) -> Tensor:
 
 
 def scaled(raw: Tensor, words: Tensor, matrix: Matrix) -> Tensor:
-    """Words between 1e-7 and 1 (A) or −1 and 1 (A*), as the authors compare them; specials get nothing."""
+    """Words between 1e-7 and 1 (A) or −1 and 1 (A*), as the authors compare them; specials get nothing.
+
+    A row whose numbers are all equal (`ties.constant`) has no range to be stretched over: its words get 1e-7.
+    """
     kept = raw[words]
     if matrix == "A":
         low, high = kept.min(), kept.max()
-        kept = 1e-7 + (kept - low) / (high - low) * (1 - 1e-7) if high > low else torch.full_like(kept, 1e-7)
-    elif kept.any():
-        kept = kept / kept.abs().max()
-    return torch.zeros_like(raw).index_put((words,), kept)
+        stretched = torch.full_like(kept, 1e-7) if ties.constant(kept) else 1e-7 + (kept - low) / (high - low) * (1 - 1e-7)
+    else:
+        stretched = kept / kept.abs().max() if kept.any() else kept
+    return torch.zeros_like(raw).index_put((words,), stretched)
 
 
-def ranked_truthfulness(scores: Tensor, lost: Tensor) -> float:
-    """Sum over words of the loss where the score's sign agrees with it, divided by the word's rank (the paper's ranked faithful truthfulness, RFT)."""
-    size = scores.abs()
-    rank = (size[None, :] >= size[:, None]).sum(1)                          # ties take the largest rank
-    agreed = torch.where(scores == 0, -lost.abs(), lost * scores.sign())
+def ranked_truthfulness(raw: Tensor, lost: Tensor, matrix: Matrix) -> float:
+    """Sum over words of the loss where the score's sign agrees with it, divided by the word's rank (the paper's ranked faithful
+    truthfulness, RFT).
+
+    raw [word]: the row before it is scaled, since scaling would blow up its rounding. With A scaled scores are positive and rise
+    with the raw ones. Equal sizes (`ties.levels`) all have the largest of their ranks; a score that equals zero agrees with nothing.
+    """
+    size = raw if matrix == "A" else raw.abs()
+    group = ties.levels(size)
+    rank = group.bincount().cumsum(0)[group].to(lost)
+    sign = torch.ones_like(raw) if matrix == "A" else raw.sign().where(size > ties.tolerance(raw, [0.0]).to(size), 0)
+    agreed = torch.where(sign == 0, -lost.abs(), lost * sign)
     return float((agreed / rank).sum())
 
 
 def readings(trace: Trace, matrix: Matrix = "A", activation: Activation = "softmax") -> list[Choice]:
-    """Every layer x head x row with its faithfulness for the explained class, in the authors' order."""
+    """Every layer x head x row with its faithfulness for the explained class, in the authors' order.
+
+    By layer (their mean, with A their product, then each from the first), in it by head (their mean, then each), in it by row:
+    From, To, MeanColumns, MaxColumns.
+    """
     return trace.once(("optimus", matrix, activation), lambda: searched(trace, matrix, activation))
 
 
@@ -93,32 +109,45 @@ def searched(trace: Trace, matrix: Matrix, activation: Activation) -> list[Choic
         for head, maps in heads.items():
             map_ = maps.mean(0) if layer == "Mean" else products(maps)[-1] if layer == "Multi" else maps[int(layer)]
             for view, read in VIEWS.items():
-                scores = scaled(read(trace, map_), words, matrix)
-                choices.append(Choice(layer, head, view, scores, ranked_truthfulness(scores[words], lost[words])))
+                raw = read(trace, map_)
+                choices.append(Choice(layer, head, view, scaled(raw, words, matrix), ranked_truthfulness(raw[words], lost[words], matrix)))
     return choices
 
 
+def most_faithful_first(choices: Sequence[Choice]) -> list[Choice]:
+    """By falling faithfulness; equal ones in the order in which they are given."""
+    return [choices[i] for i in ties.ranked([one.faithfulness for one in choices], ties.PROBABILITY).tolist()]
+
+
+def equally_faithful(choices: Sequence[Choice]) -> list[Choice]:
+    """The most faithful reading, which is the first, and those that equal it, in the order in which they are given."""
+    return [choices[i] for i in ties.tied([one.faithfulness for one in choices], ties.PROBABILITY).nonzero().flatten().tolist()]
+
+
 def mean_readings(traces: Iterable[Trace], matrix: Matrix = "A", activation: Activation = "softmax") -> dict[str, float]:
-    """Every reading's mean faithfulness over many inputs of one model, {"layer/head/row": mean RFT}, the best first."""
+    """Every reading's mean faithfulness over many inputs of one model, {"layer/head/row": mean RFT}, the best first.
+
+    Equal ones (`ties.ranked`) are in the order of `readings`.
+    """
     each = [{one.name: one.faithfulness for one in readings(trace, matrix, activation)} for trace in traces]
     if not each:
         raise Refusal("Give at least one trace to choose by.")
     means = {name: sum(found[name] for found in each) / len(each) for name in each[0]}
-    return dict(sorted(means.items(), key=lambda item: -item[1]))
+    names = list(means)
+    order = ties.ranked(list(means.values()), ties.PROBABILITY).tolist()
+    return {names[i]: means[names[i]] for i in order}
 
 
 def best_reading(traces: Iterable[Trace], matrix: Matrix = "A", activation: Activation = "softmax") -> str:
-    """The paper's batch mode: the name of the reading with the best mean faithfulness over many inputs."""
+    """The paper's batch mode: the name of the reading with the best mean faithfulness over many inputs, of equal ones the first."""
     return next(iter(mean_readings(traces, matrix, activation)))
 
 
 def best_of_layers(trace: Trace, matrix: Matrix = "A", activation: Activation = "softmax") -> list[Choice]:
-    """The most faithful reading of each layer, of their mean and of their product."""
-    best: dict[str, Choice] = {}
-    for one in readings(trace, matrix, activation):
-        if one.layer not in best or one.faithfulness > best[one.layer].faithfulness:
-            best[one.layer] = one
-    return list(best.values())
+    """The most faithful reading of each layer, of their mean and of their product; of equal ones the first."""
+    choices = readings(trace, matrix, activation)
+    layers = dict.fromkeys(one.layer for one in choices)
+    return [equally_faithful([one for one in choices if one.layer == layer])[0] for layer in layers]
 
 
 @method("Optimus", family="Perturbation", paper="Mylonas et al. 2023", url="https://arxiv.org/abs/2209.10876", signed=True, class_specific=True,
@@ -136,17 +165,22 @@ def optimus(trace: Trace, matrix: Matrix = "A", choice: str | None = None, activ
     Sign: plus pushes towards the target, minus away from it; with A every number is positive, so only A* can say minus.
 
     Limits: the winner is chosen by the very test it is then judged by, among hundreds: it is a best case. A word is
-    taken away by making it [UNK].
+    taken away by making it [UNK]. Rows are often equally faithful, since rank and sign are all that counts of a score: then the
+    first is shown, the layers' mean before their product before each layer, the mean of the heads before each head, From before To
+    before MeanColumns before MaxColumns, and the map says how many there are. Numbers closer than rounding are equal, in the
+    ranks, in the range that a row is stretched over and between readings.
 
     Options: matrix (A; A*: before the softmax), choice (a reading by name, like 3/Mean/From, instead of the search: the
     paper's batch mode finds one for a whole dataset), activation (p by softmax; sigmoid: as the authors' code where there are
     not two labels; of a difference, each class's own). Its layers are the best reading of each.
     """
     choices = readings(trace, matrix, activation)
+    facts = {}
     if choice is None:
-        best = max(choices, key=lambda one: one.faithfulness)
+        best, *others = equally_faithful(choices)
+        facts = {EQUALS: float(1 + len(others))} if others else {}
     else:
         best = next((one for one in choices if one.name.casefold() == choice.casefold()), None)
         if best is None:
             raise Refusal(f"There is no reading {choice[:40]!r}; one is layer/head/row, such as {choices[0].name} or {choices[-1].name}.")
-    return best.scores, {f"RFT of {best.name}": best.faithfulness}
+    return best.scores, {f"RFT of {best.name}": best.faithfulness} | facts

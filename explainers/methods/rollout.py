@@ -2,9 +2,11 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from ..errors import Refusal
+from ..ties import ranked
 from ..trace import Trace
 from ._chain import products, with_residual
 from .registry import method, within
@@ -22,11 +24,14 @@ def rollout_layers(trace: Trace, residual: bool = True, heads: Heads = "mean", d
 
 
 def without_weakest(maps: Tensor, share: float) -> Tensor:
-    """Zero the weakest `share` of each layer's entries; the first entry always stays, as in the authors' code."""
+    """Zero the weakest `share` of each layer's entries; the first entry always stays, as in the authors' code.
+
+    Of equal entries (`ties.ranked`) the first, row by row, are zeroed.
+    """
     if not share:
         return maps
     flat = maps.flatten(1).clone()
-    weakest = flat.topk(int(flat.shape[1] * share), largest=False).indices
+    weakest = torch.stack([ranked(-layer)[:int(len(layer) * share)] for layer in flat]).to(flat.device)
     kept = flat[:, 0].clone()
     flat.scatter_(1, weakest, 0.0)
     flat[:, 0] = kept
@@ -47,7 +52,7 @@ def rollout(trace: Trace, residual: bool = True, heads: Heads = "mean", discard:
     blur towards a uniform map.
 
     Options: residual (count the skip connection), heads (how they are fused), discard (share of the weakest entries
-    set to zero in each layer, Gildenblat's variant for pictures), start (first layer used). Its per-layer picture is
-    the map after each layer.
+    set to zero in each layer, of equal ones the first; Gildenblat's variant for pictures), start (first layer
+    used). Its per-layer picture is the map after each layer.
     """
     return rollout_layers(trace, residual, heads, discard, start)[-1]

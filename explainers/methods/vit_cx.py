@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import Refusal
+from ..ties import constant
 from ..trace import Trace
 from ._path import by_token
 from .registry import method
@@ -16,9 +17,9 @@ AT_ONCE = 32        # masks, each with two copies of the picture
 
 
 def stretched(maps: Tensor) -> Tensor:
-    """Each of [n height width] from 0 to 1; a map that is the same everywhere is no mask and is left out."""
+    """Each of [n height width] from 0 to 1; one that is the same everywhere is no mask and is left out."""
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
-    kept = (high > low).flatten()
+    kept = ~constant(maps.flatten(1)).to(maps.device)
     return (maps[kept] - low[kept]) / (high - low)[kept]
 
 

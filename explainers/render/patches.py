@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..heatmap import Heatmap
+from ..ties import ranked
 from .card import STRONG, Html, card, largest, layers_in_words, meta, notes, number, paint, ramps, strips, styled, told_apart, turns, visible
 from .heads import checked, importance
 from .overlay import CLIPPED, clipped, enlarged, jpeg, see_through
@@ -122,9 +123,9 @@ def beside(heat: Heatmap) -> str:
 
 
 def strongest(heat: Heatmap, scores: Tensor, most: int) -> list[int]:
-    """The patches with the largest |score|, largest first. scores: [rows columns]."""
+    """The patches with the largest |score|, largest first, equal ones row by row. scores: [rows columns]."""
     sizes = scores.nan_to_num(0, 0, 0).abs().flatten()
-    return [i for i in sizes.argsort(descending=True, stable=True).tolist() if sizes[i] > 0][:most]
+    return [i for i in ranked(sizes).tolist() if sizes[i] > 0][:most]
 
 
 def in_short(heat: Heatmap, scores: Tensor) -> str:

@@ -13,6 +13,7 @@ from html import escape
 from torch import Tensor
 
 from ..heatmap import Heatmap
+from ..ties import ranked
 from .card import STRONG, card, largest, layers_in_words, meta, notes, number, paint, ramps, strips, styled, told_apart, turns, visible
 
 COLUMNS = 40        # longer texts become strips of running text
@@ -169,7 +170,7 @@ def method_table(heats: Sequence[Heatmap], shown: Sequence[Heatmap], waiting: Se
 
 
 def strip(heat: Heatmap, seen: Heatmap) -> str:
-    top = seen.scores.abs().topk(min(5, len(seen))).indices.tolist()
+    top = ranked(seen.scores.abs())[:5].tolist()
     strongest = ", ".join(f"{visible(seen.labels[i])[:24]} {number(float(seen.scores[i]), heat.signed)}" for i in top)
     return (f'<div class="xp-strip"><h3>{escape(heat.title)} <span class="xp-meta">{meta(heat, seen.scores)}</span></h3>'
             f'<p class="xp-sub">strongest: {escape(strongest)}</p>'

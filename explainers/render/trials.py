@@ -1,13 +1,14 @@
 """What came out when maps were put to the test: curves with a band of chance, numbers under them, agreement, and what is left without a part."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from html import escape
-from itertools import groupby
+from itertools import compress, groupby
 
 from torch import Tensor
 
 from ..heatmap import Heatmap
+from ..ties import PROBABILITY, tied
 from .card import NBSP, card, number, visible
 from .overlay import jpeg
 
@@ -65,7 +66,9 @@ def swatch(k: int) -> str:
 
 def measures(rows: Mapping[str, Mapping[str, float]], columns: Mapping[str, tuple[str, str]], chance: Mapping[str, Mapping[str, float]],
              said: str) -> str:
-    """Numbers of each method with the best of each column marked, those of chance below. What does not beat chance is not best, and that is said.
+    """Numbers of each method with the best of each column marked, those of chance below.
+
+    Equal ones (`ties.tied`) are all best; what does not beat chance is not best, and that is said.
 
     rows: {method: {column: number}}; columns: {column: (title, "higher" or "lower" is better)}; chance: as rows, never marked as best. said: what
     the numbers are, in a sentence that stands below them.
@@ -73,25 +76,32 @@ def measures(rows: Mapping[str, Mapping[str, float]], columns: Mapping[str, tupl
     heads = "".join(f'<th scope="col">{escape(title)} <span class="xp-more">{better} is better</span></th>' for title, better in columns.values())
     best, blind = {}, []
     for name, (title, better) in columns.items():
-        ours, drawn = ([row[name] for row in part.values() if math.isfinite(row[name])] for part in (rows, chance))
-        first = (max if better == "higher" else min)([*drawn, *ours], default=None)
-        if first in drawn:
+        up = 1 if better == "higher" else -1
+        ours = {method: up * row[name] for method, row in rows.items() if math.isfinite(row[name])}
+        drawn = [up * row[name] for row in chance.values() if math.isfinite(row[name])]
+        values = [*drawn, *ours.values()]
+        first = tied(values, PROBABILITY).tolist() if values else []
+        if any(first[:len(drawn)]):
             blind.append(title)
         else:
-            best[name] = first
+            best[name] = set(compress(ours, first[len(drawn):]))
+    several = any(len(methods) > 1 for methods in best.values())
+    shared = '<p class="xp-note">Equal numbers are all called best.</p>' if several else ""
     lost = f'<p class="xp-note"><b>No map here beats the random orders in {escape(", ".join(blind))}.</b></p>' if blind else ""
-    body = "".join(f'<tr data-k="{k}"><th scope="row" tabindex="0">{swatch(k)}{escape(method)}</th>{cells(row, columns, best)}</tr>'
+    best_of = {method: {name for name in best if method in best[name]} for method in rows}
+    body = "".join(f'<tr data-k="{k}"><th scope="row" tabindex="0">{swatch(k)}{escape(method)}</th>{cells(row, columns, best_of[method])}</tr>'
                    for k, (method, row) in enumerate(rows.items()))
-    below = "".join(f'<tr class="xp-chance"><th scope="row">{escape(name)}</th>{cells(row, columns, {})}</tr>' for name, row in chance.items())
+    below = "".join(f'<tr class="xp-chance"><th scope="row">{escape(name)}</th>{cells(row, columns, set())}</tr>' for name, row in chance.items())
     return ('<div class="xp-wide" tabindex="0" role="region" aria-label="metrics of each method">'
             f'<table class="xp-numbers xp-measures"><thead><tr><th scope="col">Method</th>{heads}</tr></thead><tbody>{body}{below}</tbody>'
-            f'</table></div>{lost}<p class="xp-note">{escape(said)}</p>'
+            f'</table></div>{lost}{shared}<p class="xp-note">{escape(said)}</p>'
             '<p class="xp-note">One example is not evidence: which map is best here may be last on the next input. Read this as a question '
             'to each map, and measure on a dataset before you rank methods.</p>')
 
 
-def cells(row: Mapping[str, float], columns, best: Mapping[str, float]) -> str:
-    return "".join(f'<td class="xp-best"><b>{number(row[name], name == "logodds")}</b> <span class="xp-tick">best</span></td>' if row[name] == best.get(name)
+def cells(row: Mapping[str, float], columns, best: Set[str]) -> str:
+    """best: the columns in which this row is best."""
+    return "".join(f'<td class="xp-best"><b>{number(row[name], name == "logodds")}</b> <span class="xp-tick">best</span></td>' if name in best
                    else f'<td>{number(row[name], name == "logodds")}</td>' for name in columns)
 
 
@@ -118,18 +128,21 @@ def agreement(value: float) -> str:
 
 # ------------------------------------------------------------------------------------------------- without a part
 
-def without(heat: Heatmap, keep: Tensor, target: str, before: float, after: float, says: tuple[str, float] | None, palette: str = "orange-blue") -> str:
+def without(heat: Heatmap, keep: Tensor, target: str, before: float, after: float, says: tuple[str, float] | None,
+            palette: str = "orange-blue", tied: bool = False) -> str:
     """What the model says without some words or patches, and what was left of the input.
 
     keep [token] bool: what stayed. target: what is explained; before, after: its probability. says: label and probability of what the model
-    says then, where it chooses among classes.
+    says then, where it chooses among classes. tied: whether something that stayed has the same score.
     """
+    said = "Something that stayed has the same score: of equal ones the first are taken out."
+    order = f'<p class="xp-note">{said}</p>' if tied else ""
     gone = (~keep).nonzero().flatten().tolist()
     taken = "; ".join(f"row {row + 1}, column {column + 1}" for row, column in cells_of(heat, gone)) if heat.grid else named(heat, gone)
     turned = f" The model now says <b>{escape(visible(says[0]))}</b> ({says[1]:.1%})." if says and says[0] != target else ""
     left = covered(heat, gone) if heat.grid else struck(heat, gone)
     return card(f'<h3>{escape(heat.title)}: without {escape(taken)}</h3><p role="status">{escape(visible(target))}: {percent(before)} → '
-                f'<b>{percent(after)}</b> ({number(100 * (after - before))} points).{turned}</p>{left}', palette)
+                f'<b>{percent(after)}</b> ({number(100 * (after - before))} points).{turned}</p>{order}{left}', palette)
 
 
 def percent(share: float) -> str:
