@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -229,10 +230,21 @@ def from_ids(model, tensors: dict[str, Tensor]) -> Encoded:
     known = {getattr(model.tokenizer or config, f"{kind}_token_id", None) for kind in ("bos", "eos", "pad", "cls", "sep")}
     labels = model.tokenizer.convert_ids_to_tokens(ids) if model.tokenizer else [str(i) for i in ids]
     special = torch.tensor([i in known for i in ids])
-    segments = None
-    if model.task == "answer" and "token_type_ids" in tensors and tensors["token_type_ids"].any():
-        segments = [None if other else kind for kind, other in zip(tensors["token_type_ids"][0].tolist(), special.tolist())]
+    segments = question_and_context(special.tolist(), tensors.get("token_type_ids")) if model.task == "answer" else None
     return Encoded(tensors, labels, special, segments=segments, halves=("question", "context") if segments else ())
+
+
+def question_and_context(special: list[bool], kinds: Tensor | None) -> list[int | None] | None:
+    """[token] 0 in the question, 1 in the context, None at special tokens: by the segments `kinds` [1 token] where they say it,
+    else by the separators in between; None as a whole where neither tells the two apart."""
+    if kinds is not None and kinds.any():
+        return [None if other else kind for kind, other in zip(kinds[0].tolist(), special)]
+    runs = [(other, len(list(tokens))) for other, tokens in groupby(special)]
+    texts = [number for number, (other, _) in enumerate(runs) if not other]
+    if len(texts) != 2:
+        return None
+    halves = {number: half for half, number in enumerate(texts)}
+    return [halves.get(number) for number, (_, length) in enumerate(runs) for _ in range(length)]
 
 
 # ----------------------------------------------------------------------------------------------------------- text

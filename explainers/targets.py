@@ -345,24 +345,25 @@ Target = Logit | Span | Difference | Probability | Predicted | Ends | Tag | Cust
 def chosen(model, coded, target) -> Target:
     """The target that a person means for the input `coded`: None is what the model predicts, whatever its task."""
     if model.task == "answer":
-        return resolve(target, read=lambda asked: read_answer(asked, coded), predicted=read_answer("answer", coded))
+        return resolve(target, read=lambda asked: read_answer(asked, coded), predicted=lambda: read_answer("answer", coded))
     labels = model.classes(coded)
     if model.task == "tokens":
-        return resolve(target, read=lambda asked: read_tag(asked, labels, coded), predicted=read_tag(None, labels, coded))
+        return resolve(target, read=lambda asked: read_tag(asked, labels, coded), predicted=lambda: read_tag(None, labels, coded))
     if model.task == "next":
         return resolve(target, labels, read=lambda asked: read_next(asked, labels, model.tokenizer))
     return resolve(target, labels)
 
 
-def resolve(target, labels: dict[int, str] | None = None, read: Callable | None = None, predicted: Target | None = None) -> Target:
+def resolve(target, labels: dict[int, str] | None = None, read: Callable | None = None,
+            predicted: Callable[[], Target] | None = None) -> Target:
     """A target from what a person writes: None (what is predicted), a label, an index, 'A - B', a pair of these, a function.
 
-    read: what one name of `labels` means, by default the logit of a class. predicted: what None means.
+    read: what one name of `labels` means, by default the logit of a class. predicted: gives what None means.
     """
     name = lambda index: labels.get(index, str(index))
     read = read or (lambda asked: Logit(index := index_of(asked, labels), name(index)))
     if target is None or target == "predicted":
-        return predicted or Predicted(name)
+        return predicted() if predicted else Predicted(name)
     if isinstance(target, Target):
         return target
     if callable(target):
@@ -435,14 +436,17 @@ def read_answer(asked, coded) -> Ends:
     """An answer in the context: start, end, answer, best span, no answer, a part of the text word for word, or its characters (from, to)."""
     spans, text = coded.spans, coded.text
     words = lambda first, last: text[spans[first][0]:spans[last][1]] if text and spans else " ".join(coded.labels[first:last + 1])
-    context = [segment == 1 for segment in coded.segments] if coded.segments else (~coded.special).tolist()
-    choose = lambda **more: Ends(tuple(context), words, **more)
+    if isinstance(asked, str) and asked.casefold() in ("no answer", NO_ANSWER):
+        return Ends((), words, none=False, spans=((0, 0),))
+    if not coded.segments:
+        raise Refusal("These tensors do not say where the question ends and the context begins: give both as texts, as "
+                      "(question, context), or token_type_ids that are 1 in the context.")
+    context = tuple(segment == 1 for segment in coded.segments)
+    choose = lambda **more: Ends(context, words, **more)
     if isinstance(asked, str) and asked.casefold() in ("answer", "start", "end"):
         return choose(part=asked.casefold())
     if isinstance(asked, str) and asked.casefold() == "best span":
         return choose(none=False)
-    if isinstance(asked, str) and asked.casefold() in ("no answer", NO_ANSWER):
-        return choose(none=False, spans=((0, 0),))
     menu = "answer, start, end, best span or no answer"
     if isinstance(asked, tuple | list) and len(asked) == 2 and all(type(end) is int for end in asked):
         if asked[0] > asked[1]:
@@ -451,7 +455,7 @@ def read_answer(asked, coded) -> Ends:
     elif isinstance(asked, str) and asked.strip():
         whole = text_of_context(coded)
         asked = asked.strip().removeprefix("“").removesuffix("”")
-        ranges, what = [match.span() for match in re.finditer(re.escape(asked), whole, re.IGNORECASE)], f"“{asked[:60]}”"
+        ranges, what = places_of(asked, whole), f"“{asked[:60]}”"
     else:
         raise Refusal(f"An answer is explained by {menu}, by a part of the context, or by its first and last character; got {str(asked)[:40]!r}.")
     if not ranges:
@@ -462,6 +466,12 @@ def read_answer(asked, coded) -> Ends:
     if not found:
         raise Refusal(f"There is no token of the context at {what}; it has {len(text_of_context(coded)):,} characters.")
     return choose(none=False, spans=tuple(found))
+
+
+def places_of(asked: str, text: str) -> list[tuple[int, int]]:
+    """First and last+1 character of every place where `asked` stands in a text: as it is written or, if nowhere, in any case."""
+    exact = [match.span() for match in re.finditer(re.escape(asked), text)]
+    return exact or [match.span() for match in re.finditer(re.escape(asked), text, re.IGNORECASE)]
 
 
 def text_of_context(coded) -> str:
