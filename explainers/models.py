@@ -211,6 +211,15 @@ class Model:
         """Whether each class is true or not by itself (several labels at once, SigLIP), so that probabilities do not add up to 1."""
         return getattr(self.net.config, "problem_type", None) == "multi_label_classification" or hasattr(self.net, "logit_bias")
 
+    @property
+    def valued(self) -> bool:
+        """Whether its outputs are values and not logits of classes: a regression, of one output or of several."""
+        return self.task == "classes" and getattr(self.net.config, "problem_type", None) == "regression"
+
+    def said(self, outputs, table: Tensor) -> targets.Answer:
+        """The network's outputs with their logits (or values) [example class], read as this model's are."""
+        return targets.Answer(outputs, table, apart=self.apart, valued=self.valued)
+
     @cached_property
     def labels(self) -> dict[int, str]:
         """The classes by index; of a language model, its vocabulary as text, spaces included."""
@@ -339,7 +348,7 @@ class Model:
         if self.matches:
             table = self.match(self.features({name: tensor for name, tensor in inputs.items() if name != "matched"}, **tape), inputs["matched"])
             outputs = CLIPOutput(**{"logits_per_image" if self.anatomy.sees == "image" else "logits_per_text": table})
-            return targets.Answer(outputs, table, apart=self.apart)
+            return self.said(outputs, table)
         without_cache = {"use_cache": False} if hasattr(self.net.config, "use_cache") else {}  # GPT-2 would append to it
         outputs = (self.pooled if self.pools_by_ids else self.net)(**inputs, **self.resized(inputs), **without_cache, **tape)
         if "start_logits" in outputs:
@@ -356,7 +365,7 @@ class Model:
                 outputs.logits = table
         elif type(self.net).__name__ == "ElectraForPreTraining":        # [example token], one logit each: no table of classes
             return targets.Answer(outputs, None)
-        return targets.Answer(outputs, table, apart=self.apart)
+        return self.said(outputs, table)
 
     @property
     def pools_by_ids(self) -> bool:
@@ -508,7 +517,7 @@ class Model:
             raise Refusal(f"What {type(self.net).__name__} does behind its last block is not known here.")
         said = reduce(lambda vectors, step: step(vectors), self.steps, pooled)
         table = self.match(said / said.norm(dim=-1, keepdim=True), inputs["matched"]) if self.matches else said
-        return targets.Answer(None, table, apart=self.apart)
+        return self.said(None, table)
 
     def layer(self, block: nn.Module, args: tuple, kwargs: dict) -> Layer:
         names = self.anatomy

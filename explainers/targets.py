@@ -30,12 +30,14 @@ class Answer:
             picture] of a dual encoder, by the side that is traced
     tokens  [example token column] of a network that says something of every token: start and end of an answer, or labels
     apart   whether each class is true or not by itself, so that its probability is a sigmoid's; else classes share a softmax
+    valued  whether these are values and not logits of classes (a regression), so that nothing has a probability
     """
 
     outputs: object
     table: Tensor | None
     tokens: Tensor | None = None
     apart: bool = False
+    valued: bool = False
 
     @property
     def logits(self) -> Tensor:
@@ -44,8 +46,16 @@ class Answer:
         return self.table
 
     @property
+    def weighs(self) -> bool:
+        """Whether its numbers are weighed as probabilities: not those of a regression, and not one class alone."""
+        return not self.valued and (self.apart or self.logits.shape[-1] > 1)
+
+    @property
     def probabilities(self) -> Tensor:
-        """Of each class, in the form of `logits`."""
+        """Of each class, in the form of `logits`. Raises `Refusal` where the numbers are values."""
+        if not self.weighs:
+            why = "The outputs of this model are values, not classes" if self.valued else "There is one value and nothing to weigh it against"
+            raise Refusal(f"{why}, so there is no probability, which is needed here.")
         return self.logits.sigmoid() if self.apart else self.logits.softmax(-1)
 
     @property
@@ -106,8 +116,6 @@ class Logit(Score):
         return [(readout, self.index, 1.0)]
 
     def chance(self, answer: Answer) -> Tensor:
-        if answer.logits.shape[-1] == 1 and not answer.apart:
-            raise Refusal("There is one value and nothing to weigh it against, so no probability, which this method needs.")
         return answer.probabilities[:, self.index]
 
 
