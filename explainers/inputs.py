@@ -202,6 +202,7 @@ def from_both_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     pictures = {"pixel_values": tensors["pixel_values"]}
     texts = {name: tensor for name, tensor in tensors.items() if name != "pixel_values"}
     own, other, side = (pictures, texts, "text") if model.anatomy.sees == "image" else (texts, pictures, "vision")
+    check_tables(model.side("text"), texts)
     matched = model.side(side).features(other)
     names = tuple(f"{'text' if side == 'text' else 'picture'} {i}" for i in range(len(matched)))
     return replace(from_tensors(model, own | {"matched": matched[None]}), matched=names)
@@ -216,14 +217,10 @@ def from_pixel_values(model, tensors: dict[str, Tensor]) -> Encoded:
 
 
 def from_ids(model, tensors: dict[str, Tensor]) -> Encoded:
-    if "input_ids" not in tensors or tensors["input_ids"].ndim != 2 or 0 in tensors["input_ids"].shape:
-        raise Refusal("Tensors for a text model need input_ids of shape (1, tokens).")
+    check_tables(model, tensors)
     if len(tensors["input_ids"]) > 1:
         raise Refusal(f"Give one example at a time, or a list of them to trace_many; these tensors hold {len(tensors['input_ids'])}.")
     ids = tensors["input_ids"][0].tolist()
-    vocabulary = model.tower.config.vocab_size
-    if min(ids) < 0 or max(ids) >= vocabulary:
-        raise Refusal(f"Token ids go from 0 to {vocabulary - 1} in this model; got {min(ids)} to {max(ids)}.")
     if model.max_tokens and len(ids) > model.max_tokens:
         raise Refusal(f"This model reads at most {model.max_tokens} tokens; these tensors hold {len(ids)}.")
     config = model.tower.config
@@ -232,6 +229,36 @@ def from_ids(model, tensors: dict[str, Tensor]) -> Encoded:
     special = torch.tensor([i in known for i in ids])
     segments = question_and_context(special.tolist(), tensors.get("token_type_ids")) if model.task == "answer" else None
     return Encoded(tensors, labels, special, segments=segments, halves=("question", "context") if segments else ())
+
+
+#: What a model looks up in a table beside the ids, what one of these is called, and the setting that says how many there are.
+TABLES = {"token_type_ids": ("segment", "type_vocab_size"), "position_ids": ("position", "max_position_embeddings")}
+
+
+def check_tables(model, tensors: dict[str, Tensor]) -> None:
+    """Raises `Refusal` for tensors [example token] of a text whose shapes do not agree, or whose numbers are in no table of the model."""
+    ids = tensors.get("input_ids")
+    if ids is None or ids.ndim != 2 or 0 in ids.shape or ids.is_floating_point():
+        raise Refusal("Tensors for a text model need input_ids of shape (1, tokens).")
+    for name in ("attention_mask", *TABLES):
+        if name in tensors and tensors[name].ndim == 2 and tensors[name].shape[1] != ids.shape[1]:
+            raise Refusal(f"{name} is of {tensors[name].shape[1]} tokens, and input_ids of {ids.shape[1]}.")
+    vocabulary = model.tower.config.vocab_size
+    if outside := outside_of(ids, vocabulary):
+        known = model.tokenizer is not None and 0 <= outside[0] < len(model.tokenizer)
+        whose = (f", which is {model.tokenizer.convert_ids_to_tokens(outside[0])!r} to its tokenizer: that belongs to another model, or was "
+                 "given words that the model was not (resize_token_embeddings gives it room)") if known else ""
+        raise Refusal(f"Token ids go from 0 to {vocabulary - 1} in this model; got {outside[0]}{whose}.")
+    for name, (what, setting) in TABLES.items():
+        size = getattr(model.tower.config, setting, None)
+        if size and name in tensors and (outside := outside_of(tensors[name], size)):
+            more = ": give a single text, or a tokenizer that belongs to this model" if name == "token_type_ids" else ""
+            raise Refusal(f"This model has {size} {what}{'s' if size > 1 else ''}, numbered from 0; got number {outside[0]}{more}.")
+
+
+def outside_of(numbers: Tensor, rows: int) -> list[int]:
+    """Those of the numbers that a table of so many rows does not have."""
+    return numbers[(numbers < 0) | (numbers >= rows)].tolist()
 
 
 def question_and_context(special: list[bool], kinds: Tensor | None) -> list[int | None] | None:
@@ -285,14 +312,15 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
     offsets = coded.pop("offset_mapping")
     if special.all():
         raise Refusal("The tokenizer finds nothing to read in this text.")
+    tensors = {name: torch.tensor([ids], device=model.net.device) for name, ids in coded.items()}
+    check_tables(model, tensors)
     text, starts = "\n".join(texts), (0, len(texts[0]) + 1)[:len(texts)]
     # without the space that byte-level tokenizers keep before a word
     spans = [None if half is None else tight(text, a + starts[half], b + starts[half]) for (a, b), half in zip(offsets, sequence)]
     spans = by_bytes(text, spans)
     end = max(span[1] for span in spans if span)            # what was left out is not carried along
     return Encoded(
-        tensors={name: torch.tensor([ids], device=model.net.device) for name, ids in coded.items()},
-        labels=model.tokenizer.convert_ids_to_tokens(coded["input_ids"]),
+        tensors=tensors, labels=model.tokenizer.convert_ids_to_tokens(coded["input_ids"]),
         special=special, text=text[:end], spans=spans, words=words_of(text[:end], spans),
         segments=sequence if halves else None, halves=halves, starts=starts,
         left_out=max(0, length - limit) if limit else 0, lost=lost, unread=text[end:],

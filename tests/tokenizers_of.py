@@ -68,5 +68,5 @@ def reading(tokenizer: PreTrainedTokenizerFast, kind=ModernBertForSequenceClassi
     torch.manual_seed(0)
     ids = {"pad_token_id": 1, "cls_token_id": 0, "bos_token_id": 0, "eos_token_id": 2, "sep_token_id": 2}
     size = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 24, "max_position_embeddings": 130}
-    net = kind(config(vocab_size=len(tokenizer), **size | ids | settings))
+    net = kind(config(**{"vocab_size": len(tokenizer)} | size | ids | settings))
     return ex.load(net, tokenizer=tokenizer, device="cpu", dtype=torch.float64)
