@@ -89,8 +89,9 @@ def read_tags(logits: torch.Tensor, tag: targets.Tag) -> Prediction:
 def explain(model: Model, inputs, method: str = "attcat", target=None, **options) -> Heatmap:
     """One method's heatmap of one input.
 
-    inputs: a text, a pair of texts, (question, context), or tensors. method: a key of `METHODS`. target: None for what is
-    predicted; a label, a class index, 'A - B', a pair, or a function of the outputs. Of a question: answer, start, end, best
+    inputs: a text, a pair of texts, (question, context), a dict of these by the names that pipelines use, or tensors.
+    method: a key of `METHODS`. target: None for what is predicted; a label, a class index, 'A - B', a pair, or a function
+    of the outputs. Of a question: answer, start, end, best
     span, no answer, a part of the context, or its first and last character; of a language model: a next token by its text or
     id; of words one by one: 'LABEL at word'. options: the method's own. Raises `Refusal`.
     """

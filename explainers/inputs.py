@@ -71,10 +71,13 @@ class Encoded:
 def encode(model, given) -> Encoded:
     """What `model` takes: text, a pair of texts, a picture, (picture, texts) of a dual encoder, or ready tensors.
 
-    Raises `Refusal` for what holds nothing to explain.
+    Texts may be named as pipelines name them: text and text_pair, or question and context. Raises `Refusal` for what holds nothing to explain.
     """
     if hasattr(given, "keys"):
-        return from_tensors(model, {name: torch.as_tensor(tensor) for name, tensor in given.items()})
+        given = dict(given)
+        if not any(isinstance(value, str) for value in given.values()):
+            return from_tensors(model, as_tensors(given))
+        given = named_texts(given)
     if model.matches:
         return from_both(model, given)
     if model.anatomy.sees == "image":
@@ -83,11 +86,53 @@ def encode(model, given) -> Encoded:
         raise Refusal("This model looks for the answer to a question in a context: give both, as (question, context).")
     if isinstance(given, str):
         return from_text(model, (given,))
-    if isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(half, str) for half in given):
-        if model.task == "next":
-            raise Refusal("This model says what comes next after one text: give one, not a pair.")
-        return from_text(model, tuple(given))
+    if isinstance(given, tuple | list) and given and all(isinstance(text, str) for text in given):
+        return from_several(model, given)
     raise Refusal(f"Give a text, a pair of texts, or a dict of tensors; got {type(given).__name__}.")
+
+
+def from_several(model, texts: tuple[str, ...] | list[str]) -> Encoded:
+    """Two texts as a pair; of a list, which means a batch elsewhere, with a note that says so."""
+    if len(texts) != 2:
+        raise Refusal(f"Give a text, a pair of texts, or a dict of tensors; got a {type(texts).__name__} of {len(texts)}. Several texts are explained "
+                      "one at a time, or traced together by trace_many([text, text, ...]).")
+    if model.task == "next":
+        raise Refusal("This model says what comes next after one text: give one, not a pair.")
+    coded = from_text(model, tuple(texts))
+    meant = isinstance(texts, tuple) or model.task == "answer"
+    return coded if meant else replace(coded, remarks=(*coded.remarks, READ_AS_A_PAIR))
+
+
+READ_AS_A_PAIR = ("These two texts were read as a pair, one input. Two texts apart are explained one at a time, or traced together by "
+                  "trace_many([text, text]); a pair in round brackets, (first, second), is read so without this note.")
+
+#: What tokenizers give beside what a network takes.
+BESIDE = ("special_tokens_mask", "offset_mapping", "overflow_to_sample_mapping", "overflowing_tokens", "num_truncated_tokens", "length")
+
+
+def named_texts(given: dict) -> str | tuple[str, str]:
+    """The text or the pair of a dict as pipelines take it."""
+    texts = {name: text for name, text in given.items() if text is not None}
+    for names in (("text",), ("text", "text_pair"), ("question", "context")):
+        if set(texts) == set(names) and all(isinstance(text, str) for text in texts.values()):
+            return texts["text"] if names == ("text",) else tuple(texts[name] for name in names)
+    raise Refusal("Texts in a dict are named text and text_pair, or question and context, and nothing stands beside them; got "
+                  f"{', '.join(map(str, list(given)[:8]))}.")
+
+
+def as_tensors(given: dict) -> dict[str, Tensor]:
+    """What the network takes out of tensors, arrays, lists, or what a tokenizer gave; a flat list of numbers is one example's."""
+    made = {}
+    for name, value in given.items():
+        if name in BESIDE or value is None:
+            continue
+        try:
+            made[name] = torch.as_tensor(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise Refusal(f"{str(name)[:40]} is no tensor and no list of equally long lists of numbers; got {type(value).__name__}.") from error
+        if isinstance(value, list) and made[name].ndim == 1:
+            made[name] = made[name][None]
+    return made
 
 
 # ------------------------------------------------------------------------------------------------------- pictures
@@ -285,6 +330,9 @@ def names_of(model, halves: int) -> tuple[str, ...]:
 def from_text(model, texts: tuple[str, ...]) -> Encoded:
     if model.tokenizer is None:
         raise Refusal("This model came without a tokenizer: pass one to load(...), or give tensors.")
+    if not model.tokenizer.is_fast:
+        raise Refusal(f"{type(model.tokenizer).__name__} does not say where its tokens stand in a text: load the model with its fast tokenizer "
+                      "(AutoTokenizer gives it where there is one), or give tensors.")
     halves = names_of(model, len(texts))
     for text, what in zip(texts, halves or ("text",)):
         if not INVISIBLE.sub("", text):

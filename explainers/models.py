@@ -551,7 +551,8 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     """A model that can be traced.
 
     source is the name of a bundled model (see `BUNDLED`), a folder in
-    Hugging Face layout, the id of a model on the Hugging Face Hub, or a `transformers` model that you loaded. Only
+    Hugging Face layout, the id of a model on the Hugging Face Hub, or a `transformers` model that you loaded.
+    `tokenizer` is one of `transformers`, a processor that holds one, or the folder of one. Only
     safetensors are read and no code from a repository is run. A GPU is used when there is one, unless `device` says
     otherwise; weights from files become float32, unless `dtype` says otherwise. `tower` chooses the side of a dual encoder that is traced: "vision" (unless said otherwise) or "text"; `Model.side`
     gives the other.
@@ -559,6 +560,7 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     A model that you pass in is put in evaluation mode and gets this package's attention function, which computes what
     "eager" attention does. Raises `ModelUnavailable` with the reason in plain words.
     """
+    tokenizer = as_tokenizer(tokenizer)
     if isinstance(source, PreTrainedModel):
         net, name, revision = source, source.config.name_or_path or type(source).__name__, revision or ""
     elif not isinstance(source, str | Path) or not (name := str(source).strip()):
@@ -796,6 +798,28 @@ def tokenizer_of(source: str, where: dict) -> PreTrainedTokenizerBase | None:
     if not tokenizer.is_fast:
         raise ModelUnavailable(f"{source} has no fast tokenizer, so its tokens cannot be placed in the text.")
     return tokenizer
+
+
+def as_tokenizer(given) -> PreTrainedTokenizerBase | None:
+    """The tokenizer that a person hands to `load`: itself, out of the processor that holds it, or from its folder.
+
+    A slow one is taken too: it names the tokens of tensors, and texts are refused by `from_text`.
+    """
+    if isinstance(given, str | Path):
+        folder = Path(os.path.expanduser(given))
+        try:
+            found = tokenizer_of(str(folder), {"local_files_only": True}) if is_folder(folder) else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+            raise ModelUnavailable(f"The tokenizer in {folder} could not be loaded: {str(error).splitlines()[0][:300]}") from error
+        if found is None:
+            raise ModelUnavailable(f"There is no tokenizer in a folder {str(given)[:200]!r}: give the folder that holds its tokenizer.json, "
+                                   "or a tokenizer that you loaded (AutoTokenizer.from_pretrained).")
+        return found
+    inside = given if isinstance(given, PreTrainedTokenizerBase) else getattr(given, "tokenizer", given)
+    if inside is not None and not isinstance(inside, PreTrainedTokenizerBase):
+        raise ModelUnavailable("A tokenizer is one of transformers (AutoTokenizer.from_pretrained), a processor that holds one, or the folder of "
+                               f"one; got {type(given).__name__}.")
+    return inside
 
 
 def processor_of(source: str, where: dict):
