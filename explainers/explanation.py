@@ -59,11 +59,11 @@ def predict(model: Model, inputs) -> Prediction:
 
 
 def chances(model: Model, logits: torch.Tensor) -> tuple[str, torch.Tensor]:
-    """What the logits [... class] of a classifier say, and the kind of number that it is: of one class alone the raw value, unless it is
-    true or not by itself."""
-    if logits.shape[-1] == 1 and not model.apart:
+    """What the logits [... class] of a classifier say, and the kind of number that it is: raw values of a regression, and of one class alone
+    unless it is true or not by itself."""
+    said = model.said(None, logits)
+    if not said.weighs:
         return "value", logits
-    said = targets.Answer(None, logits, apart=model.apart)
     return "probability of each label by itself" if model.apart else "probability", said.probabilities
 
 
@@ -109,8 +109,9 @@ def read_tags(logits: torch.Tensor, tag: targets.Tag) -> Prediction:
 def explain(model: Model, inputs, method: str = "attcat", target=None, **options) -> Heatmap:
     """One method's heatmap of one input.
 
-    inputs: a text, a pair of texts, (question, context), or tensors. method: a key of `METHODS`. target: None for what is
-    predicted; a label, a class index, 'A - B', a pair, or a function of the outputs. Of a question: answer, start, end, best
+    inputs: a text, a pair of texts, (question, context), a dict of these by the names that pipelines use, or tensors.
+    method: a key of `METHODS`. target: None for what is predicted; a label, a class index, 'A - B', a pair, or a function
+    of the outputs. Of a question: answer, start, end, best
     span, no answer, a part of the context, or its first and last character; of a language model: a next token by its text or
     id; of words one by one: 'LABEL at word'. options: the method's own. Raises `Refusal`.
     """
@@ -192,6 +193,15 @@ def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=No
                 left_out[METHODS[key].title] = str(refusal)
 
 
+def unit_of(model: Model, trace: Trace) -> str:
+    """What kind of number the score is: of a dual encoder's logit a scaled cosine, of a regression's a value."""
+    if trace.target.unit != "logit":
+        return trace.target.unit
+    if model.matches:
+        return "scaled cosine"
+    return "value" if model.valued else "logit"
+
+
 def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief: bool = False, **options) -> Heatmap:
     """A method's numbers on a trace, with everything a view needs to show them truthfully; brief: the map without layers, heads and totals."""
     chosen = find(key)
@@ -227,7 +237,7 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
     span = trace.target.span and coded.spans and [coded.spans[i] for i in trace.target.span]
     return Heatmap(
         scores=scores.detach().cpu(), labels=coded.labels, method=key, title=chosen.title, target=trace.target.name,
-        score=float(trace.score), unit="scaled cosine" if model.matches and trace.target.unit == "logit" else trace.target.unit,
+        score=float(trace.score), unit=unit_of(model, trace),
         signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
         poles=trace.target.poles, rows=None if rows is None else rows.detach().cpu(), row_labels=names, heads=heads,
         totals={name: total.detach().cpu() for name, total in totals.items()}, text=coded.text, spans=coded.spans, words=coded.words,

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -11,9 +12,7 @@ from torch import Tensor
 from .errors import Refusal
 from .heatmap import tight
 from .pictures import open_picture
-
-#: Words that tokenizers cut at the apostrophe although readers do not: didn't, l'homme.
-APOSTROPHE = re.compile(r"(?<!\w)\w++(?:['’]\w++)+")     # possessive: a megabyte without a space stays linear
+from .words import by_bytes, words_of
 
 MOST_CHARACTERS = 2_000_000
 
@@ -30,7 +29,7 @@ class Encoded:
     special   [token] bool: tokens that stand for no text and no patch
     text      what was given; the halves of a pair are joined by a line break
     spans     [token] first and last+1 character in `text`, None for specials
-    words     [token] the number of the word the token belongs to, None for specials
+    words     [token] the number of the word the token belongs to (see `explainers.words`), None for specials
     segments  [token] the half of a pair that the token belongs to: 0, 1, or None for specials; None for a single text
     halves    what the halves are: "first text" and "second text", or "question" and "context"
     starts    the first character of each half in `text`
@@ -72,10 +71,13 @@ class Encoded:
 def encode(model, given) -> Encoded:
     """What `model` takes: text, a pair of texts, a picture, (picture, texts) of a dual encoder, or ready tensors.
 
-    Raises `Refusal` for what holds nothing to explain.
+    Texts may be named as pipelines name them: text and text_pair, or question and context. Raises `Refusal` for what holds nothing to explain.
     """
     if hasattr(given, "keys"):
-        return from_tensors(model, {name: torch.as_tensor(tensor) for name, tensor in given.items()})
+        given = dict(given)
+        if not any(isinstance(value, str) for value in given.values()):
+            return from_tensors(model, as_tensors(given))
+        given = named_texts(given)
     if model.matches:
         return from_both(model, given)
     if model.anatomy.sees == "image":
@@ -84,11 +86,53 @@ def encode(model, given) -> Encoded:
         raise Refusal("This model looks for the answer to a question in a context: give both, as (question, context).")
     if isinstance(given, str):
         return from_text(model, (given,))
-    if isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(half, str) for half in given):
-        if model.task == "next":
-            raise Refusal("This model says what comes next after one text: give one, not a pair.")
-        return from_text(model, tuple(given))
+    if isinstance(given, tuple | list) and given and all(isinstance(text, str) for text in given):
+        return from_several(model, given)
     raise Refusal(f"Give a text, a pair of texts, or a dict of tensors; got {type(given).__name__}.")
+
+
+def from_several(model, texts: tuple[str, ...] | list[str]) -> Encoded:
+    """Two texts as a pair; of a list, which means a batch elsewhere, with a note that says so."""
+    if len(texts) != 2:
+        raise Refusal(f"Give a text, a pair of texts, or a dict of tensors; got a {type(texts).__name__} of {len(texts)}. Several texts are explained "
+                      "one at a time, or traced together by trace_many([text, text, ...]).")
+    if model.task == "next":
+        raise Refusal("This model says what comes next after one text: give one, not a pair.")
+    coded = from_text(model, tuple(texts))
+    meant = isinstance(texts, tuple) or model.task == "answer"
+    return coded if meant else replace(coded, remarks=(*coded.remarks, READ_AS_A_PAIR))
+
+
+READ_AS_A_PAIR = ("These two texts were read as a pair, one input. Two texts apart are explained one at a time, or traced together by "
+                  "trace_many([text, text]); a pair in round brackets, (first, second), is read so without this note.")
+
+#: What tokenizers give beside what a network takes.
+BESIDE = ("special_tokens_mask", "offset_mapping", "overflow_to_sample_mapping", "overflowing_tokens", "num_truncated_tokens", "length")
+
+
+def named_texts(given: dict) -> str | tuple[str, str]:
+    """The text or the pair of a dict as pipelines take it."""
+    texts = {name: text for name, text in given.items() if text is not None}
+    for names in (("text",), ("text", "text_pair"), ("question", "context")):
+        if set(texts) == set(names) and all(isinstance(text, str) for text in texts.values()):
+            return texts["text"] if names == ("text",) else tuple(texts[name] for name in names)
+    raise Refusal("Texts in a dict are named text and text_pair, or question and context, and nothing stands beside them; got "
+                  f"{', '.join(map(str, list(given)[:8]))}.")
+
+
+def as_tensors(given: dict) -> dict[str, Tensor]:
+    """What the network takes out of tensors, arrays, lists, or what a tokenizer gave; a flat list of numbers is one example's."""
+    made = {}
+    for name, value in given.items():
+        if name in BESIDE or value is None:
+            continue
+        try:
+            made[name] = torch.as_tensor(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise Refusal(f"{str(name)[:40]} is no tensor and no list of equally long lists of numbers; got {type(value).__name__}.") from error
+        if isinstance(value, list) and made[name].ndim == 1:
+            made[name] = made[name][None]
+    return made
 
 
 # ------------------------------------------------------------------------------------------------------- pictures
@@ -203,6 +247,7 @@ def from_both_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     pictures = {"pixel_values": tensors["pixel_values"]}
     texts = {name: tensor for name, tensor in tensors.items() if name != "pixel_values"}
     own, other, side = (pictures, texts, "text") if model.anatomy.sees == "image" else (texts, pictures, "vision")
+    check_tables(model.side("text"), texts)
     matched = model.side(side).features(other)
     names = tuple(f"{'text' if side == 'text' else 'picture'} {i}" for i in range(len(matched)))
     return replace(from_tensors(model, own | {"matched": matched[None]}), matched=names)
@@ -217,24 +262,61 @@ def from_pixel_values(model, tensors: dict[str, Tensor]) -> Encoded:
 
 
 def from_ids(model, tensors: dict[str, Tensor]) -> Encoded:
-    if "input_ids" not in tensors or tensors["input_ids"].ndim != 2 or 0 in tensors["input_ids"].shape:
-        raise Refusal("Tensors for a text model need input_ids of shape (1, tokens).")
+    check_tables(model, tensors)
     if len(tensors["input_ids"]) > 1:
         raise Refusal(f"Give one example at a time, or a list of them to trace_many; these tensors hold {len(tensors['input_ids'])}.")
     ids = tensors["input_ids"][0].tolist()
-    vocabulary = model.tower.config.vocab_size
-    if min(ids) < 0 or max(ids) >= vocabulary:
-        raise Refusal(f"Token ids go from 0 to {vocabulary - 1} in this model; got {min(ids)} to {max(ids)}.")
     if model.max_tokens and len(ids) > model.max_tokens:
         raise Refusal(f"This model reads at most {model.max_tokens} tokens; these tensors hold {len(ids)}.")
     config = model.tower.config
     known = {getattr(model.tokenizer or config, f"{kind}_token_id", None) for kind in ("bos", "eos", "pad", "cls", "sep")}
     labels = model.tokenizer.convert_ids_to_tokens(ids) if model.tokenizer else [str(i) for i in ids]
     special = torch.tensor([i in known for i in ids])
-    segments = None
-    if model.task == "answer" and "token_type_ids" in tensors and tensors["token_type_ids"].any():
-        segments = [None if other else kind for kind, other in zip(tensors["token_type_ids"][0].tolist(), special.tolist())]
+    segments = question_and_context(special.tolist(), tensors.get("token_type_ids")) if model.task == "answer" else None
     return Encoded(tensors, labels, special, segments=segments, halves=("question", "context") if segments else ())
+
+
+#: What a model looks up in a table beside the ids, what one of these is called, and the setting that says how many there are.
+TABLES = {"token_type_ids": ("segment", "type_vocab_size"), "position_ids": ("position", "max_position_embeddings")}
+
+
+def check_tables(model, tensors: dict[str, Tensor]) -> None:
+    """Raises `Refusal` for tensors [example token] of a text whose shapes do not agree, or whose numbers are in no table of the model."""
+    ids = tensors.get("input_ids")
+    if ids is None or ids.ndim != 2 or 0 in ids.shape or ids.is_floating_point():
+        raise Refusal("Tensors for a text model need input_ids of shape (1, tokens).")
+    for name in ("attention_mask", *TABLES):
+        if name in tensors and tensors[name].ndim == 2 and tensors[name].shape[1] != ids.shape[1]:
+            raise Refusal(f"{name} is of {tensors[name].shape[1]} tokens, and input_ids of {ids.shape[1]}.")
+    vocabulary = model.tower.config.vocab_size
+    if outside := outside_of(ids, vocabulary):
+        known = model.tokenizer is not None and 0 <= outside[0] < len(model.tokenizer)
+        whose = (f", which is {model.tokenizer.convert_ids_to_tokens(outside[0])!r} to its tokenizer: that belongs to another model, or was "
+                 "given words that the model was not (resize_token_embeddings gives it room)") if known else ""
+        raise Refusal(f"Token ids go from 0 to {vocabulary - 1} in this model; got {outside[0]}{whose}.")
+    for name, (what, setting) in TABLES.items():
+        size = getattr(model.tower.config, setting, None)
+        if size and name in tensors and (outside := outside_of(tensors[name], size)):
+            more = ": give a single text, or a tokenizer that belongs to this model" if name == "token_type_ids" else ""
+            raise Refusal(f"This model has {size} {what}{'s' if size > 1 else ''}, numbered from 0; got number {outside[0]}{more}.")
+
+
+def outside_of(numbers: Tensor, rows: int) -> list[int]:
+    """Those of the numbers that a table of so many rows does not have."""
+    return numbers[(numbers < 0) | (numbers >= rows)].tolist()
+
+
+def question_and_context(special: list[bool], kinds: Tensor | None) -> list[int | None] | None:
+    """[token] 0 in the question, 1 in the context, None at special tokens: by the segments `kinds` [1 token] where they say it,
+    else by the separators in between; None as a whole where neither tells the two apart."""
+    if kinds is not None and kinds.any():
+        return [None if other else kind for kind, other in zip(kinds[0].tolist(), special)]
+    runs = [(other, len(list(tokens))) for other, tokens in groupby(special)]
+    texts = [number for number, (other, _) in enumerate(runs) if not other]
+    if len(texts) != 2:
+        return None
+    halves = {number: half for half, number in enumerate(texts)}
+    return [halves.get(number) for number, (_, length) in enumerate(runs) for _ in range(length)]
 
 
 # ----------------------------------------------------------------------------------------------------------- text
@@ -248,6 +330,9 @@ def names_of(model, halves: int) -> tuple[str, ...]:
 def from_text(model, texts: tuple[str, ...]) -> Encoded:
     if model.tokenizer is None:
         raise Refusal("This model came without a tokenizer: pass one to load(...), or give tensors.")
+    if not model.tokenizer.is_fast:
+        raise Refusal(f"{type(model.tokenizer).__name__} does not say where its tokens stand in a text: load the model with its fast tokenizer "
+                      "(AutoTokenizer gives it where there is one), or give tensors.")
     halves = names_of(model, len(texts))
     for text, what in zip(texts, halves or ("text",)):
         if not INVISIBLE.sub("", text):
@@ -270,28 +355,22 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
             how = "only_second" if model.task == "answer" else "longest_first"
             coded = model.tokenizer(*texts, **wanted | {"truncation": how, "max_length": limit})
         lost = tuple(whole.count(half) - coded.sequence_ids()[first:].count(half) for half in range(len(texts)))
-    sequence, word_ids, coded = coded.sequence_ids()[first:], coded.word_ids()[first:], {name: ids[first:] for name, ids in coded.items()}
+    sequence, coded = coded.sequence_ids()[first:], {name: ids[first:] for name, ids in coded.items()}
     special = torch.tensor(coded.pop("special_tokens_mask")).bool()
     offsets = coded.pop("offset_mapping")
     if special.all():
         raise Refusal("The tokenizer finds nothing to read in this text.")
+    tensors = {name: torch.tensor([ids], device=model.net.device) for name, ids in coded.items()}
+    check_tables(model, tensors)
     text, starts = "\n".join(texts), (0, len(texts[0]) + 1)[:len(texts)]
     # without the space that byte-level tokenizers keep before a word
     spans = [None if half is None else tight(text, a + starts[half], b + starts[half]) for (a, b), half in zip(offsets, sequence)]
+    spans = by_bytes(text, spans)
     end = max(span[1] for span in spans if span)            # what was left out is not carried along
     return Encoded(
-        tensors={name: torch.tensor([ids], device=model.net.device) for name, ids in coded.items()},
-        labels=model.tokenizer.convert_ids_to_tokens(coded["input_ids"]),
-        special=special, text=text[:end], spans=spans, words=words_of(text[:end], spans, word_ids, sequence),
+        tensors=tensors, labels=model.tokenizer.convert_ids_to_tokens(coded["input_ids"]),
+        special=special, text=text[:end], spans=spans, words=words_of(text[:end], spans),
         segments=sequence if halves else None, halves=halves, starts=starts,
         left_out=max(0, length - limit) if limit else 0, lost=lost, unread=text[end:],
     )
 
-
-def words_of(text: str, spans: list, word_ids: list, sequence: list) -> list[int | None]:
-    """Number the words: pieces that the tokenizer cut out of one word, and words with an apostrophe inside, are one."""
-    apostrophes = {i: match.start() for match in APOSTROPHE.finditer(text) for i in range(match.start(), match.end())}
-    names = [None if span is None else ("'", apostrophes[span[0]]) if span[0] in apostrophes else (half, word)
-             for span, half, word in zip(spans, sequence, word_ids)]
-    order = {name: number for number, name in enumerate(dict.fromkeys(name for name in names if name is not None))}
-    return [None if name is None else order[name] for name in names]

@@ -211,6 +211,15 @@ class Model:
         """Whether each class is true or not by itself (several labels at once, SigLIP), so that probabilities do not add up to 1."""
         return getattr(self.net.config, "problem_type", None) == "multi_label_classification" or hasattr(self.net, "logit_bias")
 
+    @property
+    def valued(self) -> bool:
+        """Whether its outputs are values and not logits of classes: a regression, of one output or of several."""
+        return self.task == "classes" and getattr(self.net.config, "problem_type", None) == "regression"
+
+    def said(self, outputs, table: Tensor) -> targets.Answer:
+        """The network's outputs with their logits (or values) [example class], read as this model's are."""
+        return targets.Answer(outputs, table, apart=self.apart, valued=self.valued)
+
     @cached_property
     def labels(self) -> dict[int, str]:
         """The classes by index; of a language model, its vocabulary as text, spaces included."""
@@ -253,7 +262,8 @@ class Model:
             tensors = {name: torch.cat([coded[i].tensors[name] for i in places]) for name in coded[places[0]].tensors}
             special = torch.stack([coded[i].special for i in places]).to(self.net.device)
             asked = [targets.chosen(self, coded[i], wanted[i]) for i in places]
-            for i, one in zip(places, trace(self, tensors, asked, special)):
+            words = [coded[i].words for i in places]
+            for i, one in zip(places, trace(self, tensors, asked, special, words=words)):
                 traces[i] = one
         return traces
 
@@ -338,7 +348,7 @@ class Model:
         if self.matches:
             table = self.match(self.features({name: tensor for name, tensor in inputs.items() if name != "matched"}, **tape), inputs["matched"])
             outputs = CLIPOutput(**{"logits_per_image" if self.anatomy.sees == "image" else "logits_per_text": table})
-            return targets.Answer(outputs, table, apart=self.apart)
+            return self.said(outputs, table)
         without_cache = {"use_cache": False} if hasattr(self.net.config, "use_cache") else {}  # GPT-2 would append to it
         outputs = (self.pooled if self.pools_by_ids else self.net)(**inputs, **self.resized(inputs), **without_cache, **tape)
         if "start_logits" in outputs:
@@ -355,7 +365,7 @@ class Model:
                 outputs.logits = table
         elif type(self.net).__name__ == "ElectraForPreTraining":        # [example token], one logit each: no table of classes
             return targets.Answer(outputs, None)
-        return targets.Answer(outputs, table, apart=self.apart)
+        return self.said(outputs, table)
 
     @property
     def pools_by_ids(self) -> bool:
@@ -507,7 +517,7 @@ class Model:
             raise Refusal(f"What {type(self.net).__name__} does behind its last block is not known here.")
         said = reduce(lambda vectors, step: step(vectors), self.steps, pooled)
         table = self.match(said / said.norm(dim=-1, keepdim=True), inputs["matched"]) if self.matches else said
-        return targets.Answer(None, table, apart=self.apart)
+        return self.said(None, table)
 
     def layer(self, block: nn.Module, args: tuple, kwargs: dict) -> Layer:
         names = self.anatomy
@@ -541,7 +551,8 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     """A model that can be traced.
 
     source is the name of a bundled model (see `BUNDLED`), a folder in
-    Hugging Face layout, the id of a model on the Hugging Face Hub, or a `transformers` model that you loaded. Only
+    Hugging Face layout, the id of a model on the Hugging Face Hub, or a `transformers` model that you loaded.
+    `tokenizer` is one of `transformers`, a processor that holds one, or the folder of one. Only
     safetensors are read and no code from a repository is run. A GPU is used when there is one, unless `device` says
     otherwise; weights from files become float32, unless `dtype` says otherwise. `tower` chooses the side of a dual encoder that is traced: "vision" (unless said otherwise) or "text"; `Model.side`
     gives the other.
@@ -549,6 +560,7 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     A model that you pass in is put in evaluation mode and gets this package's attention function, which computes what
     "eager" attention does. Raises `ModelUnavailable` with the reason in plain words.
     """
+    tokenizer = as_tokenizer(tokenizer)
     if isinstance(source, PreTrainedModel):
         net, name, revision = source, source.config.name_or_path or type(source).__name__, revision or ""
     elif not isinstance(source, str | Path) or not (name := str(source).strip()):
@@ -786,6 +798,28 @@ def tokenizer_of(source: str, where: dict) -> PreTrainedTokenizerBase | None:
     if not tokenizer.is_fast:
         raise ModelUnavailable(f"{source} has no fast tokenizer, so its tokens cannot be placed in the text.")
     return tokenizer
+
+
+def as_tokenizer(given) -> PreTrainedTokenizerBase | None:
+    """The tokenizer that a person hands to `load`: itself, out of the processor that holds it, or from its folder.
+
+    A slow one is taken too: it names the tokens of tensors, and texts are refused by `from_text`.
+    """
+    if isinstance(given, str | Path):
+        folder = Path(os.path.expanduser(given))
+        try:
+            found = tokenizer_of(str(folder), {"local_files_only": True}) if is_folder(folder) else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+            raise ModelUnavailable(f"The tokenizer in {folder} could not be loaded: {str(error).splitlines()[0][:300]}") from error
+        if found is None:
+            raise ModelUnavailable(f"There is no tokenizer in a folder {str(given)[:200]!r}: give the folder that holds its tokenizer.json, "
+                                   "or a tokenizer that you loaded (AutoTokenizer.from_pretrained).")
+        return found
+    inside = given if isinstance(given, PreTrainedTokenizerBase) else getattr(given, "tokenizer", given)
+    if inside is not None and not isinstance(inside, PreTrainedTokenizerBase):
+        raise ModelUnavailable("A tokenizer is one of transformers (AutoTokenizer.from_pretrained), a processor that holds one, or the folder of "
+                               f"one; got {type(given).__name__}.")
+    return inside
 
 
 def processor_of(source: str, where: dict):

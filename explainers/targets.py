@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .errors import Refusal, nearest
 from .ties import ranked, tied
+from .words import inside_word
 
 NO_ANSWER = "no answer in this text"
 LONGEST_ANSWER = 30             # tokens of a predicted answer, as in the evaluation of SQuAD
@@ -33,12 +34,14 @@ class Answer:
             picture] of a dual encoder, by the side that is traced
     tokens  [example token column] of a network that says something of every token: start and end of an answer, or labels
     apart   whether each class is true or not by itself, so that its probability is a sigmoid's; else classes share a softmax
+    valued  whether these are values and not logits of classes (a regression), so that nothing has a probability
     """
 
     outputs: object
     table: Tensor | None
     tokens: Tensor | None = None
     apart: bool = False
+    valued: bool = False
 
     @property
     def logits(self) -> Tensor:
@@ -47,8 +50,16 @@ class Answer:
         return self.table
 
     @property
+    def weighs(self) -> bool:
+        """Whether its numbers are weighed as probabilities: not those of a regression, and not one class alone."""
+        return not self.valued and (self.apart or self.logits.shape[-1] > 1)
+
+    @property
     def probabilities(self) -> Tensor:
-        """Of each class, in the form of `logits`."""
+        """Of each class, in the form of `logits`. Raises `Refusal` where the numbers are values."""
+        if not self.weighs:
+            why = "The outputs of this model are values, not classes" if self.valued else "There is one value and nothing to weigh it against"
+            raise Refusal(f"{why}, so there is no probability, which is needed here.")
         return self.logits.sigmoid() if self.apart else self.logits.softmax(-1)
 
     @property
@@ -127,8 +138,6 @@ class Logit(Score):
         return [(readout, self.index, 1.0)]
 
     def chance(self, answer: Answer) -> Tensor:
-        if answer.logits.shape[-1] == 1 and not answer.apart:
-            raise Refusal("There is one value and nothing to weigh it against, so no probability, which this method needs.")
         return answer.probabilities[:, self.index]
 
 
@@ -207,7 +216,8 @@ class Difference(Score):
         return self.first(answer) - self.second(answer)
 
     def fixed(self, answer: Answer, example: int) -> "Difference":
-        return difference(self.first.fixed(answer, example), self.second.fixed(answer, example))
+        first, second = at_one_word(self.first, self.second, answer, example)
+        return difference(first.fixed(answer, example), second.fixed(answer, example))
 
     def readout(self, default: Tensor) -> Tensor:
         """Every logit alike, taken off or not: a map of what was read has no sign, and a slope brings its own."""
@@ -389,6 +399,17 @@ class Tag(Choice):
         return Span(((token, column, 1.0),), self.say(token, column), (token, token), "labels", equals)
 
 
+def at_one_word(first: Score, second: Score, answer: Answer, example: int) -> tuple[Score, Score]:
+    """Two labels of which each may be at the same words, both at one of these: where the stronger of the two is strongest.
+
+    Else a difference would compare two words under one name, wherever a word stands twice. All other scores stay as they are.
+    """
+    if not (isinstance(first, Tag) and isinstance(second, Tag) and first.places == second.places):
+        return first, second
+    place, _ = replace(first, labels=first.labels + second.labels).fixed(answer, example).span
+    return replace(first, places=(place,)), replace(second, places=(place,))
+
+
 Target = Logit | Span | Difference | Probability | Predicted | Ends | Tag | Custom
 
 
@@ -397,24 +418,25 @@ Target = Logit | Span | Difference | Probability | Predicted | Ends | Tag | Cust
 def chosen(model, coded, target) -> Target:
     """The target that a person means for the input `coded`: None is what the model predicts, whatever its task."""
     if model.task == "answer":
-        return resolve(target, read=lambda asked: read_answer(asked, coded), predicted=read_answer("answer", coded))
+        return resolve(target, read=lambda asked: read_answer(asked, coded), predicted=lambda: read_answer("answer", coded))
     labels = model.classes(coded)
     if model.task == "tokens":
-        return resolve(target, read=lambda asked: read_tag(asked, labels, coded), predicted=read_tag(None, labels, coded))
+        return resolve(target, read=lambda asked: read_tag(asked, labels, coded), predicted=lambda: read_tag(None, labels, coded))
     if model.task == "next":
         return resolve(target, labels, read=lambda asked: read_next(asked, labels, model.tokenizer))
     return resolve(target, labels)
 
 
-def resolve(target, labels: dict[int, str] | None = None, read: Callable | None = None, predicted: Target | None = None) -> Target:
+def resolve(target, labels: dict[int, str] | None = None, read: Callable | None = None,
+            predicted: Callable[[], Target] | None = None) -> Target:
     """A target from what a person writes: None (what is predicted), a label, an index, 'A - B', a pair of these, a function.
 
-    read: what one name of `labels` means, by default the logit of a class. predicted: what None means.
+    read: what one name of `labels` means, by default the logit of a class. predicted: gives what None means.
     """
     name = lambda index: labels.get(index, str(index))
     read = read or (lambda asked: Logit(index := index_of(asked, labels), name(index)))
     if target is None or target == "predicted":
-        return predicted or Predicted(name)
+        return predicted() if predicted else Predicted(name)
     if isinstance(target, Target):
         return target
     if callable(target):
@@ -430,12 +452,22 @@ def resolve(target, labels: dict[int, str] | None = None, read: Callable | None 
 
 
 def two_sides(target, read: Callable) -> list[Target] | None:
-    """'A - B' as two targets, if both sides are ones."""
+    """'A - B' as two targets, if both sides are ones; None if neither is. Raises the `Refusal` of the side that is none."""
+    half_right = None
     for minus in (" − ", " - "):
         if isinstance(target, str) and target.count(minus) == 1:
             for tidy in (str, str.strip):                   # " Paris" may be another token than "Paris"
-                with suppress(Refusal):
-                    return [read(tidy(side)) for side in target.split(minus)]
+                found, refusals = [], []
+                for side in target.split(minus):
+                    try:
+                        found.append(read(tidy(side)))
+                    except Refusal as refusal:
+                        refusals.append(refusal)
+                if not refusals:
+                    return found
+                half_right = refusals[0] if found else half_right
+    if half_right:
+        raise half_right
     return None
 
 
@@ -453,17 +485,37 @@ def index_of(target, labels: dict[int, str]) -> int:
     if isinstance(target, bool) or not isinstance(target, int | str):
         raise Refusal(f"A target is a class label, a class index, a pair of these or a function; got {type(target).__name__}.")
     if isinstance(target, str):
-        exact = [index for index, name in labels.items() if name == target]
-        folded = [index for index, name in labels.items() if name.casefold() == target.casefold()]
-        alike = [index for index, name in labels.items() if target.casefold() in name.casefold().split(", ")]      # "lynx" of "lynx, catamount"
-        if exact or folded or len(alike) == 1:
-            return (exact or folded or alike)[0]
+        found = named(target, labels)
+        if found:
+            return found[0]
         if not target.strip().isdecimal():
             raise nearest(target, labels.values(), "class")
         target = int(target)
     if target not in labels:
         raise Refusal(f"There is no class {target}: this model has classes 0 to {len(labels) - 1}.")
     return target
+
+
+def named(asked: str, labels: dict[int, str]) -> list[int]:
+    """The classes of a name: as it is written before in any case, a whole label before one of its names ("lynx" of "lynx, catamount").
+
+    Classes that differ in nothing but a number, "crane (134)" and "crane (517)", share the name "crane". Raises `Refusal` where a name
+    is that of several classes.
+    """
+    shared = {index: name.removesuffix(f" ({index})") for index, name in labels.items()}
+    parts = {index: name.split(", ") for index, name in shared.items()}
+    fold = str.casefold
+    tiers = (
+        [index for index, name in labels.items() if name == asked],
+        [index for index in labels if asked == shared[index] or asked in parts[index]],
+        [index for index, name in labels.items() if fold(asked) in (fold(name), fold(shared[index]))],
+        [index for index in labels if fold(asked) in map(fold, parts[index])])
+    found = next(filter(None, tiers), [])
+    choices = list(dict.fromkeys(labels[index] for index in found))
+    if len(choices) > 1:
+        shown = " or ".join(repr(name) for name in choices[:8]) + (f" or {len(choices) - 8} others" if len(choices) > 8 else "")
+        raise Refusal(f"{asked[:60]!r} is the name of several classes; did you mean {shown}?")
+    return found
 
 
 def read_next(asked, labels: dict[int, str], tokenizer) -> Logit:
@@ -487,14 +539,17 @@ def read_answer(asked, coded) -> Ends:
     """An answer in the context: start, end, answer, best span, no answer, a part of the text word for word, or its characters (from, to)."""
     spans, text = coded.spans, coded.text
     words = lambda first, last: text[spans[first][0]:spans[last][1]] if text and spans else " ".join(coded.labels[first:last + 1])
-    context = [segment == 1 for segment in coded.segments] if coded.segments else (~coded.special).tolist()
-    choose = lambda **more: Ends(tuple(context), words, **more)
+    if isinstance(asked, str) and asked.casefold() in ("no answer", NO_ANSWER):
+        return Ends((), words, none=False, spans=((0, 0),))
+    if not coded.segments:
+        raise Refusal("These tensors do not say where the question ends and the context begins: give both as texts, as "
+                      "(question, context), or token_type_ids that are 1 in the context.")
+    context = tuple(segment == 1 for segment in coded.segments)
+    choose = lambda **more: Ends(context, words, **more)
     if isinstance(asked, str) and asked.casefold() in ("answer", "start", "end"):
         return choose(part=asked.casefold())
     if isinstance(asked, str) and asked.casefold() == "best span":
         return choose(none=False)
-    if isinstance(asked, str) and asked.casefold() in ("no answer", NO_ANSWER):
-        return choose(none=False, spans=((0, 0),))
     menu = "answer, start, end, best span or no answer"
     if isinstance(asked, tuple | list) and len(asked) == 2 and all(type(end) is int for end in asked):
         if asked[0] > asked[1]:
@@ -503,7 +558,7 @@ def read_answer(asked, coded) -> Ends:
     elif isinstance(asked, str) and asked.strip():
         whole = text_of_context(coded)
         asked = asked.strip().removeprefix("“").removesuffix("”")
-        ranges, what = [match.span() for match in re.finditer(re.escape(asked), whole, re.IGNORECASE)], f"“{asked[:60]}”"
+        ranges, what = places_of(asked, whole), f"“{asked[:60]}”"
     else:
         raise Refusal(f"An answer is explained by {menu}, by a part of the context, or by its first and last character; got {str(asked)[:40]!r}.")
     if not ranges:
@@ -514,6 +569,12 @@ def read_answer(asked, coded) -> Ends:
     if not found:
         raise Refusal(f"There is no token of the context at {what}; it has {len(text_of_context(coded)):,} characters.")
     return choose(none=False, spans=tuple(found))
+
+
+def places_of(asked: str, text: str) -> list[tuple[int, int]]:
+    """First and last+1 character of every place where `asked` stands in a text: as it is written or, if nowhere, in any case."""
+    exact = [match.span() for match in re.finditer(re.escape(asked), text)]
+    return exact or [match.span() for match in re.finditer(re.escape(asked), text, re.IGNORECASE)]
 
 
 def text_of_context(coded) -> str:
@@ -532,23 +593,68 @@ def tokens_at(characters: tuple[int, int], coded) -> tuple[int, int] | None:
 
 
 def read_tag(asked, labels: dict[int, str], coded) -> Tag:
-    """'LABEL at word' or 'LABEL at 3' (a token position); a label alone where it is strongest; None for what is found first."""
-    words = [i for i, special in enumerate(coded.special.tolist()) if not special]
-    at = lambda token: coded.text[slice(*coded.spans[token])] if coded.text and coded.spans else coded.labels[token]
-    say = lambda token, column: f"{labels.get(column, str(column))} at {at(token)}"
+    """'LABEL at word' or 'LABEL at 3' (a token position); a label alone where it is strongest; None for what is found first.
+
+    A word is labelled at its first piece, as taggers are trained; at another one only where its position is asked for.
+    """
+    words = words_by_first_piece(coded)
     telling = tuple(index for index, name in labels.items() if name != "O") or tuple(labels)
+
+    def say(token: int, column: int) -> str:
+        word = words.get(token, coded.labels[token])
+        several = list(words.values()).count(word) > 1 or token not in words
+        return f"{labels.get(column, str(column))} at {word}" + (f" (token {token})" if several else "")
+
     if asked is None:
         return Tag(tuple(words), telling, say)
     label, _, where = asked.rpartition(" at ") if isinstance(asked, str) and " at " in asked else (asked, "", "")
     columns = tuple(labels) if label == "predicted" else (index_of(label, labels),)
     if not where:
         return Tag(tuple(words), columns, say)
-    if where.isdecimal() and int(where) < len(coded.labels):
-        return Tag((int(where),), columns, say)
-    places = [i for i in words if at(i).casefold() == where.casefold() or coded.labels[i] == where]
-    if not places and coded.text:                           # a word of several pieces is labelled at its first
-        starts = {match.start() for match in re.finditer(re.escape(where), coded.text, re.IGNORECASE)}
+    position = re.fullmatch(r"\d{1,9}", where) or re.search(r"(?<= \(token )\d{1,9}(?=\)$)", where)
+    if position and int(position[0]) < len(coded.labels):
+        return Tag((labelled(int(position[0]), coded),), columns, say)
+    places = [i for i, word in words.items() if word == where] or [i for i, word in words.items() if word.casefold() == where.casefold()]
+    places = places or [i for i, name in enumerate(coded.labels) if name == where and not coded.special[i]]
+    if not places and coded.text:                           # several words are labelled at the first piece of the first one
+        starts = {first for first, _ in places_of(where, coded.text)}
         places = [i for i in words if coded.spans[i][0] in starts]
     if not places:
         raise Refusal(f"{where[:60]!r} is neither a word of this text nor one of its {len(coded.labels)} token positions.")
     return Tag(tuple(places), columns, say)
+
+
+def labelled(position: int, coded) -> int:
+    """A token position that can have a label; else a `Refusal`."""
+    if coded.special[position]:
+        there = [i for i, special in enumerate(coded.special.tolist()) if not special]
+        raise Refusal(f"Token {position} is {coded.labels[position]}, which belongs to no word and has no label: name a word of the text, "
+                      f"or a position from {there[0]} to {there[-1]}.")
+    return position
+
+
+def words_by_first_piece(coded) -> dict[int, str]:
+    """{first token of each word: the word}. What stands apart by an apostrophe (d'Angela) is labelled apart."""
+    tokens = [i for i, special in enumerate(coded.special.tolist()) if not special]
+    words: dict[int, list[int]] = {}
+    for before, token in zip([None, *tokens], tokens):
+        if before is not None and goes_on(coded, before, token):
+            words[next(reversed(words))].append(token)
+        else:
+            words[token] = [token]
+    if not (coded.text and coded.spans):
+        return {first: coded.labels[first] for first in words}
+    return {first: coded.text[coded.spans[first][0]:coded.spans[pieces[-1]][1]].strip() for first, pieces in words.items()}
+
+
+def goes_on(coded, before: int, token: int) -> bool:
+    """Whether a token is a further piece of the word that the token `before` it is of."""
+    if coded.text and coded.spans and coded.words:
+        (first, last), (start, _) = coded.spans[before], coded.spans[token]
+        shared = start < last or not coded.text[first:last].strip()         # bytes of one character, or a lone ▁ and what it opens
+        return coded.words[before] == coded.words[token] and (shared or inside_word(coded.text, start))
+    label, previous, spaces = coded.labels[token], coded.labels[before], ("Ġ", "▁")      # of tensors, by how pieces are written
+    if label.startswith("##"):
+        return True
+    spaced = any(one.startswith(spaces) for one in coded.labels) and not label.startswith(spaces)
+    return spaced and label[:1].isalnum() and (previous in spaces or previous[-1:].isalnum())

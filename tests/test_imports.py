@@ -74,7 +74,7 @@ def test_rendering_knows_heatmaps_and_cards_never_models(path):
 @named([path for path in FILES if module_of(path).split(".")[-1] in ("heatmap", "targets", "errors")])
 def test_heatmaps_targets_and_errors_stand_alone(path):
     assert others(path) <= {"torch", "pandas"}
-    assert ours(path, everywhere=False) <= {"errors", "ties"}
+    assert ours(path, everywhere=False) <= {"errors", "ties", "words"}
 
 
 @named(in_folder("evaluation"))
@@ -109,6 +109,10 @@ def test_nobody_imports_the_app_or_what_it_is_made_of(path):
 
 def test_relevance_rules_know_torch_alone():
     assert others(PACKAGE / "lrp.py") == {"torch"} and ours(PACKAGE / "lrp.py") <= {"errors"}
+
+
+def test_words_are_cut_with_nothing_but_the_standard_library():
+    assert not others(PACKAGE / "words.py") and not ours(PACKAGE / "words.py")
 
 
 def test_the_trace_knows_no_model():

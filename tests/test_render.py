@@ -522,7 +522,7 @@ def test_a_page_is_a_whole_document_that_says_where_it_is_from():
 def test_the_prediction_in_words(kind):
     texts = Reader(prediction.fragment(["a", "b", "c", "d", "e", "f", "g"], [0.5, 0.2, 0.1, 0.08, 0.06, 0.04, 0.02], kind)).texts
     if kind == "value":
-        assert texts == ["a: 0.500"]
+        assert texts == ["a: 0.500", "b: 0.200", "c: 0.100", "d: 0.080", "e: 0.060", "and 2 more"]
         return
     assert texts[:3] == ["a 50.0%", "b 20.0%", "c 10.0%"]
     assert "and 2 more" in texts

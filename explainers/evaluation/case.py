@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import targets
 from ..errors import Refusal, nearest
-from ..explanation import chances, explain_trace
+from ..explanation import explain_trace
 from ..heatmap import Heatmap
 from ..inputs import Encoded
 from ..methods import METHODS
@@ -127,10 +127,7 @@ class Case:
         """[example class] the probabilities in what the model says of changed copies of this input."""
         if not self.by_class:
             return self.trace.target.probability()(answer)[:, None].cpu()
-        kind, values = chances(self.model, answer.logits)
-        if kind == "value":
-            raise Refusal("There is one value and nothing to weigh it against, so no probability that could be measured.")
-        return values.cpu()
+        return self.model.said(None, answer.logits).probabilities.cpu()
 
     def heat(self, method: str, target=None, **options) -> Heatmap:
         """The heatmap of a method or a baseline (random, centre). method: a key, or one with options, "attcat:mask_specials=true"."""
@@ -219,12 +216,18 @@ def prepared(model: Model, example: Example, target, labelled: bool) -> tuple[Ex
     coded, label = model.encode(example.inputs), None
     if example.label is not None:
         with nullcontext() if labelled or target == "label" else suppress(Refusal):
-            label = targets.index_of(example.label, model.classes(coded))
+            label = gold_class(model, coded, example.label)
     if target == "label":
         if label is None:
             raise Refusal(f"The gold class is to be explained, and {example.id or 'this example'} came without a label.")
         target = label
     return example, coded, label, targets.chosen(model, coded, target)
+
+
+def gold_class(model: Model, coded: Encoded, label: int | str) -> int:
+    if model.valued:
+        raise Refusal("The outputs of this model are values, not classes, so none of them is the right one.")
+    return targets.index_of(label, model.classes(coded))
 
 
 def in_parts(ready: Sequence[tuple]) -> Iterator[list[tuple]]:

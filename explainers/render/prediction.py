@@ -9,16 +9,17 @@ LONG = 60       # characters of a label
 
 
 def fragment(labels: list[str], values: list[float], kind: str, tie: str = "") -> str:
-    """Best label first with its probability and a bar, the others behind it; a plain number where there are no classes.
+    """Best label first with its probability and a bar, the others behind it; plain numbers where there are no classes.
 
     tie: a sentence for below, where others are just as high as the best.
     """
     below = f'<p class="xp-note">{escape(visible(tie))}</p>' if tie else ""
     labels = [visible(label[:LONG] + "…" if len(label) > LONG else label) for label in labels]
-    if kind == "value":
-        return card(f'<div class="xp-said"><strong>{escape(labels[0])}: {values[0]:.3f}</strong></div>{below}', "orange-blue")
-    rest = "".join(f"<span>{escape(label)} {value:.1%}</span>" for label, value in zip(labels[1:SHOWN], values[1:SHOWN]))
     more = f"<span>and {len(labels) - SHOWN} more</span>" if len(labels) > SHOWN else ""
+    if kind == "value":
+        rest = "".join(f"<span>{escape(label)}: {value:.3f}</span>" for label, value in zip(labels[1:SHOWN], values[1:SHOWN]))
+        return card(f'<div class="xp-said"><strong>{escape(labels[0])}: {values[0]:.3f}</strong>{rest}{more}</div>{below}', "orange-blue")
+    rest = "".join(f"<span>{escape(label)} {value:.1%}</span>" for label, value in zip(labels[1:SHOWN], values[1:SHOWN]))
     note = '<span>each label by itself</span>' if "itself" in kind else ""
     return card(
         f'<div class="xp-said" role="status"><strong>{escape(labels[0])} {values[0]:.1%}</strong>'
