@@ -396,12 +396,23 @@ class Model:
             parts = [places[name].to(self.net.dtype) for name in (("first", "mean") if how == "first and mean" else (how,))]
             return sum(part / part.sum(-1, keepdim=True) for part in parts) / len(parts)
         if how == "end of text":
-            token = (inputs["input_ids"] == self.tower.config.eos_token_id).int().argmax(-1)
+            token = self.end_of_text(inputs["input_ids"])
         elif how == "very last":
             token = torch.tensor([n - 1], device=real.device)
         else:
             token = (real * torch.arange(1, n + 1, device=real.device)).argmax(-1)      # the last that is real
         return F.one_hot(token, n).to(self.net.dtype)
+
+    def end_of_text(self, ids: Tensor) -> Tensor:
+        """[example] the token that CLIP's text tower reads in ids [example token]: the first end token, or, where its settings hold the 2 that was
+        saved for one in 2021, the highest id. Raises `Refusal` where there is no end token."""
+        end = getattr(self.tower, "eos_token_id", self.tower.config.eos_token_id)
+        if end == 2:
+            return ids.int().argmax(-1)
+        found = ids == end
+        if not found.any(-1).all():
+            raise Refusal(f"This text has no end token (id {end}), at which the model would read it: add one, as the model's tokenizer does.")
+        return found.int().argmax(-1)
 
     def hide(self, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
         """The inputs with `tokens` [token] (bool) closed to every query."""

@@ -46,7 +46,7 @@ class Tape:
     hidden: list[Tensor] = field(default_factory=list)
     normed: list[Tensor] = field(default_factory=list)
     shape: tuple[int, int] = (0, 0)     # examples, tokens
-    last: Tensor | None = None          # what left the latest block [example token dim]
+    last: Tensor | None = None          # what left the latest block [example token dim], with its history
     runs: list[tuple[nn.Module, tuple, dict]] = field(default_factory=list)     # each block that ran, with its other arguments
 
     def edit(self, name: str, tensor: Tensor) -> Tensor:
@@ -131,8 +131,8 @@ def on_entry(block, args, kwargs):
 def on_exit(block, args, kwargs, output):
     tape = kwargs.get("on_tape")
     if tape is not None:
-        tape.last = output.detach()
-        return tape.write("hidden", output)
+        tape.last = tape.write("hidden", output)
+        return tape.last
 
 
 def on_attention(module, args, kwargs):
@@ -196,7 +196,8 @@ class Trace:
     pixels      [channel height width]          of a picture, else None
     embedded    [token dim]                     word embeddings, of a run that was given inputs_embeds, else None
     readout     [token] how much of the score is read from each token: 1 at [CLS], a half at either end of an answer, 1/P at
-                each of P tokens whose mean is read; it adds up to 1, and `read` takes the rows of a map that it names
+                each of P tokens whose mean is read; it adds up to 1, and `read` takes the rows of a map that it names.
+                A caller's own function is asked by its slope where it reads: see `readouts`
     real        [token] bool                    False at padding
     special     [token] bool                    True at [CLS], [SEP], padding and their like
     grid        (rows, columns) of a picture's patches, which are the last tokens; None for text
@@ -284,6 +285,7 @@ class Rerun:
     target: Callable
     special: Tensor
     real: Tensor
+    readout: Tensor
     made: dict = field(default_factory=dict, repr=False)
 
     def again_many(self, inputs: dict | None = None, target: Callable | None = None, hide: Tensor | None = None,
@@ -302,8 +304,18 @@ class Rerun:
         inputs = inputs or self.inputs
         if hide is not None:
             inputs = self.model.hide(inputs, hide)
+        target = target or self.target
         # `real` stays as it was: a hidden token is no padding, it still asks and counts among the queries
-        return trace(self.model, inputs, [target or self.target], self.special[None], self.real[None], rules, record, edits)
+        return trace(self.model, inputs, [target], self.special[None], self.real[None], rules, record, edits,
+                     known=self.known(target, rules))
+
+    def known(self, target: Callable, rules: AbstractContextManager | None) -> Tensor | None:
+        """[token] where `target` is read by an ordinary pass over the traced input: under other rules nothing can say so."""
+        if target is self.target:
+            return self.readout
+        if rules is None or not target.measured:
+            return None
+        return trace(self.model, self.inputs, [target], self.special[None], self.real[None], record=())[0].readout
 
     @torch.no_grad()
     def rescore(self, inputs: dict, target: Callable | None = None) -> Tensor:
@@ -328,11 +340,11 @@ def chunks(inputs: dict, tokens: int):
 
 def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, real: Tensor | None = None,
           rules: AbstractContextManager | None = None, record: Sequence[str] = RECORDED,
-          edits: dict[str, Edit] | None = None) -> list[Trace]:
+          edits: dict[str, Edit] | None = None, known: Tensor | None = None) -> list[Trace]:
     """Run `model` forward and the targets' scores backward, once for all examples stacked in `inputs`.
 
     targets: one for each example, or a single one for all. special, real: [example token] bool; real is read off the
-    attention mask where it is not given. -> one `Trace` an example.
+    attention mask where it is not given. known: [token] the readout of an ordinary pass. -> one `Trace` an example.
     Per-example gradients come from one backward pass of the sum: no example's score depends on another's input.
     """
     below = rules is None or "inputs_embeds" in inputs      # relevance stops at the first block, unless word embeddings are given to go on to
@@ -352,15 +364,18 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
 
     written = {name: tensors for name in RECORDED if (tensors := getattr(tape, name))}
     written |= {name: [fed[key]] for name, key in FED.items() if below and key in fed}
-    if not written:
-        raise ValueError(f"record names nothing to differentiate by: choose among {', '.join(RECORDED)}")
-    grads = iter(torch.autograd.grad(total, [tensor for tensors in written.values() for tensor in tensors], materialize_grads=True))
+    by = [tape.last, *(tensor for tensors in written.values() for tensor in tensors)]
+    last_slope, *grads = torch.autograd.grad(total, by, materialize_grads=True)
+    grads = iter(grads)
     seen = {name: [tensor.detach() for tensor in tensors] for name, tensors in written.items()}
     felt = {name: [next(grads) for _ in tensors] for name, tensors in written.items()}
 
     real = model.real(inputs, tokens) if real is None else real
     grid = model.grid(inputs["pixel_values"]) if model.anatomy.sees == "image" else None
-    readout = [target.readout(default) for target, default in zip(targets, model.readout(inputs, real, tape.last).expand(size, -1))]
+    default = model.readout(inputs, real, tape.last.detach()).expand(size, -1)
+    lengths = last_slope.to(torch.promote_types(last_slope.dtype, torch.float32)).norm(dim=-1)      # half precision would overflow
+    slopes = lengths.expand(size, -1) if rules is None else None
+    readout = readouts(model, targets, default, slopes, known, answer.table is not None)
     own = lambda tensor, i: tensor[i if len(tensor) > 1 else 0]
     traces = []
     for i in range(size):
@@ -370,9 +385,49 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
             **where, **stacked(seen, i), grad=Trace(**where, **stacked(felt, i)), target=targets[i],
             logits=None if answer.table is None else own(answer.table, i).detach(),
             layers=[model.layer(block, *example(args, kwargs, i, size)) for block, args, kwargs in tape.runs], head=model.head,
-            run=Rerun(model, one, targets[i], where["special"], where["real"]),
+            run=Rerun(model, one, targets[i], where["special"], where["real"], readout[i]),
         ))
     return traces
+
+
+def readouts(model, targets: Sequence[Callable], default: Tensor, slopes: Tensor | None, known: Tensor | None,
+             reads: bool) -> list[Tensor]:
+    """[token] of each example: how much of its score is read from each token, adding up to 1.
+
+    The rule of the network's own head where the target is made of its logits; the slopes must be zero elsewhere, or the
+    rule is not the network's. A caller's own function is read where its slope is not zero, each token weighed by its
+    slope's length; if these are the very tokens that a class is read from, with the weights of a class.
+
+    default [example token]: where a class is read, by the architecture; slopes [example token]: lengths of the score's
+    slope by the last hidden states, None where the chain rule is another one; known [token]: the readout of an ordinary
+    pass over the traced input; reads: whether the network has a score of its own, which is read at `default`.
+    """
+    rows = []
+    for i, target in enumerate(targets):
+        slope = None if slopes is None else slopes[i]
+        if not target.measured:
+            rows.append(target.readout(default[i]))
+            if slope is not None and ((slope > 0) & (rows[-1] == 0)).any():
+                raise elsewhere(model, slope > 0, rows[-1])
+        elif slope is not None and slope.any():
+            usual = torch.equal(slope > 0, default[i] > 0)
+            rows.append(default[i] if usual else (slope / slope.sum()).to(default))
+        elif known is not None:
+            rows.append(known)
+        elif reads:
+            rows.append(default[i])
+        else:
+            raise Refusal(f"The slope of the {target.name} is zero at this input, so nothing says from which token it is read.")
+    return rows
+
+
+def elsewhere(model, at: Tensor, expected: Tensor) -> ModelUnavailable:
+    """The refusal of a network whose score is read `at` tokens [token] (bool) that the readout `expected` [token] does not name."""
+    found, looked = (" ".join(map(str, places.nonzero().flatten().tolist()[:8])) for places in (at, expected))
+    return ModelUnavailable(
+        f"The score of {type(model.net).__name__} depends on what leaves the last layer at token {found}, and its architecture "
+        f"({model.net.config.model_type}) is known here to read it at token {looked}: maps would be those of another token. "
+        f"If you registered this architecture, another readout will do.")
 
 
 def stacked(written: dict[str, list[Tensor]], i: int) -> dict[str, Tensor | None]:
