@@ -20,6 +20,11 @@ def required(module: str, extra: str):
                       f"in a clone pip install -e '.[{extra}]'.") from error
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, at most 200 characters of its first line."""
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+
+
 def nearest(given: str, menu, kind: str) -> Refusal:
     """`no method 'atcat'; did you mean 'attcat'? (raw_attention, rollout, ...)`"""
     from difflib import get_close_matches

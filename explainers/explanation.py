@@ -202,6 +202,18 @@ def unit_of(model: Model, trace: Trace) -> str:
     return "value" if model.valued else "logit"
 
 
+def read_from(coded: Encoded, trace: Trace) -> str:
+    """The note that says from which tokens a score is read."""
+    def said(place: int) -> str:
+        label = coded.labels[place]
+        return f"“{label}”" if coded.labels.count(label) == 1 else f"“{label}” (token {place})"
+
+    places = trace.read_at
+    read = " and ".join(map(said, places)) if len(places) <= SHOWN else f"{len(places)} tokens"
+    mean = "; methods that show what the read token gathered show the mean of what these did" if len(places) > 1 else ""
+    return f"This score is read from {read}{mean}."
+
+
 def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief: bool = False, **options) -> Heatmap:
     """A method's numbers on a trace, with everything a view needs to show them truthfully; brief: the map without layers, heads and totals."""
     chosen = find(key)
@@ -220,9 +232,8 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
     if coded.text and model.name in BUNDLED and model.task == "classes" and bool(coded.halves) != (model.name in PAIRED):
         notes.append(f"The model {model.name} was trained on {'pairs of texts' if model.name in PAIRED else 'single texts'}; here it was given "
                      f"{'one text' if model.name in PAIRED else 'a pair'}.")
-    if chosen.at_readout and len(places := trace.read_at) > 1:
-        read = " and ".join(f"“{coded.labels[i]}”" for i in places) if len(places) <= SHOWN else f"{len(places)} tokens"
-        notes.append(f"This score is read from {read}; methods that show what the read token gathered show the mean of what these did.")
+    if chosen.at_readout and (len(trace.read_at) > 1 or trace.target.measured):
+        notes.append(read_from(coded, trace))
     if trace.target.tie:
         notes.append(trace.target.tie)
     if not scores.any():

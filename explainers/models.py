@@ -32,13 +32,13 @@ from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrain
 from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.clip.modeling_clip import CLIPOutput
-from transformers.pytorch_utils import Conv1D
 
-from . import targets
-from .errors import ModelUnavailable, Refusal
+from . import probe, targets
+from .errors import ModelUnavailable, Refusal, first_line
 from .inputs import Encoded, encode, from_text
+from .linear import Affine, affine, in_steps, merged, naming_quantised, quantised
 from .pictures import blurred
-from .trace import Affine, Layer, Tape, Trace, trace, wire
+from .trace import Layer, Tape, Trace, configs_of, evaluating, ordinary, trace, wire
 
 
 @dataclass(frozen=True)
@@ -171,10 +171,6 @@ def both(size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
-def affine(module: nn.Module) -> Affine:
-    return Affine(module.weight if isinstance(module, Conv1D) else module.weight.T, module.bias)
-
-
 @dataclass(frozen=True, eq=False)
 class Model:
     """A network that can be traced, with what is needed to read and write for it.
@@ -190,11 +186,11 @@ class Model:
     name: str = ""
     revision: str = ""
 
-    @cached_property
+    @property
     def tower(self) -> nn.Module:
         return part(self.net, self.anatomy.tower)
 
-    @cached_property
+    @property
     def blocks(self) -> list[nn.Module]:
         """The modules that run as layers. One that runs several times (ALBERT) is here once, in `Trace.layers` as often as it ran."""
         return blocks_of(self.tower, self.anatomy)
@@ -220,17 +216,29 @@ class Model:
         """The network's outputs with their logits (or values) [example class], read as this model's are."""
         return targets.Answer(outputs, table, apart=self.apart, valued=self.valued)
 
-    @cached_property
+    @property
     def labels(self) -> dict[int, str]:
-        """The classes by index; of a language model, its vocabulary as text, spaces included."""
+        """The classes by index, as many as the head has; of a language model, its vocabulary as text, spaces included."""
         if self.task == "next":
             size = self.net.config.vocab_size
-            names = self.tokenizer.convert_ids_to_tokens(list(range(size))) if self.tokenizer else list(map(str, range(size)))
-            texts = [self.tokenizer.convert_tokens_to_string([name]) if name else "" for name in names] if self.tokenizer else names
-            return {i: text if text and "\ufffd" not in text else name or str(i) for i, (name, text) in enumerate(zip(names, texts))}
+            return vocabulary(self.tokenizer, size, len(self.tokenizer)) if self.tokenizer else {i: str(i) for i in range(size)}
         names = {int(index): str(name) for index, name in self.net.config.id2label.items()}
+        names = {index: names.get(index, f"LABEL_{index}") for index in range(self.columns)} if self.columns else names
         count = Counter(names.values())                     # ImageNet has two cranes
         return {index: name if count[name] == 1 else f"{name} ({index})" for index, name in names.items()}
+
+    @property
+    def columns(self) -> int | None:
+        """How many logits the head of a classifier gives, by its last linear layer; None where that is not known."""
+        for path in (*self.anatomy.head[-1:], "classifier", "score") if not self.matches else ():
+            try:
+                head = part(self.net, path.split(" & ")[-1])
+            except AttributeError:
+                continue
+            widths = [layer.out_features for layer in head.modules() if hasattr(layer, "out_features")]
+            if widths:
+                return widths[-1]
+        return None
 
     @property
     def max_tokens(self) -> int | None:
@@ -251,6 +259,7 @@ class Model:
         """
         return self.trace_many([inputs], [target])[0]
 
+    @ordinary
     def trace_many(self, inputs: list, targets_: list | None = None, rows: int = 32) -> list[Trace]:
         """`trace` for many: inputs of one shape share a forward and a backward pass, at most `rows` at a time."""
         wanted = [None] * len(inputs) if targets_ is None else list(targets_)
@@ -294,7 +303,8 @@ class Model:
     def features(self, inputs: dict[str, Tensor], **tape) -> Tensor:
         """What a dual encoder makes of pictures or texts, as unit vectors [example dim]."""
         take = self.net.get_image_features if self.anatomy.sees == "image" else self.net.get_text_features
-        found = take(**inputs, **self.resized(inputs), **tape).pooler_output
+        with evaluating(self.net):
+            found = take(**inputs, **self.resized(inputs), **tape).pooler_output
         return found / found.norm(dim=-1, keepdim=True)
 
     def match(self, features: Tensor, matched: Tensor) -> Tensor:
@@ -303,7 +313,7 @@ class Model:
         bias = getattr(self.net, "logit_bias", None)
         return cosines * self.net.logit_scale.detach().exp() + (0 if bias is None else bias.detach())
 
-    @cached_property
+    @property
     def prefix(self) -> tuple[str, ...]:
         """Labels of the tokens before a picture's patches."""
         return (*self.anatomy.prefix, *["[REG]"] * getattr(self.tower.config, "num_register_tokens", 0))
@@ -344,7 +354,11 @@ class Model:
         return tuple(torch.tensor(getattr(self.processor, name) if kept else [0.5] * 3).to(like)[:, None, None] for name in ("image_mean", "image_std"))
 
     def answer(self, inputs: dict[str, Tensor], real: Tensor | None = None, **tape) -> targets.Answer:
-        """What the network says. real [example token] tells where padding is, if not the attention mask."""
+        """What the network says, in evaluation mode. real [example token] tells where padding is, if not the attention mask."""
+        with evaluating(self.net), naming_quantised(self.net):
+            return self.answer_as_is(inputs, real, **tape)
+
+    def answer_as_is(self, inputs: dict[str, Tensor], real: Tensor | None, **tape) -> targets.Answer:
         if self.matches:
             table = self.match(self.features({name: tensor for name, tensor in inputs.items() if name != "matched"}, **tape), inputs["matched"])
             outputs = CLIPOutput(**{"logits_per_image" if self.anatomy.sees == "image" else "logits_per_text": table})
@@ -406,12 +420,23 @@ class Model:
             parts = [places[name].to(self.net.dtype) for name in (("first", "mean") if how == "first and mean" else (how,))]
             return sum(part / part.sum(-1, keepdim=True) for part in parts) / len(parts)
         if how == "end of text":
-            token = (inputs["input_ids"] == self.tower.config.eos_token_id).int().argmax(-1)
+            token = self.end_of_text(inputs["input_ids"])
         elif how == "very last":
             token = torch.tensor([n - 1], device=real.device)
         else:
             token = (real * torch.arange(1, n + 1, device=real.device)).argmax(-1)      # the last that is real
         return F.one_hot(token, n).to(self.net.dtype)
+
+    def end_of_text(self, ids: Tensor) -> Tensor:
+        """[example] the token that CLIP's text tower reads in ids [example token]: the first end token, or, where its settings hold the 2 that was
+        saved for one in 2021, the highest id. Raises `Refusal` where there is no end token."""
+        end = getattr(self.tower, "eos_token_id", self.tower.config.eos_token_id)
+        if end == 2:
+            return ids.int().argmax(-1)
+        found = ids == end
+        if not found.any(-1).all():
+            raise Refusal(f"This text has no end token (id {end}), at which the model would read it: add one, as the model's tokenizer does.")
+        return found.int().argmax(-1)
 
     def hide(self, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
         """The inputs with `tokens` [token] (bool) closed to every query."""
@@ -485,8 +510,8 @@ class Model:
             embedded = self.tower.get_input_embeddings()(inputs["input_ids"])
         return {name: tensor for name, tensor in inputs.items() if name != "input_ids"} | {"inputs_embeds": embedded}
 
-    @cached_property
-    def steps(self) -> list[Affine | Callable] | None:
+    @property
+    def steps(self) -> list[Callable] | None:
         """From what the head reads [n dim] to the logits, or to a dual encoder's features; None where the architecture's are not known."""
         by_token = {"answer": ("qa_outputs",), "tokens": ("classifier",)}.get(self.task)
         try:
@@ -495,44 +520,62 @@ class Model:
             return None
         return steps if steps and None not in steps else None           # ALBERT without a pooler has None for one
 
-    def step(self, name: str) -> Affine | Callable:
+    def step(self, name: str) -> Callable:
         if name in FUNCTIONS:
             return FUNCTIONS[name]
         parts = [part(self.net, one) for one in name.split(" & ")]      # DeiT's two classifiers, whose mean is the answer
-        if len(parts) > 1:
-            return lambda pooled: sum(one(pooled) for one in parts) / len(parts)
-        return affine(parts[0]) if isinstance(parts[0], nn.Linear | Conv1D) else parts[0]
+        return parts[0] if len(parts) == 1 else lambda pooled: sum(one(pooled) for one in parts) / len(parts)
 
     @property
     def head(self) -> list[Affine | Callable] | None:
-        """`steps` where they are linear maps and activations from a token's last hidden state to the logits, else None.
+        """`steps` as linear maps and activations from a token's last hidden state to the logits, where they are known, else None.
 
-        In pre-LN models one more norm stands between the last block and the head, and a dual encoder takes a cosine.
+        In pre-LN models one more norm stands between the last block and the head, and a dual encoder takes a cosine. Raises
+        `Refusal` for a head with a part that is neither.
         """
-        return None if self.anatomy.norm_first or self.matches else self.steps
+        if self.anatomy.norm_first or self.matches or self.steps is None:
+            return None
+        with evaluating(self.net):
+            return [one for step in self.steps for one in in_steps(step)]
 
     def answer_to(self, pooled: Tensor, inputs: dict[str, Tensor]) -> targets.Answer:
         """What the network would say if its head read the vectors `pooled` [n dim]."""
         if self.steps is None:
             raise Refusal(f"What {type(self.net).__name__} does behind its last block is not known here.")
-        said = reduce(lambda vectors, step: step(vectors), self.steps, pooled)
+        with evaluating(self.net):
+            said = reduce(lambda vectors, step: step(vectors), self.steps, pooled)
         table = self.match(said / said.norm(dim=-1, keepdim=True), inputs["matched"]) if self.matches else said
         return self.said(None, table)
 
-    def layer(self, block: nn.Module, args: tuple, kwargs: dict) -> Layer:
-        names = self.anatomy
-        heads = (self.tower.config.num_attention_heads, -1)
-        out, value = affine(part(block, names.w_o)), affine(part(block, names.w_v)) if names.w_v else None
-        up, act, down = (part(block, name) for name in names.ffn) if names.ffn else (None, None, None)
+    def layer(self, block: nn.Module, args: tuple, kwargs: dict, plain: Callable[[], "Model"] | None = None) -> Layer:
+        """A block that ran by its parts, with the other arguments that it ran with. plain: gives `self.plain()`, where that is kept."""
+        names, number = self.anatomy, next(i for i, one in enumerate(self.blocks) if one is block)
+        up, act, down = names.ffn or ("", "", "")
+        paths = {"w_v": names.w_v, "w_o": names.w_o, "up": up, "down": down}
+
+        def linear(name: str) -> Affine | None:
+            return affine(part((plain or self.plain)().blocks[number], paths[name])) if paths[name] else None
 
         def run(hidden: Tensor, **edits) -> Tensor:
-            return block(hidden, *args, **kwargs | {"tape": Tape(self.blocks, edits, record=())})
+            with evaluating(self.net):
+                return block(hidden, *args, **kwargs | {"tape": Tape(self.blocks, edits, record=())})
 
-        shift = value and (torch.zeros_like(value.weight[0]) if value.bias is None else value.bias)
-        return Layer(value and value.weight.unflatten(1, heads).transpose(0, 1), value and shift.unflatten(0, heads),
-                     out.weight.unflatten(0, heads), out.bias,
-                     part(block, names.norm1), part(block, names.norm2), names.norm_first,
-                     up and affine(up), act, down and affine(down), run)
+        return Layer(linear, self.tower.config.num_attention_heads, part(block, names.norm1), part(block, names.norm2), names.norm_first,
+                     part(block, act) if act else None, run)
+
+    def plain(self) -> "Model":
+        """The same model with one plain layer for every adapted or packed one: what methods that read weights, or change operations, work on."""
+        with evaluating(self.net):
+            net = merged(self.net)
+        return self if net is self.net else replace(self, net=net)
+
+
+@lru_cache(maxsize=2)
+def vocabulary(tokenizer: PreTrainedTokenizerBase, size: int, known: int) -> dict[int, str]:
+    """The first `size` tokens as text, spaces included, by id; `known`, how many the tokenizer has, tells when some were added."""
+    names = tokenizer.convert_ids_to_tokens(list(range(size)))
+    texts = [tokenizer.convert_tokens_to_string([name]) if name else "" for name in names]
+    return {i: text if text and "\ufffd" not in text else name or str(i) for i, (name, text) in enumerate(zip(names, texts))}
 
 
 def of_one_shape(coded: list[Encoded], rows: int) -> list[list[int]]:
@@ -546,6 +589,7 @@ def of_one_shape(coded: list[Encoded], rows: int) -> list[list[int]]:
 
 # ---------------------------------------------------------------------------------------------------- loading
 
+@ordinary
 def load(source, *, tokenizer=None, processor=None, tower: str | None = None, revision: str | None = None,
          device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Model:
     """A model that can be traced.
@@ -560,6 +604,7 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     A model that you pass in is put in evaluation mode and gets this package's attention function, which computes what
     "eager" attention does. Raises `ModelUnavailable` with the reason in plain words.
     """
+    source = unwrapped(source)
     tokenizer = as_tokenizer(tokenizer)
     if isinstance(source, PreTrainedModel):
         net, name, revision = source, source.config.name_or_path or type(source).__name__, revision or ""
@@ -572,11 +617,64 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     else:
         net, tokenizer, processor, revision = from_files(name, tokenizer, processor, revision, dtype or torch.float32)
     anatomy = anatomy_of(net, tower)
-    net.to(device=device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype=dtype).eval()
+    move(net, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), dtype)
     model = Model(net, anatomy, tokenizer, processor, name, revision)
-    for one in (model.side("vision"), model.side("text")) if model.matches else (model,):
-        wire(net, one.blocks, [part(block, one.anatomy.attention) for block in one.blocks])
+    wire_and_check(model)
+    net.eval()
     return model
+
+
+def unwrapped(source):
+    """The network inside what torch.compile and peft put around it. Raises `ModelUnavailable` for adapters that are not inside its layers."""
+    source = getattr(source, "_orig_mod", source)
+    if isinstance(source, PreTrainedModel) or not (isinstance(source, nn.Module) and hasattr(source, "get_base_model")):
+        return source
+    if getattr(source.active_peft_config, "is_prompt_learning", False):
+        raise ModelUnavailable(f"{type(source).__name__} puts learned vectors before the text (prompt tuning), which are no tokens of it and cannot be recorded; "
+                               "adapters inside the layers, such as LoRA's, can.")
+    return unwrapped(source.get_base_model())
+
+
+def move(net: PreTrainedModel, device: torch.device, dtype: torch.dtype | None) -> None:
+    """To a device and a precision, where these are not what it has: quantised networks cannot even be moved to where they are."""
+    weights = [weight for weight in net.parameters() if weight.is_floating_point()]
+    elsewhere = any(weight.device.type != device.type or device.index not in (None, weight.device.index) for weight in weights)
+    coarse = dtype is not None and any(weight.dtype != dtype for weight in weights)
+    changes = ({"device": device} if elsewhere else {}) | ({"dtype": dtype} if coarse else {})
+    if not changes:
+        return
+    if coarse and quantised(net):
+        raise ModelUnavailable("The weights of this network are quantised and cannot be given another precision: leave dtype out.")
+    try:
+        net.to(**changes)
+    except ValueError as error:
+        raise ModelUnavailable(f"{type(net).__name__} cannot be moved to {device}: {first_line(error)}") from error
+
+
+def wire_and_check(model: Model) -> None:
+    """Wire every side of `model`, and refuse it, as it was before, if it then answers otherwise or reads its score elsewhere.
+
+    Asked is a short input of its own kind: see `probe`.
+    """
+    net = model.net
+    sides = [model.side("vision"), model.side("text")] if model.matches else [model]
+    before, hooks = [(config, config._attn_implementation) for config in configs_of(net)], []
+    try:
+        for one in sides:
+            hooks += wire(net, one.blocks, [part(block, one.anatomy.attention) for block in one.blocks])
+        for one in sides:
+            probe.check_readout(one)
+            if hooks:                   # else it has been compared, and other threads may be using it
+                probe.check_answers(one)
+    except Exception as error:
+        for hook in hooks:
+            hook.remove()
+        for config, implementation in before:
+            config._attn_implementation = implementation
+        raise error if isinstance(error, ModelUnavailable) else ModelUnavailable(
+            str(error) if isinstance(error, Refusal) else
+            f"{type(net).__name__} cannot be run on a short input made of its own settings ({first_line(error)}), so what is recorded cannot be checked."
+        ) from error
 
 
 def anatomy_of(net: PreTrainedModel, tower: str | None) -> Anatomy:

@@ -46,7 +46,8 @@ class Answer:
     @property
     def logits(self) -> Tensor:
         if self.table is None:
-            raise Refusal("This model has no logits for a whole text; pass a target that is a function of its outputs.")
+            raise Refusal("This model has no logits for a whole text, so nothing is predicted that could be explained: pass a target that is a "
+                          "function of its outputs, such as lambda outputs: outputs.logits[:, 5, 42] for the 42nd logit of token 5.")
         return self.table
 
     @property
@@ -86,6 +87,7 @@ class Score:
     span = None             # first and last token of what is explained, where that is a part of the input
     unit = "logit"          # what its number is
     equals = ()             # names of what the model says just as much, where the model's answer chose the target
+    measured = False        # whether only its slope by the last hidden states says from which tokens it is read
 
     @property
     def tie(self) -> str:
@@ -215,6 +217,10 @@ class Difference(Score):
     def __call__(self, answer: Answer) -> Tensor:
         return self.first(answer) - self.second(answer)
 
+    @property
+    def measured(self) -> bool:
+        return self.first.measured or self.second.measured
+
     def fixed(self, answer: Answer, example: int) -> "Difference":
         first, second = at_one_word(self.first, self.second, answer, example)
         return difference(first.fixed(answer, example), second.fixed(answer, example))
@@ -260,6 +266,10 @@ class Probability(Score):
     def __call__(self, answer: Answer) -> Tensor:
         return self.of.chance(answer)
 
+    @property
+    def measured(self) -> bool:
+        return self.of.measured
+
     def fixed(self, answer: Answer, example: int) -> "Probability":
         return Probability(self.of.fixed(answer, example))
 
@@ -272,12 +282,13 @@ class Probability(Score):
 
 @dataclass(frozen=True)
 class Custom(Score):
-    """A caller's own function of the outputs, giving one score an example."""
+    """A caller's own function of the outputs, giving one score an example; its slope says from which tokens it is read."""
 
     function: Callable
     name: str = "custom score"
     poles: tuple[str, str] = ("lowers the score", "raises the score")
     unit = "score"
+    measured = True
 
     def __call__(self, answer: Answer) -> Tensor:
         scores = self.function(answer.outputs)

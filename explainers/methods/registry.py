@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import Refusal, nearest
-from ..trace import Trace
+from ..trace import Trace, ordinary
 
 MOST = {"steps": 1000, "samples": 1000, "levels": 1000}      # of options that count passes, so that none runs away
 MOST_ELSE = 2**31 - 1
@@ -143,32 +143,38 @@ class Method:
         """Raw scores [token], specials included."""
         return self.measure(trace, **options)[0]
 
+    @ordinary
     @torch.no_grad()
     def measure(self, trace: Trace, **options) -> tuple[Tensor, dict[str, float]]:
         """Raw scores [token], and what the method measured of itself on the way."""
         result = self.run(trace, **self.read(options))
         return result if isinstance(result, tuple) else (result, {})
 
+    @ordinary
     @torch.no_grad()
     def layers(self, trace: Trace, **options) -> Tensor:
         """The per-layer picture [layers, token]. Refused by methods that have none."""
         return self.part("run_layers", "per-layer picture", trace, options)
 
+    @ordinary
     @torch.no_grad()
     def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
         """Maps [token] that the layers can be made into, by name; {} where the map is the last layer's."""
         return self.run_totals(trace, **known_to(self.run_totals, self.read(options))) if self.run_totals else {}
 
+    @ordinary
     @torch.no_grad()
     def maps(self, trace: Trace, **options) -> Tensor:
         """What each token gave each token in every layer [layers query key], before layers are chained. Refused by methods that have none."""
         return self.part("run_maps", "token-by-token maps", trace, options)
 
+    @ordinary
     @torch.no_grad()
     def heads(self, trace: Trace, **options) -> Tensor:
         """The share of every attention head [layers head token]. Refused by methods that have no head axis."""
         return self.part("run_heads", "head axis", trace, options)
 
+    @ordinary
     @torch.no_grad()
     def pixels(self, trace: Trace, **options) -> Tensor:
         """The map of a picture pixel by pixel [height width], as the model reads them. Refused by methods that have none."""
