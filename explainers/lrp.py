@@ -255,7 +255,10 @@ CPLRP = {f: rule for f, rule in ATTNLRP.items() if f not in MATMUL} | dict.fromk
 
 
 def relevance(trace, table: dict = OURS):
-    """A trace whose `grad` is relevance by the rules of `table`; methods that ask for the same one share the pass.
+    """A trace whose `grad` is relevance by the rules of `table`; methods that ask for the same rules share the pass.
+
+    It is kept under the rules themselves, not under the table's address: an address is given to the next table when this
+    one is gone, and a table that was changed keeps its own. What is a key stays alive, so no rule is taken for another.
 
     Each logit of the target hands out a unit of its own, in a pass of its own: the rules rescale by the whole relevance, and
     for the difference of two classes that would be nothing.
@@ -265,4 +268,4 @@ def relevance(trace, table: dict = OURS):
         summed = {name: sum(weight * getattr(run.grad, name) for weight, run in runs) for name in ("attention", "hidden")}
         return replace(runs[0][1], grad=replace(runs[0][1].grad, **summed))
 
-    return trace.once(("relevance", id(table)), propagate)
+    return trace.once(("relevance", frozenset(table.items())), propagate)
