@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from .. import lrp as rule
-from ..trace import Trace
+from ..trace import RUNNING, Trace
 from ._chain import products, with_residual
 from .registry import method, within
+
+PRECISION = torch.float64
 
 Rules = Literal["ours", "original"]
 
@@ -119,7 +121,9 @@ def attnlrp(trace: Trace, variant: Literal["attn", "cp"] = "attn", gamma: float 
     Options: variant (attn; cp: attention weights count as constants, which the authors advise for GPT-2 and ViT),
     gamma (0 or more: favours inputs that agree with a linear layer's output; 0.05 is the authors' choice for ViT).
     """
-    rules = rule.ChainRules(rule.with_gamma(rule.CPLRP if variant == "cp" else rule.ATTNLRP, gamma, trace.layers), gradient=True)
+    inside_attention = lambda: RUNNING.get() is not None        # the authors' code does not reach the projections there
+    table = rule.with_gamma(rule.CPLRP if variant == "cp" else rule.ATTNLRP, gamma, inside_attention)
+    rules = rule.ChainRules(table, gradient=True, dtype=rule.precision(trace, PRECISION))
     if not trace.run.model.embeds:
         run = trace.again(rules=rules, record=("hidden",))
         return (run.hidden[0] * run.grad.hidden[0]).sum(-1)
