@@ -120,7 +120,7 @@ def signs(x: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
 
     Sums of terms of one sign lose no digits, so that what a linear layer hands back needs no more than its weights have.
     """
-    x = x.to(torch.promote_types(like.dtype, torch.float32))
+    x = x.to(at_least_single(like))
     return x.clamp(min=0), x.clamp(max=0)
 
 
@@ -366,9 +366,9 @@ ATTNLRP = (
 CPLRP = {f: rule for f, rule in ATTNLRP.items() if f not in MATMUL} | dict.fromkeys(SOFTMAX, softmax_held) | dict.fromkeys(TIMES, product_held)
 
 
-def precision(trace, wanted: torch.dtype = torch.float64) -> torch.dtype:
-    """`wanted`, or float32 on a device that has no float64 (Apple's)."""
-    return torch.float32 if trace.hidden.device.type == "mps" else wanted
+def at_least_single(x: Tensor) -> torch.dtype:
+    """The precision of `x`, and float32 of what has less."""
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 def relevance(trace, table: dict = OURS):
@@ -379,15 +379,17 @@ def relevance(trace, table: dict = OURS):
 
     The pass runs in float64 whatever the network's precision. What two sides of a sum or a product took in it is divided
     by what they made, which is near zero somewhere in every input: an error of one part in ten million of the sides (float32)
-    becomes one of the size of the largest relevance. Only linear layers hand back in the precision of their weights.
+    becomes one of the size of the largest relevance. Only linear layers hand back in the precision of their weights. (On
+    Apple's GPUs, which have no float64, it runs in float32.)
 
     It is kept under the rules themselves, not under the table's address: an address is given to the next table when this
     one is gone, and a table that was changed keeps its own. What is a key stays alive, so no rule is taken for another.
     """
     def propagate():
-        runs = [(weight, trace.again(target=part, rules=ChainRules(table, dtype=precision(trace)), record=("attention", "hidden")))
+        dtype = torch.float32 if trace.score.device.type == "mps" else torch.float64
+        runs = [(weight, trace.again(target=part, rules=ChainRules(table, dtype=dtype), record=("attention", "hidden")))
                 for part, weight in trace.target.parts()]
-        shown = torch.promote_types(trace.hidden.dtype, torch.float32)
+        shown = at_least_single(trace.score)
         summed = {name: sum(weight * getattr(run.grad, name) for weight, run in runs).to(shown) for name in ("attention", "hidden")}
         return replace(trace, grad=replace(runs[0][1].grad, **summed))
 
