@@ -199,8 +199,8 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
         raise Refusal(f"{chosen.title} gave numbers that are not finite{why}.")
     notes = coded.notes
     if half and not chosen.widened:
-        notes.append(f"The model runs in {half}, and so does {chosen.title}: small scores and the order of scores that are close are not to be "
-                     "relied on. Loaded in float32, the same weights give exact ones.")
+        notes.append(f"The model runs in {half}, and so does {chosen.title}: small scores and the order of scores that are "
+                     "close are not to be relied on. Loaded in float32, the same weights give exact ones.")
     if coded.text and model.name in BUNDLED and model.task == "classes" and bool(coded.halves) != (model.name in PAIRED):
         notes.append(f"The model {model.name} was trained on {'pairs of texts' if model.name in PAIRED else 'single texts'}; here it was given "
                      f"{'one text' if model.name in PAIRED else 'a pair'}.")

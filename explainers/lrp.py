@@ -29,22 +29,24 @@ class ChainRules(TorchFunctionMode):
     An operation that is in neither `table` nor MOVES is refused by name, unless `gradient` says that its own derivative
     is the rule.
 
-    dtype   the precision in which everything is computed from the embeddings on, whatever the network's own is; weights
-            stay as they are in memory. None: the network's own.
+    dtype   the precision in which everything is computed, from the embeddings on, whatever the network's
+            own is; weights stay as they are in memory. None: the network's own.
     """
 
-    def __init__(self, table: dict[Callable, Rule], gradient: bool = False, dtype: torch.dtype | None = None):
+    def __init__(self, table: dict[Callable, Rule], gradient: bool = False,
+                 dtype: torch.dtype | None = None):
         super().__init__()
         self.table, self.gradient, self.dtype = table, gradient, dtype
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         swapped = func in self.table and any(map(carries, args))
-        with torch.set_grad_enabled(torch.is_grad_enabled() and (self.gradient or not swapped)):    # its own graph would be of no use
+        of_use = self.gradient or not swapped                   # the graph of the operation itself
+        with torch.set_grad_enabled(torch.is_grad_enabled() and of_use):
             y = self.compute(func, args, kwargs)
         if swapped:
-            signals = [self.widened(x) for x in args]
-            return self.table[func](y, *signals, **{name: value for name, value in kwargs.items() if name in ("weight", "bias", "eps", "dim")})
+            named = {name: value for name, value in kwargs.items() if name in NAMED}
+            return self.table[func](y, *map(self.widened, args), **named)
         if not wants(y[0] if isinstance(y, tuple) else y):
             return y
         if not any(map(carries, flat([*args, *kwargs.values()]))):
@@ -55,15 +57,17 @@ class ChainRules(TorchFunctionMode):
 
     def compute(self, func: Callable, args: tuple, kwargs: dict):
         """func(*args, **kwargs) in the precision `dtype`."""
-        if not self.dtype or func.__name__ in AS_IT_IS or func.__name__.rstrip("_") + "_" == func.__name__:
-            return func(*args, **kwargs)                        # attributes, and what writes into a tensor that is there
+        name = func.__name__
+        if not self.dtype or name in AS_IT_IS or name.rstrip("_") + "_" == name:    # "add_" writes as well
+            return func(*args, **kwargs)
         if func is F.embedding:
             return self.wide(func(*args, **kwargs))             # the words of this input, not the whole table
-        if func in CASTS:
+        if func in CASTS:                                       # a network's own step to less is not taken
             y = func(*args, **kwargs)
             down = torch.is_tensor(y) and y.is_floating_point() and args[0].dtype == self.dtype
-            return args[0].to(y.device) if down else y          # a network's own step to another precision is not taken
-        return func(*map(self.wide, args), **{name: self.wide(value) for name, value in kwargs.items()})
+            return args[0].to(y.device) if down else y
+        wide = {name: self.wide(value) for name, value in kwargs.items()}
+        return func(*map(self.wide, args), **wide)
 
     def wide(self, x):
         """`x` in the precision `dtype`, if it is a tensor of numbers or holds such."""
@@ -72,7 +76,8 @@ class ChainRules(TorchFunctionMode):
         return x.to(self.dtype) if torch.is_tensor(x) and x.is_floating_point() else x
 
     def widened(self, x):
-        """What a rule is given: signals in the precision `dtype`, weights as they are, which a rule keeps until relevance comes."""
+        """What a rule is given: signals in the precision `dtype`, weights as they are, since a rule keeps
+        them until relevance comes."""
         return x if isinstance(x, nn.Parameter) or not self.dtype else self.wide(x)
 
 
@@ -95,7 +100,8 @@ def wants(x) -> bool:
 
 def flat(args) -> list[Tensor]:
     """The tensors among `args` and in its lists."""
-    return [x for arg in args for x in (arg if isinstance(arg, tuple | list) else (arg,)) if torch.is_tensor(x)]
+    spread = [x for arg in args for x in (arg if isinstance(arg, tuple | list) else (arg,))]
+    return [x for x in spread if torch.is_tensor(x)]
 
 
 def carries(x) -> bool:
@@ -118,7 +124,7 @@ def identity(y, x, *_, **__):
 def signs(x: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
     """What of `x` is above zero and what is below, in the precision of the weights `like`, at least float32.
 
-    Sums of terms of one sign lose no digits, so that what a linear layer hands back needs no more than its weights have.
+    Sums of terms of one sign lose no digits, so a linear layer's shares need no more than its weights have.
     """
     x = x.to(at_least_single(like))
     return x.clamp(min=0), x.clamp(max=0)
@@ -137,7 +143,8 @@ def linear_apart(y, x, weight, bias=None):
     """The older rule: positive and negative inputs each get the whole relevance of what they added."""
     def back(r):
         (up, down), (plus, minus) = signs(x, weight), signs(weight, weight)
-        of_up, of_down = (share(r.to(up), one @ side.T) @ side for one, side in ((up, plus), (down, minus)))
+        of_up = share(r.to(up), up @ plus.T) @ plus
+        of_down = share(r.to(up), down @ minus.T) @ minus
         return ((up * of_up + down * of_down).to(r),)
     return Back.apply(y, back, x)
 
@@ -208,9 +215,10 @@ def stop(y, *_, **__):
 # ---------------------------------------------------------------------------------------- Achtibat et al. 2024
 
 #
-# The uniform rule gives each of two factors half, where both are signals. `x · sigmoid(x)` is written as a product as well and is one
-# activation of one signal. What tells them apart is what they are made of: every tensor that is an elementwise function of another
-# knows of which one (`source`), and a product of two functions of one source is a function of it, like any activation.
+# The uniform rule gives each of two factors half, where both are signals. `x · sigmoid(x)` is written as
+# a product as well and is one activation of one signal. What tells them apart is what they are made of:
+# every tensor that is an elementwise function of another knows of which one (`source`), and a product of
+# two functions of one source is a function of it, like any activation.
 
 def source(x: Tensor) -> Tensor:
     """The signal of which `x` is known to be an elementwise function, at the least of itself."""
@@ -218,19 +226,21 @@ def source(x: Tensor) -> Tensor:
 
 
 def made_of(y: Tensor, x: Tensor) -> Tensor:
-    """`y`, known as an elementwise function of what `x` is one of."""
-    y.source = source(x)
+    """`y`, known as an elementwise function of what `x` is one of, if it still has its shape."""
+    if y.shape == source(x).shape:
+        y.source = source(x)
     return y
 
 
 def ratio(y, x, *_, **__):
-    """y as its input times a constant: y = x · (y / x), the ratio held fixed (the identity rule, equation 9 of the paper)."""
+    """y as its input times a constant: y = x · (y / x), the ratio held fixed (the identity rule,
+    equation 9 of the paper)."""
     held = (y / (x + 1e-10)).detach()
     return Back.apply(y.detach(), lambda g: (g * held,), x)
 
 
 def activation(y, x, *_, **__):
-    """An activation, of one step or of several: the identity rule from the signal that it is a function of."""
+    """An activation, of one step or of several: the identity rule from the signal that it is made of."""
     return made_of(ratio(y, source(x)), x)
 
 
@@ -245,14 +255,15 @@ def turn(y, x):
 
 
 def total(y, a, b, *_, **__):
-    """A sum or a difference: the gradient is the rule, and a constant takes a share that is given to no one."""
+    """A sum or a difference: the gradient is the rule; a constant's share is given to no one."""
     if carries(a) and carries(b):
         return made_of(y, a) if source(a) is source(b) else y
     return made_of(y, a if carries(a) else b)
 
 
 def product(y, a, b):
-    """Half the gradient for each of two signals (the uniform rule, equation 7 of the paper), so that input x gradient counts their product once."""
+    """Half the gradient for each of two signals (the uniform rule, equation 7 of the paper), so that
+    input x gradient counts their product once."""
     if not (carries(a) and carries(b)):
         return made_of(y, a if carries(a) else b)
     return activation(y, a) if source(a) is source(b) else halved(y)
@@ -311,7 +322,8 @@ def linear_gamma(gamma: float, spared: Callable[[], bool]) -> Rule:
     return rule
 
 
-def with_gamma(table: dict[Callable, Rule], gamma: float, spared: Callable[[], bool]) -> dict[Callable, Rule]:
+def with_gamma(table: dict[Callable, Rule], gamma: float,
+               spared: Callable[[], bool]) -> dict[Callable, Rule]:
     """`table` with the gamma rule for linear layers, but not for those that run while `spared()`."""
     if not 0 <= gamma < float("inf"):
         raise Refusal("gamma is a number of 0 or more.")
@@ -331,15 +343,24 @@ ADD = [torch.add, TENSOR.add, TENSOR.__add__, TENSOR.__radd__]
 SUBTRACT = [torch.sub, TENSOR.sub, TENSOR.__sub__, TENSOR.__rsub__]
 TIMES = [torch.mul, TENSOR.mul, TENSOR.__mul__, TENSOR.__rmul__]
 DIVIDE = [torch.div, TENSOR.div, TENSOR.__truediv__]
-ACTIVATION = [F.gelu, torch.tanh, TENSOR.tanh, F.relu, torch.relu, TENSOR.relu, F.silu, F.mish, F.relu6, F.leaky_relu, F.elu, F.selu, F.hardswish]
+ACTIVATION = [
+    F.gelu, torch.tanh, TENSOR.tanh, F.relu, torch.relu, TENSOR.relu, F.silu, F.mish, F.relu6,
+    F.leaky_relu, F.elu, F.selu, F.hardswish,
+]
 SOFTMAX = [F.softmax, TENSOR.softmax, torch.softmax]
 TURN = [torch.neg, TENSOR.neg, TENSOR.__neg__]          # rotary positions: relevance does not change its sign with the signal
 POWER = [torch.pow, TENSOR.pow, TENSOR.__pow__]
 SIGMOID = [torch.sigmoid, TENSOR.sigmoid, F.sigmoid]
 #: Other functions of single numbers that activations are written with.
-ELEMENTWISE = [torch.erf, TENSOR.erf, F.softplus, torch.square, TENSOR.square, torch.clamp, TENSOR.clamp, torch.clip, TENSOR.clip, F.celu,
-               F.hardsigmoid, F.hardtanh, F.logsigmoid, F.softsign, F.threshold]
-LENGTH = [TENSOR.norm, torch.linalg.vector_norm, torch.rsqrt, TENSOR.rsqrt, torch.sqrt, TENSOR.sqrt]
+ELEMENTWISE = [
+    torch.erf, TENSOR.erf, F.softplus, torch.square, TENSOR.square, torch.clamp, TENSOR.clamp,
+    torch.clip, TENSOR.clip, F.celu, F.hardsigmoid, F.hardtanh, F.logsigmoid, F.softsign, F.threshold,
+]
+LENGTH = [
+    TENSOR.norm, torch.linalg.vector_norm, torch.rsqrt, TENSOR.rsqrt, torch.sqrt, TENSOR.sqrt,
+    torch.reciprocal, TENSOR.reciprocal, TENSOR.__rtruediv__,
+]
+NORM = [F.layer_norm, F.rms_norm, F.normalize]
 POOL = [torch.sum, TENSOR.sum, torch.mean, TENSOR.mean]
 
 #: What moves numbers about and does not compute: relevance follows the tensor.
@@ -347,23 +368,33 @@ MOVES = {F.dropout, torch.split, torch.chunk, torch.transpose, torch.cat, torch.
     "__getitem__", "chunk", "clone", "contiguous", "detach", "expand", "flatten", "float", "masked_fill", "permute", "requires_grad_", "reshape",
     "split", "squeeze", "t", "to", "transpose", "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as")}
 
-#: What changes the precision of a tensor; what only asks a tensor about itself, or writes into it by an operator.
+#: What changes the precision of a tensor; what asks a tensor about itself, or writes into it.
 CASTS = {getattr(TENSOR, name) for name in ("to", "type", "type_as", "float", "half", "bfloat16")}
+#: Keywords of operations that a rule is told.
+NAMED = ("weight", "bias", "eps", "dim")
 AS_IT_IS = {"__get__", "__set__", "__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__"}
 
 OURS = (
-    dict.fromkeys(LINEAR, linear) | {torch.addmm: addmm(linear)} | dict.fromkeys(MATMUL, matmul) | dict.fromkeys(ADD, add)
-    | dict.fromkeys([*TIMES, *DIVIDE], scale) | dict.fromkeys([*ACTIVATION, *SOFTMAX, *TURN, F.layer_norm, F.rms_norm, F.normalize], identity)
+    dict.fromkeys(LINEAR, linear) | {torch.addmm: addmm(linear)}
+    | dict.fromkeys(MATMUL, matmul) | dict.fromkeys(ADD, add)
+    | dict.fromkeys([*TIMES, *DIVIDE], scale)
+    | dict.fromkeys([*ACTIVATION, *SOFTMAX, *TURN, *NORM], identity)
     | dict.fromkeys([*POWER, *SIGMOID, *LENGTH], stop) | dict.fromkeys(POOL, pool)
 )
 ORIGINAL = OURS | dict.fromkeys(LINEAR, linear_apart) | {torch.addmm: addmm(linear_apart)} | dict.fromkeys(ADD, add_plain)
 
 ATTNLRP = (
-    dict.fromkeys([*ACTIVATION, *SIGMOID, *ELEMENTWISE], activation) | {F.layer_norm: norm_held} | dict.fromkeys([F.rms_norm, F.normalize], ratio)
-    | dict.fromkeys(MATMUL, matmul_halved) | dict.fromkeys(TIMES, product) | dict.fromkeys(DIVIDE, quotient)
-    | dict.fromkeys([*ADD, *SUBTRACT], total) | dict.fromkeys(TURN, turn) | dict.fromkeys(POWER, power) | dict.fromkeys(LENGTH, stop)
+    dict.fromkeys([*ACTIVATION, *SIGMOID, *ELEMENTWISE], activation)
+    | dict.fromkeys(NORM, ratio) | {F.layer_norm: norm_held}
+    | dict.fromkeys(MATMUL, matmul_halved)
+    | dict.fromkeys(TIMES, product) | dict.fromkeys(DIVIDE, quotient)
+    | dict.fromkeys([*ADD, *SUBTRACT], total) | dict.fromkeys(TURN, turn)
+    | dict.fromkeys(POWER, power) | dict.fromkeys(LENGTH, stop)
 )
-CPLRP = {f: rule for f, rule in ATTNLRP.items() if f not in MATMUL} | dict.fromkeys(SOFTMAX, softmax_held) | dict.fromkeys(TIMES, product_held)
+CPLRP = (
+    {f: rule for f, rule in ATTNLRP.items() if f not in MATMUL}
+    | dict.fromkeys(SOFTMAX, softmax_held) | dict.fromkeys(TIMES, product_held)
+)
 
 
 def at_least_single(x: Tensor) -> torch.dtype:
@@ -377,20 +408,25 @@ def relevance(trace, table: dict = OURS):
     Each logit of the target hands out a unit of its own, in a pass of its own: the rules rescale by the whole relevance, and
     for the difference of two classes that would be nothing.
 
-    The pass runs in float64 whatever the network's precision. What two sides of a sum or a product took in it is divided
-    by what they made, which is near zero somewhere in every input: an error of one part in ten million of the sides (float32)
-    becomes one of the size of the largest relevance. Only linear layers hand back in the precision of their weights. (On
-    Apple's GPUs, which have no float64, it runs in float32.)
+    The pass runs in float64 whatever the network's precision. The share of each side of a sum or a product
+    is divided by what the sides made, which is near zero somewhere in every input: a rounding error of the
+    sides in float32, one part in ten million, becomes as large as the largest relevance. Only linear layers
+    hand back in the precision of their weights. (Apple's GPUs have no float64: there it runs in float32.)
 
-    It is kept under the rules themselves, not under the table's address: an address is given to the next table when this
-    one is gone, and a table that was changed keeps its own. What is a key stays alive, so no rule is taken for another.
+    It is kept under the rules themselves, not under the table's address, which is free for the next table
+    when this one is gone, and which a table that was changed keeps. A key stays alive as long as what is
+    kept under it, so no rule is taken for another.
     """
     def propagate():
         dtype = torch.float32 if trace.score.device.type == "mps" else torch.float64
-        runs = [(weight, trace.again(target=part, rules=ChainRules(table, dtype=dtype), record=("attention", "hidden")))
-                for part, weight in trace.target.parts()]
-        shown = at_least_single(trace.score)
-        summed = {name: sum(weight * getattr(run.grad, name) for weight, run in runs).to(shown) for name in ("attention", "hidden")}
+        record, shown = ("attention", "hidden"), at_least_single(trace.score)
+        runs = []
+        for part, weight in trace.target.parts():
+            rules = ChainRules(table, dtype=dtype)
+            runs.append((weight, trace.again(target=part, rules=rules, record=record)))
+        summed = {}
+        for name in record:
+            summed[name] = sum(weight * getattr(run.grad, name) for weight, run in runs).to(shown)
         return replace(trace, grad=replace(runs[0][1].grad, **summed))
 
     return trace.once(("relevance", frozenset(table.items())), propagate)

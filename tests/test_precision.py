@@ -1,4 +1,7 @@
-"""What is shown does not hang on the precision that a model was loaded in: every method is held to float64 on trained weights."""
+"""What is shown does not hang on the precision that a model was loaded in.
+
+Every method is held to float64 on trained weights.
+"""
 
 import copy
 from functools import cache
@@ -29,8 +32,11 @@ def test_a_share_of_nothing_is_nothing():
 
 
 def test_two_sides_that_cancel_get_nothing():
-    """1 and −1 make nothing in the first channel, whose relevance is handed to no one and does not drown the others'."""
-    sides = torch.tensor([[1.0, 2.0]], requires_grad=True), torch.tensor([[-1.0, 1.0]], requires_grad=True)
+    """1 and −1 make nothing in the first channel: its relevance goes to no one, and does not drown the rest."""
+    sides = (
+        torch.tensor([[1.0, 2.0]], requires_grad=True),
+        torch.tensor([[-1.0, 1.0]], requires_grad=True),
+    )
     with lrp.ChainRules(lrp.ORIGINAL):
         y = sides[0] * 1 + sides[1] * 1
     got = torch.autograd.grad(y, sides, torch.ones(1, 2))
@@ -45,7 +51,12 @@ def loaded(name: str, dtype: torch.dtype) -> ex.Model:
 
 
 def in_precision(model: ex.Model, dtype: torch.dtype) -> ex.Model:
-    return ex.load(copy.deepcopy(model.net).to(dtype), tokenizer=model.tokenizer, processor=model.processor, device="cpu")
+    return ex.load(
+        copy.deepcopy(model.net).to(dtype),
+        tokenizer=model.tokenizer,
+        processor=model.processor,
+        device="cpu",
+    )
 
 
 @cache
@@ -54,7 +65,9 @@ def pair(name: str, number: int, dtype: torch.dtype):
     model = loaded(name, dtype)
     exact = in_precision(model, torch.float64)
     seen = loaded(name, torch.float32).encode(INPUTS[name][number]).tensors
-    fed = lambda dtype: {key: value.to(dtype) if value.is_floating_point() else value for key, value in seen.items()}
+    fed = lambda dtype: {
+        key: value.to(dtype) if value.is_floating_point() else value for key, value in seen.items()
+    }
     wanted = exact.trace(fed(torch.float64))
     return model.trace(fed(dtype), wanted.target.index), wanted
 
@@ -65,8 +78,13 @@ def off(method, trace, wanted) -> float:
     return float((method(trace).double() - exact).abs().max() / exact.abs().max())
 
 
-CASES = [(name, number, key) for name, inputs in INPUTS.items() for number in range(len(inputs)) for key, method in METHODS.items()
-         if ("text" if name == "sentiment" else "image") in method.tasks]
+CASES = [
+    (name, number, key)
+    for name, inputs in INPUTS.items()
+    for number in range(len(inputs))
+    for key, method in METHODS.items()
+    if ("text" if name == "sentiment" else "image") in method.tasks
+]
 
 
 @pytest.mark.parametrize("name, number, key", CASES)
@@ -84,7 +102,9 @@ def test_relevance_is_as_exact_as_any_method(key):
 @pytest.mark.parametrize("key", ["lrp", "partial_lrp"])
 @pytest.mark.parametrize("name", INPUTS)
 @pytest.mark.parametrize("dtype", HALVES, ids=["bfloat16", "float16"])
-def test_relevance_in_half_precision_is_that_of_the_same_weights_in_float64(name, key, rules, dtype):
+def test_relevance_in_half_precision_is_that_of_the_same_weights_in_float64(
+    name, key, rules, dtype
+):
     trace, exact = pair(name, 0, dtype)
     got, wanted = METHODS[key](trace, rules=rules), METHODS[key](exact, rules=rules)
     assert got.dtype == torch.float32
@@ -96,22 +116,32 @@ def test_relevance_in_half_precision_is_that_of_the_same_weights_in_float64(name
 @pytest.mark.parametrize("dtype", HALVES, ids=["bfloat16", "float16"])
 def test_attnlrp_in_half_precision_is_that_of_the_same_weights_in_float64(name, variant, dtype):
     trace, exact = pair(name, 0, dtype)
-    got, wanted = METHODS["attnlrp"](trace, variant=variant), METHODS["attnlrp"](exact, variant=variant)
+    got, wanted = (
+        METHODS["attnlrp"](trace, variant=variant),
+        METHODS["attnlrp"](exact, variant=variant),
+    )
     assert (got - wanted).abs().max() <= 1e-3 * wanted.abs().max()
 
 
 def test_a_map_in_half_precision_says_so():
     model, text = loaded("sentiment", torch.bfloat16), INPUTS["sentiment"][0]
-    notes = {key: " ".join(ex.explain(model, text, key).notes) for key in ("attcat", "rollout", "transatt", "lrp", "partial_lrp", "attnlrp")}
-    assert {key for key, note in notes.items() if "bfloat16" in note} == {"attcat", "rollout", "transatt"}
+    notes = {
+        key: " ".join(ex.explain(model, text, key).notes)
+        for key in ("attcat", "rollout", "transatt", "lrp", "partial_lrp", "attnlrp")
+    }
+    assert {key for key, note in notes.items() if "bfloat16" in note} == {
+        "attcat",
+        "rollout",
+        "transatt",
+    }
     assert not ex.explain(loaded("sentiment", torch.float32), text, "attcat").notes
 
 
 def test_numbers_that_are_not_finite_are_refused_with_the_precision_as_the_reason():
     model = fresh("bert", torch.float16)
     with torch.no_grad():
-        model.net.bert.encoder.layer[0].output.dense.weight.mul_(1e5)         # float16 ends at 65,504
-    with pytest.raises(ex.Refusal, match="float16.*float32"):
+        model.net.bert.encoder.layer[0].output.dense.weight.mul_(1e5)  # float16 ends at 65,504
+    with pytest.raises(ex.Refusal, match=r"float16.*float32"):
         ex.explain(model, example("bert"), "attcat", 0)
 
 
