@@ -18,6 +18,10 @@ from .trace import Trace
 SHOWN = 5
 
 
+#: Precisions that are too low for most maps, and what they can do.
+HALF = {torch.float16: "float16 (about 3 digits, none above 65,504)", torch.bfloat16: "bfloat16 (2 to 3 digits)"}
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a model says of one input: a probability for each label, best first; raw numbers where there are no classes.
@@ -214,6 +218,11 @@ def read_from(coded: Encoded, trace: Trace) -> str:
     return f"This score is read from {read}{mean}."
 
 
+def shown(numbers: torch.Tensor) -> torch.Tensor:
+    """Numbers as views and files get them: on the CPU, and in a precision that they can be read in."""
+    return numbers.detach().cpu().to(torch.promote_types(numbers.dtype, torch.float32))
+
+
 def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief: bool = False, **options) -> Heatmap:
     """A method's numbers on a trace, with everything a view needs to show them truthfully; brief: the map without layers, heads and totals."""
     chosen = find(key)
@@ -221,14 +230,19 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
         raise Refusal(f"{chosen.title} is not defined for {'pictures' if model.anatomy.sees == 'image' else 'texts'}: {chosen.only}.")
     chosen.check_length(len(trace.real))
     scores, facts = chosen.measure(trace, **options)
-    rows = chosen.layers(trace, **options) if chosen.run_layers and not brief else None
-    heads = chosen.heads(trace, **options).detach().cpu() if chosen.run_heads and not brief else None
+    rows = shown(chosen.layers(trace, **options)) if chosen.run_layers and not brief else None
+    heads = shown(chosen.heads(trace, **options)) if chosen.run_heads and not brief else None
     given = chosen.read(options)
     names = [] if rows is None else (
         chosen.name_rows(trace, **given) if chosen.name_rows else [f"L{i}" for i in range(len(rows))])
+    half = HALF.get(trace.score.dtype)
     if not torch.isfinite(scores).all():
-        raise Refusal(f"{chosen.title} gave numbers that are not finite for this input; try another method.")
+        why = f", since the model runs in {half}; load it in float32" if half else " for this input; try another method"
+        raise Refusal(f"{chosen.title} gave numbers that are not finite{why}.")
     notes = coded.notes
+    if half and not chosen.widened:
+        notes.append(f"The model runs in {half}, and so does {chosen.title}: small scores and the order of scores that are "
+                     "close are not to be relied on. Loaded in float32, the same weights give exact ones.")
     if coded.text and model.name in BUNDLED and model.task == "classes" and bool(coded.halves) != (model.name in PAIRED):
         notes.append(f"The model {model.name} was trained on {'pairs of texts' if model.name in PAIRED else 'single texts'}; here it was given "
                      f"{'one text' if model.name in PAIRED else 'a pair'}.")
@@ -247,14 +261,14 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
     totals = {} if brief else chosen.totals(trace, **options)
     span = trace.target.span and coded.spans and [coded.spans[i] for i in trace.target.span]
     return Heatmap(
-        scores=scores.detach().cpu(), labels=coded.labels, method=key, title=chosen.title, target=trace.target.name,
+        scores=shown(scores), labels=coded.labels, method=key, title=chosen.title, target=trace.target.name,
         score=float(trace.score), unit=unit_of(model, trace),
         signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
-        poles=trace.target.poles, rows=None if rows is None else rows.detach().cpu(), row_labels=names, heads=heads,
-        totals={name: total.detach().cpu() for name, total in totals.items()}, text=coded.text, spans=coded.spans, words=coded.words,
+        poles=trace.target.poles, rows=rows, row_labels=names, heads=heads,
+        totals={name: shown(total) for name, total in totals.items()}, text=coded.text, spans=coded.spans, words=coded.words,
         options=given, facts=facts, notes=notes, cost=chosen.cost_of(given, int((~coded.special).sum()), len(trace.layers)),
         model=model.name, revision=model.revision, segments=coded.segments, halves=coded.halves,
         marked=(span[0][0], span[1][1]) if span and all(span) else None,
-        grid=coded.grid, picture=coded.picture, pixels=chosen.pixels(trace, **options).cpu() if chosen.run_pixels and coded.grid else None,
+        grid=coded.grid, picture=coded.picture, pixels=shown(chosen.pixels(trace, **options)) if chosen.run_pixels and coded.grid else None,
         pending=trace.target.name if model.task == "next" and not isinstance(trace.target, targets.Custom) else "",
     )

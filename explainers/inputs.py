@@ -202,7 +202,7 @@ def from_pixels(model, pixels: Tensor, picture: Image.Image | None = None) -> En
 
 def as_picture(rgb: Tensor) -> Image.Image:
     """[3 height width] of 0 to 1."""
-    return Image.fromarray(np.uint8((255 * rgb).round().cpu().permute(1, 2, 0)))
+    return Image.fromarray(np.uint8((255 * rgb).round().float().cpu().permute(1, 2, 0)))
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .. import lrp as rule
-from ..trace import Trace
+from ..trace import RUNNING, Trace
 from ._chain import products, with_residual
 from .registry import method, within
 
@@ -20,7 +20,8 @@ def relevance(trace: Trace, rules: Rules = "ours") -> Trace:
 
 @method("Partial LRP", family="Relevance propagation", paper="Voita et al. 2019", url="https://arxiv.org/abs/1905.09418", signed=False,
         class_specific=True, passes="2F 2B",
-        heads=lambda trace, rules="ours": trace.read(relevance(trace, rules).attention.clamp(min=0)), at_readout=True)
+        heads=lambda trace, rules="ours": trace.read(relevance(trace, rules).attention.clamp(min=0)), at_readout=True,
+        widened=True)
 def partial_lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     """The relevance that reaches the last layer's attention, and goes no further back.
 
@@ -84,7 +85,7 @@ def lrp_layers(trace: Trace, rules: Rules = "ours") -> Tensor:
 
 @method("LRP", family="Relevance propagation", paper="Bach et al. 2015", url="https://doi.org/10.1371/journal.pone.0130140", signed=True,
         class_specific=True, passes="2F 2B", invariant="relevance is conserved", layers=lrp_layers,
-        rows=lambda trace, **_: [*(f"into L{i}" for i in range(len(trace.attention))), "out"])
+        rows=lambda trace, **_: [*(f"into L{i}" for i in range(len(trace.attention))), "out"], widened=True)
 def lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     """One unit of relevance, handed back from the class to the vectors that enter the first block.
 
@@ -95,7 +96,8 @@ def lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     out a unit each; of a difference the second's unit is taken off, so that they sum to zero).
 
     Limits: relevance is relative: a class with a negative logit hands out one unit too. Biases take nothing, LayerNorm
-    and softmax pass it on unchanged.
+    and softmax pass it on unchanged. Shares of sums near zero are large, so a small change of the input can change
+    the map much; it is computed in float64, so that rounding is no such change.
 
     Options: rules (ours: as above, and conserved at every layer; original: the older ones, which multiply relevance
     by orders of magnitude and hardly tell classes apart). Its per-layer picture is the relevance that reached each layer.
@@ -104,24 +106,31 @@ def lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
 
 
 @method("AttnLRP", family="Relevance propagation", paper="Achtibat et al. 2024", url="https://arxiv.org/abs/2402.05602", signed=True,
-        class_specific=True, passes="2F 2B")
+        class_specific=True, passes="2F 2B", widened=True)
 def attnlrp(trace: Trace, variant: Literal["attn", "cp"] = "attn", gamma: float = 0.0) -> Tensor:
     """Input × gradient after three repairs to the chain rule: held LayerNorms, straight activations, shared products.
 
     Formula: score_i = sum_d e_i ⊙ ∂'y/∂e_i, e the word embedding, where ∂' holds the deviation of every LayerNorm fixed,
-    takes σ(x) for x · (σ(x)/x held), and gives each factor of a product half (Achtibat et al.).
+    takes σ(x) for x · (σ(x)/x held), and gives each of two signals that are multiplied half, in attention and in
+    gated feed-forward layers (Achtibat et al., equations 7 and 9; x · sigmoid(x) is an activation of one signal).
 
     Sign: plus pushes towards the target, minus away from it.
 
     Limits: positions, segments and biases take a share that is given to no token, so the sum is not the logit. In a
     picture e is the embedded patch with its position.
 
-    Options: variant (attn; cp: attention weights count as constants, which the authors advise for GPT-2 and ViT),
+    Options: variant (attn; cp: attention weights and the activated half of gated layers count as constants, which
+    the authors advise for GPT-2 and ViT),
     gamma (0 or more: favours inputs that agree with a linear layer's output; 0.05 is the authors' choice for ViT).
     """
-    rules = rule.ChainRules(rule.with_gamma(rule.CPLRP if variant == "cp" else rule.ATTNLRP, gamma, trace.layers), gradient=True)
+    in_attention = lambda: RUNNING.get() is not None        # the authors' code does not reach its projections
+    table = rule.with_gamma(rule.CPLRP if variant == "cp" else rule.ATTNLRP, gamma, in_attention)
+    dtype = rule.at_least_single(trace.score)
+    rules = rule.ChainRules(table, gradient=True, dtype=dtype)
     if not trace.run.model.embeds:
         run = trace.again(rules=rules, record=("hidden",))
         return (run.hidden[0] * run.grad.hidden[0]).sum(-1)
-    run = trace.again(inputs=trace.embed(), rules=rules, record=())
+    words = trace.embed()
+    words = words | {"inputs_embeds": words["inputs_embeds"].to(dtype)}
+    run = trace.again(inputs=words, rules=rules, record=())
     return (run.embedded * run.grad.embedded).sum(-1)
