@@ -6,6 +6,7 @@ Functions first, then the layout, then the events. Everything that computes is i
 import hashlib
 import json
 import logging
+import math
 import os
 import tempfile
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ import transformers
 
 import explainers as ex
 from explainers import evaluation
+from explainers.methods import Option
 from explainers.render import activation, card, cards, export, heatmaps, prediction, trials
 
 transformers.logging.set_verbosity_error()
@@ -654,12 +656,21 @@ def write_file(suffix, asked, options, *families):
 
 
 def changed(method: str, name: str, options: str, value) -> str:
-    """The options with one more that was set; one at its default is not kept."""
+    """The options with one more that was set; one at its default is not kept. Raises `Refusal` for a value that the option does not take."""
     option, kept = ex.METHODS[method].options[name], options_in(options)
-    value = None if value in (None, DEFAULT) else value
+    value = value.strip() if isinstance(value, str) else value
+    value = None if value in (None, "", DEFAULT) else value
     chosen = kept.pop(method, {}) | {name: option.read(value) if value is not None else option.default}
     chosen = {name: value for name, value in chosen.items() if value != ex.METHODS[method].options[name].default}
     return json.dumps(kept | ({method: chosen} if chosen else {}), sort_keys=True)
+
+
+def set_option(method: str, name: str, options: str, value):
+    """`changed` for a field of the page: the options, or what is wrong with `value`, to stand under the field."""
+    try:
+        return changed(method, name, options, value), refusal()
+    except ex.Refusal as refused:
+        return gr.skip(), refusal(str(refused))
 
 
 def menu_of_units(name: str, what: str):
@@ -677,13 +688,25 @@ def menu_of_units(name: str, what: str):
 def imagine(name, what, label, layer, feature, token, steps, seed, tv, l2, jitter, progress=PROGRESS):
     """Climb to the picture that a class or a unit answers to most."""
     try:
-        unit = (int(layer), int(feature or 0), *([] if token is None else [int(token)]))
-        aim = {"target": label} if what == "a class" else {"unit": unit}
+        place = [] if token in (None, "") else [whole(token, "At one token")]       # of no token: the mean over all patches
+        aim = {"target": label} if what == "a class" else {"unit": (int(layer), whole(feature, "Unit"), *place)}
         tell = lambda done, of, _: progress((done, of), desc="climbing", unit="steps")
-        made = ex.imagine(model_of(name), **aim, steps=min(int(steps), MOST_STEPS), seed=int(seed or 0), tv=tv, l2=l2 or 0, jitter=int(jitter), progress=tell)
+        made = ex.imagine(model_of(name), **aim, steps=min(int(steps), MOST_STEPS), seed=whole(seed, "Seed"), tv=tv, l2=l2 or 0, jitter=int(jitter),
+                          progress=tell)
         return refusal(), activation.fragment(made)
     except Exception as error:
         return said_of(error, "This picture could not be made; the reason has been logged."), gr.skip()
+
+
+def whole(typed: float | str | None, field: str) -> int:
+    """The whole number in a field; 0 in an empty one."""
+    try:
+        number = float(typed or 0)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise ex.Refusal(f"“{field}” takes a whole number; got {str(typed)[:40]!r}.")
+    return int(number)
 
 
 def explain_api(text: str, model: str = "sentiment", method: str = "attcat", target: str = "", pair: str = "") -> dict:
@@ -922,19 +945,29 @@ def lay_out_options(tab: Tab, optional, options):
         if method.card.options:
             gr.HTML(f'<p class="hint">{escape(method.card.options)}</p>', apply_default_css=False, padding=False)
         for name, option in method.options.items():
-            label, value = name.replace("_", " "), chosen.get(name, option.default)
-            if option.choices:
-                choices = [*([DEFAULT] if option.default is None else []), *option.choices]
-                field = gr.Dropdown(choices, value=DEFAULT if value is None else value, label=label, interactive=True)
-            elif option.kind is bool and option.default is not None:
-                field = gr.Checkbox(value, label=label, interactive=True)
-            elif option.kind is bool:
-                field = gr.Dropdown([DEFAULT, ("yes", True), ("no", False)], value=DEFAULT if value is None else value, label=label, interactive=True)
-            else:
-                field = gr.Number(value, label=label, interactive=True, precision=0 if option.kind is int else None, step=1 if option.kind is int else 0.05,
-                                  maximum=option.most, placeholder=DEFAULT)
-            events = [field.submit, field.blur] if isinstance(field, gr.Number) else [field.input]
-            gr.on(events, partial(changed, key, name), [options, field], options, show_progress="hidden", api_visibility="private")
+            field = field_of(option, chosen.get(name, option.default), f"{key} {name}")
+            said = gr.HTML(visible=False, key=f"{key} {name} refusal", preserved_by_key=None)
+            typed = isinstance(field, gr.Number | gr.Textbox)
+            gr.on([field.submit, field.blur] if typed else [field.input], partial(set_option, key, name), [options, field], [options, said],
+                  show_progress="hidden", api_visibility="private")
+
+
+def field_of(option: Option, value, key: str):
+    """A field for one option that shows `value`; None, which stands for the method's own default, is an empty field or a choice of that name.
+
+    key: the method and the option. A field that Gradio took for that of another method would go on showing that one's number.
+    """
+    common = {"label": option.name.replace("_", " "), "interactive": True, "key": key, "preserved_by_key": None}
+    if option.choices:
+        choices = [*([DEFAULT] if option.default is None else []), *option.choices]
+        return gr.Dropdown(choices, value=DEFAULT if value is None else value, **common)
+    if option.kind is bool and option.default is not None:
+        return gr.Checkbox(value, **common)
+    if option.kind is bool:
+        return gr.Dropdown([DEFAULT, ("yes", True), ("no", False)], value=DEFAULT if value is None else value, **common)
+    if option.default is None:              # a number field cannot be empty: Gradio shows and sends 0
+        return gr.Textbox("" if value is None else str(value), placeholder=DEFAULT, max_lines=1, **common)
+    return gr.Number(value, step=1 if option.kind is int else 0.05, **common)
 
 
 def lay_out_imagining(model):
@@ -943,14 +976,14 @@ def lay_out_imagining(model):
         what = gr.Radio(["a class", "a unit"], value="a class", label="What the picture is to excite", min_width=180, elem_classes="chips")
         label = gr.Dropdown([], label="Class", min_width=180)
         layer = gr.Slider(0, 5, value=0, step=1, label="Layer", visible=False, min_width=140)
-        feature = gr.Number(0, precision=0, minimum=0, label="Unit of its feed-forward part", visible=False, min_width=140)
-        token = gr.Number(None, precision=0, minimum=0, label="At one token", placeholder="all patches", visible=False, min_width=140)
+        feature = gr.Number(0, label="Unit of its feed-forward part", visible=False, min_width=140)
+        token = gr.Textbox("", label="At one token", placeholder="all patches", max_lines=1, visible=False, min_width=140)
     with gr.Row(elem_classes="aim"):
         steps = gr.Slider(16, MOST_STEPS, value=96, step=16, label="Steps", min_width=180)
-        seed = gr.Number(0, precision=0, label="Seed: another number, another start", min_width=140)
+        seed = gr.Number(0, label="Seed: another number, another start", min_width=140)
     with gr.Accordion("How smooth the picture is to be", open=False), gr.Row(elem_classes="aim"):
         tv = gr.Slider(0, 0.5, value=0.1, step=0.01, label="Smoothness (TV)", min_width=180)
-        l2 = gr.Number(0, minimum=0, step=0.001, label="Greyness (L2)", min_width=140)
+        l2 = gr.Number(0, step=0.001, label="Greyness (L2)", min_width=140)
         jitter = gr.Slider(0, 8, value=4, step=1, label="Shift (pixels)", min_width=180)
     start = gr.Button("Imagine", variant="primary")
     imagine_refusal = gr.HTML(visible=False)
