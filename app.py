@@ -4,6 +4,7 @@ Functions first, then the layout, then the events. Everything that computes is i
 """
 
 import hashlib
+import inspect
 import json
 import logging
 import math
@@ -376,10 +377,11 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
 
 @dataclass
 class Turn:
-    """Which question a visitor's tab is at: how many there were, and the last one, unless it ended in a complaint."""
+    """Which question a visitor's tab is at: how many there were, the last one, unless it ended in a complaint, and the one that its page shows."""
 
     number: int = 0
     question: tuple = ()
+    asked: list | None = None
 
 
 def latest(turn: Turn, *question):
@@ -396,8 +398,21 @@ def latest(turn: Turn, *question):
         if turn.number != mine:
             yield untouched()
             return
-        if not isinstance(step[ANSWER.index("asked")], list):
+        asked = step[ANSWER.index("asked")]
+        if isinstance(asked, list):
+            turn.asked = asked
+        else:
             turn.question = ()          # to ask again is to try again
+        yield step
+
+
+def while_shown(function, turn: Turn, asked, *rest):
+    """What `function` answers about the question `asked`, until the page shows another one: no answer arrives under a question that it is not of."""
+    steps = function(asked, *rest)
+    for step in steps if inspect.isgenerator(steps) else [steps]:
+        if turn.asked != asked:
+            yield [gr.skip() for _ in step]
+            return
         yield step
 
 
@@ -574,7 +589,7 @@ def tested_of(asked: Asked, options: str, families) -> tuple[evaluation.Case, li
     return evaluation.Case(*traces_of(asked)[0]), card.told_apart(heats)
 
 
-def try_maps(tab: Tab, opened: bool, asked, fill: str, options: str, *families):
+def try_maps(tab: Tab, asked, opened: bool, fill: str, options: str, *families):
     """How far the maps agree, then what the model says while parts go and come in the order of each. Yields a complaint, the results and a menu."""
     if not opened or not asked:
         yield [gr.skip()] * 3
@@ -637,7 +652,7 @@ def take_top(tab: Tab, asked, fill: str, options: str, *rest):
         return said_of(error, "This could not be tried; the reason has been logged."), gr.skip()
 
 
-def write_file(suffix, asked, options, *families):
+def write_file(asked, suffix, options, *families):
     """What was last explained as a file; a single method brings its layers along, a PNG of a picture and its texts holds the picture's maps."""
     try:
         if not asked:
@@ -764,9 +779,12 @@ LINK = """async (shown, layered, part, layer, merge, specials, palette, options,
 }"""
 
 
-#: Whether the Test view of a tab is open, in place of the first of an event's inputs.
-WHETHER_OPEN = """(opened, ...others) => [
-  document.querySelector('#%s-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Test', ...others]"""
+#: Whether the Test view of a tab is open, in place of the third of an event's inputs.
+WHETHER_OPEN = """(turn, asked, opened, ...others) => [
+  turn, asked, document.querySelector('#%s-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Test', ...others]"""
+
+#: Takes away, in the browser and so at once, what was found out about another question. The last of the outputs is a file.
+FORGET = """() => ['', %s, '', '', {__type__: 'update', visible: false}]"""
 
 
 def link_script(tab: Tab) -> str:
@@ -903,7 +921,7 @@ def lay_out(tab: Tab, opening, loading, query):
 
     display = [merge, specials, palette, options]
     question = [kind, picture, text, pair, model, target, versus, layered, part, layer, *display, *families]
-    maps = [asked, fill, options, *families]        # what the Test view tries
+    about = [turn, asked]           # what `while_shown` goes by
     answers = [picture_refusal, text_refusal, model_refusal, target, versus, said, compared, panel, asked, shown]
     asking = [kind, picture, text, pair, model, target, versus, layer, *rows]
     quiet = {"show_progress": "minimal", "show_progress_on": [go], "api_visibility": "private"}
@@ -923,17 +941,25 @@ def lay_out(tab: Tab, opening, loading, query):
     explaining(kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], **silent).success)
     explaining(model.input(choose_model, [model, kind, text, target, versus, layer], [model_refusal, *asking], show_progress_on=[model],
                            api_visibility="private").success)
-    gr.on([layered.input, part.input, layer.input], partial(show_layers, tab), [asked, layered, part, layer, *display],
+    gr.on([layered.input, part.input, layer.input], partial(while_shown, partial(show_layers, tab)), [*about, layered, part, layer, *display],
           [text_refusal, panel, layered, layer], trigger_mode="always_last", **quiet).then(**address)
     restored = [ready, wanted, picture_refusal, model_refusal, *asking, layered, part, *display, optional, views, *families]
     explaining(loading.then(partial(restore, tab), query, restored, **silent).then, wanted, asked, function=at_first)
     explaining(opening, ready, asked, function=at_first)        # a link opens its tab before its fields are filled in
-    views.select(**address)
-    gr.on([test_tab.select, shown.change, *(one.input for one in (fill, *families)), options.change], partial(try_maps, tab), [opened, *maps],
-          [test_refusal, tested, top_of], js=WHETHER_OPEN % tab.slug, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
-    scramble.click(partial(randomise, tab), [asked, options, *families], [test_refusal, scrambled], show_progress_on=[scramble], api_visibility="private")
-    take.click(partial(take_top, tab), [*maps, top_of, most], [test_refusal, taken], show_progress_on=[take], api_visibility="private")
-    write.click(write_file, [suffix, asked, options, *families], [text_refusal, file], show_progress_on=[write], api_visibility="private")
+    gr.on([views.select, shown.change], **address)
+    shown.change(None, None, [test_refusal, tested, taken, scrambled, file], js=FORGET % json.dumps(empty("Nothing tested yet.")),
+                 api_visibility="private")
+    gr.on([fill.input, options.change, *(one.input for one in families)], None, None, [taken, file],
+          js="() => ['', {__type__: 'update', visible: false}]", api_visibility="private")
+    gr.on([test_tab.select, shown.change, *(one.input for one in (fill, *families)), options.change], partial(while_shown, partial(try_maps, tab)),
+          [*about, opened, fill, options, *families], [test_refusal, tested, top_of], js=WHETHER_OPEN % tab.slug, trigger_mode="always_last",
+          show_progress="hidden", api_visibility="private")
+    scramble.click(partial(while_shown, partial(randomise, tab)), [*about, options, *families], [test_refusal, scrambled], show_progress_on=[scramble],
+                   api_visibility="private")
+    take.click(partial(while_shown, partial(take_top, tab)), [*about, fill, options, *families, top_of, most], [test_refusal, taken],
+               show_progress_on=[take], api_visibility="private")
+    write.click(partial(while_shown, write_file), [*about, suffix, options, *families], [text_refusal, file], show_progress_on=[write],
+                api_visibility="private")
 
 
 def lay_out_options(tab: Tab, optional, options):
@@ -987,11 +1013,12 @@ def lay_out_imagining(model):
         jitter = gr.Slider(0, 8, value=4, step=1, label="Shift (pixels)", min_width=180)
     start = gr.Button("Imagine", variant="primary")
     imagine_refusal = gr.HTML(visible=False)
-    made = gr.HTML(empty("A picture is made from noise, step by step, so that the model answers to it as strongly as it can."), apply_default_css=False,
-                   padding=False, elem_id="imagined")
+    nothing = empty("A picture is made from noise, step by step, so that the model answers to it as strongly as it can.")
+    made = gr.HTML(nothing, apply_default_css=False, padding=False, elem_id="imagined")
     gr.on([demo.load, model.change, what.input], menu_of_units, [model, what], [label, layer, feature, token], show_progress="hidden", api_visibility="private")
-    start.click(imagine, [model, what, label, layer, feature, token, steps, seed, tv, l2, jitter], [imagine_refusal, made], show_progress_on=[made],
-                api_visibility="private")
+    climbing = start.click(imagine, [model, what, label, layer, feature, token, steps, seed, tv, l2, jitter], [imagine_refusal, made],
+                           show_progress_on=[made], api_visibility="private")
+    model.change(None, None, [imagine_refusal, made], js=f"() => ['', {json.dumps(nothing)}]", cancels=[climbing], api_visibility="private")
 
 
 with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
