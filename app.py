@@ -37,6 +37,7 @@ transformers.logging.set_verbosity_error()
 ASSETS = Path(__file__).parent / "assets"
 PHOTOS = ASSETS / "examples"
 EXAMPLES = json.loads((PHOTOS / "examples.json").read_text(encoding="utf-8"))
+gr.set_static_paths([PHOTOS])       # served from there: Gradio's copies of them would be deleted like a visitor's pictures
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ MOST_TEXTS = 50             # that a picture is matched with here
 MOST_STEPS = 256            # of a climb, so that everybody gets a turn
 PROGRESS = gr.Progress()    # Gradio looks for one among a function's defaults
 FILES = tempfile.TemporaryDirectory()     # files that visitors ask for; gone when the server stops
+KEPT = 3600                 # seconds after which visitors' pictures are deleted
 LINK_LIMIT = 2000           # characters of each text that a link carries
 
 
@@ -249,6 +251,8 @@ def given_by(kind, picture, text, pair):
     one = KINDS[kind]
     if one.picture and not picture:
         raise ex.Refusal("There is no picture yet: drop one here, paste one, take one, or click an example.")
+    if one.picture and not Path(picture).exists():
+        raise ex.Refusal("This picture is no longer here: the server keeps what it is given for an hour. Give it again.")
     if not one.picture:
         return (text or "", pair or "") if one.pair else text or ""
     if not one.lines:
@@ -1021,7 +1025,7 @@ def lay_out_imagining(model):
     model.change(None, None, [imagine_refusal, made], js=f"() => ['', {json.dumps(nothing)}]", cancels=[climbing], api_visibility="private")
 
 
-with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
+with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as demo:
     gr.HTML(f'<header><h1>Explainers</h1><p>What moved the model, which way, and can you believe it?</p><nav>{badges()}</nav></header>',
             elem_id="title", apply_default_css=False)
     query = gr.State({})
