@@ -9,9 +9,10 @@ import json
 import logging
 import math
 import os
+import re
 import tempfile
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache, partial, wraps
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +21,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 try:                        # ZeroGPU hosts give a GPU to decorated functions only; elsewhere there is nothing to import
     import spaces
-    gpu = spaces.GPU(duration=30)
+    lent = spaces.GPU(duration=30)
 except ImportError:
-    gpu = lambda function: function
+    lent = lambda function: function
 
 import gradio as gr
 import transformers
@@ -131,12 +132,40 @@ MOST_CLASSES = 2000         # more would not fit a menu
 MOST_TEXTS = 50             # that a picture is matched with here
 MOST_STEPS = 256            # of a climb, so that everybody gets a turn
 PROGRESS = gr.Progress()    # Gradio looks for one among a function's defaults
+WORKER_ERROR = "ZeroGPU worker error"       # the title of what the package `spaces` raises for an accident in a lent GPU's process
 FILES = tempfile.TemporaryDirectory()     # files that visitors ask for; gone when the server stops
 KEPT = 3600                 # seconds after which visitors' pictures are deleted
 LINK_LIMIT = 2000           # characters of each text that a link carries
 
 
 # ------------------------------------------------------------------------------------------------- functions
+
+def gpu(function):
+    """`function`, run where a GPU is lent. It runs in a process of its own there, from which only the name of an exception's class comes back:
+    a refusal is carried over as a value, and raised on this side."""
+    @wraps(function)
+    def carried(*args, **options):
+        try:
+            return function(*args, **options)
+        except ex.Refusal as refused:
+            return refused
+
+    run_there = lent(carried)
+
+    @wraps(function)
+    def here(*args, **options):
+        try:
+            answered = run_there(*args, **options)
+        except gr.Error as error:               # the host's own: no GPU is free, or the visitor's share is used up
+            if error.title == WORKER_ERROR:
+                raise
+            raise ex.Refusal(re.sub("<[^>]*>", "", str(error.message))) from error
+        if isinstance(answered, ex.Refusal):
+            raise answered
+        return answered
+
+    return here
+
 
 class Asked(NamedTuple):
     """A question to a model: a text, a pair, the path of a picture, or (path, texts); and which of its answers is explained."""
