@@ -11,6 +11,7 @@ import math
 import os
 import re
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial, wraps
 from html import escape
@@ -29,7 +30,7 @@ import gradio as gr
 import transformers
 
 import explainers as ex
-from explainers import evaluation
+from explainers import evaluation, targets
 from explainers.methods import Option
 from explainers.render import activation, card, cards, export, heatmaps, prediction, trials
 
@@ -327,15 +328,17 @@ def in_order(chosen: list[list[str]]) -> list[str]:
     return sorted(keys, key=lambda key: (key != "attcat", not ex.METHODS[key].signed))
 
 
-def refusal(message: str = "") -> dict:
-    return gr.update(value=f'<div class="refusal" role="alert">{escape(message)}</div>' if message else "", visible=bool(message))
+def refusal(message: str = "", unanswered: bool = False) -> dict:
+    """A complaint, or none. unanswered: what the fields ask has no answer, so what is shown beside them is the answer before; the page says so."""
+    kind = " data-unanswered" if unanswered else ""
+    return gr.update(value=f'<div class="refusal"{kind} role="alert">{escape(message)}</div>' if message else "", visible=bool(message))
 
 
-def said_of(error: Exception, otherwise: str) -> dict:
+def said_of(error: Exception, otherwise: str, unanswered: bool = False) -> dict:
     """A refusal as it is; of an accident `otherwise`, and the rest into the log."""
     if not isinstance(error, ex.Refusal):
         logging.error(otherwise, exc_info=error)
-    return refusal(str(error) if isinstance(error, ex.Refusal) else otherwise)
+    return refusal(str(error) if isinstance(error, ex.Refusal) else otherwise, unanswered)
 
 
 def readable(picture) -> bool:
@@ -346,7 +349,8 @@ def readable(picture) -> bool:
 
 
 #: What an explanation fills in. asked: the fields it answers; shown: the same for the browser, which makes links of it.
-ANSWER = ("picture_refusal", "text_refusal", "model_refusal", "target", "versus", "said", "compared", "panel", "asked", "shown")
+ANSWER = ("picture_refusal", "text_refusal", "model_refusal", "goal_refusal", "methods_refusal", "target", "versus", "said", "compared", "panel",
+          "asked", "shown")
 
 
 def answer(**parts) -> list:
@@ -354,7 +358,8 @@ def answer(**parts) -> list:
 
     What was said of the model stays until another is chosen.
     """
-    return [parts.get(name, refusal() if name in ("picture_refusal", "text_refusal") else gr.skip()) for name in ANSWER]
+    cleared = {"picture_refusal", "text_refusal", "goal_refusal", "methods_refusal"}
+    return [parts.get(name, refusal() if name in cleared else gr.skip()) for name in ANSWER]
 
 
 def untouched() -> list:
@@ -362,13 +367,22 @@ def untouched() -> list:
     return [gr.skip() for _ in ANSWER]
 
 
+@contextmanager
+def about(field: str):
+    """What is refused inside is the fault of this field of the page."""
+    try:
+        yield
+    except ex.Refusal as refused:
+        refused.field = field
+        raise
+
+
 def blamed(error: Exception, kind: str, picture) -> list:
     """The answer that complains, beside the field that is the cause."""
-    if isinstance(error, ex.ModelUnavailable):
-        return answer(model_refusal=refusal(str(error)))
-    about_picture = isinstance(error, ex.Refusal) and KINDS[kind].picture and not readable(picture)
-    said = said_of(error, "Something went wrong here, not with your input; it has been logged. Another method or model may work.")
-    return answer(**{"picture_refusal" if about_picture else "text_refusal": said})
+    given = "picture" if isinstance(error, ex.Refusal) and KINDS[kind].picture and not readable(picture) else "text"
+    field = "model" if isinstance(error, ex.ModelUnavailable) else getattr(error, "field", given)
+    said = said_of(error, "Something went wrong here, not with your input; it has been logged. Another method or model may work.", unanswered=True)
+    return answer(**{f"{field}_refusal": said})
 
 
 def panel_of(asked: Asked, method: str, part: str, layer: int, look: dict, options: str) -> str:
@@ -385,8 +399,12 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
     """Explain, one method after another. Yields what `ANSWER` names."""
     look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
     try:
-        keys, asked = in_order(families), meant(kind, picture, text, pair, model, target, versus)
+        with about("methods"):
+            keys = in_order(families)
+        asked = meant(kind, picture, text, pair, model, target, versus)
         said = prediction_of(asked.model, asked.given)
+        with about("goal"):
+            targets.chosen(model_of(asked.model), coded_of(asked.model, asked.given), asked.target)
         menus, question = {}, [kind, picture, text, pair, model, target, versus]
         if KINDS[kind].lines:           # the texts are the classes
             known = [PREDICTED, *asked.given[1]], [NOTHING, *asked.given[1]]
@@ -444,7 +462,7 @@ def while_shown(function, turn: Turn, asked, *rest):
     steps = function(asked, *rest)
     for step in steps if inspect.isgenerator(steps) else [steps]:
         if turn.asked != asked:
-            yield [gr.skip() for _ in step]
+            yield [gr.skip() for _ in step] if isinstance(step, tuple | list) else gr.skip()
             return
         yield step
 
@@ -482,12 +500,12 @@ def show_layers(tab: Tab, asked, layered, part, layer, merge, specials, palette,
     layered = layered if layered in methods else "attcat"
     menus = gr.update(choices=tab.parts[part], value=layered), gr.update(visible=part == "Heads")
     if not asked:
-        return refusal(), gr.skip(), *menus
+        return gr.skip(), *menus
     try:
         look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
-        return refusal(), panel_of(meant(*asked), layered, part, layer, look, options), *menus
+        return panel_of(meant(*asked), layered, part, layer, look, options), *menus
     except Exception as error:
-        return said_of(error, "The layers could not be shown; the reason has been logged."), gr.skip(), *menus
+        return said_of(error, "The layers could not be shown; the reason has been logged."), *menus
 
 
 #: What depends on the kind of input and on the model, besides the rows of examples.
@@ -538,7 +556,7 @@ def choose_kind(kind, text, model):
         typed = text and all(text != one.get("text") for several in EXAMPLES.values() for one in several.values())
         return refusal(), *fields(kind, name, None if typed else given_of(first_example(kind)))
     except Exception as error:
-        return said_of(error, "This model could not be loaded; the reason has been logged."), *unchanged(kind)
+        return said_of(error, "This model could not be loaded; the reason has been logged.", unanswered=True), *unchanged(kind)
 
 
 def choose_model(model, kind, text, target, versus, layer):
@@ -549,13 +567,17 @@ def choose_model(model, kind, text, target, versus, layer):
         here = kinds_here(name, TABS[KINDS[kind].tab])
         return (refusal(), *fields(kind, name, None, target, versus, int(layer))) if kind in here else choose_kind(here[0], text, name)
     except Exception as error:
-        return said_of(error, "This model could not be loaded; the reason has been logged."), *unchanged(kind)
+        return said_of(error, "This model could not be loaded; the reason has been logged.", unanswered=True), *unchanged(kind)
 
 
 def take_example(kind: str, name: str, model: str):
+    """An example in the fields, with its own model if it has one; a model that cannot be had is said to be so."""
     example = EXAMPLES[kind][name]
-    name = example.get("model") or (model if kind in kinds_of(model) else KINDS[kind].model)
-    return refusal(), *fields(kind, name, given_of(example))
+    try:
+        name = example.get("model") or (model if kind in kinds_of(model) else KINDS[kind].model)
+        return refusal(), *fields(kind, name, given_of(example))
+    except Exception as error:
+        return said_of(error, "This model could not be loaded; the reason has been logged.", unanswered=True), *unchanged(kind)
 
 
 def kind_in(query: dict) -> str:
@@ -604,7 +626,7 @@ def restore(tab: Tab, asked: dict) -> list:
             gr.update(choices=tab.parts[part], value=layered if layered in dict(map(reversed, tab.parts[part])) else "attcat"), part,
             asked.get("subwords") != "apart", asked.get("specials") == "shown",
             palette if palette in card.PALETTES else "orange-blue", json.dumps(options), optional,
-            gr.Tabs(selected=view if view.capitalize() in tab.views else "compare"),
+            gr.Tabs(selected=view if view.capitalize() in tab.views and view != "share" else "compare"),
             *tab.by_family(chosen)]
 
 
@@ -648,7 +670,7 @@ def curves_of(case: evaluation.Case, heats: list[ex.Heatmap], fill: str):
 
 
 def randomise(tab: Tab, asked, options: str, *families):
-    """The maps of a model whose weights are made random, one part after another. Yields a complaint and how much is left of each map."""
+    """How much is left of each map when the model's weights are made random, one part after another; or why that cannot be tried."""
     try:
         if not asked:
             raise ex.Refusal("Explain something first.")
@@ -662,17 +684,17 @@ def randomise(tab: Tab, asked, options: str, *families):
             stages.append(stage.name)
             for row, name in zip(rows, names):
                 row.append(stage.correlation[name])
-            yield refusal(), trials.matrix(
+            yield trials.matrix(
                 [heat.title for heat in heats], rows, "What is left when the model knows nothing?",
                 "The weights are made random from the head down, in a copy of the model; each number is the rank correlation of the new map with the "
                 "first one. A map that explains the model falls towards 0; one that stays near 1 would look the same for a model that learned nothing.",
                 columns=stages)
     except Exception as error:
-        yield said_of(error, "This could not be tried; the reason has been logged."), gr.skip()
+        yield said_of(error, "This could not be tried; the reason has been logged.")
 
 
 def take_top(tab: Tab, asked, fill: str, options: str, *rest):
-    """What the model says without the words, or patches, that one map puts first."""
+    """What the model says without the words, or patches, that one map puts first; or why that cannot be tried."""
     *families, method, most = rest
     try:
         if not asked:
@@ -680,9 +702,9 @@ def take_top(tab: Tab, asked, fill: str, options: str, *rest):
         case, heats = tested_of(meant(*asked), options, families)
         heat = next((heat for heat in heats if heat.method == method), heats[0])
         left = evaluation.without_top(case, heat, int(most), FILLS[tab.sees][fill])
-        return refusal(), trials.without(heat, left.keep, left.target, left.before, left.after, left.says)
+        return trials.without(heat, left.keep, left.target, left.before, left.after, left.says)
     except Exception as error:
-        return said_of(error, "This could not be tried; the reason has been logged."), gr.skip()
+        return said_of(error, "This could not be tried; the reason has been logged.")
 
 
 def write_file(asked, suffix, options, *families):
@@ -794,7 +816,10 @@ LINK = """async (shown, layered, part, layer, merge, specials, palette, options,
   await new Promise(done => setTimeout(done, 60));    // a tab that was just chosen says so a moment later
   const views = document.querySelector('#%(slug)s-views');
   if (!shown || !views?.checkVisibility()) return [];         // nothing is explained here, or another tab of the page is open
-  const view = views.querySelector('[role=tab][aria-selected=true]')?.textContent.trim().toLowerCase();
+  const open = views.querySelector('[role=tab][aria-selected=true]')?.textContent.trim().toLowerCase();
+  const named = new URLSearchParams(location.search).get('view');
+  if (open !== 'share') views.dataset.last = open;                    // a link shows what was looked at, not the view that makes links
+  const view = views.dataset.last ?? (named === 'share' ? '' : named);
   const link = new URL(location.origin + location.pathname);
   const add = (name, value, unless) => { if (value && value !== unless) link.searchParams.set(name, value); };
   const asked = JSON.parse(shown), {kind, text, pair} = asked;
@@ -817,7 +842,7 @@ WHETHER_OPEN = """(turn, asked, opened, ...others) => [
   turn, asked, document.querySelector('#%s-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Test', ...others]"""
 
 #: Takes away, in the browser and so at once, what was found out about another question. The last of the outputs is a file.
-FORGET = """() => ['', %s, '', '', {__type__: 'update', visible: false}]"""
+FORGET = """() => ['', '', %s, '', '', {__type__: 'update', visible: false}]"""
 
 
 def link_script(tab: Tab) -> str:
@@ -894,8 +919,10 @@ def lay_out(tab: Tab, opening, loading, query):
             with gr.Row(elem_id=f"{tab.slug}-goal"):
                 target = gr.Dropdown([PREDICTED], value=PREDICTED, label="Explain", min_width=130, allow_custom_value=True)
                 versus = gr.Dropdown([NOTHING], value=NOTHING, label="rather than", min_width=130, allow_custom_value=True)
+            goal_refusal = gr.HTML(visible=False)
             go = gr.Button("Explain", variant="primary")
             with gr.Accordion("Methods", open=True, elem_id=f"{tab.slug}-menu"):
+                methods_refusal = gr.HTML(visible=False)
                 many = {"text": "n tokens", "image": "n patches, M masks"}[tab.sees]
                 gr.HTML(f'<p class="hint">F, B: forward and backward passes, {many}, L layers; at most one of each where nothing is said.</p>',
                         apply_default_css=False, padding=False)
@@ -950,12 +977,13 @@ def lay_out(tab: Tab, opening, loading, query):
                     suffix = gr.Radio([".html", ".svg", ".png", ".csv", ".json"], value=".html",
                                       label="A file with the numbers, model, target and options inside", elem_classes="chips")
                     write = gr.Button("Write the file")
+                    file_refusal = gr.HTML(visible=False)
                     file = gr.File(label="Ready", visible=False)
 
     display = [merge, specials, palette, options]
     question = [kind, picture, text, pair, model, target, versus, layered, part, layer, *display, *families]
-    about = [turn, asked]           # what `while_shown` goes by
-    answers = [picture_refusal, text_refusal, model_refusal, target, versus, said, compared, panel, asked, shown]
+    under = [turn, asked]           # what `while_shown` goes by
+    answers = [picture_refusal, text_refusal, model_refusal, goal_refusal, methods_refusal, target, versus, said, compared, panel, asked, shown]
     asking = [kind, picture, text, pair, model, target, versus, layer, *rows]
     quiet = {"show_progress": "minimal", "show_progress_on": [go], "api_visibility": "private"}
     silent = {"show_progress": "hidden", "api_visibility": "private"}
@@ -974,24 +1002,24 @@ def lay_out(tab: Tab, opening, loading, query):
     explaining(kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], **silent).success)
     explaining(model.input(choose_model, [model, kind, text, target, versus, layer], [model_refusal, *asking], show_progress_on=[model],
                            api_visibility="private").success)
-    gr.on([layered.input, part.input, layer.input], partial(while_shown, partial(show_layers, tab)), [*about, layered, part, layer, *display],
-          [text_refusal, panel, layered, layer], trigger_mode="always_last", **quiet).then(**address)
+    gr.on([layered.input, part.input, layer.input], partial(while_shown, partial(show_layers, tab)), [*under, layered, part, layer, *display],
+          [panel, layered, layer], trigger_mode="always_last", **quiet).then(**address)
     restored = [ready, wanted, picture_refusal, model_refusal, *asking, layered, part, *display, optional, views, *families]
     explaining(loading.then(partial(restore, tab), query, restored, **silent).then, wanted, asked, function=at_first)
     explaining(opening, ready, asked, function=at_first)        # a link opens its tab before its fields are filled in
     gr.on([views.select, shown.change], **address)
-    shown.change(None, None, [test_refusal, tested, taken, scrambled, file], js=FORGET % json.dumps(empty("Nothing tested yet.")),
+    shown.change(None, None, [test_refusal, file_refusal, tested, taken, scrambled, file], js=FORGET % json.dumps(empty("Nothing tested yet.")),
                  api_visibility="private")
     gr.on([fill.input, options.change, *(one.input for one in families)], None, None, [taken, file],
           js="() => ['', {__type__: 'update', visible: false}]", api_visibility="private")
     gr.on([test_tab.select, shown.change, *(one.input for one in (fill, *families)), options.change], partial(while_shown, partial(try_maps, tab)),
-          [*about, opened, fill, options, *families], [test_refusal, tested, top_of], js=WHETHER_OPEN % tab.slug, trigger_mode="always_last",
+          [*under, opened, fill, options, *families], [test_refusal, tested, top_of], js=WHETHER_OPEN % tab.slug, trigger_mode="always_last",
           show_progress="hidden", api_visibility="private")
-    scramble.click(partial(while_shown, partial(randomise, tab)), [*about, options, *families], [test_refusal, scrambled], show_progress_on=[scramble],
+    scramble.click(partial(while_shown, partial(randomise, tab)), [*under, options, *families], scrambled, show_progress_on=[scramble],
                    api_visibility="private")
-    take.click(partial(while_shown, partial(take_top, tab)), [*about, fill, options, *families, top_of, most], [test_refusal, taken],
+    take.click(partial(while_shown, partial(take_top, tab)), [*under, fill, options, *families, top_of, most], taken,
                show_progress_on=[take], api_visibility="private")
-    write.click(partial(while_shown, write_file), [*about, suffix, options, *families], [text_refusal, file], show_progress_on=[write],
+    write.click(partial(while_shown, write_file), [*under, suffix, options, *families], [file_refusal, file], show_progress_on=[write],
                 api_visibility="private")
 
 
