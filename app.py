@@ -4,12 +4,16 @@ Functions first, then the layout, then the events. Everything that computes is i
 """
 
 import hashlib
+import inspect
 import json
 import logging
+import math
 import os
+import re
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache, partial, wraps
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -18,15 +22,16 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 try:                        # ZeroGPU hosts give a GPU to decorated functions only; elsewhere there is nothing to import
     import spaces
-    gpu = spaces.GPU(duration=30)
+    lent = spaces.GPU(duration=30)
 except ImportError:
-    gpu = lambda function: function
+    lent = lambda function: function
 
 import gradio as gr
 import transformers
 
 import explainers as ex
-from explainers import evaluation
+from explainers import evaluation, targets
+from explainers.methods import Option
 from explainers.render import activation, card, cards, export, heatmaps, prediction, trials
 
 transformers.logging.set_verbosity_error()
@@ -34,6 +39,7 @@ transformers.logging.set_verbosity_error()
 ASSETS = Path(__file__).parent / "assets"
 PHOTOS = ASSETS / "examples"
 EXAMPLES = json.loads((PHOTOS / "examples.json").read_text(encoding="utf-8"))
+gr.set_static_paths([PHOTOS])       # served from there: Gradio's copies of them would be deleted like a visitor's pictures
 
 
 @dataclass(frozen=True)
@@ -127,11 +133,40 @@ MOST_CLASSES = 2000         # more would not fit a menu
 MOST_TEXTS = 50             # that a picture is matched with here
 MOST_STEPS = 256            # of a climb, so that everybody gets a turn
 PROGRESS = gr.Progress()    # Gradio looks for one among a function's defaults
+WORKER_ERROR = "ZeroGPU worker error"       # the title of what the package `spaces` raises for an accident in a lent GPU's process
 FILES = tempfile.TemporaryDirectory()     # files that visitors ask for; gone when the server stops
+KEPT = 3600                 # seconds after which visitors' pictures are deleted
 LINK_LIMIT = 2000           # characters of each text that a link carries
 
 
 # ------------------------------------------------------------------------------------------------- functions
+
+def gpu(function):
+    """`function`, run where a GPU is lent. It runs in a process of its own there, from which only the name of an exception's class comes back:
+    a refusal is carried over as a value, and raised on this side."""
+    @wraps(function)
+    def carried(*args, **options):
+        try:
+            return function(*args, **options)
+        except ex.Refusal as refused:
+            return refused
+
+    run_there = lent(carried)
+
+    @wraps(function)
+    def here(*args, **options):
+        try:
+            answered = run_there(*args, **options)
+        except gr.Error as error:               # the host's own: no GPU is free, or the visitor's share is used up
+            if error.title == WORKER_ERROR:
+                raise
+            raise ex.Refusal(re.sub("<[^>]*>", "", str(error.message))) from error
+        if isinstance(answered, ex.Refusal):
+            raise answered
+        return answered
+
+    return here
+
 
 class Asked(NamedTuple):
     """A question to a model: a text, a pair, the path of a picture, or (path, texts); and which of its answers is explained."""
@@ -246,6 +281,8 @@ def given_by(kind, picture, text, pair):
     one = KINDS[kind]
     if one.picture and not picture:
         raise ex.Refusal("There is no picture yet: drop one here, paste one, take one, or click an example.")
+    if one.picture and not Path(picture).exists():
+        raise ex.Refusal("This picture is no longer here: the server keeps what it is given for an hour. Give it again.")
     if not one.picture:
         return (text or "", pair or "") if one.pair else text or ""
     if not one.lines:
@@ -291,15 +328,17 @@ def in_order(chosen: list[list[str]]) -> list[str]:
     return sorted(keys, key=lambda key: (key != "attcat", not ex.METHODS[key].signed))
 
 
-def refusal(message: str = "") -> dict:
-    return gr.update(value=f'<div class="refusal" role="alert">{escape(message)}</div>' if message else "", visible=bool(message))
+def refusal(message: str = "", unanswered: bool = False) -> dict:
+    """A complaint, or none. unanswered: what the fields ask has no answer, so what is shown beside them is the answer before; the page says so."""
+    kind = " data-unanswered" if unanswered else ""
+    return gr.update(value=f'<div class="refusal"{kind} role="alert">{escape(message)}</div>' if message else "", visible=bool(message))
 
 
-def said_of(error: Exception, otherwise: str) -> dict:
+def said_of(error: Exception, otherwise: str, unanswered: bool = False) -> dict:
     """A refusal as it is; of an accident `otherwise`, and the rest into the log."""
     if not isinstance(error, ex.Refusal):
         logging.error(otherwise, exc_info=error)
-    return refusal(str(error) if isinstance(error, ex.Refusal) else otherwise)
+    return refusal(str(error) if isinstance(error, ex.Refusal) else otherwise, unanswered)
 
 
 def readable(picture) -> bool:
@@ -310,7 +349,8 @@ def readable(picture) -> bool:
 
 
 #: What an explanation fills in. asked: the fields it answers; shown: the same for the browser, which makes links of it.
-ANSWER = ("picture_refusal", "text_refusal", "model_refusal", "target", "versus", "said", "compared", "panel", "asked", "shown")
+ANSWER = ("picture_refusal", "text_refusal", "model_refusal", "goal_refusal", "methods_refusal", "target", "versus", "said", "compared", "panel",
+          "asked", "shown")
 
 
 def answer(**parts) -> list:
@@ -318,7 +358,8 @@ def answer(**parts) -> list:
 
     What was said of the model stays until another is chosen.
     """
-    return [parts.get(name, refusal() if name in ("picture_refusal", "text_refusal") else gr.skip()) for name in ANSWER]
+    cleared = {"picture_refusal", "text_refusal", "goal_refusal", "methods_refusal"}
+    return [parts.get(name, refusal() if name in cleared else gr.skip()) for name in ANSWER]
 
 
 def untouched() -> list:
@@ -326,13 +367,22 @@ def untouched() -> list:
     return [gr.skip() for _ in ANSWER]
 
 
+@contextmanager
+def about(field: str):
+    """What is refused inside is the fault of this field of the page."""
+    try:
+        yield
+    except ex.Refusal as refused:
+        refused.field = field
+        raise
+
+
 def blamed(error: Exception, kind: str, picture) -> list:
     """The answer that complains, beside the field that is the cause."""
-    if isinstance(error, ex.ModelUnavailable):
-        return answer(model_refusal=refusal(str(error)))
-    about_picture = isinstance(error, ex.Refusal) and KINDS[kind].picture and not readable(picture)
-    said = said_of(error, "Something went wrong here, not with your input; it has been logged. Another method or model may work.")
-    return answer(**{"picture_refusal" if about_picture else "text_refusal": said})
+    given = "picture" if isinstance(error, ex.Refusal) and KINDS[kind].picture and not readable(picture) else "text"
+    field = "model" if isinstance(error, ex.ModelUnavailable) else getattr(error, "field", given)
+    said = said_of(error, "Something went wrong here, not with your input; it has been logged. Another method or model may work.", unanswered=True)
+    return answer(**{f"{field}_refusal": said})
 
 
 def panel_of(asked: Asked, method: str, part: str, layer: int, look: dict, options: str) -> str:
@@ -349,8 +399,12 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
     """Explain, one method after another. Yields what `ANSWER` names."""
     look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
     try:
-        keys, asked = in_order(families), meant(kind, picture, text, pair, model, target, versus)
+        with about("methods"):
+            keys = in_order(families)
+        asked = meant(kind, picture, text, pair, model, target, versus)
         said = prediction_of(asked.model, asked.given)
+        with about("goal"):
+            targets.chosen(model_of(asked.model), coded_of(asked.model, asked.given), asked.target)
         menus, question = {}, [kind, picture, text, pair, model, target, versus]
         if KINDS[kind].lines:           # the texts are the classes
             known = [PREDICTED, *asked.given[1]], [NOTHING, *asked.given[1]]
@@ -374,10 +428,11 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
 
 @dataclass
 class Turn:
-    """Which question a visitor's tab is at: how many there were, and the last one, unless it ended in a complaint."""
+    """Which question a visitor's tab is at: how many there were, the last one, unless it ended in a complaint, and the one that its page shows."""
 
     number: int = 0
     question: tuple = ()
+    asked: list | None = None
 
 
 def latest(turn: Turn, *question):
@@ -394,8 +449,21 @@ def latest(turn: Turn, *question):
         if turn.number != mine:
             yield untouched()
             return
-        if not isinstance(step[ANSWER.index("asked")], list):
+        asked = step[ANSWER.index("asked")]
+        if isinstance(asked, list):
+            turn.asked = asked
+        else:
             turn.question = ()          # to ask again is to try again
+        yield step
+
+
+def while_shown(function, turn: Turn, asked, *rest):
+    """What `function` answers about the question `asked`, until the page shows another one: no answer arrives under a question that it is not of."""
+    steps = function(asked, *rest)
+    for step in steps if inspect.isgenerator(steps) else [steps]:
+        if turn.asked != asked:
+            yield [gr.skip() for _ in step] if isinstance(step, tuple | list) else gr.skip()
+            return
         yield step
 
 
@@ -432,12 +500,12 @@ def show_layers(tab: Tab, asked, layered, part, layer, merge, specials, palette,
     layered = layered if layered in methods else "attcat"
     menus = gr.update(choices=tab.parts[part], value=layered), gr.update(visible=part == "Heads")
     if not asked:
-        return refusal(), gr.skip(), *menus
+        return gr.skip(), *menus
     try:
         look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
-        return refusal(), panel_of(meant(*asked), layered, part, layer, look, options), *menus
+        return panel_of(meant(*asked), layered, part, layer, look, options), *menus
     except Exception as error:
-        return said_of(error, "The layers could not be shown; the reason has been logged."), gr.skip(), *menus
+        return said_of(error, "The layers could not be shown; the reason has been logged."), *menus
 
 
 #: What depends on the kind of input and on the model, besides the rows of examples.
@@ -488,7 +556,7 @@ def choose_kind(kind, text, model):
         typed = text and all(text != one.get("text") for several in EXAMPLES.values() for one in several.values())
         return refusal(), *fields(kind, name, None if typed else given_of(first_example(kind)))
     except Exception as error:
-        return said_of(error, "This model could not be loaded; the reason has been logged."), *unchanged(kind)
+        return said_of(error, "This model could not be loaded; the reason has been logged.", unanswered=True), *unchanged(kind)
 
 
 def choose_model(model, kind, text, target, versus, layer):
@@ -499,13 +567,17 @@ def choose_model(model, kind, text, target, versus, layer):
         here = kinds_here(name, TABS[KINDS[kind].tab])
         return (refusal(), *fields(kind, name, None, target, versus, int(layer))) if kind in here else choose_kind(here[0], text, name)
     except Exception as error:
-        return said_of(error, "This model could not be loaded; the reason has been logged."), *unchanged(kind)
+        return said_of(error, "This model could not be loaded; the reason has been logged.", unanswered=True), *unchanged(kind)
 
 
 def take_example(kind: str, name: str, model: str):
+    """An example in the fields, with its own model if it has one; a model that cannot be had is said to be so."""
     example = EXAMPLES[kind][name]
-    name = example.get("model") or (model if kind in kinds_of(model) else KINDS[kind].model)
-    return refusal(), *fields(kind, name, given_of(example))
+    try:
+        name = example.get("model") or (model if kind in kinds_of(model) else KINDS[kind].model)
+        return refusal(), *fields(kind, name, given_of(example))
+    except Exception as error:
+        return said_of(error, "This model could not be loaded; the reason has been logged.", unanswered=True), *unchanged(kind)
 
 
 def kind_in(query: dict) -> str:
@@ -554,7 +626,7 @@ def restore(tab: Tab, asked: dict) -> list:
             gr.update(choices=tab.parts[part], value=layered if layered in dict(map(reversed, tab.parts[part])) else "attcat"), part,
             asked.get("subwords") != "apart", asked.get("specials") == "shown",
             palette if palette in card.PALETTES else "orange-blue", json.dumps(options), optional,
-            gr.Tabs(selected=view if view.capitalize() in tab.views else "compare"),
+            gr.Tabs(selected=view if view.capitalize() in tab.views and view != "share" else "compare"),
             *tab.by_family(chosen)]
 
 
@@ -572,7 +644,7 @@ def tested_of(asked: Asked, options: str, families) -> tuple[evaluation.Case, li
     return evaluation.Case(*traces_of(asked)[0]), card.told_apart(heats)
 
 
-def try_maps(tab: Tab, opened: bool, asked, fill: str, options: str, *families):
+def try_maps(tab: Tab, asked, opened: bool, fill: str, options: str, *families):
     """How far the maps agree, then what the model says while parts go and come in the order of each. Yields a complaint, the results and a menu."""
     if not opened or not asked:
         yield [gr.skip()] * 3
@@ -598,7 +670,7 @@ def curves_of(case: evaluation.Case, heats: list[ex.Heatmap], fill: str):
 
 
 def randomise(tab: Tab, asked, options: str, *families):
-    """The maps of a model whose weights are made random, one part after another. Yields a complaint and how much is left of each map."""
+    """How much is left of each map when the model's weights are made random, one part after another; or why that cannot be tried."""
     try:
         if not asked:
             raise ex.Refusal("Explain something first.")
@@ -612,17 +684,17 @@ def randomise(tab: Tab, asked, options: str, *families):
             stages.append(stage.name)
             for row, name in zip(rows, names):
                 row.append(stage.correlation[name])
-            yield refusal(), trials.matrix(
+            yield trials.matrix(
                 [heat.title for heat in heats], rows, "What is left when the model knows nothing?",
                 "The weights are made random from the head down, in a copy of the model; each number is the rank correlation of the new map with the "
                 "first one. A map that explains the model falls towards 0; one that stays near 1 would look the same for a model that learned nothing.",
                 columns=stages)
     except Exception as error:
-        yield said_of(error, "This could not be tried; the reason has been logged."), gr.skip()
+        yield said_of(error, "This could not be tried; the reason has been logged.")
 
 
 def take_top(tab: Tab, asked, fill: str, options: str, *rest):
-    """What the model says without the words, or patches, that one map puts first."""
+    """What the model says without the words, or patches, that one map puts first; or why that cannot be tried."""
     *families, method, most = rest
     try:
         if not asked:
@@ -630,12 +702,12 @@ def take_top(tab: Tab, asked, fill: str, options: str, *rest):
         case, heats = tested_of(meant(*asked), options, families)
         heat = next((heat for heat in heats if heat.method == method), heats[0])
         left = evaluation.without_top(case, heat, int(most), FILLS[tab.sees][fill])
-        return refusal(), trials.without(heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied)
+        return trials.without(heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied)
     except Exception as error:
-        return said_of(error, "This could not be tried; the reason has been logged."), gr.skip()
+        return said_of(error, "This could not be tried; the reason has been logged.")
 
 
-def write_file(suffix, asked, options, *families):
+def write_file(asked, suffix, options, *families):
     """What was last explained as a file; a single method brings its layers along, a PNG of a picture and its texts holds the picture's maps."""
     try:
         if not asked:
@@ -654,12 +726,21 @@ def write_file(suffix, asked, options, *families):
 
 
 def changed(method: str, name: str, options: str, value) -> str:
-    """The options with one more that was set; one at its default is not kept."""
+    """The options with one more that was set; one at its default is not kept. Raises `Refusal` for a value that the option does not take."""
     option, kept = ex.METHODS[method].options[name], options_in(options)
-    value = None if value in (None, DEFAULT) else value
+    value = value.strip() if isinstance(value, str) else value
+    value = None if value in (None, "", DEFAULT) else value
     chosen = kept.pop(method, {}) | {name: option.read(value) if value is not None else option.default}
     chosen = {name: value for name, value in chosen.items() if value != ex.METHODS[method].options[name].default}
     return json.dumps(kept | ({method: chosen} if chosen else {}), sort_keys=True)
+
+
+def set_option(method: str, name: str, options: str, value):
+    """`changed` for a field of the page: the options, or what is wrong with `value`, to stand under the field."""
+    try:
+        return changed(method, name, options, value), refusal()
+    except ex.Refusal as refused:
+        return gr.skip(), refusal(str(refused))
 
 
 def menu_of_units(name: str, what: str):
@@ -677,13 +758,25 @@ def menu_of_units(name: str, what: str):
 def imagine(name, what, label, layer, feature, token, steps, seed, tv, l2, jitter, progress=PROGRESS):
     """Climb to the picture that a class or a unit answers to most."""
     try:
-        unit = (int(layer), int(feature or 0), *([] if token is None else [int(token)]))
-        aim = {"target": label} if what == "a class" else {"unit": unit}
+        place = [] if token in (None, "") else [whole(token, "At one token")]       # of no token: the mean over all patches
+        aim = {"target": label} if what == "a class" else {"unit": (int(layer), whole(feature, "Unit"), *place)}
         tell = lambda done, of, _: progress((done, of), desc="climbing", unit="steps")
-        made = ex.imagine(model_of(name), **aim, steps=min(int(steps), MOST_STEPS), seed=int(seed or 0), tv=tv, l2=l2 or 0, jitter=int(jitter), progress=tell)
+        made = ex.imagine(model_of(name), **aim, steps=min(int(steps), MOST_STEPS), seed=whole(seed, "Seed"), tv=tv, l2=l2 or 0, jitter=int(jitter),
+                          progress=tell)
         return refusal(), activation.fragment(made)
     except Exception as error:
         return said_of(error, "This picture could not be made; the reason has been logged."), gr.skip()
+
+
+def whole(typed: float | str | None, field: str) -> int:
+    """The whole number in a field; 0 in an empty one."""
+    try:
+        number = float(typed or 0)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise ex.Refusal(f"“{field}” takes a whole number; got {str(typed)[:40]!r}.")
+    return int(number)
 
 
 def explain_api(text: str, model: str = "sentiment", method: str = "attcat", target: str = "", pair: str = "") -> dict:
@@ -723,7 +816,10 @@ LINK = """async (shown, layered, part, layer, merge, specials, palette, options,
   await new Promise(done => setTimeout(done, 60));    // a tab that was just chosen says so a moment later
   const views = document.querySelector('#%(slug)s-views');
   if (!shown || !views?.checkVisibility()) return [];         // nothing is explained here, or another tab of the page is open
-  const view = views.querySelector('[role=tab][aria-selected=true]')?.textContent.trim().toLowerCase();
+  const open = views.querySelector('[role=tab][aria-selected=true]')?.textContent.trim().toLowerCase();
+  const named = new URLSearchParams(location.search).get('view');
+  if (open !== 'share') views.dataset.last = open;                    // a link shows what was looked at, not the view that makes links
+  const view = views.dataset.last ?? (named === 'share' ? '' : named);
   const link = new URL(location.origin + location.pathname);
   const add = (name, value, unless) => { if (value && value !== unless) link.searchParams.set(name, value); };
   const asked = JSON.parse(shown), {kind, text, pair} = asked;
@@ -741,9 +837,12 @@ LINK = """async (shown, layered, part, layer, merge, specials, palette, options,
 }"""
 
 
-#: Whether the Test view of a tab is open, in place of the first of an event's inputs.
-WHETHER_OPEN = """(opened, ...others) => [
-  document.querySelector('#%s-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Test', ...others]"""
+#: Whether the Test view of a tab is open, in place of the third of an event's inputs.
+WHETHER_OPEN = """(turn, asked, opened, ...others) => [
+  turn, asked, document.querySelector('#%s-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Test', ...others]"""
+
+#: Takes away, in the browser and so at once, what was found out about another question. The last of the outputs is a file.
+FORGET = """() => ['', '', %s, '', '', {__type__: 'update', visible: false}]"""
 
 
 def link_script(tab: Tab) -> str:
@@ -820,8 +919,10 @@ def lay_out(tab: Tab, opening, loading, query):
             with gr.Row(elem_id=f"{tab.slug}-goal"):
                 target = gr.Dropdown([PREDICTED], value=PREDICTED, label="Explain", min_width=130, allow_custom_value=True)
                 versus = gr.Dropdown([NOTHING], value=NOTHING, label="rather than", min_width=130, allow_custom_value=True)
+            goal_refusal = gr.HTML(visible=False)
             go = gr.Button("Explain", variant="primary")
             with gr.Accordion("Methods", open=True, elem_id=f"{tab.slug}-menu"):
+                methods_refusal = gr.HTML(visible=False)
                 many = {"text": "n tokens", "image": "n patches, M masks"}[tab.sees]
                 gr.HTML(f'<p class="hint">F, B: forward and backward passes, {many}, L layers; at most one of each where nothing is said.</p>',
                         apply_default_css=False, padding=False)
@@ -877,12 +978,13 @@ def lay_out(tab: Tab, opening, loading, query):
                     suffix = gr.Radio([".html", ".svg", ".png", ".csv", ".json"], value=".html",
                                       label="A file with the numbers, model, target and options inside", elem_classes="chips")
                     write = gr.Button("Write the file")
+                    file_refusal = gr.HTML(visible=False)
                     file = gr.File(label="Ready", visible=False)
 
     display = [merge, specials, palette, options]
     question = [kind, picture, text, pair, model, target, versus, layered, part, layer, *display, *families]
-    maps = [asked, fill, options, *families]        # what the Test view tries
-    answers = [picture_refusal, text_refusal, model_refusal, target, versus, said, compared, panel, asked, shown]
+    under = [turn, asked]           # what `while_shown` goes by
+    answers = [picture_refusal, text_refusal, model_refusal, goal_refusal, methods_refusal, target, versus, said, compared, panel, asked, shown]
     asking = [kind, picture, text, pair, model, target, versus, layer, *rows]
     quiet = {"show_progress": "minimal", "show_progress_on": [go], "api_visibility": "private"}
     silent = {"show_progress": "hidden", "api_visibility": "private"}
@@ -901,17 +1003,25 @@ def lay_out(tab: Tab, opening, loading, query):
     explaining(kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], **silent).success)
     explaining(model.input(choose_model, [model, kind, text, target, versus, layer], [model_refusal, *asking], show_progress_on=[model],
                            api_visibility="private").success)
-    gr.on([layered.input, part.input, layer.input], partial(show_layers, tab), [asked, layered, part, layer, *display],
-          [text_refusal, panel, layered, layer], trigger_mode="always_last", **quiet).then(**address)
+    gr.on([layered.input, part.input, layer.input], partial(while_shown, partial(show_layers, tab)), [*under, layered, part, layer, *display],
+          [panel, layered, layer], trigger_mode="always_last", **quiet).then(**address)
     restored = [ready, wanted, picture_refusal, model_refusal, *asking, layered, part, *display, optional, views, *families]
     explaining(loading.then(partial(restore, tab), query, restored, **silent).then, wanted, asked, function=at_first)
     explaining(opening, ready, asked, function=at_first)        # a link opens its tab before its fields are filled in
-    views.select(**address)
-    gr.on([test_tab.select, shown.change, *(one.input for one in (fill, *families)), options.change], partial(try_maps, tab), [opened, *maps],
-          [test_refusal, tested, top_of], js=WHETHER_OPEN % tab.slug, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
-    scramble.click(partial(randomise, tab), [asked, options, *families], [test_refusal, scrambled], show_progress_on=[scramble], api_visibility="private")
-    take.click(partial(take_top, tab), [*maps, top_of, most], [test_refusal, taken], show_progress_on=[take], api_visibility="private")
-    write.click(write_file, [suffix, asked, options, *families], [text_refusal, file], show_progress_on=[write], api_visibility="private")
+    gr.on([views.select, shown.change], **address)
+    shown.change(None, None, [test_refusal, file_refusal, tested, taken, scrambled, file], js=FORGET % json.dumps(empty("Nothing tested yet.")),
+                 api_visibility="private")
+    gr.on([fill.input, options.change, *(one.input for one in families)], None, None, [taken, file],
+          js="() => ['', {__type__: 'update', visible: false}]", api_visibility="private")
+    gr.on([test_tab.select, shown.change, *(one.input for one in (fill, *families)), options.change], partial(while_shown, partial(try_maps, tab)),
+          [*under, opened, fill, options, *families], [test_refusal, tested, top_of], js=WHETHER_OPEN % tab.slug, trigger_mode="always_last",
+          show_progress="hidden", api_visibility="private")
+    scramble.click(partial(while_shown, partial(randomise, tab)), [*under, options, *families], scrambled, show_progress_on=[scramble],
+                   api_visibility="private")
+    take.click(partial(while_shown, partial(take_top, tab)), [*under, fill, options, *families, top_of, most], taken,
+               show_progress_on=[take], api_visibility="private")
+    write.click(partial(while_shown, write_file), [*under, suffix, options, *families], [file_refusal, file], show_progress_on=[write],
+                api_visibility="private")
 
 
 def lay_out_options(tab: Tab, optional, options):
@@ -923,19 +1033,29 @@ def lay_out_options(tab: Tab, optional, options):
         if method.card.options:
             gr.HTML(f'<p class="hint">{escape(method.card.options)}</p>', apply_default_css=False, padding=False)
         for name, option in method.options.items():
-            label, value = name.replace("_", " "), chosen.get(name, option.default)
-            if option.choices:
-                choices = [*([DEFAULT] if option.default is None else []), *option.choices]
-                field = gr.Dropdown(choices, value=DEFAULT if value is None else value, label=label, interactive=True)
-            elif option.kind is bool and option.default is not None:
-                field = gr.Checkbox(value, label=label, interactive=True)
-            elif option.kind is bool:
-                field = gr.Dropdown([DEFAULT, ("yes", True), ("no", False)], value=DEFAULT if value is None else value, label=label, interactive=True)
-            else:
-                field = gr.Number(value, label=label, interactive=True, precision=0 if option.kind is int else None, step=1 if option.kind is int else 0.05,
-                                  maximum=option.most, placeholder=DEFAULT)
-            events = [field.submit, field.blur] if isinstance(field, gr.Number) else [field.input]
-            gr.on(events, partial(changed, key, name), [options, field], options, show_progress="hidden", api_visibility="private")
+            field = field_of(option, chosen.get(name, option.default), f"{key} {name}")
+            said = gr.HTML(visible=False, key=f"{key} {name} refusal", preserved_by_key=None)
+            typed = isinstance(field, gr.Number | gr.Textbox)
+            gr.on([field.submit, field.blur] if typed else [field.input], partial(set_option, key, name), [options, field], [options, said],
+                  show_progress="hidden", api_visibility="private")
+
+
+def field_of(option: Option, value, key: str):
+    """A field for one option that shows `value`; None, which stands for the method's own default, is an empty field or a choice of that name.
+
+    key: the method and the option. A field that Gradio took for that of another method would go on showing that one's number.
+    """
+    common = {"label": option.name.replace("_", " "), "interactive": True, "key": key, "preserved_by_key": None}
+    if option.choices:
+        choices = [*([DEFAULT] if option.default is None else []), *option.choices]
+        return gr.Dropdown(choices, value=DEFAULT if value is None else value, **common)
+    if option.kind is bool and option.default is not None:
+        return gr.Checkbox(value, **common)
+    if option.kind is bool:
+        return gr.Dropdown([DEFAULT, ("yes", True), ("no", False)], value=DEFAULT if value is None else value, **common)
+    if option.default is None:              # a number field cannot be empty: Gradio shows and sends 0
+        return gr.Textbox("" if value is None else str(value), placeholder=DEFAULT, max_lines=1, **common)
+    return gr.Number(value, step=1 if option.kind is int else 0.05, **common)
 
 
 def lay_out_imagining(model):
@@ -944,25 +1064,26 @@ def lay_out_imagining(model):
         what = gr.Radio(["a class", "a unit"], value="a class", label="What the picture is to excite", min_width=180, elem_classes="chips")
         label = gr.Dropdown([], label="Class", min_width=180)
         layer = gr.Slider(0, 5, value=0, step=1, label="Layer", visible=False, min_width=140)
-        feature = gr.Number(0, precision=0, minimum=0, label="Unit of its feed-forward part", visible=False, min_width=140)
-        token = gr.Number(None, precision=0, minimum=0, label="At one token", placeholder="all patches", visible=False, min_width=140)
+        feature = gr.Number(0, label="Unit of its feed-forward part", visible=False, min_width=140)
+        token = gr.Textbox("", label="At one token", placeholder="all patches", max_lines=1, visible=False, min_width=140)
     with gr.Row(elem_classes="aim"):
         steps = gr.Slider(16, MOST_STEPS, value=96, step=16, label="Steps", min_width=180)
-        seed = gr.Number(0, precision=0, label="Seed: another number, another start", min_width=140)
+        seed = gr.Number(0, label="Seed: another number, another start", min_width=140)
     with gr.Accordion("How smooth the picture is to be", open=False), gr.Row(elem_classes="aim"):
         tv = gr.Slider(0, 0.5, value=0.1, step=0.01, label="Smoothness (TV)", min_width=180)
-        l2 = gr.Number(0, minimum=0, step=0.001, label="Greyness (L2)", min_width=140)
+        l2 = gr.Number(0, step=0.001, label="Greyness (L2)", min_width=140)
         jitter = gr.Slider(0, 8, value=4, step=1, label="Shift (pixels)", min_width=180)
     start = gr.Button("Imagine", variant="primary")
     imagine_refusal = gr.HTML(visible=False)
-    made = gr.HTML(empty("A picture is made from noise, step by step, so that the model answers to it as strongly as it can."), apply_default_css=False,
-                   padding=False, elem_id="imagined")
+    nothing = empty("A picture is made from noise, step by step, so that the model answers to it as strongly as it can.")
+    made = gr.HTML(nothing, apply_default_css=False, padding=False, elem_id="imagined")
     gr.on([demo.load, model.change, what.input], menu_of_units, [model, what], [label, layer, feature, token], show_progress="hidden", api_visibility="private")
-    start.click(imagine, [model, what, label, layer, feature, token, steps, seed, tv, l2, jitter], [imagine_refusal, made], show_progress_on=[made],
-                api_visibility="private")
+    climbing = start.click(imagine, [model, what, label, layer, feature, token, steps, seed, tv, l2, jitter], [imagine_refusal, made],
+                           show_progress_on=[made], api_visibility="private")
+    model.change(None, None, [imagine_refusal, made], js=f"() => ['', {json.dumps(nothing)}]", cancels=[climbing], api_visibility="private")
 
 
-with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
+with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as demo:
     gr.HTML(f'<header><h1>Explainers</h1><p>What moved the model, which way, and can you believe it?</p><nav>{badges()}</nav></header>',
             elem_id="title", apply_default_css=False)
     query = gr.State({})

@@ -76,12 +76,12 @@ def maps_as_csv(model, given, heats, target) -> str:
     from .methods import METHODS
 
     held = io.StringIO()
-    rows = csv.writer(held)
+    rows = csv.writer(held, quoting=csv.QUOTE_NONNUMERIC)       # a piece such as ##ing is no comment
     rows.writerow(["method", "layer", "query", "key", "query_token", "key_token", "value"])
     trace = model.trace(given, target)
     for heat in heats:
         for layer, map_ in enumerate(METHODS[heat.method].maps(trace, **heat.options).tolist()):
-            rows.writerows([heat.method, layer, q, k, heat.labels[q], heat.labels[k], f"{value:.6g}"]
+            rows.writerows([heat.method, layer, q, k, heat.labels[q], heat.labels[k], float(f"{value:.6g}")]
                            for q, row in enumerate(map_) for k, value in enumerate(row))
     return held.getvalue()
 

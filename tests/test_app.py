@@ -138,11 +138,11 @@ def test_the_api_gives_the_record(app, sentiment):
 @pytest.mark.parametrize("suffix", [".html", ".svg", ".png", ".csv", ".json"])
 def test_files(app, suffix):
     asked = ["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing"]
-    *_, file = app.write_file(suffix, asked, "{}", ["attcat", "raw_attention"])
+    *_, file = app.write_file(asked, suffix, "{}", ["attcat", "raw_attention"])
     written = Path(file["value"]).read_bytes()
     assert b"unbelievably" in written or suffix == ".csv" or (suffix == ".png" and written.startswith(b"\x89PNG"))
-    assert complaint(app.write_file(suffix, asked, "{}", []))
-    assert "first" in complaint(app.write_file(suffix, None, "{}", ["attcat"]))
+    assert complaint(app.write_file(asked, suffix, "{}", []))
+    assert "first" in complaint(app.write_file(None, suffix, "{}", ["attcat"]))
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, several in json.loads((ROOT / "assets/examples/examples.json").read_text()).items()
@@ -258,11 +258,11 @@ def test_what_was_answered_is_not_answered_again_and_what_was_refused_is(app):
 def test_layers_follow_what_was_explained(app):
     asked = ["Question", None, "Who sleeps?", "A man sleeps.", "question-answering", "predicted", "nothing"]
     look, text = (True, False, "orange-blue", "{}"), app.TABS["Text"]
-    _, panel, methods, slider = app.show_layers(text, asked, "rollout", "Layers", 0, *look)
+    panel, methods, slider = app.show_layers(text, asked, "rollout", "Layers", 0, *look)
     assert "Attention rollout, layer by layer" in panel and not slider["visible"] and methods["value"] == "rollout"
-    note, panel, methods, slider = app.show_layers(text, asked, "rollout", "Heads", 99, *look)
+    panel, methods, slider = app.show_layers(text, asked, "rollout", "Heads", 99, *look)
     assert methods["value"] == "attcat" and slider["visible"] and "Layer 5, head by head" in panel
-    assert not complaint((note,)) and not complaint(app.show_layers(text, None, "attcat", "Layers", 0, *look))
+    assert not complaint(app.show_layers(text, None, "attcat", "Layers", 0, *look))
 
 
 # --------------------------------------------------------------------------------------------- asking the page
@@ -607,12 +607,12 @@ def test_a_link_restores_the_view(visit, sentiment, pictures):
     until(page, "() => document.querySelector('#text-panel h3')?.textContent.startsWith('CAT,')")
     tab(page, "Share")
     link = page.locator("label:has-text('A link that restores this view') :is(input, textarea)")
-    until(page, "() => location.search.includes('layers=cat') && location.search.includes('view=share')")
+    until(page, "() => location.search.includes('layers=cat') && location.search.includes('view=layers')")
     page.screenshot(path=pictures / "share_light.png", full_page=True)
     assert link.input_value() == page.url
 
     fresh = visit(link.input_value())
-    until(fresh, "() => document.querySelector('#text-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Share'")
+    until(fresh, "() => document.querySelector('#text-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Layers'")
     tab(fresh, "Compare")
     shown = settled(fresh, words, target=f"towards {second}")
     for part in ("words", "rows", "legend", "said"):

@@ -114,7 +114,7 @@ def ask(app, tab="Text", text=TEXT, picture=None, target="predicted", versus="no
 
 def test_maps_are_tried_cheap_tests_first(app, sentiment):
     tab, asked = ask(app)
-    steps = [html for _, html, _ in app.try_maps(tab, True, asked, "[PAD] in its place", "{}", ["attcat", "gae"])]
+    steps = [html for _, html, _ in app.try_maps(tab, asked, True, "[PAD] in its place", "{}", ["attcat", "gae"])]
     assert "Do the maps agree?" in steps[0] and "xp-plot" not in steps[0]
     assert [html.count('scope="row"') for html in (step.partition("Do the maps agree")[0] for step in steps[1:])] == [2, 3]
     case = evaluation.case_of(sentiment, TEXT)
@@ -130,27 +130,27 @@ def test_maps_are_tried_cheap_tests_first(app, sentiment):
 ])
 def test_what_cannot_be_tested_is_a_sentence(app, kind, text, fill, says):
     asked = [kind, None, text, "A man sleeps.", app.KINDS[kind].model, "predicted", "nothing"]
-    *_, (note, html, _) = app.try_maps(app.TABS["Text"], True, asked, fill, "{}", ["attcat"])
+    *_, (note, html, _) = app.try_maps(app.TABS["Text"], asked, True, fill, "{}", ["attcat"])
     assert says in plain(note["value"]) and "Nothing tested yet" in html
 
 
 def test_questions_and_differences_are_tested_too(app):
     for asked in (["Question", None, "Who sleeps?", "A man sleeps.", "question-answering", "predicted", "nothing"], ask(app, versus="NEGATIVE")[1]):
-        *_, (note, html, _) = app.try_maps(app.TABS["Text"], True, asked, "[MASK] in its place", "{}", ["attcat"])
+        *_, (note, html, _) = app.try_maps(app.TABS["Text"], asked, True, "[MASK] in its place", "{}", ["attcat"])
         assert not note["value"] and "xp-plot" in html
 
 
 def test_nothing_is_tried_unseen(app):
     tab, asked = ask(app)
     for opened, question in ((False, asked), (True, None)):
-        step, = app.try_maps(tab, opened, question, "[PAD] in its place", "{}", ["attcat"])
+        step, = app.try_maps(tab, question, opened, "[PAD] in its place", "{}", ["attcat"])
         assert all("value" not in one for one in step)
 
 
 def test_random_weights_leave_less_of_a_map(app, sentiment):
     tab, asked = ask(app)
-    *_, (note, html) = app.randomise(tab, asked, "{}", ["attcat", "raw_attention", "integrated_gradients"])
-    assert not note["value"] and html.count('scope="row"') == 2, "methods of many passes are not run nine times"
+    *_, html = app.randomise(tab, asked, "{}", ["attcat", "raw_attention", "integrated_gradients"])
+    assert html.count('scope="row"') == 2, "methods of many passes are not run nine times"
     assert plain(html).count("block") == 6 and "embeddings" in html
     last = float(re.findall(r"--a:([\d.]+)", html.partition("AttCAT")[2].partition("</tr>")[0])[-1])
     assert last < 0.9

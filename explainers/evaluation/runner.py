@@ -1,5 +1,6 @@
 """Methods and metrics over a dataset: shards on disk that a killed run leaves whole, then one table with intervals."""
 
+import csv
 import errno
 import hashlib
 import json
@@ -283,14 +284,14 @@ def finish(out: Path, dataset: Dataset, plan: Plan, shards: Sequence[Path], note
     records = records.drop(columns=in_parts, errors="ignore")       # a metric's own name is there where none of its parts could be measured
     left_out = pd.DataFrame([*dataset.left_out, *every[left][LEFT_OUT].to_dict("records")], columns=LEFT_OUT)
     with written(out):
-        whole(left_out.to_csv(index=False).encode(), out / "left_out.csv")
+        whole(left_out.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC).encode(), out / "left_out.csv")
     if records.empty:
         raise Refusal(f"Nothing could be measured: {next(iter(grouped(every[left])))}")
     table = summary(records, plan.metrics, plan.seed)
     text = markdown(table, left_out, dataset, plan, note)
     with written(out):
         write(records.to_dict("records"), out / "records.parquet")
-        whole(table.to_csv().encode(), out / "table.csv")
+        whole(table.to_csv(quoting=csv.QUOTE_NONNUMERIC).encode(), out / "table.csv")
         whole(text.encode(), out / "table.md")
     return Result(records, table, left_out, text)
 

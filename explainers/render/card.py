@@ -17,6 +17,12 @@ PALETTES = {"orange-blue": "orange towards, blue away", "green-red": "the paper'
 STRONG = 0.6        # share of the largest |score| from which a sign is drawn, so that colour is not the only cue
 
 NBSP = "\u00a0"
+
+#: One emoji or arrow, with what is joined to it: a colour of skin, a sign of style, another one behind a joiner; or a flag of two letters.
+PICTURE = "[\u2190-\u21ff\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f1e5\U0001f200-\U0001faff]"
+JOINED = "[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff]"
+PICTOGRAM = re.compile(f"[\U0001f1e6-\U0001f1ff]{{2}}|{PICTURE}{JOINED}*(?:\u200d{PICTURE}{JOINED}*)*")
+
 UNWRITABLE = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 #: How Gradio, JupyterLab, VS Code and Colab say that their page is dark.
@@ -87,6 +93,11 @@ def visible(label: str) -> str:
     spaces around a token as ␣."""
     seen = "".join(chr(0x2400 + ord(c)) if ord(c) < 32 else "�" if UNWRITABLE.match(c) else c for c in label)
     return "␣" * (len(seen) - len(seen.lstrip(" "))) + seen.strip(" ") + "␣" * (len(seen) - len(seen.rstrip(" ")) if seen.strip(" ") else not seen)
+
+
+def column_head(label: str) -> str:
+    """The inside of a column's head, which is written upwards; its pictograms stay upright, since a thumb that is turned means something else."""
+    return PICTOGRAM.sub(r'<span class="xp-upright">\g<0></span>', escape(visible(label)))
 
 
 def told_apart(heats: Sequence[Heatmap]) -> list[Heatmap]:

@@ -74,16 +74,21 @@ def to_json(heats: Sequence[Heatmap]) -> str:
 
 
 def to_csv(heats: Sequence[Heatmap]) -> str:
-    """One line a token or patch; a comment line on top says what it is. Maps of a picture and of a text stand one under the other."""
+    """One line a token or patch; a comment line on top says what it is. Maps of a picture and of a text stand one under the other.
+
+    Everything but numbers is in quotes, so that pandas.read_csv(path, comment="#") keeps a piece such as ##ing; keep_default_na=False keeps
+    words such as NA and null.
+    """
     return "\n".join(csv_of(group) for group in groups(heats))
 
 
 def csv_of(heats: Sequence[Heatmap]) -> str:
     out = io.StringIO()
     first = heats[0]
-    out.write(f"# model {first.model} ({first.revision}), target {first.target}, score {first.score!r}, "
-              f"methods {'; '.join(f'{heat.method} {heat.options or {}}' for heat in heats)}\n".replace("\n", " ").rstrip() + "\n")
-    writer = csv.writer(out)
+    methods = "; ".join(f"{heat.method} {heat.options or {}}" for heat in heats)
+    origin = f"# model {first.model} ({first.revision}), target {first.target}, score {first.score!r}, methods {methods}"
+    out.write(" ".join(origin.splitlines()).rstrip() + "\n")
+    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
     layered = [(heat, name, i) for heat in heats if heat.rows is not None for i, name in enumerate(heat.row_labels)]
     names, places = where(first)
     writer.writerow([*names, *(heat.method for heat in heats), *(f"{heat.method} {name}" for heat, name, _ in layered)])

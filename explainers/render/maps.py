@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import Refusal
-from .card import Html, card, largest, number, styled, visible
+from .card import Html, card, column_head, largest, number, styled, visible
 
 MOST = 64           # tokens a side
 
@@ -37,7 +37,7 @@ def token_map(labels: Sequence[str], matrix: Tensor, *, title: str = "Token by t
         return (f'<td class="{kind}{right}" data-i="{key}" data-tip="{said}  {number(score, signed)}" '
                 f'aria-label="{said}: {number(score, signed)}" tabindex="{-1 if query or key else 0}" style="--a:{share:.3f}"></td>')
 
-    columns = "".join(f'<th scope="col" title="{escape(name)}"><span dir="auto">{escape(name)}</span></th>' for name in names)
+    columns = "".join(f'<th scope="col" title="{escape(name)}"><span dir="auto">{column_head(name)}</span></th>' for name in names)
     rows = "".join(f'<tr><th scope="row" dir="auto">{escape(names[query][:24])}</th>'
                    + "".join(cell(query, key, score) for key, score in enumerate(scores)) + "</tr>" for query, scores in enumerate(matrix.tolist()))
     zero = "" if scale else " Every number is zero here."

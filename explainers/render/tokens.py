@@ -14,7 +14,23 @@ from torch import Tensor
 
 from ..heatmap import Heatmap
 from ..ties import ranked
-from .card import STRONG, card, largest, layers_in_words, meta, notes, number, paint, ramps, strips, styled, told_apart, turns, visible
+from .card import (
+    STRONG,
+    card,
+    column_head,
+    largest,
+    layers_in_words,
+    meta,
+    notes,
+    number,
+    paint,
+    ramps,
+    strips,
+    styled,
+    told_apart,
+    turns,
+    visible,
+)
 
 COLUMNS = 40        # longer texts become strips of running text
 FAINT = 0.05        # in strips, words below this share are plain text
@@ -141,7 +157,7 @@ def cut(heat: Heatmap, i: int) -> str:
 def head(heat: Heatmap, corner: str) -> str:
     columns = "".join(
         f'<th scope="col" class="{cut(heat, i)}{" xp-marked" if heat.is_marked(i) else ""}" title="{escape(visible(label))}">'
-        f'<span dir="auto">{escape(visible(label))}</span></th>' for i, label in enumerate(heat.labels))
+        f'<span dir="auto">{column_head(label)}</span></th>' for i, label in enumerate(heat.labels))
     halves = [heat.half(i) for i in range(len(heat))]
     groups = "".join(f'<th scope="colgroup" class="xp-half-name" colspan="{halves.count(half)}">{escape(name)}</th>'
                      for half, name in enumerate(heat.halves) if half in halves)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..heatmap import Heatmap
 from ..ties import PROBABILITY, tied
-from .card import NBSP, card, number, visible
+from .card import NBSP, card, column_head, number, visible
 from .overlay import jpeg
 
 Line = Sequence[float]
@@ -113,7 +113,7 @@ def matrix(names: Sequence[str], values: Sequence[Line], heading: str, sentence:
 
     values [row column]; what is not a number (a constant map has no order) is said to be none.
     """
-    across = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in (names if columns is None else columns))
+    across = "".join(f'<th scope="col"><span>{column_head(name)}</span></th>' for name in (names if columns is None else columns))
     body = "".join(f'<tr><th scope="row">{escape(name)}</th>{"".join(map(agreement, row))}</tr>' for name, row in zip(names, values))
     return card(f'<h3>{escape(heading)}</h3><p class="xp-sub">{escape(sentence)}</p>'
                 f'<div class="xp-scroll" tabindex="0" role="region" aria-label="{escape(heading)}">'

@@ -1,0 +1,75 @@
+"""What stands on the page is about the question that the page shows: in a browser, and in the function that sees to it."""
+
+import re
+
+import pytest
+from browser import PATIENCE
+
+browser_test = pytest.mark.browser
+
+
+def until(page, condition: str, argument=None):
+    page.wait_for_function(condition, arg=argument, polling=50, timeout=1000 * PATIENCE)
+
+
+def open_view(page, name: str, slug: str = "text"):
+    page.locator(f"#{slug}-views").get_by_role("tab", name=name, exact=True).click()
+
+
+def test_an_answer_that_comes_late_is_not_shown(app):
+    turn, first, second = app.Turn(), ["Sentence", "first"], ["Sentence", "second"]
+
+    def slow(asked, word):
+        yield asked, f"{word} 1"
+        turn.asked = second
+        yield asked, f"{word} 2"
+        raise AssertionError("this goes on for nobody")
+
+    turn.asked = first
+    assert list(app.while_shown(slow, turn, first, "step")) == [(first, "step 1"), [app.gr.skip()] * 2]
+    assert list(app.while_shown(lambda asked: ("old", asked), turn, first)) == [[app.gr.skip()] * 2]
+    assert list(app.while_shown(lambda asked: ("new", asked), turn, second)) == [("new", second)]
+
+
+@browser_test
+def test_what_was_found_out_about_a_question_goes_with_it(visit):
+    page = visit(text="A dull film.", methods="attcat,gae", view="test")
+    until(page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3")
+    page.get_by_role("button", name="Take them out and ask again").click()
+    until(page, "() => document.querySelector('#text-taken h3')?.textContent.includes('without')")
+    page.get_by_role("button", name=re.compile("weights random")).click()
+    until(page, "() => document.querySelector('#text-scrambled')?.innerText.includes('embeddings')")
+    open_view(page, "Share")
+    page.get_by_role("button", name="Write the file", exact=True).click()
+    page.locator("a[download]:visible").first.wait_for()
+    page.get_by_role("button", name="irony", exact=True).click()
+    until(page, "() => new URLSearchParams(location.search).get('text')?.startsWith('Oh great')")
+    assert page.locator("label:has-text('A link that restores this view') :is(input, textarea)").input_value() == page.url
+    assert page.locator("a[download]:visible").count() == 0
+    open_view(page, "Test")
+    page.locator("#text-taken").wait_for(state="attached")
+    assert page.locator("#text-taken").inner_text() + page.locator("#text-scrambled").inner_text() == ""
+    until(page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3")
+
+
+@browser_test
+def test_words_taken_out_go_when_something_else_is_to_stand_for_them(visit):
+    page = visit(text="A dull film.", methods="attcat", view="test")
+    until(page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 2")
+    page.get_by_role("button", name="Take them out and ask again").click()
+    until(page, "() => document.querySelector('#text-taken h3')?.textContent.includes('without')")
+    page.get_by_role("radio", name="[MASK] in its place").check()
+    until(page, "() => document.querySelector('#text-taken').innerText === ''")
+
+
+@browser_test
+def test_an_imagined_picture_goes_with_its_model(visit):
+    page = visit(kind="Picture", picture="cat", methods="raw_attention", view="activation")
+    page.get_by_label("number input for Steps").fill("16")
+    page.get_by_role("button", name="Imagine", exact=True).click()
+    page.locator("#imagined img").wait_for()
+    model = page.locator("#image-left").get_by_label("Model", exact=True)
+    model.fill("no-such-owner-xyz/no-such-model-xyz")
+    model.press("Enter")
+    until(page, "() => !document.querySelector('#imagined img')")
+    assert "made from noise" in page.locator("#imagined").inner_text()
