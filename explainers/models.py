@@ -38,6 +38,7 @@ from . import targets
 from .errors import ModelUnavailable, Refusal
 from .inputs import Encoded, encode, from_text
 from .pictures import blurred
+from .processors import HALVES, Colours, colours_of
 from .trace import Affine, Layer, Tape, Trace, trace, wire
 
 
@@ -321,17 +322,19 @@ class Model:
 
     def normalised(self, rgb: Tensor) -> Tensor:
         """[... 3 height width] of 0 to 1 -> pixel_values; `rgb` is the way back."""
-        mean, std = self.mean_and_std(rgb)
-        return (rgb - mean) / std
+        return self.colours.pixels(rgb)
 
     def rgb(self, pixels: Tensor) -> Tensor:
-        mean, std = self.mean_and_std(pixels)
-        return (pixels * std + mean).clamp(0, 1)
+        return self.colours.rgb(pixels).clamp(0, 1)
 
-    def mean_and_std(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Of each channel [3 1 1], as the processor has them; 0.5 where it has none."""
-        kept = self.processor is not None and self.processor.do_normalize
-        return tuple(torch.tensor(getattr(self.processor, name) if kept else [0.5] * 3).to(like)[:, None, None] for name in ("image_mean", "image_std"))
+    def grey(self, like: Tensor) -> Tensor:
+        """[3 1 1] the pixel_values of a grey that says nothing."""
+        return torch.tensor(self.colours.grey).to(like)[:, None, None]
+
+    @property
+    def colours(self) -> Colours:
+        """What the processor makes of colours, measured; without one, all is from -1 to 1."""
+        return HALVES if self.processor is None else colours_of(self.processor)
 
     def answer(self, inputs: dict[str, Tensor], real: Tensor | None = None, **tape) -> targets.Answer:
         """What the network says. real [example token] tells where padding is, if not the attention mask."""
@@ -433,8 +436,14 @@ class Model:
 
     def without_pixels(self, pixels: Tensor, mask: Tensor, fill: str) -> Tensor:
         """[n channel height width] the picture `pixels` [1 channel height width] with the pixels `mask` [n height width] (bool) blanked."""
-        blank = blurred(pixels) if fill == "blur" else self.normalised(torch.full_like(pixels, {"black": 0, "white": 1, "mean": 0}[fill]))
-        return pixels.where(~mask[:, None], torch.zeros_like(pixels) if fill == "mean" else blank)
+        grey = self.grey(pixels)
+        if fill == "mean":
+            blank = grey.expand_as(pixels)
+        elif fill == "blur":
+            blank = blurred(pixels - grey) + grey           # its edges fade into grey
+        else:
+            blank = self.normalised(torch.full_like(pixels, {"black": 0, "white": 1}[fill]))
+        return pixels.where(~mask[:, None], blank)
 
     def placed(self, inputs: dict[str, Tensor], real: Tensor) -> dict[str, Tensor]:
         """`inputs` with every token's position said. RoBERTa reads positions off the ids: a blank must not move the others."""
