@@ -212,6 +212,7 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
         options=given, facts=facts, notes=notes, cost=chosen.cost_of(given, int((~coded.special).sum()), len(trace.layers)),
         model=model.name, revision=model.revision, segments=coded.segments, halves=coded.halves,
         marked=(span[0][0], span[1][1]) if span and all(span) else None,
-        grid=coded.grid, picture=coded.picture, pixels=chosen.pixels(trace, **options).cpu() if chosen.run_pixels and coded.grid else None,
+        grid=coded.grid, picture=coded.picture, seen=coded.seen,
+        pixels=chosen.pixels(trace, **options).cpu() if chosen.run_pixels and coded.grid else None,
         pending=trace.target.name if model.task == "next" and not isinstance(trace.target, targets.Custom) else "",
     )
