@@ -175,8 +175,7 @@ def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=No
 def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief: bool = False, **options) -> Heatmap:
     """A method's numbers on a trace, with everything a view needs to show them truthfully; brief: the map without layers, heads and totals."""
     chosen = find(key)
-    if model.anatomy.sees not in chosen.tasks:
-        raise Refusal(f"{chosen.title} is not defined for {'pictures' if model.anatomy.sees == 'image' else 'texts'}: {chosen.only}.")
+    chosen.check_kind(trace)
     chosen.check_length(len(trace.real))
     scores, facts = chosen.measure(trace, **options)
     rows = chosen.layers(trace, **options) if chosen.run_layers and not brief else None
