@@ -46,7 +46,7 @@ def imagine(model: Model, target=None, *, unit: Sequence[int] | None = None, tex
         with torch.enable_grad():
             seen = model.normalised(x.roll(shift, (2, 3)))
             height = score(seen)
-            loss = tv * total_variation(x) + l2 * seen.pow(2).sum() - height
+            loss = tv * total_variation(x) + l2 * (seen - model.grey(seen)).pow(2).sum() - height
             x.grad, = torch.autograd.grad(loss, x)
         scores.append(height.item())
         climb.step()
@@ -86,7 +86,9 @@ def beginning(model: Model, start: str | Tensor, made: torch.Generator) -> Tenso
     if start not in ("noise", "grey"):
         raise Refusal(f"The climb starts from noise, from grey, or from a picture; got {str(start)[:40]!r}.")
     size = (1, 3, *model.trained_size)
-    return torch.rand(size, generator=made) if start == "noise" else model.rgb(torch.zeros(size))
+    if start == "noise":
+        return torch.rand(size, generator=made)
+    return model.rgb(model.grey(torch.zeros(())).expand(size))
 
 
 def total_variation(x: Tensor) -> Tensor:

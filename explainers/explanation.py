@@ -226,8 +226,7 @@ def shown(numbers: torch.Tensor) -> torch.Tensor:
 def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief: bool = False, **options) -> Heatmap:
     """A method's numbers on a trace, with everything a view needs to show them truthfully; brief: the map without layers, heads and totals."""
     chosen = find(key)
-    if model.anatomy.sees not in chosen.tasks:
-        raise Refusal(f"{chosen.title} is not defined for {'pictures' if model.anatomy.sees == 'image' else 'texts'}: {chosen.only}.")
+    chosen.check_kind(trace)
     chosen.check_length(len(trace.real))
     scores, facts = chosen.measure(trace, **options)
     rows = shown(chosen.layers(trace, **options)) if chosen.run_layers and not brief else None
@@ -269,6 +268,7 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
         options=given, facts=facts, notes=notes, cost=chosen.cost_of(given, int((~coded.special).sum()), len(trace.layers)),
         model=model.name, revision=model.revision, segments=coded.segments, halves=coded.halves,
         marked=(span[0][0], span[1][1]) if span and all(span) else None,
-        grid=coded.grid, picture=coded.picture, pixels=shown(chosen.pixels(trace, **options)) if chosen.run_pixels and coded.grid else None,
+        grid=coded.grid, picture=coded.picture, seen=coded.seen,
+        pixels=shown(chosen.pixels(trace, **options)) if chosen.run_pixels and coded.grid else None,
         pending=trace.target.name if model.task == "next" and not isinstance(trace.target, targets.Custom) else "",
     )

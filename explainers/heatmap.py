@@ -41,6 +41,7 @@ class Heatmap:
     cost       passes through the network, "1F 1B"
     grid       (rows, columns) of a picture's patches, which are the last tokens, row by row; None for text
     picture    the part of a picture that the model sees, RGB, at most 1,024 pixels a side, tiled evenly by the grid; None for text
+    seen       the same as the model sees it, RGB, a pixel for each that it gets; None for text
     pixels     [height width] the map pixel by pixel, as the model reads them, where the method has one, or None
     """
 
@@ -73,6 +74,7 @@ class Heatmap:
     revision: str = ""
     grid: tuple[int, int] | None = None
     picture: Image | None = field(default=None, repr=False)
+    seen: Image | None = field(default=None, repr=False)
     pixels: Tensor | None = None
 
     def __len__(self) -> int:

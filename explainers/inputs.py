@@ -12,6 +12,7 @@ from torch import Tensor
 from .errors import Refusal
 from .heatmap import tight
 from .pictures import open_picture
+from .processors import Lens, lens_of, pixels_of
 from .words import by_bytes, words_of
 
 MOST_CHARACTERS = 2_000_000
@@ -36,7 +37,9 @@ class Encoded:
     left_out  tokens past the model's limit, not seen by it; lost says how many in each half
     unread    the characters at the end that were left out
     grid      (rows, columns) of a picture's patches, which are the last tokens; None for text
-    picture   the part of a picture that the model sees, in RGB, tiled evenly by the grid
+    picture   the part of a picture that the model sees, in RGB, tiled evenly by the grid; of a
+              photo sharper than the model sees it
+    seen      the same as the model sees it: a pixel for each that it gets
     remarks   what else a reader must know
     matched   what a dual encoder matches it with: the texts of a picture, or "the picture" of a text
     """
@@ -55,6 +58,7 @@ class Encoded:
     unread: str = ""
     grid: tuple[int, int] | None = None
     picture: Image.Image | None = None
+    seen: Image.Image | None = None
     matched: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -147,38 +151,73 @@ def from_picture(model, given) -> Encoded:
     if model.processor is None:
         raise Refusal("This model came without an image processor: pass one to load(...), or give pixel_values.")
     picture = without_ends(open_picture(given), model.processor)
-    pixels = model.processor(images=picture, return_tensors="pt")["pixel_values"].to(model.net.device, model.net.dtype)
-    left, top, right, bottom = box = seen_box(model.processor, picture.size)
-    shrink = min(1, VIEW / max(right - left, bottom - top))
-    size = max(1, round(shrink * (right - left))), max(1, round(shrink * (bottom - top)))
-    return from_pixels(model, pixels, picture.resize(size, box=box, reducing_gap=2))
+    pixels = pixels_of(model.processor, picture).to(model.net.device, model.net.dtype)
+    checked_grid(model, pixels)                 # before anything is made for a view
+    lens = lens_of(model.processor, picture.size)
+    return from_pixels(model, pixels, view(picture, lens, as_picture(model.rgb(pixels[0]))))
 
 
 def without_ends(picture: Image.Image, processor) -> Image.Image:
-    """The middle of a slim picture, for processors that resize its shorter side and cut the rest."""
+    """The middle of a slim picture, for processors that see nothing else of it.
+
+    Enlarged, the rest would be huge. What they see is measured on a picture that is not slim.
+    Raises `Refusal` where the whole would be enlarged.
+    """
     short, long = sorted(picture.size)
-    if long <= SLIM * short or not (processor.do_resize and processor.size.shortest_edge):
+    if long <= SLIM * short:
         return picture
-    if not processor.do_center_crop:
-        raise Refusal(f"A picture of {picture.width:,} × {picture.height:,} pixels is too slim for this model: "
-                      f"one side can be {SLIM} times as long as the other at most.")
-    ends = [(side - min(side, SLIM * short)) // 2 for side in picture.size]
-    return picture.crop((*ends, picture.width - ends[0], picture.height - ends[1]))
+    upright = picture.height == long
+    slim = lambda ratio: (short, ratio * short) if upright else (ratio * short, short)
+    lens, shorter = lens_of(processor, slim(SLIM)), lens_of(processor, slim(SLIM // 2))
+    (first, last), (start, end) = (one.inside[upright::2] for one in (lens, shorter))
+    if abs((last - first) - (end - start)) <= 0.1 * short:      # of a longer one as much: no ends
+        width, height = slim(SLIM)
+        left, top = (picture.width - width) // 2, (picture.height - height) // 2
+        if abs(first + last - SLIM * short) <= 0.1 * short:
+            return picture.crop((left, top, left + width, top + height))
+    elif lens.shape == shorter.shape or lens.shape[0] * lens.shape[1] <= SLIM * short ** 2:
+        return picture                                          # squeezed into one size, or small
+    raise Refusal(
+        f"A picture of {picture.width:,} × {picture.height:,} pixels is too slim for this model: "
+        f"one side can be {SLIM} times as long as the other at most.")
 
 
-def seen_box(processor, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The part of a picture (left, top, right, bottom) that is left after the processor has resized and cut it, to a fraction of a pixel."""
-    width, height = size
-    crop = processor.crop_size if processor.do_center_crop else None
-    if not crop:
-        return 0, 0, width, height
-    scale_x = scale_y = 1
-    if processor.do_resize and processor.size.shortest_edge:
-        scale_x = scale_y = processor.size.shortest_edge / min(size)
-    elif processor.do_resize:
-        scale_x, scale_y = processor.size.width / width, processor.size.height / height
-    w, h = min(width, crop.width / scale_x), min(height, crop.height / scale_y)
-    return (width - w) / 2, (height - h) / 2, (width + w) / 2, (height + h) / 2
+def view(picture: Image.Image, lens: Lens, seen: Image.Image) -> Image.Image:
+    """What a lens shows of a photo, sharper than the model sees it.
+
+    seen  what the model sees, from which padding is taken where there is some
+    """
+    left, top, right, bottom = lens.upright
+    inside, padded = lens.inside, lens.inside != lens.upright
+    scale = min(1, VIEW / max(right - left, bottom - top))
+    if padded:                                                      # no coarser than its padding is
+        scale = max(scale, seen.width / (right - left), seen.height / (bottom - top))
+    size = max(1, round(scale * (right - left))), max(1, round(scale * (bottom - top)))
+    if not padded:
+        return lens.mirrored(picture.resize(size, box=inside, reducing_gap=2))
+    canvas = lens.mirrored(seen.resize(size, Image.Resampling.NEAREST))
+    first = [round(scale * (inside[0] - left)), round(scale * (inside[1] - top))]
+    last = [round(scale * (inside[2] - left)), round(scale * (inside[3] - top))]
+    part = max(1, last[0] - first[0]), max(1, last[1] - first[1])
+    canvas.paste(picture.resize(part, box=inside, reducing_gap=2), tuple(first))
+    return lens.mirrored(canvas)
+
+
+def checked_grid(model, pixels: Tensor) -> tuple[int, int]:
+    """(rows, columns) of the patches of pixel_values [1 channel height width].
+
+    Raises `Refusal` where there are none or too many.
+    """
+    rows, columns = model.grid(pixels)
+    if not rows * columns:
+        raise Refusal(
+            f"A picture of {pixels.shape[-2]} × {pixels.shape[-1]} pixels has not one whole patch "
+            "for this model.")
+    if rows * columns > MOST_PATCHES:
+        raise Refusal(
+            f"A picture of {rows:,} × {columns:,} patches is too large for this model to be "
+            f"recorded: at most {MOST_PATCHES:,} patches can be.")
+    return rows, columns
 
 
 def from_pixels(model, pixels: Tensor, picture: Image.Image | None = None) -> Encoded:
@@ -186,18 +225,19 @@ def from_pixels(model, pixels: Tensor, picture: Image.Image | None = None) -> En
 
     Pixels at the right and the bottom that fill no patch are not seen, and cut off the picture.
     """
-    rows, columns = grid = model.grid(pixels)
-    if not rows * columns:
-        raise Refusal(f"A picture of {pixels.shape[-2]} × {pixels.shape[-1]} pixels has not one whole patch for this model.")
-    if rows * columns > MOST_PATCHES:
-        raise Refusal(f"A picture of {rows:,} × {columns:,} patches is too large for this model to be recorded: at most {MOST_PATCHES:,} patches can be.")
-    picture = picture or as_picture(model.rgb(pixels[0]))
+    rows, columns = grid = checked_grid(model, pixels)
     (tall, wide), (height, width) = model.patch, pixels.shape[-2:]
-    picture = picture.crop((0, 0, max(1, round(picture.width * columns * wide / width)), max(1, round(picture.height * rows * tall / height))))
+    seen = as_picture(model.rgb(pixels[0]))
+    picture = picture or seen
+    across = max(1, round(picture.width * columns * wide / width))
+    down = max(1, round(picture.height * rows * tall / height))
     before = model.prefix
     labels = [*before, *(f"row {row + 1}, column {column + 1}" for row in range(rows) for column in range(columns))]
     special = torch.arange(len(labels)) < len(before)
-    return Encoded({"pixel_values": pixels}, labels, special, grid=grid, picture=picture)
+    return Encoded(
+        {"pixel_values": pixels}, labels, special, grid=grid,
+        picture=picture.crop((0, 0, across, down)),
+        seen=seen.crop((0, 0, columns * wide, rows * tall)))
 
 
 def as_picture(rgb: Tensor) -> Image.Image:

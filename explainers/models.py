@@ -7,11 +7,13 @@ a bundled model is a folder of `assets/models`.
 import inspect
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache, reduce
 from pathlib import Path
+from urllib.parse import unquote
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +40,7 @@ from .errors import ModelUnavailable, Refusal, first_line
 from .inputs import Encoded, encode, from_text
 from .linear import Affine, affine, in_steps, merged, naming_quantised, quantised
 from .pictures import blurred
+from .processors import HALVES, Colours, colours_of
 from .trace import Layer, Tape, Trace, configs_of, evaluating, ordinary, trace, wire
 
 
@@ -80,9 +83,15 @@ BLOCKS_OF_CLIP = {
     "norm2": "layer_norm2", "norm_first": True, "ffn": ("mlp.fc1", "mlp.activation_fn", "mlp.fc2"),
 }
 
+HEAD_OF_ROBERTA = ("classifier.dense", "tanh", "classifier.out_proj")
+
 ANATOMIES = {
     "bert": Anatomy("bert", **BLOCKS_OF_BERT, head=("bert.pooler.dense", "tanh", "classifier")),
-    "roberta": Anatomy("roberta", **BLOCKS_OF_BERT, head=("classifier.dense", "tanh", "classifier.out_proj"), lost_positions=2),
+    **{kind: Anatomy("roberta", **BLOCKS_OF_BERT, head=HEAD_OF_ROBERTA, lost_positions=2)
+       for kind in ("roberta", "camembert", "xlm-roberta")},
+    "data2vec-text": Anatomy(
+        "data2vec_text", **BLOCKS_OF_BERT, head=HEAD_OF_ROBERTA, lost_positions=2),
+    "ernie": Anatomy("ernie", **BLOCKS_OF_BERT, head=("ernie.pooler.dense", "tanh", "classifier")),
     "distilbert": Anatomy(
         "distilbert", "transformer.layer", attention="attention", w_v="attention.v_lin", w_o="attention.out_lin", norm1="sa_layer_norm",
         norm2="output_layer_norm", norm_first=False, ffn=("ffn.lin1", "ffn.activation", "ffn.lin2"),
@@ -109,6 +118,9 @@ ANATOMIES = {
         "vision_model", **BLOCKS_OF_CLIP, sees="image", readout="pooling attention", head=("vision_model.post_layernorm", "alone", "vision_model.head")),
     "siglip.text": Anatomy("text_model", **BLOCKS_OF_CLIP, readout="very last", head=("text_model.final_layer_norm", "text_model.head")),
 }
+
+#: Those that are not registered from outside.
+OWN = tuple(ANATOMIES)
 
 #: Why some well-known architectures have no row.
 REASONS = dict.fromkeys(("deberta", "deberta-v2"), "DeBERTa computes attention from relative positions inside its own code, which offers no place to record it.")
@@ -149,7 +161,7 @@ def register(model_type: str, anatomy: Anatomy) -> None:
     nothing. Raises `Refusal` if the name belongs to another row or a field holds what it cannot; a path that leads
     nowhere is refused by `load`, which knows the model.
 
-        ex.register("camembert", ex.ANATOMIES["roberta"])
+        ex.register("my-roberta", ex.ANATOMIES["roberta"])
     """
     if not isinstance(model_type, str) or not model_type.strip():
         raise Refusal("An architecture is registered under its config.model_type, a word like 'bert'.")
@@ -341,17 +353,19 @@ class Model:
 
     def normalised(self, rgb: Tensor) -> Tensor:
         """[... 3 height width] of 0 to 1 -> pixel_values; `rgb` is the way back."""
-        mean, std = self.mean_and_std(rgb)
-        return (rgb - mean) / std
+        return self.colours.pixels(rgb)
 
     def rgb(self, pixels: Tensor) -> Tensor:
-        mean, std = self.mean_and_std(pixels)
-        return (pixels * std + mean).clamp(0, 1)
+        return self.colours.rgb(pixels).clamp(0, 1)
 
-    def mean_and_std(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Of each channel [3 1 1], as the processor has them; 0.5 where it has none."""
-        kept = self.processor is not None and self.processor.do_normalize
-        return tuple(torch.tensor(getattr(self.processor, name) if kept else [0.5] * 3).to(like)[:, None, None] for name in ("image_mean", "image_std"))
+    def grey(self, like: Tensor) -> Tensor:
+        """[3 1 1] the pixel_values of a grey that says nothing."""
+        return torch.tensor(self.colours.grey).to(like)[:, None, None]
+
+    @property
+    def colours(self) -> Colours:
+        """What the processor makes of colours, measured; without one, all is from -1 to 1."""
+        return HALVES if self.processor is None else colours_of(self.processor)
 
     def answer(self, inputs: dict[str, Tensor], real: Tensor | None = None, **tape) -> targets.Answer:
         """What the network says, in evaluation mode. real [example token] tells where padding is, if not the attention mask."""
@@ -468,8 +482,14 @@ class Model:
 
     def without_pixels(self, pixels: Tensor, mask: Tensor, fill: str) -> Tensor:
         """[n channel height width] the picture `pixels` [1 channel height width] with the pixels `mask` [n height width] (bool) blanked."""
-        blank = blurred(pixels) if fill == "blur" else self.normalised(torch.full_like(pixels, {"black": 0, "white": 1, "mean": 0}[fill]))
-        return pixels.where(~mask[:, None], torch.zeros_like(pixels) if fill == "mean" else blank)
+        grey = self.grey(pixels)
+        if fill == "mean":
+            blank = grey.expand_as(pixels)
+        elif fill == "blur":
+            blank = blurred(pixels - grey) + grey           # its edges fade into grey
+        else:
+            blank = self.normalised(torch.full_like(pixels, {"black": 0, "white": 1}[fill]))
+        return pixels.where(~mask[:, None], blank)
 
     def placed(self, inputs: dict[str, Tensor], real: Tensor) -> dict[str, Tensor]:
         """`inputs` with every token's position said. RoBERTa reads positions off the ids: a blank must not move the others."""
@@ -601,21 +621,27 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     otherwise; weights from files become float32, unless `dtype` says otherwise. `tower` chooses the side of a dual encoder that is traced: "vision" (unless said otherwise) or "text"; `Model.side`
     gives the other.
 
+    The address of a model's page on the Hub stands for its id, and names its revision if it has one.
+    A pipeline is taken for the model in it, with its tokenizer and image processor. `processor` is an
+    image processor, a processor that holds one (then its tokenizer is taken as well, if none is
+    given), or the folder or Hub id of one.
+
     A model that you pass in is put in evaluation mode and gets this package's attention function, which computes what
     "eager" attention does. Raises `ModelUnavailable` with the reason in plain words.
     """
+    source, tokenizer, processor = handed(source, tokenizer, processor)
     source = unwrapped(source)
-    tokenizer = as_tokenizer(tokenizer)
     if isinstance(source, PreTrainedModel):
         net, name, revision = source, source.config.name_or_path or type(source).__name__, revision or ""
-    elif not isinstance(source, str | Path) or not (name := str(source).strip()):
-        raise ModelUnavailable("A model is a bundled name, a folder, a Hub id or a transformers model.")
+    elif not isinstance(source, str | Path) or not (name := hub_id(str(source).strip())):
+        raise no_model(source)
     elif name in BUNDLED:
         net, revision = bundled(name), "bundled"
         tokenizer = tokenizer or (bundled_tokenizer() if name != "vit" else None)
         processor = processor or (bundled_processor() if name in PICTURED else None)
     else:
-        net, tokenizer, processor, revision = from_files(name, tokenizer, processor, revision, dtype or torch.float32)
+        net, tokenizer, processor, revision = from_files(
+            name, tokenizer, processor, revision or hub_revision(source), dtype or torch.float32)
     anatomy = anatomy_of(net, tower)
     move(net, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), dtype)
     model = Model(net, anatomy, tokenizer, processor, name, revision)
@@ -685,12 +711,28 @@ def anatomy_of(net: PreTrainedModel, tower: str | None) -> Anatomy:
     if tower is not None and tower not in sides:
         raise ModelUnavailable(f"Models of type {kind!r} have {f'the towers {chr(32).join(sides)}' if sides else 'one tower'}; got tower={tower!r}.")
     if sides and not hasattr(net, "logit_scale"):
-        raise ModelUnavailable(f"{type(net).__name__} is a part of a dual encoder; load the whole model, which matches pictures with texts.")
+        return anatomy_of_classifier(net, kind)
     kind += f".{tower or 'vision'}" if sides else ""
     if kind not in ANATOMIES:
         raise unsupported(kind)
     anatomy = of_its_class(net, ANATOMIES[kind])
     check(net, kind, anatomy)
+    return anatomy
+
+
+def anatomy_of_classifier(net: PreTrainedModel, kind: str) -> Anatomy:
+    """The row of the picture side of a dual encoder under a classifier of the patches' mean.
+
+    CLIP's reads them as they leave the last block, SigLIP's after a norm of each, so that no vector
+    is what its head reads. Raises `ModelUnavailable` for a side without a head.
+    """
+    if "ForImageClassification" not in type(net).__name__ or f"{kind}.vision" not in ANATOMIES:
+        raise ModelUnavailable(
+            f"{type(net).__name__} is one side of a model that matches pictures with texts, and "
+            "gives no score by itself; load the whole model, or one with a classifier on top.")
+    head = ("classifier",) if kind == "clip" else ()
+    anatomy = replace(ANATOMIES[f"{kind}.vision"], readout="mean", head=head)
+    check(net, f"{kind}.vision", anatomy)
     return anatomy
 
 
@@ -700,6 +742,8 @@ def of_its_class(net: PreTrainedModel, anatomy: Anatomy) -> Anatomy:
         return replace(anatomy, readout="first two", head=(anatomy.head[0], "cls_classifier & distillation_classifier"))
     if getattr(net.config, "classifier_pooling", "cls") == "mean" and "ForSequenceClassification" in type(net).__name__:
         return replace(anatomy, readout="mean")
+    if getattr(net.config, "use_swiglu_ffn", False):          # the largest DINOv2
+        return replace(anatomy, ffn=())
     if net.config.model_type == "beit" and not net.config.use_mean_pooling:
         return replace(anatomy, readout="first", head=("beit.layernorm", "classifier"))
     return anatomy
@@ -727,6 +771,10 @@ def check(net: PreTrainedModel, kind: str, anatomy: Anatomy) -> None:
     if "MultipleChoice" in type(net).__name__ or "DoubleHeads" in type(net).__name__:
         raise ModelUnavailable(f"{type(net).__name__} chooses among several texts, and one text is explained here; choose a checkpoint that classifies, "
                                "answers questions, labels words or says what comes next.")
+    if any(weight.is_meta for weight in net.parameters()):
+        raise ModelUnavailable(
+            f"This {type(net).__name__} has no weights in memory (they are on the device “meta”, "
+            "or left on the disk): load it whole, with from_pretrained and without a device map.")
     try:
         tower = part(net, anatomy.tower)
     except AttributeError:
@@ -754,6 +802,12 @@ def check(net: PreTrainedModel, kind: str, anatomy: Anatomy) -> None:
 
 
 def lost(net: PreTrainedModel, kind: str, name: str, path: str) -> ModelUnavailable:
+    """Why a network does not fit its row: in words of the row for whoever registered it."""
+    if kind.partition(".")[0] in (DUAL, *(own.partition(".")[0] for own in OWN)):
+        return ModelUnavailable(
+            f"This {type(net).__name__} is built otherwise than other models of type "
+            f"{net.config.model_type!r}, so it cannot be traced; another checkpoint of the type "
+            "may work.")
     return ModelUnavailable(f"The row {kind!r} of ANATOMIES names {path!r} as {name}, and {type(net).__name__} has nothing there.")
 
 
@@ -763,7 +817,9 @@ def blocks_of(tower: nn.Module, anatomy: Anatomy) -> list[nn.Module]:
 
 
 def unsupported(kind: str) -> ModelUnavailable:
-    return ModelUnavailable(f"{REASONS.get(kind, f'Models of type {kind!r} cannot be traced yet.')} These can: {', '.join(ANATOMIES)}.")
+    types = dict.fromkeys(name.partition(".")[0] for name in ANATOMIES)
+    why = REASONS.get(kind, f"Models of type {kind!r} cannot be traced yet.")
+    return ModelUnavailable(f"{why} These can: {', '.join(types)}.")
 
 
 def bundled_folder(part: str = "text") -> Path:
@@ -832,7 +888,8 @@ def from_files(name: str, tokenizer, processor, revision, dtype):
     else:
         if name.startswith((".", "/", "~", "\\")) or name.count("/") > 1:
             raise ModelUnavailable(f"There is no folder {name[:200]}.")
-        source, where = name, {"revision": revision, "local_files_only": in_cache(name, revision)}
+        here = all(in_cache(name, revision, files) for files in (SETTINGS, WEIGHTS))
+        source, where = name, {"revision": revision, "local_files_only": here}
         if not where["local_files_only"]:
             ask_hub(name, revision)
     try:
@@ -843,6 +900,8 @@ def from_files(name: str, tokenizer, processor, revision, dtype):
             raise ModelUnavailable(
                 f"{name} lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}: its scores would be random.")
         sees = {row.sees for row_name, row in ANATOMIES.items() if row_name.split(".")[0] == kind} if kind != DUAL else {"image", "text"}
+        if "ForImageClassification" in type(net).__name__:      # one side of a dual encoder alone
+            sees = {"image"}
         if "text" in sees and tokenizer is None:
             tokenizer = tokenizer_of(source, where)
         if "image" in sees and processor is None:
@@ -920,6 +979,93 @@ def as_tokenizer(given) -> PreTrainedTokenizerBase | None:
     return inside
 
 
+def handed(source, tokenizer, processor) -> tuple:
+    """What was handed to `load`, out of what holds it: a pipeline all three, a processor two."""
+    if not isinstance(source, nn.Module) and isinstance(getattr(source, "model", None), nn.Module):
+        tokenizer = tokenizer or getattr(source, "tokenizer", None)
+        processor = processor or getattr(source, "image_processor", None)
+        source = source.model
+    if tokenizer is None and hasattr(processor, "tokenizer"):
+        tokenizer = processor.tokenizer
+    return source, as_tokenizer(tokenizer), as_processor(processor)
+
+
+def as_processor(given):
+    """The image processor that a person hands to `load`.
+
+    Itself, out of the processor that holds it, from its folder, or by its Hub id.
+    """
+    if isinstance(given, str | Path):
+        return named_processor(str(given))
+    inside = getattr(given, "image_processor", given)
+    if isinstance(inside, PreTrainedTokenizerBase) or not (inside is None or callable(inside)):
+        raise ModelUnavailable(
+            "An image processor is one of transformers (AutoImageProcessor.from_pretrained), a "
+            "processor that holds one, or the folder or Hub id of one; "
+            f"got {type(given).__name__}.")
+    return inside
+
+
+def named_processor(name: str):
+    """An image processor from a folder or the Hub; settings of one are read, and no weights."""
+    folder, file = Path(os.path.expanduser(name)), "preprocessor_config.json"
+    if name.strip() and is_folder(folder):
+        source, where = str(folder), {"local_files_only": True}
+    else:
+        source = hub_id(name)
+        if source.startswith((".", "/", "~", "\\")) or source.count("/") > 1:
+            raise ModelUnavailable(f"There is no folder {name[:200]}.")
+        where = {"local_files_only": in_cache(source, None, [file])}
+        if not where["local_files_only"]:
+            look_at_hub(source, None)
+    try:
+        found = processor_of(source, where)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise ModelUnavailable(
+            f"The image processor {name[:200]} could not be loaded: "
+            f"{str(error).splitlines()[0][:300]}") from error
+    if found is None:
+        raise ModelUnavailable(f"The folder {name[:200]} holds no {file}.")
+    return found
+
+
+def no_model(given) -> ModelUnavailable:
+    """Why what was given is no model, and what would do."""
+    wanted = "A model is a bundled name, a folder, a Hub id or a transformers model"
+    if isinstance(given, str | Path):
+        return ModelUnavailable(f"{wanted}; got nothing.")
+    got = "nothing" if given is None else type(given).__name__
+    reasons = {
+        PreTrainedTokenizerBase: "is a tokenizer: give its model, and it as tokenizer=",
+        transformers.PretrainedConfig: "holds settings without weights: give the folder or the Hub "
+                                       "id, or a model made of it",
+        nn.Module: "is not a model of transformers; one that wraps such a model often has it "
+                   "inside, as .model, and that can be given",
+        dict: "is no model; weights alone do not say what is computed with them",
+    }
+    why = next((f", which {why}" for kind, why in reasons.items() if isinstance(given, kind)), "")
+    return ModelUnavailable(f"{wanted}; got {got}{why}.")
+
+
+#: The page of a model on the Hub, as it is copied from a browser.
+PAGE = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?!datasets/|spaces/)"
+    r"(?P<name>[\w.-]+(?:/[\w.-]+)?)(?:/(?:tree|blob|resolve|commits?)/(?P<revision>[^/?#]+).*)?"
+    r"/?(?:[?#].*)?", re.IGNORECASE)
+
+
+def hub_id(given: str) -> str:
+    """The id of a model whose page's address was given; anything else as it is."""
+    page = PAGE.fullmatch(given)
+    return page["name"] if page else given
+
+
+def hub_revision(given) -> str | None:
+    """The revision that the address of a page of the Hub names, if it names one."""
+    page = PAGE.fullmatch(str(given).strip())
+    return unquote(page["revision"]) if page and page["revision"] else None
+
+
 def processor_of(source: str, where: dict):
     """The model's image processor, by Pillow everywhere, so that numbers do not depend on what is installed; None when its folder has none."""
     if Path(source).is_dir() and not (Path(source) / "preprocessor_config.json").exists():
@@ -927,18 +1073,28 @@ def processor_of(source: str, where: dict):
     return AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False, **where)
 
 
-def in_cache(name: str, revision: str | None) -> bool:
-    """Whether settings and weights of a Hub model are on this machine."""
+#: Of a model on the Hub: what has to be on this machine for it to be read without asking.
+SETTINGS, WEIGHTS = ("config.json",), ("model.safetensors", "model.safetensors.index.json")
+
+
+def in_cache(name: str, revision: str | None, files: Sequence[str]) -> bool:
+    """Whether one of these files of a Hub model is on this machine."""
     try:
-        found = [try_to_load_from_cache(name, file, revision=revision)
-                 for file in ("config.json", "model.safetensors", "model.safetensors.index.json")]
+        found = [try_to_load_from_cache(name, file, revision=revision) for file in files]
     except HFValidationError:
         return False
-    return isinstance(found[0], str) and any(isinstance(path, str) for path in found[1:])
+    return any(isinstance(path, str) for path in found)
 
 
 def ask_hub(name: str, revision: str | None) -> None:
-    """Make sure that a Hub model is there, open to this reader, and in safetensors; otherwise the reason, within seconds.
+    """Make sure that a Hub model can be had, in safetensors; otherwise the reason, within seconds."""
+    if not any(file.endswith(".safetensors") for file in look_at_hub(name, revision)):
+        raise ModelUnavailable(
+            f"{name} has no safetensors file; other formats can run code and are not read.")
+
+
+def look_at_hub(name: str, revision: str | None) -> list[str]:
+    """The files of a Hub repository, if it is there and open to this reader; otherwise the reason.
 
     Without this question `from_pretrained` retries for half a minute when there is no network.
     """
@@ -963,8 +1119,7 @@ def ask_hub(name: str, revision: str | None) -> None:
         if "httpx" in type(error).__module__ or "requests" in type(error).__module__:
             raise offline(name) from error
         raise
-    if not any(file.rfilename.endswith(".safetensors") for file in info.siblings or []):
-        raise ModelUnavailable(f"{name} has no safetensors file; other formats can run code and are not read.")
+    return [file.rfilename for file in info.siblings or []]
 
 
 def offline(name: str) -> ModelUnavailable:

@@ -1,6 +1,7 @@
 """Opening pictures: whatever a person hands over becomes upright RGB, or a plain sentence says why not."""
 
 import io
+import re
 import struct
 import warnings
 from pathlib import Path
@@ -17,6 +18,9 @@ MOST_PIXELS = 64_000_000        # of a decoded picture, 256 MB; JPEGs are decode
 WANTED = 1024                   # pixels of a side that views and models can use; much larger pictures are shrunk towards it, JPEGs while they are decoded
 KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")       # and no others: to read some, Pillow starts programs (EPS)
 
+
+#: The beginning of an address, which a path never has; `Path` makes one stroke of two.
+ADDRESS = re.compile(r"(https?|ftp|file|s3|gs|hf):/|data:", re.IGNORECASE)
 
 PHOTOS = ("astronaut", "cat", "coffee", "rocket")       # bundled; assets/examples/README.md says whose they are
 
@@ -41,6 +45,10 @@ def open_picture(given) -> Image.Image:
         return upright(from_array(given), "This picture")
     if not isinstance(given, str | Path | bytes | bytearray | Image.Image):
         raise Refusal(f"A picture is a path, the bytes of a file, a PIL image or an array of numbers; got {type(given).__name__}.")
+    if isinstance(given, str | Path) and ADDRESS.match(str(given)):
+        raise Refusal(
+            "A picture is read from a file, and this is an address: nothing is fetched here. "
+            "Download the picture first, and give the path of its file.")
     name = (isinstance(given, str | Path) and " ".join(Path(given).name.split())[:100]) or "This picture"
     try:
         with warnings.catch_warnings():
@@ -88,6 +96,8 @@ def upright(image: Image.Image, name: str) -> Image.Image:
     image = ImageOps.exif_transpose(shrunk(image))
     if image.mode.startswith("I") or image.mode == "F":
         image = eight_bits(image)
+    if image.mode == "La":                                  # grey times its opacity
+        image = image.convert("LA")
     if not image.has_transparency_data:
         return image.convert("RGB")
     white = Image.new("RGB", image.size, "white")

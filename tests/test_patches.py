@@ -105,7 +105,7 @@ def test_the_legend_is_words():
 
 def test_a_tile_states_badge_cost_share_and_largest():
     tile = Reader(patches.fragment([SIGNED, UNSIGNED])).all("figure")
-    assert [one["text"].split("as the")[0] for one in tile][:1] == ["The picture"]
+    assert [one["text"].split("what the")[0] for one in tile][:1] == ["The picture"]
     told = [one["text"].replace("\u00a0", " ") for one in tile[1:]]
     for text, one in zip(told, (SIGNED, UNSIGNED)):
         assert text.startswith(one.title)
@@ -560,7 +560,7 @@ def test_pointing_at_a_patch_tells_it_in_every_map(show):
     page.locator("rect[data-i='17']").first.hover(force=True)
     told = page.locator(".xp-readout").all_text_contents()
     numbers = [f"row 2, column 4: {card.number(float(one.patches[1, 3]), one.signed)}" for one in FOUR]
-    assert told == ["as the model sees it", *numbers]
+    assert told == [said[0], *numbers]
     assert page.locator(".xp-frame.light").count() == 4
     page.mouse.move(1, 1)
     assert page.locator(".xp-readout").all_text_contents() == said and page.locator(".xp-frame").count() == 0

@@ -275,10 +275,6 @@ def slope(width: int, height: int) -> Image.Image:
 def test_the_picture_of_a_view_is_the_part_that_the_model_sees(name, size):
     """Patch by patch: their mean colours in the pixels that the network gets and in the picture under the heat."""
     model = replace(tiny("vit"), processor=PROCESSORS[name])
-    if name == "uncut" and max(size) > 8 * min(size):
-        with pytest.raises(ex.Refusal, match="too slim for this model: one side can be 8 times as long as the other at most"):
-            encode(model, slope(*size))
-        return
     coded = encode(model, slope(*size))
     (rows, columns), (tall, wide) = coded.grid, model.patch
     pixels = model.rgb(coded.tensors["pixel_values"][0])[:, :rows * tall, :columns * wide]
@@ -298,12 +294,19 @@ def test_slim_and_tiny_pictures_are_seen_at_no_great_cost(name, size):
 
 @pytest.mark.parametrize("name, size, left", [
     ("clip", (5, 4000), (5, 40)), ("clip", (4000, 5), (40, 5)), ("clip", (100, 800), (100, 800)), ("deit", (5, 4000), (5, 4000)),
-    ("cut only", (5, 4000), (5, 4000))], ids=str)
+    ("cut only", (5, 4000), (5, 4000)), ("as large as it is", (5, 4000), (5, 4000)),
+    ("uncut", (90, 1000), (90, 1000))], ids=str)
 def test_the_ends_of_a_slim_picture_are_cut_before_its_shorter_side_is_enlarged(name, size, left):
-    """The middle stays; processors with a size of their own for both sides see the whole."""
+    """The middle stays where nothing else is seen; all of it where all is seen and not enlarged."""
     middle = without_ends(slope(*size), PROCESSORS[name])
     assert middle.size == left
     same([np.asarray(middle, dtype=float).mean((0, 1))], [np.asarray(slope(*size), dtype=float).mean((0, 1))], within=1)
+
+
+def test_a_slim_picture_of_which_everything_would_be_enlarged_is_refused():
+    said = "too slim for this model: one side can be 8 times as long as the other at most"
+    with pytest.raises(ex.Refusal, match=said):
+        without_ends(slope(1000, 40), PROCESSORS["uncut"])
 
 
 def test_the_picture_of_a_view_is_small_whatever_was_given():

@@ -26,6 +26,10 @@ READS = {name: value for name, value in SIZE.items() if name != "num_labels"} | 
 MADE = {
     "electra": ("ElectraForSequenceClassification", HALF),
     "albert": ("AlbertForSequenceClassification", HALF),
+    "camembert": ("CamembertForSequenceClassification", SIZE | {"pad_token_id": 1}),
+    "xlm-roberta": ("XLMRobertaForSequenceClassification", SIZE | {"pad_token_id": 1}),
+    "data2vec-text": ("Data2VecTextForSequenceClassification", SIZE | {"pad_token_id": 1}),
+    "ernie": ("ErnieForSequenceClassification", SIZE | {"use_task_id": True}),
     # every token sees two on either side in the second and third layer, all of them in the others
     "modernbert": ("ModernBertForSequenceClassification", SIZE | IDS | {"local_attention": 4, "global_attn_every_n_layers": 3}),
     "gpt2-classifier": ("GPT2ForSequenceClassification", SIZE | {"bos_token_id": 199, "eos_token_id": 199, "pad_token_id": 199}),
@@ -35,16 +39,22 @@ MADE = {
     "beit": ("BeitForImageClassification", PICTURE | {"use_relative_position_bias": True, "layer_scale_init_value": 0.5}),
     "beit-first": ("BeitForImageClassification", PICTURE | {"use_mean_pooling": False, "layer_scale_init_value": 0.5}),
     "dinov2": ("Dinov2ForImageClassification", PICTURE | {"mlp_ratio": 2}),
+    "dinov2-gated": ("Dinov2ForImageClassification", PICTURE | {"mlp_ratio": 2, "use_swiglu_ffn": True}),
     "dinov2_with_registers": ("Dinov2WithRegistersForImageClassification", PICTURE | {"mlp_ratio": 2, "num_register_tokens": 3}),
     "siglip": ("SiglipModel", {"text_config": READS | {"projection_size": 48}, "vision_config": SEES}),
+    "clip-classifier": ("CLIPForImageClassification", {
+        "text_config": READS, "vision_config": SEES, "num_labels": 3}),
+    "siglip-classifier": ("SiglipForImageClassification", {
+        "text_config": READS | {"projection_size": 48}, "vision_config": SEES, "num_labels": 3}),
     "vision-text-dual-encoder": ("VisionTextDualEncoderModel", {
         "text_config": SIZE | {"model_type": "bert"}, "vision_config": SEES | {"model_type": "vit"}, "projection_dim": 24, "seed": 1}),
 }
 
 TEXT = ("bert", "roberta", "distilbert", "gpt2", "electra", "albert", "modernbert", "modernbert-mean", "gpt2-classifier",
-        "clip.text", "siglip.text", "vision-text-dual-encoder.text")
-IMAGE = ("vit", "deit", "deit-distilled", "beit", "beit-first", "dinov2", "dinov2_with_registers",
-         "clip.vision", "siglip.vision", "vision-text-dual-encoder.vision")
+        "camembert", "xlm-roberta", "data2vec-text", "ernie", "clip.text", "siglip.text",
+        "vision-text-dual-encoder.text")
+IMAGE = ("vit", "deit", "deit-distilled", "beit", "beit-first", "dinov2", "dinov2-gated", "dinov2_with_registers",
+         "clip-classifier", "siglip-classifier", "clip.vision", "siglip.vision", "vision-text-dual-encoder.vision")
 ARCHITECTURES = TEXT + IMAGE
 DUAL = tuple(name for name in ARCHITECTURES if "." in name)         # one side each
 PRE_NORM = ("gpt2", "gpt2-classifier", "modernbert", "modernbert-mean", "clip.text", "siglip.text", *IMAGE)
@@ -56,7 +66,8 @@ ONE_OF_A_KIND = ("bert", "gpt2", "modernbert-mean", "clip.text", "siglip.text",
 
 #: What is put after a text to make it longer without meaning anything.
 PADDED = tuple(name for name in TEXT if name != "siglip.text")      # SigLIP reads its score from the last token, padding or not
-PADDING = dict.fromkeys(PADDED, 0) | {"roberta": 1, "gpt2": 199, "clip.text": 1, "gpt2-classifier": 199}
+OF_ROBERTA = ("roberta", "camembert", "xlm-roberta", "data2vec-text")
+PADDING = dict.fromkeys(PADDED, 0) | dict.fromkeys(OF_ROBERTA, 1) | { "gpt2": 199, "clip.text": 1, "gpt2-classifier": 199}
 
 
 def records() -> list[dict]:
@@ -134,7 +145,7 @@ def classes(name: str) -> int:
 
 def tokens(name: str) -> int:
     """How many tokens the fixed input has."""
-    before = {"deit": 2, "deit-distilled": 2, "dinov2_with_registers": 4, "siglip.vision": 0}.get(name, 1)
+    before = {"deit": 2, "deit-distilled": 2, "dinov2_with_registers": 4, "siglip.vision": 0, "siglip-classifier": 0}.get(name, 1)
     return 16 + before if name in IMAGE else 8 if name in DUAL else 12
 
 
@@ -160,4 +171,5 @@ def defined(method, name: str) -> bool:
     key = method.key
     return (("image" if name in IMAGE else "text") in method.tasks and not (key in POST_NORM and name in PRE_NORM)
             and not (key in OF_CLASSES and name in ONE_MATCH) and not (key == "decompx" and name in DUAL)
-            and not (key in RELEVANCE and name == "siglip.vision"))
+            and not (key in RELEVANCE and name.startswith("siglip") and name in IMAGE)
+            and not (key == "legrad" and name == "siglip-classifier"))      # its norm comes before the mean

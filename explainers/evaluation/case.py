@@ -155,7 +155,7 @@ class Case:
             chosen.run(self, **options), self.coded.labels, key, chosen.title, self.trace.target.name, float(self.trace.score), signed=False,
             special=self.coded.special.cpu(), poles=self.trace.target.poles, text=self.coded.text, spans=self.coded.spans, words=self.coded.words,
             options=options, cost="0F", model=self.model.name, revision=self.model.revision, segments=self.coded.segments, halves=self.coded.halves,
-            grid=self.coded.grid, picture=self.coded.picture)
+            grid=self.coded.grid, picture=self.coded.picture, seen=self.coded.seen)
 
     def drawn(self, *of: int) -> torch.Generator:
         """Random numbers that depend on the seed, this input, its target and the numbers `of`, and on nothing else: not on the order of the work."""

@@ -14,7 +14,8 @@ from torch import Tensor
 from .. import ties
 from ..errors import Refusal, required
 from ..heatmap import Heatmap
-from ..inputs import seen_box, without_ends
+from ..inputs import without_ends
+from ..processors import lens_of
 from .case import Case
 from .metric import metric
 from .perturbation import enlarged
@@ -36,7 +37,8 @@ def seen_mask(case: Case, mask) -> np.ndarray:
     whole = Image.fromarray(np.uint8(255 * whole_mask(case, mask)))
     if case.model.processor is not None and not hasattr(case.example.inputs, "keys"):
         whole = without_ends(whole, case.model.processor)
-        whole = whole.crop(seen_box(case.model.processor, whole.size))
+        lens = lens_of(case.model.processor, whole.size)
+        whole = lens.mirrored(whole.crop(lens.upright))         # padding is no object
     (rows, columns), (tall, wide) = case.coded.grid, case.model.patch
     height, width = case.coded.tensors["pixel_values"].shape[-2:]
     size = max(1, round(whole.width * columns * wide / width)), max(1, round(whole.height * rows * tall / height))

@@ -55,7 +55,7 @@ def input_x_gradient(trace: Trace, space: Space = "input") -> Tensor:
     Sign: plus pushes towards the target, minus away from it.
 
     Limits: exact for a linear model only; in Transformers it agrees poorly with leaving the word out. Pixels are as the model reads
-    them, their mean taken off: grey is zero and gets nothing.
+    them: where their mean is taken off, grey is zero and gets nothing; where it is not, black.
 
     Options: space (input; block: of a picture too what enters the first block, a patch with its position).
     """

@@ -154,6 +154,7 @@ class Method:
     @torch.no_grad()
     def measure(self, trace: Trace, **options) -> tuple[Tensor, dict[str, float]]:
         """Raw scores [token], and what the method measured of itself on the way."""
+        self.check_kind(trace)
         result = self.run(trace, **self.read(options))
         return result if isinstance(result, tuple) else (result, {})
 
@@ -167,6 +168,7 @@ class Method:
     @torch.no_grad()
     def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
         """Maps [token] that the layers can be made into, by name; {} where the map is the last layer's."""
+        self.check_kind(trace)
         return self.run_totals(trace, **known_to(self.run_totals, self.read(options))) if self.run_totals else {}
 
     @ordinary
@@ -193,7 +195,14 @@ class Method:
         if function is None:
             having = ", ".join(method.key for method in METHODS.values() if getattr(method, name))
             raise Refusal(f"{self.title} has no {what}. These have: {having}.")
+        self.check_kind(trace)
         return function(trace, **known_to(function, self.read(options)))
+
+    def check_kind(self, trace: Trace) -> None:
+        """A `Refusal` with the method's own reason, for a picture or a text that it is not for."""
+        if ("text" if trace.grid is None else "image") not in self.tasks:
+            kind = "texts" if trace.grid is None else "pictures"
+            raise Refusal(f"{self.title} is not defined for {kind}: {self.only}.")
 
     def check_length(self, tokens: int) -> None:
         """A `Refusal` that says what it would need, for an input too long for this method; before anything is computed."""

@@ -17,7 +17,7 @@ from ..heatmap import Heatmap
 from ..ties import ranked
 from .card import STRONG, Html, card, largest, layers_in_words, meta, notes, number, paint, ramps, strips, styled, told_apart, turns, visible
 from .heads import checked, importance
-from .overlay import CLIPPED, clipped, enlarged, jpeg, see_through
+from .overlay import CLIPPED, clipped, enlarged, jpeg, pixelled, see_through
 
 SIDE = 448          # pixels of the photo inside HTML, longer side
 OPACITY = 0.85      # of the strongest patch
@@ -55,7 +55,7 @@ def fragment(heats: Sequence[Heatmap], *, palette: str = "orange-blue", style: b
         body = strips(waiting, refused)
         return body and (styled(card(body, palette)) if style else card(body, palette))
     heats = told_apart(heats)
-    tiles = [picture_tile(heats[0]), *(tile(heat, look) for heat in heats)]
+    tiles = [picture_tile(heats[0], brief), *(tile(heat, look) for heat in heats)]
     tiles += [empty_tile(heats[0], title, reason) for title, reason in refused.items()]
     tiles += [empty_tile(heats[0], title, turn) for title, turn in zip(waiting, turns(waiting))]
     body = (f'{legend(heats)}{controls_of(heats, look) if controls else ""}<div class="xp-tiles{" xp-few" if len(tiles) < 3 else ""}">{"".join(tiles)}</div>'
@@ -145,12 +145,17 @@ def tile(heat: Heatmap, look: Look, kind: str = "", said: str | None = None) -> 
             f'<div><p class="xp-readout">{escape(most)}</p><p class="xp-meta">{said}</p></div></figure>')
 
 
-def picture_tile(heat: Heatmap) -> str:
-    """The picture itself, in its colours."""
-    said = f"{heat.grid[0]} × {heat.grid[1]} patches"
-    return (f'<figure class="xp-tile"><figcaption class="xp-name">The picture</figcaption>'
-            f'<div class="xp-photo xp-plain" style="{aspect(heat)}" role="img" aria-label="the picture as the model sees it"></div>'
-            f'<div><p class="xp-readout">as the model sees it</p><p class="xp-meta">{said}</p></div></figure>')
+def picture_tile(heat: Heatmap, brief: bool = False) -> str:
+    """The picture in its colours: the pixels that the model gets, enlarged without smoothing."""
+    said, name = f"{heat.grid[0]} × {heat.grid[1]} patches", "what the model sees of it"
+    look = aspect(heat)
+    if heat.seen is not None:
+        said, name = f"{heat.seen.width} × {heat.seen.height} pixels, {said}", "as the model sees it"
+        look += f";--xp-photo:url({pixelled(heat.seen, brief)})"
+    return ('<figure class="xp-tile"><figcaption class="xp-name">The picture</figcaption>'
+            f'<div class="xp-photo xp-plain" style="{look}" role="img" '
+            f'aria-label="the picture {name}"></div>'
+            f'<div><p class="xp-readout">{name}</p><p class="xp-meta">{said}</p></div></figure>')
 
 
 def empty_tile(heat: Heatmap, title: str, sentence: str) -> str:
