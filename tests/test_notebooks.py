@@ -7,7 +7,7 @@ import sys
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
-from lessons import MOST_BYTES, NOTEBOOKS, cleaned, code, execute, read
+from lessons import MOST_BYTES, NOTEBOOKS, PRETEND, cleaned, code, execute, read
 
 MAY_IMPORT = {"explainers", "torch", "ipywidgets", "IPython"} | sys.stdlib_module_names
 PUBLIC = {"explainers.methods", "explainers.render.maps", "explainers.evaluation"}        # parts of the library that lessons may look into
@@ -19,6 +19,14 @@ if "slider" in globals():
     for slider.value in range(slider.min, slider.max + 1):
         seen.add(picture.value)
     assert len(seen) == slider.max - slider.min + 1, "the picture does not follow the slider"
+"""
+
+# Gives the check of the lesson's exercise its own solution, which it must accept, and wrong answers, which it must refuse.
+JUDGE = """
+import exercises
+def checked(answer):
+    exec({check!r}, globals() | {{"mine": answer}})
+exercises.judge(solution, checked)
 """
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -37,16 +45,26 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
+def exercise(notebook: nbformat.NotebookNode) -> tuple[str, int]:
+    """The check of the student's answer, `mine`, and the place behind the cell with the solution."""
+    check, = (cell.source for cell in code(notebook) if "if mine is None" in cell.source)
+    solution, = (i for i, cell in enumerate(notebook.cells) if "### BEGIN SOLUTION" in cell.source)
+    return check, solution + 1
+
+
 @pytest.mark.slow
 @each_notebook
-def test_runs_offline(path, tmp_path):
+def test_runs_offline_and_on_a_pretended_gpu_and_its_exercise_is_judged(path, tmp_path):
     notebook = read(path)
+    check, behind = exercise(notebook)
+    notebook.cells.insert(behind, nbformat.v4.new_code_cell(JUDGE.format(check=check)))
     notebook.cells.append(nbformat.v4.new_code_cell(MOVE_THE_SLIDER))
-    execute(notebook, tmp_path)                             # raises at the first error
+    execute(notebook, tmp_path, before=PRETEND)             # raises at the first error
     assert not [output for cell in code(notebook) for output in cell.outputs if output.output_type == "error"]
     assert not [output.text for cell in code(notebook) for output in cell.outputs if output.get("name") == "stderr"]
     assert any(shows_heatmap(cell) for cell in code(notebook)[:3]), "the first heatmap belongs in the first three code cells"
     notebook.cells.pop()
+    del notebook.cells[behind]
     assert len(nbformat.writes(cleaned(notebook)).encode()) <= MOST_BYTES, "with today's weights it shows too much to be kept"
 
 
