@@ -11,9 +11,7 @@ from torch import Tensor
 from .errors import Refusal
 from .heatmap import tight
 from .pictures import open_picture
-
-#: Words that tokenizers cut at the apostrophe although readers do not: didn't, l'homme.
-APOSTROPHE = re.compile(r"(?<!\w)\w++(?:['’]\w++)+")     # possessive: a megabyte without a space stays linear
+from .words import by_bytes, words_of
 
 MOST_CHARACTERS = 2_000_000
 
@@ -30,7 +28,7 @@ class Encoded:
     special   [token] bool: tokens that stand for no text and no patch
     text      what was given; the halves of a pair are joined by a line break
     spans     [token] first and last+1 character in `text`, None for specials
-    words     [token] the number of the word the token belongs to, None for specials
+    words     [token] the number of the word the token belongs to (see `explainers.words`), None for specials
     segments  [token] the half of a pair that the token belongs to: 0, 1, or None for specials; None for a single text
     halves    what the halves are: "first text" and "second text", or "question" and "context"
     starts    the first character of each half in `text`
@@ -270,7 +268,7 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
             how = "only_second" if model.task == "answer" else "longest_first"
             coded = model.tokenizer(*texts, **wanted | {"truncation": how, "max_length": limit})
         lost = tuple(whole.count(half) - coded.sequence_ids()[first:].count(half) for half in range(len(texts)))
-    sequence, word_ids, coded = coded.sequence_ids()[first:], coded.word_ids()[first:], {name: ids[first:] for name, ids in coded.items()}
+    sequence, coded = coded.sequence_ids()[first:], {name: ids[first:] for name, ids in coded.items()}
     special = torch.tensor(coded.pop("special_tokens_mask")).bool()
     offsets = coded.pop("offset_mapping")
     if special.all():
@@ -278,20 +276,13 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
     text, starts = "\n".join(texts), (0, len(texts[0]) + 1)[:len(texts)]
     # without the space that byte-level tokenizers keep before a word
     spans = [None if half is None else tight(text, a + starts[half], b + starts[half]) for (a, b), half in zip(offsets, sequence)]
+    spans = by_bytes(text, spans)
     end = max(span[1] for span in spans if span)            # what was left out is not carried along
     return Encoded(
         tensors={name: torch.tensor([ids], device=model.net.device) for name, ids in coded.items()},
         labels=model.tokenizer.convert_ids_to_tokens(coded["input_ids"]),
-        special=special, text=text[:end], spans=spans, words=words_of(text[:end], spans, word_ids, sequence),
+        special=special, text=text[:end], spans=spans, words=words_of(text[:end], spans),
         segments=sequence if halves else None, halves=halves, starts=starts,
         left_out=max(0, length - limit) if limit else 0, lost=lost, unread=text[end:],
     )
 
-
-def words_of(text: str, spans: list, word_ids: list, sequence: list) -> list[int | None]:
-    """Number the words: pieces that the tokenizer cut out of one word, and words with an apostrophe inside, are one."""
-    apostrophes = {i: match.start() for match in APOSTROPHE.finditer(text) for i in range(match.start(), match.end())}
-    names = [None if span is None else ("'", apostrophes[span[0]]) if span[0] in apostrophes else (half, word)
-             for span, half, word in zip(spans, sequence, word_ids)]
-    order = {name: number for number, name in enumerate(dict.fromkeys(name for name in names if name is not None))}
-    return [None if name is None else order[name] for name in names]

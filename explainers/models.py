@@ -253,7 +253,8 @@ class Model:
             tensors = {name: torch.cat([coded[i].tensors[name] for i in places]) for name in coded[places[0]].tensors}
             special = torch.stack([coded[i].special for i in places]).to(self.net.device)
             asked = [targets.chosen(self, coded[i], wanted[i]) for i in places]
-            for i, one in zip(places, trace(self, tensors, asked, special)):
+            words = [coded[i].words for i in places]
+            for i, one in zip(places, trace(self, tensors, asked, special, words=words)):
                 traces[i] = one
         return traces
 

@@ -200,6 +200,7 @@ class Trace:
     real        [token] bool                    False at padding
     special     [token] bool                    True at [CLS], [SEP], padding and their like
     grid        (rows, columns) of a picture's patches, which are the last tokens; None for text
+    words       [token] the number of the word that a token belongs to, None for special tokens; None where no text was given
 
     head holds the steps from a token's last hidden state to the logits, `Affine` or a function each; None where the
     architecture's are not known. A part that was not recorded is None. `again` and `rescore` run the network once more:
@@ -217,6 +218,7 @@ class Trace:
     real: Tensor
     special: Tensor
     grid: tuple[int, int] | None = None
+    words: list[int | None] | None = None
     grad: "Trace | None" = None
     logits: Tensor | None = None
     target: Callable | None = None
@@ -284,6 +286,7 @@ class Rerun:
     target: Callable
     special: Tensor
     real: Tensor
+    words: list[int | None] | None = None
     made: dict = field(default_factory=dict, repr=False)
 
     def again_many(self, inputs: dict | None = None, target: Callable | None = None, hide: Tensor | None = None,
@@ -303,7 +306,7 @@ class Rerun:
         if hide is not None:
             inputs = self.model.hide(inputs, hide)
         # `real` stays as it was: a hidden token is no padding, it still asks and counts among the queries
-        return trace(self.model, inputs, [target or self.target], self.special[None], self.real[None], rules, record, edits)
+        return trace(self.model, inputs, [target or self.target], self.special[None], self.real[None], rules, record, edits, [self.words])
 
     @torch.no_grad()
     def rescore(self, inputs: dict, target: Callable | None = None) -> Tensor:
@@ -328,10 +331,10 @@ def chunks(inputs: dict, tokens: int):
 
 def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, real: Tensor | None = None,
           rules: AbstractContextManager | None = None, record: Sequence[str] = RECORDED,
-          edits: dict[str, Edit] | None = None) -> list[Trace]:
+          edits: dict[str, Edit] | None = None, words: Sequence[list[int | None] | None] = (None,)) -> list[Trace]:
     """Run `model` forward and the targets' scores backward, once for all examples stacked in `inputs`.
 
-    targets: one for each example, or a single one for all. special, real: [example token] bool; real is read off the
+    targets, words: one for each example, or a single one for all. special, real: [example token] bool; real is read off the
     attention mask where it is not given. -> one `Trace` an example.
     Per-example gradients come from one backward pass of the sum: no example's score depends on another's input.
     """
@@ -361,16 +364,16 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
     real = model.real(inputs, tokens) if real is None else real
     grid = model.grid(inputs["pixel_values"]) if model.anatomy.sees == "image" else None
     readout = [target.readout(default) for target, default in zip(targets, model.readout(inputs, real, tape.last).expand(size, -1))]
-    own = lambda tensor, i: tensor[i if len(tensor) > 1 else 0]
+    own = lambda given, i: given[i if len(given) > 1 else 0]
     traces = []
     for i in range(size):
-        where = {"score": scores[i].detach(), "readout": readout[i], "real": own(real, i), "special": own(special, i), "grid": grid}
+        where = {"score": scores[i].detach(), "readout": readout[i], "real": own(real, i), "special": own(special, i), "grid": grid, "words": own(words, i)}
         one = {name: tensor[i:i + 1] if len(tensor) == size else tensor for name, tensor in inputs.items()}
         traces.append(Trace(
             **where, **stacked(seen, i), grad=Trace(**where, **stacked(felt, i)), target=targets[i],
             logits=None if answer.table is None else own(answer.table, i).detach(),
             layers=[model.layer(block, *example(args, kwargs, i, size)) for block, args, kwargs in tape.runs], head=model.head,
-            run=Rerun(model, one, targets[i], where["special"], where["real"]),
+            run=Rerun(model, one, targets[i], where["special"], where["real"], where["words"]),
         ))
     return traces
 

@@ -1,6 +1,7 @@
 """Every method on every architecture: the laws that all of them keep, the options, the cards, and slow twins."""
 
 import inspect
+from dataclasses import replace
 from functools import cache
 from html import escape
 
@@ -384,6 +385,8 @@ def test_options_may_be_typed_as_words(key, typed, meant):
 @each_method
 def test_every_choice_of_every_option_works(key):
     method, trace = METHODS[key], traced(home(key))
+    if "by" in method.options:                              # of a text's tokens, which tensors alone do not tell
+        trace = replace(trace, words=[None if special else i // 2 for i, special in enumerate(trace.special.tolist())])
     for option in method.options.values():
         if option.kind is str and not option.choices:
             continue                                        # a name, such as that of one of Optimus' readings

@@ -1,0 +1,141 @@
+"""Where the words of a text are, whatever a tokenizer makes of it.
+
+A tokenizer's own words will not do: some (Gemma's, Llama 2's) cut nothing before the pieces,
+so that a whole text is one word, and others keep a clause of Chinese in one.
+Here words are runs of letters and digits; punctuation marks and symbols stand alone.
+Scripts that are written without spaces are cut into characters as a reader sees them, each with its marks:
+without a dictionary nothing larger can be told apart.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from itertools import accumulate, groupby
+
+#: Beginnings of the Unicode names of letters whose scripts put no space between words.
+WITHOUT_SPACES = (
+    "CJK ", "IDEOGRAPHIC ", "HIRAGANA ", "KATAKANA", "HALFWIDTH KATAKANA ", "BOPOMOFO ", "VERTICAL KANA ",
+    "THAI ", "LAO ", "KHMER ", "MYANMAR ", "TAI LE ", "NEW TAI LUE ", "TAI THAM ", "TAI VIET ",
+    "JAVANESE ", "BALINESE ", "YI SYLLABLE ", "TANGUT ", "NUSHU ")
+
+#: Letters by their category that are drawn onto the one before (Thai and Lao am, the voicing marks of narrow Katakana).
+DRAWN_ON = frozenset("\u0e33\u0eb3\uff9e\uff9f")
+
+#: Marks that put the next letter under the one before (Khmer, Myanmar, Tai Tham, Javanese, Balinese).
+STACKING = frozenset("\u17d2\u1039\u1a60\ua9c0\u1b44")
+
+#: One unit of a text, whose characters are written by their kind (see `kind`): a word, with apostrophes inside
+#: (didn't, l'homme); a character of a script without spaces; a flag; a symbol, or symbols joined into one picture
+#: (👨‍👩‍👧); marks that follow nothing. Possessive, so that a megabyte stays linear.
+UNIT = re.compile(
+    r"w[wmjk]*+(?:a[mj]*+w[wmjk]*+)*+"
+    r"|c[mj]*+(?:k[mj]*+c?[mj]*+)*+"
+    r"|ff?[mj]*+"
+    r"|[oa][mk]*+(?:j++[oa]?[mk]*+)*+"
+    r"|[mjk]++")
+
+
+@lru_cache(maxsize=2**16)
+def kind(character: str) -> str:
+    """What a character is to `UNIT`.
+
+    w  letter or digit of a script with spaces
+    c  letter of a script without
+    m  mark that is drawn onto the character before it, or not at all
+    k  such a mark that puts the next letter below the one before
+    j  joiner of pictures
+    f  half of a flag
+    a  apostrophe
+    o  any other punctuation mark or symbol
+    s  space or control character
+    """
+    if character in "'’":
+        return "a"
+    if character == "\u200d":
+        return "j"
+    if character in STACKING:
+        return "k"
+    category = unicodedata.category(character)
+    if character == "\u200b" or category[0] == "Z" or category == "Cc":     # a space of no width parts words in Thai and Khmer
+        return "s"
+    tone_of_skin = "\U0001f3fb" <= character <= "\U0001f3ff"
+    if category[0] == "M" or category == "Cf" or character in DRAWN_ON or tone_of_skin:
+        return "m"
+    if "\U0001f1e6" <= character <= "\U0001f1ff":
+        return "f"
+    if category[0] not in "LN":
+        return "o"
+    written_together = unicodedata.name(character, "").startswith(WITHOUT_SPACES) and category not in ("Nd", "No")
+    return "c" if written_together else "w"
+
+
+def kinds(text: str) -> str:
+    return "".join(map(kind, text))
+
+
+def units(text: str) -> list[int | None]:
+    """[character] the number of the unit it belongs to, counted from 0; None for spaces."""
+    found: list[int | None] = [None] * len(text)
+    for number, match in enumerate(UNIT.finditer(kinds(text))):
+        found[match.start():match.end()] = [number] * (match.end() - match.start())
+    return found
+
+
+def words_of(text: str, spans: list[tuple[int, int] | None]) -> list[int | None]:
+    """[token] the number of the word that each token belongs to, from its characters first to last+1; None where it has no characters.
+
+    Units that one token holds together are one word, since a token's score cannot be divided:
+    a piece with a comma at its end, two characters of Chinese, the last byte of a character with the first of the next.
+    A token of a single space directly before a word (a lone ▁) belongs to the word.
+    Other tokens of nothing but space are no part of a word; those between the same two words count as one.
+    """
+    of = units(text)
+    begins = [True] * (1 + max((number for number in of if number is not None), default=-1))
+    held: list[tuple[int, int] | None] = []
+    for span in spans:
+        numbers = [number for number in of[slice(*span)] if number is not None] if span else []
+        held.append((numbers[0], numbers[-1]) if numbers else None)
+        if numbers:
+            begins[numbers[0] + 1:numbers[-1] + 1] = [False] * (numbers[-1] - numbers[0])
+    word_of = list(accumulate(begins))
+    names = [("word", word_of[units_held[0]]) if units_held else None for units_held in held]
+    for i, span in enumerate(spans):
+        if span and names[i] is None:
+            names[i] = names[i + 1] if opens(text, spans, i) and held[i + 1] else ("space", before(of, span[0]))
+    order = {name: number for number, name in enumerate(dict.fromkeys(name for name in names if name))}
+    return [order[name] if name else None for name in names]
+
+
+def opens(text: str, spans: list, i: int) -> bool:
+    """Whether token i is the one space, or nothing at all, directly before the characters of the next token."""
+    following = spans[i + 1] if i + 1 < len(spans) else None
+    return bool(following) and text[slice(*spans[i])] in ("", " ") and spans[i][1] == following[0]
+
+
+def before(of: list[int | None], place: int) -> int:
+    """The last unit before a place in the text; -1 at its beginning."""
+    while place > 0 and of[place - 1] is None:
+        place -= 1
+    return of[place - 1] if place > 0 else -1
+
+
+def inside_word(text: str, place: int) -> bool:
+    """Whether the character at `place` goes on with the letters and digits before it."""
+    around = kinds(text[max(0, place - 1):place + 1])
+    return len(around) == 2 and around[0] in "wmjk" and around[1] in "wmjk"
+
+
+def by_bytes(text: str, spans: list[tuple[int, int] | None]) -> list[tuple[int, int] | None]:
+    """[token] the characters of each token, where some got those of a whole run of unknown characters.
+
+    Unigram tokenizers that spell what they do not know in bytes say of each byte that it stands for the whole run.
+    Where a run has as many tokens as bytes, each token gets the character that its byte is of.
+    """
+    placed = list(spans)
+    for span, group in groupby(range(len(spans)), key=lambda i: spans[i]):
+        tokens, run = list(group), text[slice(*span)] if span else ""
+        owners = [span[0] + i for i, character in enumerate(run) for _ in character.encode()]
+        if len(owners) == len(tokens):
+            for token, owner in zip(tokens, owners):
+                placed[token] = (owner, owner + 1)
+    return placed
