@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-MOST_BYTES = 100_000
+MOST_BYTES = 120_000
 
 # Makes PyTorch believe that the machine has a GPU: a cell that mixes its tensors with the CPU's is an error. See tests/pretended.py.
 PRETEND = f"""

@@ -9,7 +9,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from lessons import MOST_BYTES, NOTEBOOKS, PRETEND, cleaned, code, execute, read
 
-MAY_IMPORT = {"explainers", "torch", "ipywidgets", "IPython"} | sys.stdlib_module_names
+MAY_IMPORT = {"explainers", "torch", "scipy", "ipywidgets", "IPython"} | sys.stdlib_module_names
 PUBLIC = {"explainers.methods", "explainers.render.maps", "explainers.evaluation"}        # parts of the library that lessons may look into
 
 # Moves the slider where there is one: by convention it is called `slider`, and what it changes `picture`.
