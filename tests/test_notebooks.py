@@ -4,8 +4,10 @@ import ast
 import re
 import sys
 
+import exercises
 import nbformat
 import pytest
+import torch
 from IPython.core.inputtransformer2 import TransformerManager
 from lessons import MOST_BYTES, NOTEBOOKS, PRETEND, cleaned, code, execute, read
 
@@ -126,3 +128,12 @@ def test_has_an_exercise_with_solution_and_check(path):
     checks = [source for source in cells if "assert_close(mine" in source and source not in solved]
     assert checks, "no check of the student's own answer, `mine`"
     assert any("What to notice" in cell.source for cell in notebook.cells)
+
+
+def test_a_check_that_accepts_too_much_is_found():
+    places, scores = [4, 1, 3, 2], torch.tensor([0.2, -1.0, 3.0])
+    with pytest.raises(AssertionError, match="the right first, the others in reading order"):
+        exercises.judge(places, lambda answer: torch.testing.assert_close((answer[0], sorted(answer)), (4, [1, 2, 3, 4])))
+    with pytest.raises(AssertionError, match="1 % more"):
+        exercises.judge(scores, lambda answer: torch.testing.assert_close(answer, scores, rtol=1e-2, atol=1e-3))
+    exercises.judge(scores, lambda answer: torch.testing.assert_close(answer, scores))
