@@ -1,14 +1,16 @@
 """A pretended graphics card: the checks of a second device, on any machine.
 
-`Card()` makes PyTorch behave as if there were a device "cuda:0". Every number is still computed by the CPU; what is pretended is only
-*where* a tensor lives. An operation that mixes tensors of the two places raises, as CUDA does:
+`Card()` makes PyTorch behave as if there were a device "cuda:0". Every number is still computed
+by the CPU; what is pretended is only *where* a tensor lives. An operation that mixes tensors of
+the two places raises, as CUDA does:
 
     with Card():
-        model = explainers.load("sentiment")        # moves to the card, since there seems to be one
+        model = explainers.load("sentiment")        # moves to the card: there seems to be one
         trace = model.trace("not bad at all")
-        trace.attention[0] @ torch.eye(7)           # raises ElsewhereError: `torch.eye` makes its matrix on the CPU
+        trace.attention[0] @ torch.eye(7)           # ElsewhereError: this matrix is on the CPU
 
-The rules are those of PyTorch: a CPU tensor without dimensions may meet any tensor, indices may lie on the CPU, `copy_` may cross over.
+The rules are those of PyTorch: a CPU tensor without dimensions may meet tensors of the card in
+arithmetic, indices may lie on the CPU, and `copy_` may cross over.
 """
 
 from __future__ import annotations
@@ -20,11 +22,15 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-CARD, CPU = torch.device("cuda", 0), torch.device("cpu")
 Tensor = torch.Tensor
-ANY_INDEX = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put")
-CROSS_OVER = ("copy_", "_to_copy", "set_")
-NO_SCALARS = ("cat", "stack", "index_fill", "index_select", "index_add", "index_copy", "gather", "scatter", "embedding")     # no CPU scalar beside the card's
+CARD, CPU = torch.device("cuda", 0), torch.device("cpu")
+
+#: Operations by name, without the underscore of those that work in place.
+INDEXING = ("index", "index_put", "_index_put_impl", "_unsafe_index", "_unsafe_index_put")
+CROSSING = ("copy", "_to_copy", "set")
+#: These take no scalar of the CPU beside tensors of the card.
+STRICT = ("cat", "stack", "index_fill", "index_select", "index_add", "index_copy", "gather",
+          "scatter", "embedding")
 
 
 class ElsewhereError(RuntimeError):
@@ -32,17 +38,27 @@ class ElsewhereError(RuntimeError):
 
 
 def place(tensor: Tensor) -> torch.device | None:
-    """Where a tensor lives. None: it was made inside of PyTorch, in a place that nobody wrote down."""
+    """Where a tensor lives. None: PyTorch made it inside, in a place that nobody wrote down."""
     return getattr(tensor.untyped_storage(), "place", None)
 
 
 def put(tensor: Tensor, where: torch.device) -> Tensor:
-    """Write down where a tensor lives. The note hangs on its storage, so views and detached tensors share it."""
+    """Write down where a tensor lives: on its storage, which views and detached tensors share."""
     tensor.untyped_storage().place = where
     return tensor
 
 
+def moved(result: Tensor, before: Tensor, where: torch.device) -> Tensor:
+    """`result`, computed from `before`, in the place `where`; a copy, if it has to move."""
+    if place(before) == where and place(result) == where:
+        return result
+    if result.untyped_storage()._cdata == before.untyped_storage()._cdata:
+        result = result.clone()
+    return put(result, where)
+
+
 def tensors(values: object) -> Iterator[Tensor]:
+    """All tensors in arguments, nested as they may be."""
     if isinstance(values, Tensor):
         yield values
     elif isinstance(values, list | tuple):
@@ -52,120 +68,129 @@ def tensors(values: object) -> Iterator[Tensor]:
         yield from tensors(list(values.values()))
 
 
+def places(values: object) -> set[torch.device]:
+    return {place(one) for one in tensors(values)} - {None}
+
+
 def is_device(value: object) -> bool:
     if isinstance(value, torch.device):
-        return True
+        return value.type in ("cuda", "cpu")
     return isinstance(value, str) and value.split(":")[0] in ("cuda", "cpu")
 
 
+def device(value: object) -> torch.device:
+    """The place that an argument `device=` means."""
+    return CARD if torch.device(value).type == "cuda" else CPU
+
+
 class Places(TorchDispatchMode):
-    """Below autograd: refuses what mixes places, and says where results live. It sees the passes backward, too."""
+    """Below autograd, so passes backward too: refuses to mix places, notes where results live."""
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
         with torch._C.DisableTorchFunction():
-            name = operation._schema.name.split("::")[1]
+            name = operation._schema.name.split("::")[1].rstrip("_")
             given = list(tensors((args, kwargs)))
-            found = {place(one) for one in given if name.rstrip("_") in NO_SCALARS or one.dim() or place(one) == CARD}
-            found.discard(None)
-            if len(found) > 1 and name not in CROSS_OVER and not self.only_indices(name, args):
-                raise ElsewhereError(f"{name}: tensors on cuda:0 and on the CPU, of shapes {[list(one.shape) for one in given]}")
-            results = operation(*args, **kwargs)
-            if given:
-                first = place(given[0])
-                home = first if name in CROSS_OVER or name in ANY_INDEX else CARD if CARD in found else first
+            if self.mixes(name, given, args):
+                shapes = [list(one.shape) for one in given]
+                raise ElsewhereError(f"{name}: tensors on cuda:0 and on the CPU, shapes {shapes}")
+            results = operation(*args, **(kwargs or {}))
+            where = self.home(name, given)
+            if where:
                 for one in tensors(results):
-                    if home is not None and place(one) is None:
-                        put(one, home)
+                    put(one, place(one) or where)
             return results
 
     @staticmethod
-    def only_indices(name: str, args: tuple) -> bool:
-        """Whether all that lies elsewhere are indices on the CPU."""
-        if name not in ANY_INDEX:
+    def mixes(name: str, given: list[Tensor], args: tuple) -> bool:
+        if name in CROSSING:
             return False
-        kept = [one for one in tensors((args[0], args[2:])) if one.dim()]
-        indices = {place(one) for one in tensors(args[1])} - {None}
-        return len({place(one) for one in kept} - {None}) <= 1 and indices <= {CPU, place(args[0])}
+        if name in INDEXING:
+            held, indices, values = args[0], args[1], args[2:]
+            values = [one for one in tensors(values) if one.dim()]
+            return len(places([held, values])) > 1 or not places(indices) <= {CPU, place(held)}
+        counted = given
+        if name not in STRICT:
+            counted = [one for one in given if one.dim() or place(one) != CPU]
+        return len(places(counted)) > 1
+
+    @staticmethod
+    def home(name: str, given: list[Tensor]) -> torch.device | None:
+        """Of results: copies and parts with the first tensor; others on the card, if any is."""
+        if not given:
+            return None
+        if name not in CROSSING + INDEXING and CARD in places(given):
+            return CARD
+        return place(given[0])
 
 
 class Calls(TorchFunctionMode):
-    """Above autograd: what a program asks for by `device=`, `.to`, `.cpu` and the like, and what it is told about devices."""
+    """Above autograd: what a program asks of devices, by `device=`, `.to`, `.cpu` and the like."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
-        name = getattr(function, "__name__", "")
-        owner = getattr(function, "__self__", None)
-        if owner is Tensor.device and name == "__get__":
+        getter = getattr(function, "__self__", None)
+        if getter is Tensor.device:
             return place(args[0]) or function(*args, **kwargs)
-        if owner is Tensor.is_cuda and name == "__get__":
+        if getter is Tensor.is_cuda:
             return place(args[0]) == CARD
-        if owner is Tensor.data and name == "__set__":
-            return function(*args, **kwargs)
         if function in (Tensor.numpy, Tensor.__array__) and place(args[0]) == CARD:
-            raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
+            raise TypeError("can't convert a tensor of cuda:0 to numpy; copy it with Tensor.cpu()")
         if function is Tensor.cpu:
             return moved(args[0], args[0], CPU)
         if function is Tensor.cuda:
             return moved(args[0], args[0], CARD)
         if function is Tensor.to:
             return self.to(*args, **kwargs)
-        if function is torch._C._nn._parse_to:
+        if function is torch._C._nn._parse_to:      # how `Module.to` reads its arguments
             return function(*args, **kwargs)
         return self.made(function, args, kwargs)
 
     def to(self, tensor: Tensor, *args, **kwargs) -> Tensor:
         """`Tensor.to` by a device, by a tensor or by a type alone."""
-        asked = [value for value in (*args, *kwargs.values()) if is_device(value) or isinstance(value, Tensor)]
+        given = (*args, *kwargs.values())
+        wanted = [device(value) for value in given if is_device(value)]
+        wanted += [place(value) or CPU for value in given if isinstance(value, Tensor)]
         args = [CPU if is_device(value) else value for value in args]
         kwargs = {name: CPU if is_device(value) else value for name, value in kwargs.items()}
         result = tensor.to(*args, **kwargs)
-        if not asked:
-            return result
-        where = place(asked[0]) or CPU if isinstance(asked[0], Tensor) else torch.device(asked[0])
-        return moved(result, tensor, CARD if where.type == "cuda" else CPU)
+        return moved(result, tensor, wanted[0]) if wanted else result
 
     def made(self, function, args: tuple, kwargs: dict):
-        """A constructor makes its tensor where `device=` says, and on the CPU unless told otherwise."""
-        device = kwargs.pop("device", None)
-        where = None if device is None else torch.device(device)
-        if where is not None and where.type not in ("cuda", "cpu"):
-            return function(*args, **kwargs, device=device)
-        if where is not None and where.type == "cuda" and kwargs.get("generator") is not None:
-            raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
+        """A constructor makes its tensor where `device=` says, on the CPU if it says nothing."""
+        said = kwargs.pop("device", None)
+        if said is not None and torch.device(said).type not in ("cuda", "cpu"):
+            return function(*args, **kwargs, device=said)
+        if said is not None and device(said) == CARD and kwargs.get("generator") is not None:
+            raise RuntimeError("a generator of the CPU draws no numbers on cuda:0")
         result = function(*args, **kwargs)
-        if isinstance(result, Tensor):
-            if function in (torch.as_tensor, torch.asarray) and place(result) not in (None, where) and where is not None:
-                return moved(result, result, where)
-            if where is not None:
-                put(result, CARD if where.type == "cuda" else CPU)
-            elif function is torch.tensor or not list(tensors((args, kwargs))):
-                put(result, CPU)
+        if not isinstance(result, Tensor):
+            return result
+        if said is not None and function in (torch.as_tensor, torch.asarray):
+            return moved(result, result, device(said))
+        if said is not None:
+            return put(result, device(said))
+        if function is torch.tensor or not list(tensors((args, kwargs))):
+            return put(result, CPU)
         return result
-
-
-def moved(result: Tensor, before: Tensor, where: torch.device) -> Tensor:
-    """The tensor, or its copy in the other place."""
-    if place(before) == where and (result is before or place(result) == where):
-        return result
-    if result.untyped_storage()._cdata == before.untyped_storage()._cdata:
-        result = result.clone()
-    return put(result, where)
 
 
 class Card:
-    """Within `with Card():`, or from `Card().start()` on, PyTorch seems to have one graphics card."""
+    """Within `with Card():`, or from `Card().start()` on, there seems to be one graphics card."""
 
     def __init__(self) -> None:
         self.calls, self.places = Calls(), Places()
         run = torch.autograd._engine_run_backward
 
-        def run_backward(*args, **kwargs):      # torch.autograd steps out of `Calls`: what rules of the pass backward make is watched again
+        def run_backward(*args, **kwargs):
+            # torch.autograd has stepped out of `calls`; the rules of the pass backward are heard
             with self.calls:
                 return run(*args, **kwargs)
 
-        self.patches = [mock.patch("torch.cuda.is_available", lambda: True), mock.patch("torch.cuda.get_device_name", lambda *_: "a pretended card"),
-                        mock.patch("torch.autograd._engine_run_backward", run_backward)]
+        self.patches = [
+            mock.patch("torch.cuda.is_available", lambda: True),
+            mock.patch("torch.cuda.get_device_name", lambda *_: "a pretended card"),
+            mock.patch("torch.autograd._engine_run_backward", run_backward),
+        ]
 
     def start(self) -> Card:
         for patch in self.patches:

@@ -1,4 +1,4 @@
-"""The project's address stands in one place, and the first cell of a lesson finds the package or says what to do."""
+"""The address stands in one place; a lesson's first cell finds the package or says what to do."""
 
 import importlib.util
 import re
@@ -13,6 +13,7 @@ from lessons import NOTEBOOKS, code, read
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = "https://github.com/somebody/heat"
+BARE = ("-I", "-S")     # a Python without the current folder, site-packages and so without this package
 
 spec = importlib.util.spec_from_file_location("address", ROOT / "docs" / "address.py")
 address = importlib.util.module_from_spec(spec)
@@ -37,13 +38,16 @@ def setup(path: Path) -> str:
 
 def run(cell: str, folder: Path, *flags: str) -> subprocess.CompletedProcess:
     program = RUN.format(cell=TransformerManager().transform_cell(cell))
-    return subprocess.run([sys.executable, *flags, "-c", program], cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, *flags, "-c", program], cwd=folder,
+                          capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture
 def copy(tmp_path) -> Path:
     """The files that can name an address."""
-    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=lambda folder, names: [name for name in names if not name.endswith(".ipynb")])
+    (tmp_path / "notebooks").mkdir()
+    for path in NOTEBOOKS:
+        shutil.copy(path, tmp_path / "notebooks")
     for name in ("pyproject.toml", "README.md", "CITATION.cff"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -56,16 +60,20 @@ def write(root: Path) -> None:
 
 def publish(root: Path, where: str) -> None:
     path = root / "pyproject.toml"
-    path.write_text(re.sub(r"^\[project.urls\]\n.*\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-                    + f'\n[project.urls]\nRepository = "{where}"\n', encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"^\[project.urls\]\n.*\n", "", text, flags=re.MULTILINE)
+    path.write_text(f'{text}\n[project.urls]\nRepository = "{where}"\n', encoding="utf-8")
 
 
 def test_every_file_names_the_address_that_is_set_and_no_other():
     for path, text in address.written().items():
-        assert path.read_text(encoding="utf-8") == text, f"run `python docs/address.py`: {path.name} differs from pyproject.toml"
-    for path in [*NOTEBOOKS, *ROOT.glob("*.md"), ROOT / "CITATION.cff", ROOT / "app.py", *ROOT.glob("explainers/**/*.py")]:
-        named = re.findall(r"(?:https://github\.com|colab\.research\.google\.com/github)/[\w.-]+/explainers\b", path.read_text(encoding="utf-8"))
-        assert all(address.address() and address.address() in one for one in named), f"{path.name} names {named}"
+        same = path.read_text(encoding="utf-8") == text
+        assert same, f"{path.name}: run `python docs/address.py`"
+    hosts = r"https://(?:github\.com|colab\.research\.google\.com/github)"
+    project = re.compile(hosts + r"/([\w.-]+)/explainers\b")
+    for path in [*NOTEBOOKS, *ROOT.glob("*.*"), *ROOT.glob("explainers/**/*.py")]:
+        owners = set(project.findall(path.read_text(encoding="utf-8")))
+        assert owners <= set(address.address().split("/")), f"{path.name} names {owners}"
 
 
 def test_an_address_reaches_every_file_and_leaves_it_again(copy):
@@ -73,14 +81,13 @@ def test_an_address_reaches_every_file_and_leaves_it_again(copy):
     write(copy)
     for path in sorted((copy / "notebooks").glob("*.ipynb")):
         title = read(path).cells[0].source
-        assert f"(https://colab.research.google.com/github/somebody/heat/blob/main/notebooks/{path.name})" in title
+        assert f"/github/somebody/heat/blob/main/notebooks/{path.name})" in title
         assert title.startswith("# ") and title.count("Open in Colab") == 1
         assert setup(path).count(f'REPOSITORY = "{PUBLISHED}"') == 1
     assert f"<{PUBLISHED}>" in (copy / "README.md").read_text(encoding="utf-8")
     assert f"\nrepository-code: {PUBLISHED}\n" in (copy / "CITATION.cff").read_text(encoding="utf-8")
-    published = {path: path.read_text(encoding="utf-8") for path in address.written(copy)}
-    write(copy)
-    assert published == {path: path.read_text(encoding="utf-8") for path in published}, "a second time changes nothing"
+    for path, text in address.written(copy).items():
+        assert text == path.read_text(encoding="utf-8"), "a second time changes nothing"
     shutil.copy(ROOT / "pyproject.toml", copy / "pyproject.toml")
     for path, text in address.written(copy).items():
         assert text == (ROOT / path.relative_to(copy)).read_text(encoding="utf-8")
@@ -90,7 +97,8 @@ def test_only_github_has_a_badge_and_what_is_no_address_is_refused(copy):
     publish(copy, "https://gitlab.example.org/group/heat.git")
     write(copy)
     assert address.address(copy) == "https://gitlab.example.org/group/heat"
-    assert not [path for path in (copy / "notebooks").glob("*.ipynb") if "Open in Colab" in path.read_text(encoding="utf-8")]
+    for path in (copy / "notebooks").glob("*.ipynb"):
+        assert "Open in Colab" not in path.read_text(encoding="utf-8")
     shutil.copy(ROOT / "pyproject.toml", copy / "pyproject.toml")
     publish(copy, "heat, my project")
     with pytest.raises(SystemExit, match="is wanted"):
@@ -104,14 +112,17 @@ def test_setup_imports_nothing_before_it_has_found_the_package(path):
     found = cell.index("raise ModuleNotFoundError")
     before = re.findall(r"^(?:import|from) (\w+)", cell[:found], re.MULTILINE)
     assert set(before) <= sys.stdlib_module_names
-    assert re.findall(r"pip install.*", cell) == [f'pip install -q "explainers[{"notebooks,evaluation" if path.stem.startswith("11") else "notebooks"}]'
-                                                  ' @ git+{REPOSITORY}"']
+    extras = "notebooks,evaluation" if path.stem.startswith("11") else "notebooks"
+    installs = f'pip install -q "explainers[{extras}] @ git+{{REPOSITORY}}"'
+    assert re.findall(r"pip install.*", cell) == [installs]
 
 
 @each_notebook
-def test_setup_without_clone_package_and_address_says_what_to_do_and_installs_nothing(path, tmp_path):
-    done = run(re.sub(r'^REPOSITORY = ".*?"', 'REPOSITORY = ""', setup(path), flags=re.MULTILINE), tmp_path, "-I", "-S")      # no site-packages
-    assert done.stderr.splitlines()[-1].startswith("ModuleNotFoundError: The package explainers is not here. Open this notebook inside a clone")
+def test_setup_that_finds_nothing_says_what_to_do_and_installs_nothing(path, tmp_path):
+    unset = address.SETTING.sub('REPOSITORY = ""', setup(path))
+    done = run(unset, tmp_path, *BARE)
+    assert done.stderr.splitlines()[-1].startswith("ModuleNotFoundError: The package explainers")
+    assert "inside a clone" in done.stderr and "set REPOSITORY" in done.stderr
     assert "magic" not in done.stdout and not list(tmp_path.iterdir())
 
 
@@ -120,12 +131,14 @@ def test_setup_installs_from_the_address_only_where_the_package_is_missing(copy,
     write(copy)
     cell, nowhere = setup(copy / "notebooks" / NOTEBOOKS[0].name), tmp_path / "nowhere"
     nowhere.mkdir()
-    assert 'magic: pip install -q "explainers[notebooks] @ git+{REPOSITORY}"' in run(cell, nowhere, "-I", "-S").stdout
+    asked = 'magic: pip install -q "explainers[notebooks] @ git+{REPOSITORY}"'
+    assert asked in run(cell, nowhere, *BARE).stdout
     done = run(cell, ROOT / "tests" / "goldens")            # deep inside the clone
     assert done.stdout.startswith("explainers ") and "magic" not in done.stdout, done.stderr
 
 
 def test_setup_finds_a_clone_beside_the_working_folder(tmp_path):
-    (tmp_path / "explainers").symlink_to(ROOT, target_is_directory=True)        # as `git clone` leaves it on Colab
+    # as `git clone` leaves it on Colab
+    (tmp_path / "explainers").symlink_to(ROOT, target_is_directory=True)
     done = run(setup(NOTEBOOKS[-1]), tmp_path)
     assert done.stdout.startswith("explainers "), done.stderr
