@@ -53,7 +53,7 @@ def execute(notebook: NotebookNode, scratch: Path, before: str = "") -> Notebook
         hidden = nbformat.v4.new_code_cell(before)
         execute(nbformat.v4.new_notebook(cells=[hidden, *notebook.cells]), scratch)
         return notebook
-    client = NotebookClient(notebook, kernel_manager_class=ThisPython, timeout=240, store_widget_state=False, resources={"metadata": {"path": str(FOLDER)}})
+    client = NotebookClient(notebook, kernel_manager_class=ThisPython, timeout=600, store_widget_state=False, resources={"metadata": {"path": str(FOLDER)}})
     elsewhere = {"IPYTHONDIR": str(scratch), "JUPYTER_RUNTIME_DIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}
     elsewhere |= {"OMP_NUM_THREADS": "1"}       # for small models as fast as two, and five times as fast where something else keeps the cores busy
     client.execute(env=os.environ | elsewhere | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""})
