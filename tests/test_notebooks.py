@@ -4,12 +4,14 @@ import ast
 import re
 import sys
 
+import exercises
 import nbformat
 import pytest
+import torch
 from IPython.core.inputtransformer2 import TransformerManager
-from lessons import MOST_BYTES, NOTEBOOKS, cleaned, code, execute, read
+from lessons import MOST_BYTES, NOTEBOOKS, PRETEND, cleaned, code, execute, read
 
-MAY_IMPORT = {"explainers", "torch", "ipywidgets", "IPython"} | sys.stdlib_module_names
+MAY_IMPORT = {"explainers", "torch", "scipy", "ipywidgets", "IPython"} | sys.stdlib_module_names
 PUBLIC = {"explainers.methods", "explainers.render.maps", "explainers.evaluation"}        # parts of the library that lessons may look into
 
 # Moves the slider where there is one: by convention it is called `slider`, and what it changes `picture`.
@@ -19,6 +21,14 @@ if "slider" in globals():
     for slider.value in range(slider.min, slider.max + 1):
         seen.add(picture.value)
     assert len(seen) == slider.max - slider.min + 1, "the picture does not follow the slider"
+"""
+
+# Gives the check of the lesson's exercise its own solution, which it must accept, and wrong answers, which it must refuse.
+JUDGE = """
+import exercises
+def checked(answer):
+    exec({check!r}, globals() | {{"mine": answer}})
+exercises.judge(solution, checked)
 """
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -37,16 +47,26 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
+def exercise(notebook: nbformat.NotebookNode) -> tuple[str, int]:
+    """The check of the student's answer, `mine`, and the place behind the cell with the solution."""
+    check, = (cell.source for cell in code(notebook) if "if mine is None" in cell.source)
+    solution, = (i for i, cell in enumerate(notebook.cells) if "### BEGIN SOLUTION" in cell.source)
+    return check, solution + 1
+
+
 @pytest.mark.slow
 @each_notebook
-def test_runs_offline(path, tmp_path):
+def test_runs_offline_and_on_a_pretended_gpu_and_its_exercise_is_judged(path, tmp_path):
     notebook = read(path)
+    check, behind = exercise(notebook)
+    notebook.cells.insert(behind, nbformat.v4.new_code_cell(JUDGE.format(check=check)))
     notebook.cells.append(nbformat.v4.new_code_cell(MOVE_THE_SLIDER))
-    execute(notebook, tmp_path)                             # raises at the first error
+    execute(notebook, tmp_path, before=PRETEND)             # raises at the first error
     assert not [output for cell in code(notebook) for output in cell.outputs if output.output_type == "error"]
     assert not [output.text for cell in code(notebook) for output in cell.outputs if output.get("name") == "stderr"]
     assert any(shows_heatmap(cell) for cell in code(notebook)[:3]), "the first heatmap belongs in the first three code cells"
     notebook.cells.pop()
+    del notebook.cells[behind]
     assert len(nbformat.writes(cleaned(notebook)).encode()) <= MOST_BYTES, "with today's weights it shows too much to be kept"
 
 
@@ -66,17 +86,8 @@ def test_is_small_and_clean(path):
 def test_starts_like_a_lesson(path):
     first = read(path).cells[0].source
     assert first.startswith("# ")
-    assert re.search(rf"colab\.research\.google\.com/github/[\w-]+/explainers/blob/[\w.-]+/notebooks/{path.name}", first)
     assert "**Time:**" in first
     assert "**Afterwards you can**" in first
-
-
-@each_notebook
-def test_setup_installs_this_package_only_and_only_where_it_is_missing(path):
-    setup = code(read(path))[0].source
-    assert setup.startswith("#@title Setup (run once)")
-    assert setup.index('importlib.util.find_spec("explainers") is None') < setup.index("%pip")
-    assert re.findall(r"pip install.*", setup) == ['pip install -q "git+{REPOSITORY}"']
 
 
 @each_notebook
@@ -117,3 +128,12 @@ def test_has_an_exercise_with_solution_and_check(path):
     checks = [source for source in cells if "assert_close(mine" in source and source not in solved]
     assert checks, "no check of the student's own answer, `mine`"
     assert any("What to notice" in cell.source for cell in notebook.cells)
+
+
+def test_a_check_that_accepts_too_much_is_found():
+    places, scores = [4, 1, 3, 2], torch.tensor([0.2, -1.0, 3.0])
+    with pytest.raises(AssertionError, match="the right first, the others in reading order"):
+        exercises.judge(places, lambda answer: torch.testing.assert_close((answer[0], sorted(answer)), (4, [1, 2, 3, 4])))
+    with pytest.raises(AssertionError, match="1 % more"):
+        exercises.judge(scores, lambda answer: torch.testing.assert_close(answer, scores, rtol=1e-2, atol=1e-3))
+    exercises.judge(scores, lambda answer: torch.testing.assert_close(answer, scores))

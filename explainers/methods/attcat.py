@@ -85,8 +85,9 @@ def attcat(trace: Trace, states: States | None = None, aggregate: Literal["sum",
 
     Sign: plus pushes towards the target, minus away from it.
 
-    Limits: first order, and sometimes wrong: in "some of the actors were good, but overall the movie was boring" it can
-    mark "boring" as speaking against NEGATIVE where leave-one-out does not. Compare before you believe.
+    Limits: first order, and sometimes wrong: in "really didn't like this movie. some of the actors were good, but overall the
+    movie was boring" the bundled model's map marks "boring" as speaking against NEGATIVE where leave-one-out does not. With
+    mask_specials that sign is right there, and wrong without the first sentence. Compare before you believe.
 
     Options: states (as in CAT: the paper says a block's output, the authors' code takes its input, which is the
     default); aggregate (sum; rollout: each layer's evidence carried back to the input tokens along attention rollout;
