@@ -505,7 +505,9 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
         except Refusal:
             if flat or not quantised(model.net):
                 raise
-            return trace(model, inputs, targets, special, real, rules, record, edits, known, plain, flat=True)      # their library may pass forward only
+            # their library may pass forward only
+            return trace(model, inputs, targets, special, real, rules, record, edits, words,
+                         known=known, plain=plain, flat=True)
         if not tape.runs or any(len(getattr(tape, name)) != len(tape.runs) for name in ("attention", "normed") if name in record):
             raise Refusal("The layers of this model do not hand the tape on to their attention, so what it does cannot be recorded. If the network was "
                           "changed after it was loaded, load it again.")
