@@ -200,7 +200,8 @@ class Trace:
     real        [token] bool                    False at padding
     special     [token] bool                    True at [CLS], [SEP], padding and their like
     grid        (rows, columns) of a picture's patches, which are the last tokens; None for text
-    words       [token] the number of the word that a token belongs to, None for special tokens; None where no text was given
+    words       [token] the number of the word that a token belongs to, None for special tokens;
+                None where no text was given
 
     head holds the steps from a token's last hidden state to the logits, `Affine` or a function each; None where the
     architecture's are not known. A part that was not recorded is None. `again` and `rescore` run the network once more:
@@ -306,7 +307,8 @@ class Rerun:
         if hide is not None:
             inputs = self.model.hide(inputs, hide)
         # `real` stays as it was: a hidden token is no padding, it still asks and counts among the queries
-        return trace(self.model, inputs, [target or self.target], self.special[None], self.real[None], rules, record, edits, [self.words])
+        return trace(self.model, inputs, [target or self.target], self.special[None],
+                     self.real[None], rules, record, edits, [self.words])
 
     @torch.no_grad()
     def rescore(self, inputs: dict, target: Callable | None = None) -> Tensor:
@@ -331,11 +333,13 @@ def chunks(inputs: dict, tokens: int):
 
 def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, real: Tensor | None = None,
           rules: AbstractContextManager | None = None, record: Sequence[str] = RECORDED,
-          edits: dict[str, Edit] | None = None, words: Sequence[list[int | None] | None] = (None,)) -> list[Trace]:
+          edits: dict[str, Edit] | None = None,
+          words: Sequence[list[int | None] | None] = (None,)) -> list[Trace]:
     """Run `model` forward and the targets' scores backward, once for all examples stacked in `inputs`.
 
-    targets, words: one for each example, or a single one for all. special, real: [example token] bool; real is read off the
-    attention mask where it is not given. -> one `Trace` an example.
+    targets, words: one for each example, or a single one for all.
+    special, real: [example token] bool; real is read off the attention mask where it is not given.
+    -> one `Trace` an example.
     Per-example gradients come from one backward pass of the sum: no example's score depends on another's input.
     """
     below = rules is None or "inputs_embeds" in inputs      # relevance stops at the first block, unless word embeddings are given to go on to
@@ -367,7 +371,8 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
     own = lambda given, i: given[i if len(given) > 1 else 0]
     traces = []
     for i in range(size):
-        where = {"score": scores[i].detach(), "readout": readout[i], "real": own(real, i), "special": own(special, i), "grid": grid, "words": own(words, i)}
+        where = {"score": scores[i].detach(), "readout": readout[i], "real": own(real, i),
+                 "special": own(special, i), "grid": grid, "words": own(words, i)}
         one = {name: tensor[i:i + 1] if len(tensor) == size else tensor for name, tensor in inputs.items()}
         traces.append(Trace(
             **where, **stacked(seen, i), grad=Trace(**where, **stacked(felt, i)), target=targets[i],
