@@ -938,7 +938,7 @@ def lay_out(tab: Tab, opening, loading, query):
                 lay_out_options(tab, optional, options)
             with gr.Accordion("Display", open=False, elem_id=f"{tab.slug}-display"):
                 merge = gr.Checkbox(True, label="Sum sub-words into words", visible=bool(one.text),
-                                    info="In scripts without spaces, such as Chinese or Thai: pieces of a character.")
+                                    info="In scripts without spaces, pieces of a character.")
                 specials = gr.Checkbox(False, label="Show [CLS] and [SEP]", visible=bool(one.text))
                 palette = gr.Dropdown([(words, name) for name, words in card.PALETTES.items()], value="orange-blue", label="Colours")
         with gr.Column(scale=3, min_width=340, elem_id=f"{tab.slug}-results"):

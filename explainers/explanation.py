@@ -63,8 +63,11 @@ def predict(model: Model, inputs) -> Prediction:
 
 
 def chances(model: Model, logits: torch.Tensor) -> tuple[str, torch.Tensor]:
-    """What the logits [... class] of a classifier say, and the kind of number that it is: raw values of a regression, and of one class alone
-    unless it is true or not by itself."""
+    """What the logits [... class] of a classifier say, and the kind of number that it is.
+
+    Of a regression, and of one class alone unless it is true or not by itself,
+    these are the raw values.
+    """
     said = model.said(None, logits)
     if not said.weighs:
         return "value", logits
@@ -113,11 +116,12 @@ def read_tags(logits: torch.Tensor, tag: targets.Tag) -> Prediction:
 def explain(model: Model, inputs, method: str = "attcat", target=None, **options) -> Heatmap:
     """One method's heatmap of one input.
 
-    inputs: a text, a pair of texts, (question, context), a dict of these by the names that pipelines use, or tensors.
-    method: a key of `METHODS`. target: None for what is predicted; a label, a class index, 'A - B', a pair, or a function
-    of the outputs. Of a question: answer, start, end, best
-    span, no answer, a part of the context, or its first and last character; of a language model: a next token by its text or
-    id; of words one by one: 'LABEL at word'. options: the method's own. Raises `Refusal`.
+    inputs: a text, a pair of texts, (question, context), a dict of these by the names that
+    pipelines use, or tensors. method: a key of `METHODS`. target: None for what is predicted; a
+    label, a class index, 'A - B', a pair, or a function of the outputs. Of a question: answer,
+    start, end, best span, no answer, a part of the context, or its first and last character; of a
+    language model: a next token by its text or id; of words one by one: 'LABEL at word'.
+    options: the method's own. Raises `Refusal`.
     """
     return next(stream(model, inputs, [method], target, **options))
 
@@ -198,7 +202,8 @@ def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=No
 
 
 def unit_of(model: Model, trace: Trace) -> str:
-    """What kind of number the score is: of a dual encoder's logit a scaled cosine, of a regression's a value."""
+    """What kind of number the score is: of a dual encoder's logit a scaled cosine, of a
+    regression's a value."""
     if trace.target.unit != "logit":
         return trace.target.unit
     if model.matches:

@@ -31,7 +31,8 @@ class Heatmap:
     heads      [layers head token] every attention head's share, where the method has a head axis, or None
     totals     [token] each: ways to make one map of the layers, such as Sum and Rollout
     text       the input, and spans [token] the characters of each token (None for specials)
-    words      [token] number of the word, or character of a script without spaces, that a token belongs to (None for specials)
+    words      [token] number of the word, or character of a script without spaces, that a token
+               belongs to (None for specials)
     segments   [token] the half of a pair: 0, 1, or None for specials; None for a single text. halves names the two
     marked     first and last+1 character of the part of the text that is explained: an answer, a labelled word
     pending    the next token that is explained, which stands behind the text
@@ -103,9 +104,11 @@ class Heatmap:
         return float(self.scores[self.special].abs().sum() / total) if total > 0 else 0.0
 
     def merged(self) -> "Heatmap":
-        """The same with sub-words summed into words, labelled by the text they came from. Specials stay as they are.
+        """The same with sub-words summed into words, labelled by the text they came from.
 
-        Of a script without spaces (Chinese, Japanese, Thai) a word is a character with its marks, or the token that holds several.
+        Specials stay as they are.
+        Of a script without spaces (Chinese, Japanese, Thai) a word is a character with its marks,
+        or the token that holds several.
         """
         if self.words is None or self.text is None or self.spans is None:
             return self

@@ -30,7 +30,7 @@ class Encoded:
     special   [token] bool: tokens that stand for no text and no patch
     text      what was given; the halves of a pair are joined by a line break
     spans     [token] first and last+1 character in `text`, None for specials
-    words     [token] the number of the word the token belongs to (see `explainers.words`), None for specials
+    words     [token] the number of the token's word (see `explainers.words`), None for specials
     segments  [token] the half of a pair that the token belongs to: 0, 1, or None for specials; None for a single text
     halves    what the halves are: "first text" and "second text", or "question" and "context"
     starts    the first character of each half in `text`
@@ -75,7 +75,8 @@ class Encoded:
 def encode(model, given) -> Encoded:
     """What `model` takes: text, a pair of texts, a picture, (picture, texts) of a dual encoder, or ready tensors.
 
-    Texts may be named as pipelines name them: text and text_pair, or question and context. Raises `Refusal` for what holds nothing to explain.
+    Texts may be named as pipelines name them: text and text_pair, or question and context. Raises
+    `Refusal` for what holds nothing to explain.
     """
     if hasattr(given, "keys"):
         given = dict(given)
@@ -98,8 +99,10 @@ def encode(model, given) -> Encoded:
 def from_several(model, texts: tuple[str, ...] | list[str]) -> Encoded:
     """Two texts as a pair; of a list, which means a batch elsewhere, with a note that says so."""
     if len(texts) != 2:
-        raise Refusal(f"Give a text, a pair of texts, or a dict of tensors; got a {type(texts).__name__} of {len(texts)}. Several texts are explained "
-                      "one at a time, or traced together by trace_many([text, text, ...]).")
+        given = f"{type(texts).__name__} of {len(texts)}"
+        raise Refusal(f"Give a text, a pair of texts, or a dict of tensors; got a {given}. "
+                      "Several texts are explained one at a time, "
+                      "or traced together by trace_many([text, text, ...]).")
     if model.task == "next":
         raise Refusal("This model says what comes next after one text: give one, not a pair.")
     coded = from_text(model, tuple(texts))
@@ -107,11 +110,14 @@ def from_several(model, texts: tuple[str, ...] | list[str]) -> Encoded:
     return coded if meant else replace(coded, remarks=(*coded.remarks, READ_AS_A_PAIR))
 
 
-READ_AS_A_PAIR = ("These two texts were read as a pair, one input. Two texts apart are explained one at a time, or traced together by "
-                  "trace_many([text, text]); a pair in round brackets, (first, second), is read so without this note.")
+READ_AS_A_PAIR = (
+    "These two texts were read as a pair, one input. "
+    "Two texts apart are explained one at a time, or traced together by trace_many([text, text]); "
+    "a pair in round brackets, (first, second), is read so without this note.")
 
 #: What tokenizers give beside what a network takes.
-BESIDE = ("special_tokens_mask", "offset_mapping", "overflow_to_sample_mapping", "overflowing_tokens", "num_truncated_tokens", "length")
+BESIDE = ("special_tokens_mask", "offset_mapping", "length",
+          "overflow_to_sample_mapping", "overflowing_tokens", "num_truncated_tokens")
 
 
 def named_texts(given: dict) -> str | tuple[str, str]:
@@ -120,12 +126,13 @@ def named_texts(given: dict) -> str | tuple[str, str]:
     for names in (("text",), ("text", "text_pair"), ("question", "context")):
         if set(texts) == set(names) and all(isinstance(text, str) for text in texts.values()):
             return texts["text"] if names == ("text",) else tuple(texts[name] for name in names)
-    raise Refusal("Texts in a dict are named text and text_pair, or question and context, and nothing stands beside them; got "
-                  f"{', '.join(map(str, list(given)[:8]))}.")
+    raise Refusal("Texts in a dict are named text and text_pair, or question and context, "
+                  f"and nothing stands beside them; got {', '.join(map(str, list(given)[:8]))}.")
 
 
 def as_tensors(given: dict) -> dict[str, Tensor]:
-    """What the network takes out of tensors, arrays, lists, or what a tokenizer gave; a flat list of numbers is one example's."""
+    """What the network takes out of tensors, arrays, lists, or what a tokenizer gave; a flat list
+    of numbers is one example's."""
     made = {}
     for name, value in given.items():
         if name in BESIDE or value is None:
@@ -133,7 +140,8 @@ def as_tensors(given: dict) -> dict[str, Tensor]:
         try:
             made[name] = torch.as_tensor(value)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise Refusal(f"{str(name)[:40]} is no tensor and no list of equally long lists of numbers; got {type(value).__name__}.") from error
+            raise Refusal(f"{str(name)[:40]} is no tensor and no list of equally long lists of "
+                          f"numbers; got {type(value).__name__}.") from error
         if isinstance(value, list) and made[name].ndim == 1:
             made[name] = made[name][None]
     return made
@@ -312,33 +320,48 @@ def from_ids(model, tensors: dict[str, Tensor]) -> Encoded:
     known = {getattr(model.tokenizer or config, f"{kind}_token_id", None) for kind in ("bos", "eos", "pad", "cls", "sep")}
     labels = model.tokenizer.convert_ids_to_tokens(ids) if model.tokenizer else [str(i) for i in ids]
     special = torch.tensor([i in known for i in ids])
-    segments = question_and_context(special.tolist(), tensors.get("token_type_ids")) if model.task == "answer" else None
+    segments = None
+    if model.task == "answer":
+        segments = question_and_context(special.tolist(), tensors.get("token_type_ids"))
     return Encoded(tensors, labels, special, segments=segments, halves=("question", "context") if segments else ())
 
 
-#: What a model looks up in a table beside the ids, what one of these is called, and the setting that says how many there are.
-TABLES = {"token_type_ids": ("segment", "type_vocab_size"), "position_ids": ("position", "max_position_embeddings")}
+#: What a model looks up in a table beside the ids, what one of these is called, and the setting
+#: that says how many there are.
+TABLES = {
+    "token_type_ids": ("segment", "type_vocab_size"),
+    "position_ids": ("position", "max_position_embeddings")}
 
 
 def check_tables(model, tensors: dict[str, Tensor]) -> None:
-    """Raises `Refusal` for tensors [example token] of a text whose shapes do not agree, or whose numbers are in no table of the model."""
+    """Raises `Refusal` for tensors [example token] of a text whose shapes do not agree, or whose
+    numbers are in no table of the model."""
     ids = tensors.get("input_ids")
     if ids is None or ids.ndim != 2 or 0 in ids.shape or ids.is_floating_point():
         raise Refusal("Tensors for a text model need input_ids of shape (1, tokens).")
     for name in ("attention_mask", *TABLES):
         if name in tensors and tensors[name].ndim == 2 and tensors[name].shape[1] != ids.shape[1]:
-            raise Refusal(f"{name} is of {tensors[name].shape[1]} tokens, and input_ids of {ids.shape[1]}.")
+            tokens = tensors[name].shape[1]
+            raise Refusal(f"{name} is of {tokens} tokens, and input_ids of {ids.shape[1]}.")
     vocabulary = model.tower.config.vocab_size
     if outside := outside_of(ids, vocabulary):
         known = model.tokenizer is not None and 0 <= outside[0] < len(model.tokenizer)
-        whose = (f", which is {model.tokenizer.convert_ids_to_tokens(outside[0])!r} to its tokenizer: that belongs to another model, or was "
-                 "given words that the model was not (resize_token_embeddings gives it room)") if known else ""
-        raise Refusal(f"Token ids go from 0 to {vocabulary - 1} in this model; got {outside[0]}{whose}.")
+        whose = ""
+        if known:
+            token = model.tokenizer.convert_ids_to_tokens(outside[0])
+            whose = (f", which is {token!r} to its tokenizer: that belongs to another model, "
+                     "or was given words that the model was not "
+                     "(resize_token_embeddings gives it room)")
+        last = vocabulary - 1
+        raise Refusal(f"Token ids go from 0 to {last} in this model; got {outside[0]}{whose}.")
     for name, (what, setting) in TABLES.items():
         size = getattr(model.tower.config, setting, None)
         if size and name in tensors and (outside := outside_of(tensors[name], size)):
-            more = ": give a single text, or a tokenizer that belongs to this model" if name == "token_type_ids" else ""
-            raise Refusal(f"This model has {size} {what}{'s' if size > 1 else ''}, numbered from 0; got number {outside[0]}{more}.")
+            more = ""
+            if name == "token_type_ids":
+                more = ": give a single text, or a tokenizer that belongs to this model"
+            many = f"{size} {what}{'s' if size > 1 else ''}"
+            raise Refusal(f"This model has {many}, numbered from 0; got number {outside[0]}{more}.")
 
 
 def outside_of(numbers: Tensor, rows: int) -> list[int]:
@@ -347,8 +370,11 @@ def outside_of(numbers: Tensor, rows: int) -> list[int]:
 
 
 def question_and_context(special: list[bool], kinds: Tensor | None) -> list[int | None] | None:
-    """[token] 0 in the question, 1 in the context, None at special tokens: by the segments `kinds` [1 token] where they say it,
-    else by the separators in between; None as a whole where neither tells the two apart."""
+    """[token] 0 in the question, 1 in the context, None at special tokens.
+
+    By the segments `kinds` [1 token] where they say it, else by the separators in between;
+    None as a whole where neither tells the two apart.
+    """
     if kinds is not None and kinds.any():
         return [None if other else kind for kind, other in zip(kinds[0].tolist(), special)]
     runs = [(other, len(list(tokens))) for other, tokens in groupby(special)]
@@ -371,8 +397,10 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
     if model.tokenizer is None:
         raise Refusal("This model came without a tokenizer: pass one to load(...), or give tensors.")
     if not model.tokenizer.is_fast:
-        raise Refusal(f"{type(model.tokenizer).__name__} does not say where its tokens stand in a text: load the model with its fast tokenizer "
-                      "(AutoTokenizer gives it where there is one), or give tensors.")
+        kind = type(model.tokenizer).__name__
+        raise Refusal(f"{kind} does not say where its tokens stand in a text: load the model with "
+                      "its fast tokenizer (AutoTokenizer gives it where there is one), "
+                      "or give tensors.")
     halves = names_of(model, len(texts))
     for text, what in zip(texts, halves or ("text",)):
         if not INVISIBLE.sub("", text):
@@ -395,7 +423,8 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
             how = "only_second" if model.task == "answer" else "longest_first"
             coded = model.tokenizer(*texts, **wanted | {"truncation": how, "max_length": limit})
         lost = tuple(whole.count(half) - coded.sequence_ids()[first:].count(half) for half in range(len(texts)))
-    sequence, coded = coded.sequence_ids()[first:], {name: ids[first:] for name, ids in coded.items()}
+    sequence = coded.sequence_ids()[first:]
+    coded = {name: ids[first:] for name, ids in coded.items()}
     special = torch.tensor(coded.pop("special_tokens_mask")).bool()
     offsets = coded.pop("offset_mapping")
     if special.all():

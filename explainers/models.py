@@ -221,11 +221,12 @@ class Model:
 
     @property
     def valued(self) -> bool:
-        """Whether its outputs are values and not logits of classes: a regression, of one output or of several."""
-        return self.task == "classes" and getattr(self.net.config, "problem_type", None) == "regression"
+        """Whether its outputs are values and not logits of classes, as a regression's are."""
+        problem = getattr(self.net.config, "problem_type", None)
+        return self.task == "classes" and problem == "regression"
 
     def said(self, outputs, table: Tensor) -> targets.Answer:
-        """The network's outputs with their logits (or values) [example class], read as this model's are."""
+        """The network's outputs with their logits, or values, [example class], ready to be read."""
         return targets.Answer(outputs, table, apart=self.apart, valued=self.valued)
 
     @property
@@ -615,8 +616,8 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     """A model that can be traced.
 
     source is the name of a bundled model (see `BUNDLED`), a folder in
-    Hugging Face layout, the id of a model on the Hugging Face Hub, or a `transformers` model that you loaded.
-    `tokenizer` is one of `transformers`, a processor that holds one, or the folder of one. Only
+    Hugging Face layout, the id of a model on the Hugging Face Hub, or a `transformers` model that
+    you loaded. `tokenizer` is one of `transformers`, a processor with one, or its folder. Only
     safetensors are read and no code from a repository is run. A GPU is used when there is one, unless `device` says
     otherwise; weights from files become float32, unless `dtype` says otherwise. `tower` chooses the side of a dual encoder that is traced: "vision" (unless said otherwise) or "text"; `Model.side`
     gives the other.
@@ -958,24 +959,31 @@ def tokenizer_of(source: str, where: dict) -> PreTrainedTokenizerBase | None:
 
 
 def as_tokenizer(given) -> PreTrainedTokenizerBase | None:
-    """The tokenizer that a person hands to `load`: itself, out of the processor that holds it, or from its folder.
+    """The tokenizer that a person hands to `load`: itself, out of a processor, or from its folder.
 
     A slow one is taken too: it names the tokens of tensors, and texts are refused by `from_text`.
     """
     if isinstance(given, str | Path):
         folder = Path(os.path.expanduser(given))
+        found = None
         try:
-            found = tokenizer_of(str(folder), {"local_files_only": True}) if is_folder(folder) else None
+            if is_folder(folder):
+                found = tokenizer_of(str(folder), {"local_files_only": True})
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-            raise ModelUnavailable(f"The tokenizer in {folder} could not be loaded: {str(error).splitlines()[0][:300]}") from error
+            why = str(error).splitlines()[0][:300]
+            raise ModelUnavailable(f"The tokenizer in {folder} could not be read: {why}") from error
         if found is None:
-            raise ModelUnavailable(f"There is no tokenizer in a folder {str(given)[:200]!r}: give the folder that holds its tokenizer.json, "
-                                   "or a tokenizer that you loaded (AutoTokenizer.from_pretrained).")
+            raise ModelUnavailable(
+                f"There is no tokenizer in a folder {str(given)[:200]!r}: give the folder of its "
+                "tokenizer.json, or a tokenizer that you loaded (AutoTokenizer.from_pretrained).")
         return found
-    inside = given if isinstance(given, PreTrainedTokenizerBase) else getattr(given, "tokenizer", given)
+    inside = given
+    if not isinstance(given, PreTrainedTokenizerBase):
+        inside = getattr(given, "tokenizer", given)
     if inside is not None and not isinstance(inside, PreTrainedTokenizerBase):
-        raise ModelUnavailable("A tokenizer is one of transformers (AutoTokenizer.from_pretrained), a processor that holds one, or the folder of "
-                               f"one; got {type(given).__name__}.")
+        raise ModelUnavailable(
+            "A tokenizer is one of transformers (AutoTokenizer.from_pretrained), a processor that "
+            f"holds one, or the folder of one; got {type(given).__name__}.")
     return inside
 
 

@@ -34,7 +34,8 @@ class Answer:
             picture] of a dual encoder, by the side that is traced
     tokens  [example token column] of a network that says something of every token: start and end of an answer, or labels
     apart   whether each class is true or not by itself, so that its probability is a sigmoid's; else classes share a softmax
-    valued  whether these are values and not logits of classes (a regression), so that nothing has a probability
+    valued  whether these are values and not logits of classes (a regression), so that nothing has a
+            probability
     """
 
     outputs: object
@@ -52,14 +53,17 @@ class Answer:
 
     @property
     def weighs(self) -> bool:
-        """Whether its numbers are weighed as probabilities: not those of a regression, and not one class alone."""
+        """Whether its numbers are weighed as probabilities: not those of a regression, and not one
+        class alone."""
         return not self.valued and (self.apart or self.logits.shape[-1] > 1)
 
     @property
     def probabilities(self) -> Tensor:
         """Of each class, in the form of `logits`. Raises `Refusal` where the numbers are values."""
         if not self.weighs:
-            why = "The outputs of this model are values, not classes" if self.valued else "There is one value and nothing to weigh it against"
+            why = "There is one value and nothing to weigh it against"
+            if self.valued:
+                why = "The outputs of this model are values, not classes"
             raise Refusal(f"{why}, so there is no probability, which is needed here.")
         return self.logits.sigmoid() if self.apart else self.logits.softmax(-1)
 
@@ -411,9 +415,11 @@ class Tag(Choice):
 
 
 def at_one_word(first: Score, second: Score, answer: Answer, example: int) -> tuple[Score, Score]:
-    """Two labels of which each may be at the same words, both at one of these: where the stronger of the two is strongest.
+    """Two labels of which each may be at the same words, both at one of these: where the stronger
+    of the two is strongest.
 
-    Else a difference would compare two words under one name, wherever a word stands twice. All other scores stay as they are.
+    Else a difference would compare two words under one name, wherever a word stands twice. All
+    other scores stay as they are.
     """
     if not (isinstance(first, Tag) and isinstance(second, Tag) and first.places == second.places):
         return first, second
@@ -429,10 +435,12 @@ Target = Logit | Span | Difference | Probability | Predicted | Ends | Tag | Cust
 def chosen(model, coded, target) -> Target:
     """The target that a person means for the input `coded`: None is what the model predicts, whatever its task."""
     if model.task == "answer":
-        return resolve(target, read=lambda asked: read_answer(asked, coded), predicted=lambda: read_answer("answer", coded))
+        return resolve(target, read=lambda asked: read_answer(asked, coded),
+                       predicted=lambda: read_answer("answer", coded))
     labels = model.classes(coded)
     if model.task == "tokens":
-        return resolve(target, read=lambda asked: read_tag(asked, labels, coded), predicted=lambda: read_tag(None, labels, coded))
+        return resolve(target, read=lambda asked: read_tag(asked, labels, coded),
+                       predicted=lambda: read_tag(None, labels, coded))
     if model.task == "next":
         return resolve(target, labels, read=lambda asked: read_next(asked, labels, model.tokenizer))
     return resolve(target, labels)
@@ -442,7 +450,8 @@ def resolve(target, labels: dict[int, str] | None = None, read: Callable | None 
             predicted: Callable[[], Target] | None = None) -> Target:
     """A target from what a person writes: None (what is predicted), a label, an index, 'A - B', a pair of these, a function.
 
-    read: what one name of `labels` means, by default the logit of a class. predicted: gives what None means.
+    read: what one name of `labels` means, by default the logit of a class. predicted: gives what
+    None means.
     """
     name = lambda index: labels.get(index, str(index))
     read = read or (lambda asked: Logit(index := index_of(asked, labels), name(index)))
@@ -463,7 +472,8 @@ def resolve(target, labels: dict[int, str] | None = None, read: Callable | None 
 
 
 def two_sides(target, read: Callable) -> list[Target] | None:
-    """'A - B' as two targets, if both sides are ones; None if neither is. Raises the `Refusal` of the side that is none."""
+    """'A - B' as two targets, if both sides are ones; None if neither is. Raises the `Refusal` of
+    the side that is none."""
     half_right = None
     for minus in (" − ", " - "):
         if isinstance(target, str) and target.count(minus) == 1:
@@ -508,23 +518,26 @@ def index_of(target, labels: dict[int, str]) -> int:
 
 
 def named(asked: str, labels: dict[int, str]) -> list[int]:
-    """The classes of a name: as it is written before in any case, a whole label before one of its names ("lynx" of "lynx, catamount").
+    """The classes of a name: as it is written before in any case, a whole label before one of its
+    names ("lynx" of "lynx, catamount").
 
-    Classes that differ in nothing but a number, "crane (134)" and "crane (517)", share the name "crane". Raises `Refusal` where a name
-    is that of several classes.
+    Classes that differ in nothing but a number, "crane (134)" and "crane (517)", share the name
+    "crane". Raises `Refusal` where a name is that of several classes.
     """
     shared = {index: name.removesuffix(f" ({index})") for index, name in labels.items()}
     parts = {index: name.split(", ") for index, name in shared.items()}
     fold = str.casefold
     tiers = (
-        [index for index, name in labels.items() if name == asked],
+        [index for index in labels if asked == labels[index]],
         [index for index in labels if asked == shared[index] or asked in parts[index]],
-        [index for index, name in labels.items() if fold(asked) in (fold(name), fold(shared[index]))],
+        [index for index in labels if fold(asked) in (fold(labels[index]), fold(shared[index]))],
         [index for index in labels if fold(asked) in map(fold, parts[index])])
     found = next(filter(None, tiers), [])
     choices = list(dict.fromkeys(labels[index] for index in found))
     if len(choices) > 1:
-        shown = " or ".join(repr(name) for name in choices[:8]) + (f" or {len(choices) - 8} others" if len(choices) > 8 else "")
+        shown = " or ".join(map(repr, choices[:8]))
+        if len(choices) > 8:
+            shown += f" or {len(choices) - 8} others"
         raise Refusal(f"{asked[:60]!r} is the name of several classes; did you mean {shown}?")
     return found
 
@@ -553,8 +566,9 @@ def read_answer(asked, coded) -> Ends:
     if isinstance(asked, str) and asked.casefold() in ("no answer", NO_ANSWER):
         return Ends((), words, none=False, spans=((0, 0),))
     if not coded.segments:
-        raise Refusal("These tensors do not say where the question ends and the context begins: give both as texts, as "
-                      "(question, context), or token_type_ids that are 1 in the context.")
+        raise Refusal("These tensors do not say where the question ends and the context begins: "
+                      "give both as texts, as (question, context), "
+                      "or token_type_ids that are 1 in the context.")
     context = tuple(segment == 1 for segment in coded.segments)
     choose = lambda **more: Ends(context, words, **more)
     if isinstance(asked, str) and asked.casefold() in ("answer", "start", "end"):
@@ -583,7 +597,8 @@ def read_answer(asked, coded) -> Ends:
 
 
 def places_of(asked: str, text: str) -> list[tuple[int, int]]:
-    """First and last+1 character of every place where `asked` stands in a text: as it is written or, if nowhere, in any case."""
+    """First and last+1 character of every place where `asked` stands in a text: as it is written
+    or, if nowhere, in any case."""
     exact = [match.span() for match in re.finditer(re.escape(asked), text)]
     return exact or [match.span() for match in re.finditer(re.escape(asked), text, re.IGNORECASE)]
 
@@ -604,9 +619,11 @@ def tokens_at(characters: tuple[int, int], coded) -> tuple[int, int] | None:
 
 
 def read_tag(asked, labels: dict[int, str], coded) -> Tag:
-    """'LABEL at word' or 'LABEL at 3' (a token position); a label alone where it is strongest; None for what is found first.
+    """'LABEL at word' or 'LABEL at 3' (a token position); a label alone where it is strongest; None
+    for what is found first.
 
-    A word is labelled at its first piece, as taggers are trained; at another one only where its position is asked for.
+    A word is labelled at its first piece, as taggers are trained; at another one only where its
+    position is asked for.
     """
     words = words_by_first_piece(coded)
     telling = tuple(index for index, name in labels.items() if name != "O") or tuple(labels)
@@ -614,7 +631,8 @@ def read_tag(asked, labels: dict[int, str], coded) -> Tag:
     def say(token: int, column: int) -> str:
         word = words.get(token, coded.labels[token])
         several = list(words.values()).count(word) > 1 or token not in words
-        return f"{labels.get(column, str(column))} at {word}" + (f" (token {token})" if several else "")
+        name = f"{labels.get(column, str(column))} at {word}"
+        return f"{name} (token {token})" if several else name
 
     if asked is None:
         return Tag(tuple(words), telling, say)
@@ -625,9 +643,12 @@ def read_tag(asked, labels: dict[int, str], coded) -> Tag:
     position = re.fullmatch(r"\d{1,9}", where) or re.search(r"(?<= \(token )\d{1,9}(?=\)$)", where)
     if position and int(position[0]) < len(coded.labels):
         return Tag((labelled(int(position[0]), coded),), columns, say)
-    places = [i for i, word in words.items() if word == where] or [i for i, word in words.items() if word.casefold() == where.casefold()]
-    places = places or [i for i, name in enumerate(coded.labels) if name == where and not coded.special[i]]
-    if not places and coded.text:                           # several words are labelled at the first piece of the first one
+    places = [i for i, word in words.items() if word == where]
+    places = places or [i for i, word in words.items() if word.casefold() == where.casefold()]
+    if not places:
+        alike = [i for i, name in enumerate(coded.labels) if name == where]
+        places = [i for i in alike if not coded.special[i]]
+    if not places and coded.text:           # several words are labelled where the first one is
         starts = {first for first, _ in places_of(where, coded.text)}
         places = [i for i in words if coded.spans[i][0] in starts]
     if not places:
@@ -639,13 +660,15 @@ def labelled(position: int, coded) -> int:
     """A token position that can have a label; else a `Refusal`."""
     if coded.special[position]:
         there = [i for i, special in enumerate(coded.special.tolist()) if not special]
-        raise Refusal(f"Token {position} is {coded.labels[position]}, which belongs to no word and has no label: name a word of the text, "
+        raise Refusal(f"Token {position} is {coded.labels[position]}, which belongs to no word and "
+                      "has no label: name a word of the text, "
                       f"or a position from {there[0]} to {there[-1]}.")
     return position
 
 
 def words_by_first_piece(coded) -> dict[int, str]:
-    """{first token of each word: the word}. What stands apart by an apostrophe (d'Angela) is labelled apart."""
+    """{first token of each word: the word}. What stands apart by an apostrophe (d'Angela) is
+    labelled apart."""
     tokens = [i for i, special in enumerate(coded.special.tolist()) if not special]
     words: dict[int, list[int]] = {}
     for before, token in zip([None, *tokens], tokens):
@@ -655,16 +678,20 @@ def words_by_first_piece(coded) -> dict[int, str]:
             words[token] = [token]
     if not (coded.text and coded.spans):
         return {first: coded.labels[first] for first in words}
-    return {first: coded.text[coded.spans[first][0]:coded.spans[pieces[-1]][1]].strip() for first, pieces in words.items()}
+    return {first: coded.text[coded.spans[first][0]:coded.spans[pieces[-1]][1]].strip()
+            for first, pieces in words.items()}
 
 
 def goes_on(coded, before: int, token: int) -> bool:
     """Whether a token is a further piece of the word that the token `before` it is of."""
     if coded.text and coded.spans and coded.words:
         (first, last), (start, _) = coded.spans[before], coded.spans[token]
-        shared = start < last or not coded.text[first:last].strip()         # bytes of one character, or a lone ▁ and what it opens
-        return coded.words[before] == coded.words[token] and (shared or inside_word(coded.text, start))
-    label, previous, spaces = coded.labels[token], coded.labels[before], ("Ġ", "▁")      # of tensors, by how pieces are written
+        one_word = coded.words[before] == coded.words[token]
+        # bytes of one character, or a lone ▁ and what it opens
+        shared = start < last or not coded.text[first:last].strip()
+        return one_word and (shared or inside_word(coded.text, start))
+    # of tensors, by how pieces are written
+    label, previous, spaces = coded.labels[token], coded.labels[before], ("Ġ", "▁")
     if label.startswith("##"):
         return True
     spaced = any(one.startswith(spaces) for one in coded.labels) and not label.startswith(spaces)

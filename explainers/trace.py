@@ -326,7 +326,8 @@ class Trace:
     real        [token] bool                    False at padding
     special     [token] bool                    True at [CLS], [SEP], padding and their like
     grid        (rows, columns) of a picture's patches, which are the last tokens; None for text
-    words       [token] the number of the word that a token belongs to, None for special tokens; None where no text was given
+    words       [token] the number of the word that a token belongs to, None for special tokens;
+                None where no text was given
 
     A part that was not recorded is None. Where no slope passes through the network, as through some quantised ones, `grad`
     refuses to be read. `again` and `rescore` run the network once more: see `trace`.
@@ -537,7 +538,8 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
     own = lambda given, i: given[i if len(given) > 1 else 0]
     traces = []
     for i in range(size):
-        where = {"score": scores[i].detach(), "readout": readout[i], "real": own(real, i), "special": own(special, i), "grid": grid, "words": own(words, i)}
+        where = {"score": scores[i].detach(), "readout": readout[i], "real": own(real, i),
+                 "special": own(special, i), "grid": grid, "words": own(words, i)}
         one = {name: tensor[i:i + 1] if len(tensor) == size else tensor for name, tensor in inputs.items()}
         traces.append(Trace(
             **where, **stacked(seen, i), grad=NoSlopes(model) if flat else Trace(**where, **stacked(felt, i)), target=targets[i],

@@ -3,8 +3,8 @@
 A tokenizer's own words will not do: some (Gemma's, Llama 2's) cut nothing before the pieces,
 so that a whole text is one word, and others keep a clause of Chinese in one.
 Here words are runs of letters and digits; punctuation marks and symbols stand alone.
-Scripts that are written without spaces are cut into characters as a reader sees them, each with its marks:
-without a dictionary nothing larger can be told apart.
+Scripts that are written without spaces are cut into characters as a reader sees them,
+each with its marks: without a dictionary nothing larger can be told apart.
 """
 
 import re
@@ -14,19 +14,22 @@ from itertools import accumulate, groupby
 
 #: Beginnings of the Unicode names of letters whose scripts put no space between words.
 WITHOUT_SPACES = (
-    "CJK ", "IDEOGRAPHIC ", "HIRAGANA ", "KATAKANA", "HALFWIDTH KATAKANA ", "BOPOMOFO ", "VERTICAL KANA ",
-    "THAI ", "LAO ", "KHMER ", "MYANMAR ", "TAI LE ", "NEW TAI LUE ", "TAI THAM ", "TAI VIET ",
-    "JAVANESE ", "BALINESE ", "YI SYLLABLE ", "TANGUT ", "NUSHU ")
+    "CJK ", "IDEOGRAPHIC ", "HIRAGANA ", "KATAKANA", "HALFWIDTH KATAKANA ", "BOPOMOFO ",
+    "VERTICAL KANA ", "THAI ", "LAO ", "KHMER ", "MYANMAR ", "TAI LE ", "NEW TAI LUE ", "TAI THAM ",
+    "TAI VIET ", "JAVANESE ", "BALINESE ", "YI SYLLABLE ", "TANGUT ", "NUSHU ")
 
-#: Letters by their category that are drawn onto the one before (Thai and Lao am, the voicing marks of narrow Katakana).
+#: Letters by their category that are drawn onto the one before (Thai and Lao am, the voicing marks
+#: of narrow Katakana).
 DRAWN_ON = frozenset("\u0e33\u0eb3\uff9e\uff9f")
 
-#: Marks that put the next letter under the one before (Khmer, Myanmar, Tai Tham, Javanese, Balinese).
+#: Marks that put the next letter under the one before (Khmer, Myanmar, Tai Tham, Javanese,
+#: Balinese).
 STACKING = frozenset("\u17d2\u1039\u1a60\ua9c0\u1b44")
 
-#: One unit of a text, whose characters are written by their kind (see `kind`): a word, with apostrophes inside
-#: (didn't, l'homme); a character of a script without spaces; a flag; a symbol, or symbols joined into one picture
-#: (👨‍👩‍👧); marks that follow nothing. Possessive, so that a megabyte stays linear.
+#: One unit of a text, whose characters are written by their kind (see `kind`):
+#: a word, with apostrophes inside (didn't, l'homme); a character of a script without spaces;
+#: a flag; a symbol, or symbols joined into one picture (👨‍👩‍👧); marks that follow nothing.
+#: Possessive, so that a megabyte stays linear.
 UNIT = re.compile(
     r"w[wmjk]*+(?:a[mj]*+w[wmjk]*+)*+"
     r"|c[mj]*+(?:k[mj]*+c?[mj]*+)*+"
@@ -56,7 +59,8 @@ def kind(character: str) -> str:
     if character in STACKING:
         return "k"
     category = unicodedata.category(character)
-    if character == "\u200b" or category[0] == "Z" or category == "Cc":     # a space of no width parts words in Thai and Khmer
+    space_of_no_width = "\u200b"             # it parts words in Thai and Khmer
+    if category[0] == "Z" or category == "Cc" or character == space_of_no_width:
         return "s"
     tone_of_skin = "\U0001f3fb" <= character <= "\U0001f3ff"
     if category[0] == "M" or category == "Cf" or character in DRAWN_ON or tone_of_skin:
@@ -65,8 +69,9 @@ def kind(character: str) -> str:
         return "f"
     if category[0] not in "LN":
         return "o"
-    written_together = unicodedata.name(character, "").startswith(WITHOUT_SPACES) and category not in ("Nd", "No")
-    return "c" if written_together else "w"
+    if category in ("Nd", "No"):
+        return "w"
+    return "c" if unicodedata.name(character, "").startswith(WITHOUT_SPACES) else "w"
 
 
 def kinds(text: str) -> str:
@@ -77,17 +82,17 @@ def units(text: str) -> list[int | None]:
     """[character] the number of the unit it belongs to, counted from 0; None for spaces."""
     found: list[int | None] = [None] * len(text)
     for number, match in enumerate(UNIT.finditer(kinds(text))):
-        found[match.start():match.end()] = [number] * (match.end() - match.start())
+        found[match.start() : match.end()] = [number] * (match.end() - match.start())
     return found
 
 
 def words_of(text: str, spans: list[tuple[int, int] | None]) -> list[int | None]:
-    """[token] the number of the word that each token belongs to, from its characters first to last+1; None where it has no characters.
+    """[token] the number of its word; None where it has no characters (`spans`, first to last+1).
 
-    Units that one token holds together are one word, since a token's score cannot be divided:
-    a piece with a comma at its end, two characters of Chinese, the last byte of a character with the first of the next.
-    A token of a single space directly before a word (a lone ▁) belongs to the word.
-    Other tokens of nothing but space are no part of a word; those between the same two words count as one.
+    Units that one token holds together are one word, since a token's score cannot be divided: a
+    piece with a comma at its end, two characters of Chinese, the last byte of one with the first
+    of the next. A token of a single space directly before a word (a lone ▁) belongs to the word.
+    Other tokens of nothing but space are no part of a word; all between the same two words are one.
     """
     of = units(text)
     begins = [True] * (1 + max((number for number in of if number is not None), default=-1))
@@ -96,18 +101,20 @@ def words_of(text: str, spans: list[tuple[int, int] | None]) -> list[int | None]
         numbers = [number for number in of[slice(*span)] if number is not None] if span else []
         held.append((numbers[0], numbers[-1]) if numbers else None)
         if numbers:
-            begins[numbers[0] + 1:numbers[-1] + 1] = [False] * (numbers[-1] - numbers[0])
+            begins[numbers[0] + 1 : numbers[-1] + 1] = [False] * (numbers[-1] - numbers[0])
     word_of = list(accumulate(begins))
-    names = [("word", word_of[units_held[0]]) if units_held else None for units_held in held]
+    names = [("word", word_of[numbers[0]]) if numbers else None for numbers in held]
     for i, span in enumerate(spans):
-        if span and names[i] is None:
-            names[i] = names[i + 1] if opens(text, spans, i) and held[i + 1] else ("space", before(of, span[0]))
-    order = {name: number for number, name in enumerate(dict.fromkeys(name for name in names if name))}
+        if span and not held[i]:
+            opening = opens(text, spans, i) and held[i + 1]
+            names[i] = names[i + 1] if opening else ("space", before(of, span[0]))
+    different = dict.fromkeys(name for name in names if name)
+    order = {name: number for number, name in enumerate(different)}
     return [order[name] if name else None for name in names]
 
 
 def opens(text: str, spans: list, i: int) -> bool:
-    """Whether token i is the one space, or nothing at all, directly before the characters of the next token."""
+    """Whether token i is one space, or nothing at all, directly before the next token."""
     following = spans[i + 1] if i + 1 < len(spans) else None
     return bool(following) and text[slice(*spans[i])] in ("", " ") and spans[i][1] == following[0]
 
@@ -121,15 +128,15 @@ def before(of: list[int | None], place: int) -> int:
 
 def inside_word(text: str, place: int) -> bool:
     """Whether the character at `place` goes on with the letters and digits before it."""
-    around = kinds(text[max(0, place - 1):place + 1])
+    around = kinds(text[max(0, place - 1) : place + 1])
     return len(around) == 2 and around[0] in "wmjk" and around[1] in "wmjk"
 
 
 def by_bytes(text: str, spans: list[tuple[int, int] | None]) -> list[tuple[int, int] | None]:
-    """[token] the characters of each token, where some got those of a whole run of unknown characters.
+    """[token] its characters, also where several tokens got those of a whole unknown run.
 
-    Unigram tokenizers that spell what they do not know in bytes say of each byte that it stands for the whole run.
-    Where a run has as many tokens as bytes, each token gets the character that its byte is of.
+    Unigram tokenizers that spell what they do not know in bytes say of each byte that it stands for
+    the whole run. Where a run has as many tokens as bytes, each gets the character its byte is of.
     """
     placed = list(spans)
     for span, group in groupby(range(len(spans)), key=lambda i: spans[i]):

@@ -22,16 +22,25 @@ def roberta() -> ex.Model:
     from tokenizers import processors
 
     tokenizer = byte_level(*GIVEN)
-    tokenizer.backend_tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    tokenizer.backend_tokenizer.post_processor = processors.RobertaProcessing(
+        ("</s>", 2), ("<s>", 0), add_prefix_space=False
+    )
     return reading(tokenizer, RobertaForQuestionAnswering, RobertaConfig, initializer_range=0.6)
 
 
 def modernbert() -> ex.Model:
-    return reading(byte_level(*GIVEN), ModernBertForQuestionAnswering, ModernBertConfig, initializer_range=0.6)
+    return reading(
+        byte_level(*GIVEN), ModernBertForQuestionAnswering, ModernBertConfig, initializer_range=0.6
+    )
 
 
 def bert() -> ex.Model:
-    return reading(word_pieces("who", "wrote", "it", "mary", "in", "may"), BertForQuestionAnswering, BertConfig, initializer_range=0.6)
+    return reading(
+        word_pieces("who", "wrote", "it", "mary", "in", "may"),
+        BertForQuestionAnswering,
+        BertConfig,
+        initializer_range=0.6,
+    )
 
 
 @pytest.fixture(params=[roberta, modernbert, bert])
@@ -51,12 +60,21 @@ def test_an_answer_never_lies_in_the_question(model, lifted):
     logits = torch.zeros(1, len(by_text.labels), 2)
     logits[:, min(lifted, len(by_text.labels) - 1)] = 9.0
     for asked in (None, "answer", "best span", "start", "end"):
-        spans = [ex.models.targets.chosen(model, coded, asked).fixed(ex.models.targets.Answer(None, None, logits), 0).span for coded in (by_text, by_tensors)]
-        assert spans[0] == spans[1] and (spans[0] is None or by_text.segments[spans[0][0]] == by_text.segments[spans[0][1]] == 1)
+        spans = [
+            ex.models.targets.chosen(model, coded, asked)
+            .fixed(ex.models.targets.Answer(None, None, logits), 0)
+            .span
+            for coded in (by_text, by_tensors)
+        ]
+        assert spans[0] == spans[1] and (
+            spans[0] is None or by_text.segments[spans[0][0]] == by_text.segments[spans[0][1]] == 1
+        )
 
 
 def test_texts_and_their_tensors_are_explained_alike(model):
-    by_text, by_tensors = (model.trace(given, "best span") for given in (GIVEN, tensors(model, *GIVEN)))
+    by_text, by_tensors = (
+        model.trace(given, "best span") for given in (GIVEN, tensors(model, *GIVEN))
+    )
     assert by_tensors.target.terms == by_text.target.terms
     assert ex.predict(model, tensors(model, *GIVEN)).values == ex.predict(model, GIVEN).values
 
@@ -74,7 +92,9 @@ def test_tensors_that_do_not_say_where_the_context_begins_are_refused(model, giv
             model.trace(inputs, ask)
     with pytest.raises(ex.Refusal, match="where the question ends"):
         ex.predict(model, inputs)
-    assert model.trace(inputs, "no answer").target.name == "no answer in this text", "which lies nowhere"
+    assert model.trace(inputs, "no answer").target.name == "no answer in this text", (
+        "which lies nowhere"
+    )
 
 
 def test_segments_say_more_than_separators():
@@ -82,14 +102,27 @@ def test_segments_say_more_than_separators():
     inputs = tensors(model, "who</s>wrote it", "mary wrote it")
     kinds = torch.zeros_like(inputs["input_ids"])
     kinds[0, -4:] = 1
-    assert model.encode(inputs | {"token_type_ids": kinds}).segments == [None, 0, None, 0, 0, None, 1, 1, 1, None]
+    assert model.encode(inputs | {"token_type_ids": kinds}).segments == [
+        None,
+        0,
+        None,
+        0,
+        0,
+        None,
+        1,
+        1,
+        1,
+        None,
+    ]
 
 
 def test_an_answer_is_looked_for_as_it_is_written_first():
     """Upper and lower case can be two words: "us" and "US"."""
     model = modernbert()
     given = ("who wrote it", "may wrote it in May may")
-    assert model.trace(given, "May").target.name == "“May”" and model.trace(given, "MAY").target.name in ("“may”", "“May”")
+    assert model.trace(given, "May").target.name == "“May”" and model.trace(
+        given, "MAY"
+    ).target.name in ("“may”", "“May”")
     coded = model.encode(given)
     start = model.trace(given, "May").target.span[0]
     assert coded.spans[start][0] == coded.starts[1] + given[1].index("May")

@@ -1,4 +1,5 @@
-"""Ids, segments and positions that a model has no row for are refused in a sentence, whichever way they come in."""
+"""Ids, segments and positions that a model has no row for are refused in a sentence, whichever way
+they come in."""
 
 import pytest
 import torch
@@ -37,18 +38,29 @@ def refusals(model: ex.Model, *given: str) -> list[str]:
 def test_words_that_only_the_tokenizer_was_given():
     model = classifier()
     model.tokenizer.add_tokens(["zorpish"])
-    assert all("ids go from 0 to 9" in said and "'zorpish'" in said for said in refusals(model, "the zorpish film"))
+    assert all(
+        "ids go from 0 to 9" in said and "'zorpish'" in said
+        for said in refusals(model, "the zorpish film")
+    )
     model.net.resize_token_embeddings(len(model.tokenizer))
-    assert "zorpish" in ex.explain(model, "the zorpish film").labels, "what the sentence advises works"
+    assert "zorpish" in ex.explain(model, "the zorpish film").labels, (
+        "what the sentence advises works"
+    )
 
 
 def test_a_tokenizer_of_another_model():
-    assert all("belongs to another model" in said for said in refusals(classifier(vocab_size=7), "the bad film"))
+    assert all(
+        "belongs to another model" in said
+        for said in refusals(classifier(vocab_size=7), "the bad film")
+    )
 
 
 def test_a_pair_for_a_model_of_one_segment():
     model = classifier(type_vocab_size=1)
-    assert all("1 segment" in said and "single text" in said for said in refusals(model, "the film", "was good"))
+    assert all(
+        "1 segment" in said and "single text" in said
+        for said in refusals(model, "the film", "was good")
+    )
     assert ex.explain(model, "the film").scores.any()
 
 
@@ -59,14 +71,24 @@ def test_positions_past_the_table():
     with pytest.raises(ex.Refusal, match="8 positions, numbered from 0; got number 8"):
         ex.explain(model, inputs | {"position_ids": torch.tensor([[0, 1, 2, 8]])})
     with pytest.raises(ex.Refusal, match="reads at most 8 tokens"):
-        ex.explain(model, dict(model.tokenizer("the film was good bad bad bad", return_tensors="pt")))
-    assert ex.explain(model, "the film was good bad bad bad").notes == ["The model reads 8 tokens; 1 more were left out."]
+        ex.explain(
+            model, dict(model.tokenizer("the film was good bad bad bad", return_tensors="pt"))
+        )
+    assert ex.explain(model, "the film was good bad bad bad").notes == [
+        "The model reads 8 tokens; 1 more were left out."
+    ]
 
 
-@pytest.mark.parametrize("changed, says", [
-    ({"input_ids": torch.ones(1, 4)}, "input_ids of shape"), ({"attention_mask": torch.ones(1, 3)}, "attention_mask is of 3 tokens"),
-    ({"token_type_ids": torch.zeros(1, 5).long()}, "token_type_ids is of 5 tokens"), ({"token_type_ids": torch.full((1, 4), 2)}, "2 segments"),
-    ({"token_type_ids": torch.full((1, 4), -1)}, "2 segments")])
+@pytest.mark.parametrize(
+    "changed, says",
+    [
+        ({"input_ids": torch.ones(1, 4)}, "input_ids of shape"),
+        ({"attention_mask": torch.ones(1, 3)}, "attention_mask is of 3 tokens"),
+        ({"token_type_ids": torch.zeros(1, 5).long()}, "token_type_ids is of 5 tokens"),
+        ({"token_type_ids": torch.full((1, 4), 2)}, "2 segments"),
+        ({"token_type_ids": torch.full((1, 4), -1)}, "2 segments"),
+    ],
+)
 def test_tensors_that_do_not_fit_together(changed, says):
     model = classifier()
     with pytest.raises(ex.Refusal, match=says):
@@ -74,7 +96,8 @@ def test_tensors_that_do_not_fit_together(changed, says):
 
 
 def test_the_other_side_of_a_dual_encoder_is_looked_at_too():
-    """Of a picture's map the texts are only looked up, and could lie outside of their table unseen."""
+    """Of a picture's map the texts are only looked up, and could lie outside of their table
+    unseen."""
     inputs = example("clip.vision")
     for ids in (inputs["input_ids"] + 200, inputs["input_ids"][0]):
         with pytest.raises(ex.Refusal, match="ids"):

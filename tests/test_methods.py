@@ -385,8 +385,9 @@ def test_options_may_be_typed_as_words(key, typed, meant):
 @each_method
 def test_every_choice_of_every_option_works(key):
     method, trace = METHODS[key], traced(home(key))
-    if "by" in method.options:                              # of a text's tokens, which tensors alone do not tell
-        trace = replace(trace, words=[None if special else i // 2 for i, special in enumerate(trace.special.tolist())])
+    if "by" in method.options:              # words of a text, which tensors alone do not tell
+        words = [None if special else i // 2 for i, special in enumerate(trace.special.tolist())]
+        trace = replace(trace, words=words)
     for option in method.options.values():
         if option.kind is str and not option.choices:
             continue                                        # a name, such as that of one of Optimus' readings

@@ -1,4 +1,5 @@
-"""Words are cut at spaces and punctuation, whatever a tokenizer cuts; scripts without spaces by characters with their marks."""
+"""Words are cut at spaces and punctuation, whatever a tokenizer cuts; scripts without spaces by
+characters with their marks."""
 
 import pytest
 import torch
@@ -35,11 +36,17 @@ def cut(text: str) -> list[str]:
 
 
 MAKERS = {
-    "gemma": lambda: gemma_like("the", "▁film", "▁was", "n", "'", "t", "▁b", "ad", ",", "▁l", "h", "omme"),
+    "gemma": lambda: gemma_like(
+        "the", "▁film", "▁was", "n", "'", "t", "▁b", "ad", ",", "▁l", "h", "omme"
+    ),
     "llama 2": lambda: llama_2_like(*"thefilmwasnbd',o"),
-    "unigram": lambda: unigram("▁the", "▁film", "▁was", "n", "'", "t", "▁b", "ad", ",", "l", "h", "omme"),
+    "unigram": lambda: unigram(
+        "▁the", "▁film", "▁was", "n", "'", "t", "▁b", "ad", ",", "l", "h", "omme"
+    ),
     "byte-level": lambda: byte_level(FILM, "the bad film"),
-    "word pieces": lambda: word_pieces("the", "film", "was", "##n", "wasn", "'", "t", "ba", "##d", ",", "l", "ho", "##mme"),
+    "word pieces": lambda: word_pieces(
+        "the", "film", "was", "##n", "wasn", "'", "t", "ba", "##d", ",", "l", "ho", "##mme"
+    ),
 }
 
 
@@ -50,7 +57,12 @@ def test_every_kind_of_tokenizer_has_the_same_words(made):
 
 
 def test_halves_of_a_pair_have_words_of_their_own():
-    assert seen(reading(MAKERS["gemma"]()), ("the film", "film was")) == ["the", "film", "film", "was"]
+    assert seen(reading(MAKERS["gemma"]()), ("the film", "film was")) == [
+        "the",
+        "film",
+        "film",
+        "was",
+    ]
 
 
 SPACELESS = {
@@ -89,8 +101,14 @@ WITH_SPACES = {
     "Hindi": ("फ़िल्म अच्छी नहीं थी।", ["फ़िल्म", "अच्छी", "नहीं", "थी", "।"]),
     "Persian, joined without a space": ("می‌خواهم بروم", ["می‌خواهم", "بروم"]),
     "accents apart": ("cafe\u0301 nai\u0308ve", ["cafe\u0301", "nai\u0308ve"]),
-    "apostrophes": ("didn't l’homme 'good' movies'", ["didn't", "l’homme", "'", "good", "'", "movies", "'"]),
-    "marks alone": ("good-bad snake_case 3.14 (yes)", ["good", "-", "bad", "snake", "_", "case", "3", ".", "14", "(", "yes", ")"]),
+    "apostrophes": (
+        "didn't l’homme 'good' movies'",
+        ["didn't", "l’homme", "'", "good", "'", "movies", "'"],
+    ),
+    "marks alone": (
+        "good-bad snake_case 3.14 (yes)",
+        ["good", "-", "bad", "snake", "_", "case", "3", ".", "14", "(", "yes", ")"],
+    ),
     "pictures": ("good👍🏽 👨‍👩‍👧 🇩🇪🇫🇷 ❤️", ["good", "👍🏽", "👨‍👩‍👧", "🇩🇪", "🇫🇷", "❤️"]),
     "soft hyphen": ("un\u00adlikely", ["un\u00adlikely"]),
 }
@@ -123,11 +141,14 @@ def test_a_token_over_a_border_joins_what_it_holds():
 def test_tokens_are_joined_over_their_borders_by_hand():
     spans = [None, (0, 2), (2, 7), (7, 10), (10, 11), (12, 13), None]
     assert words_of("one two, ab c", spans) == [None, 0, 0, 1, 1, 2, None]
-    assert words_of("a,b", [(0, 1), (1, 2), (2, 3)]) == [0, 1, 2] and words_of("a,b", [(0, 2), (2, 3)]) == [0, 1]
+    assert words_of("a,b", [(0, 1), (1, 2), (2, 3)]) == [0, 1, 2] and words_of(
+        "a,b", [(0, 2), (2, 3)]
+    ) == [0, 1]
 
 
 def test_tokens_of_space_alone():
-    """A lone ▁ opens its word; other space is between words, once however many tokens it has; nothing is what is there."""
+    """A lone ▁ opens its word; other space is between words, once however many tokens it has;
+    nothing is what is there."""
     assert words_of("a b", [(0, 1), (1, 2), (2, 3)]) == [0, 1, 1]
     assert words_of("a b", [(0, 1), (2, 2), (2, 3)]) == [0, 1, 1]
     assert words_of("a  \n b", [(0, 1), (1, 3), (3, 4), (5, 6)]) == [0, 1, 1, 2]
@@ -137,12 +158,29 @@ def test_tokens_of_space_alone():
 
 def test_bytes_of_a_run_that_was_given_whole_have_their_characters():
     assert by_bytes("aé电b", [None, (0, 1), *[(1, 3)] * 5, (3, 4)]) == [
-        None, (0, 1), (1, 2), (1, 2), (2, 3), (2, 3), (2, 3), (3, 4)]
-    assert by_bytes("aé电b", [(0, 4), (1, 3), (1, 3)]) == [(0, 4), (1, 3), (1, 3)], "not as many tokens as bytes"
+        None,
+        (0, 1),
+        (1, 2),
+        (1, 2),
+        (2, 3),
+        (2, 3),
+        (2, 3),
+        (3, 4),
+    ]
+    assert by_bytes("aé电b", [(0, 4), (1, 3), (1, 3)]) == [(0, 4), (1, 3), (1, 3)], (
+        "not as many tokens as bytes"
+    )
 
 
 def test_the_start_of_a_word_and_its_inside():
-    assert [inside_word("didn't Ashville", place) for place in (0, 1, 4, 5, 7, 10)] == [False, True, False, False, False, True]
+    assert [inside_word("didn't Ashville", place) for place in (0, 1, 4, 5, 7, 10)] == [
+        False,
+        True,
+        False,
+        False,
+        False,
+        True,
+    ]
     assert not inside_word("电影", 1) and inside_word("éa", 1)
 
 
@@ -153,4 +191,8 @@ def test_every_character_that_is_no_space_is_in_one_unit(text):
     assert len(numbers) == len(text)
     there = [number for number in numbers if number is not None]
     assert there == sorted(there) and set(there) == set(range(len(set(there))))
-    assert all(number is None for character, number in zip(text, numbers) if character in " \n\t\u3000\u200b")
+    assert all(
+        number is None
+        for character, number in zip(text, numbers)
+        if character in " \n\t\u3000\u200b"
+    )

@@ -226,7 +226,8 @@ def prepared(model: Model, example: Example, target, labelled: bool) -> tuple[Ex
 
 def gold_class(model: Model, coded: Encoded, label: int | str) -> int:
     if model.valued:
-        raise Refusal("The outputs of this model are values, not classes, so none of them is the right one.")
+        raise Refusal("The outputs of this model are values, not classes, "
+                      "so none of them is the right one.")
     return targets.index_of(label, model.classes(coded))
 
 

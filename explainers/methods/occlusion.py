@@ -9,9 +9,12 @@ from ..errors import Refusal
 from ..trace import Trace
 from .registry import method
 
+Fill = Literal["mask", "pad", "unk", "mean", "black", "white", "blur"]
+
 
 def windows(trace: Trace, size: int) -> Tensor:
-    """[window token] bool: every run of `size` neighbouring tokens, or square of `size` × `size` patches; all of them where there are fewer."""
+    """[window token] bool: every run of `size` neighbouring tokens, or square of `size` × `size`
+    patches; all of them where there are fewer."""
     places = (~trace.special).nonzero().flatten()
     if trace.grid:
         places = places.view(trace.grid)
@@ -27,40 +30,48 @@ def windows(trace: Trace, size: int) -> Tensor:
 
 
 def whole_words(trace: Trace) -> Tensor:
-    """[word token] bool: the tokens of each word, in their order. Raises `Refusal` for a picture and for tensors, which have no words."""
+    """[word token] bool: the tokens of each word, in their order. Raises `Refusal` for a picture
+    and for tensors, which have no words."""
     if trace.grid:
-        raise Refusal("A picture has no words: by is for texts, and window blanks squares of patches together.")
+        raise Refusal("A picture has no words: by is for texts, "
+                      "and window blanks squares of patches together.")
     if trace.words is None:
-        raise Refusal("Words are known of a text, and here tensors were given: give the text itself, or take by=token.")
-    of = torch.tensor([-1 if word is None else word for word in trace.words], device=trace.special.device)
+        raise Refusal("Words are known of a text, and here tensors were given: "
+                      "give the text itself, or take by=token.")
+    numbered = [-1 if word is None else word for word in trace.words]
+    of = torch.tensor(numbered, device=trace.special.device)
     numbers = of[~trace.special].unique()
     return (of == numbers[:, None]) & ~trace.special
 
 
 def runs_of_words(words: Tensor, size: int) -> Tensor:
-    """[window token] bool: every run of `size` neighbouring ones of the `words` [word token]; all of them where there are fewer."""
+    """[window token] bool: every run of `size` neighbouring ones of the `words` [word token]; all
+    of them where there are fewer."""
     size = min(size, len(words))
     return words.unfold(0, size, 1).any(-1)
 
 
 @method("Occlusion (leave one out)", family="Perturbation", paper="Zeiler & Fergus 2014; Li et al. 2016", url="https://arxiv.org/abs/1612.08220",
-        signed=True, class_specific=True, passes=lambda options: "up to nF" if options["by"] == "word" else "nF")
-def occlusion(trace: Trace, fill: Literal["mask", "pad", "unk", "mean", "black", "white", "blur"] | None = None, window: int = 1,
+        signed=True, class_specific=True,
+        passes=lambda options: "up to nF" if options["by"] == "word" else "nF")
+def occlusion(trace: Trace, fill: Fill | None = None, window: int = 1,
               by: Literal["token", "word"] = "token") -> Tensor:
     """The score lost when a token or a patch is blanked: no gradient, no formula of the model, only a second run.
 
     Formula: score_i = y(x) − y(x with token i blanked) (Li et al., as a difference of logits); with a window,
-    the mean over the windows that hold token i. By word: score_i = (y(x) − y(x with all k tokens of its word blanked)) / k.
+    the mean over the windows that hold token i. By word, all k tokens of the word are
+    blanked together: score_i = (y(x) − y(x with the word blanked)) / k.
 
     Sign: plus means that the score falls without the token, so it pushed towards the target; minus the reverse.
 
     Limits: of two words that say the same neither is missed, and of a large object no single patch. A blank is not an absence, and
-    texts or pictures with holes are not what the model was trained on. By token, the sum over a word's sub-words is not what
-    blanking the whole word gives; by word it is.
+    texts or pictures with holes are not what the model was trained on. By token, the sum over a
+    word's sub-words is not what blanking the whole word gives; by word it is.
 
     Options: fill (what stands for nothing: in a text mask, the default, pad or unk; in a picture mean, a grey and the default, black,
-    white or blur), window (neighbouring tokens, or words, blanked together; in a picture a square of so many patches a side),
-    by (of texts: token, or word, which blanks all tokens of a word together and divides the loss equally among them).
+    white or blur), window (neighbouring tokens, or words, blanked together; in a picture a square
+    of so many patches a side), by (of texts: token, or word, which blanks all tokens of a word
+    together and divides the loss equally among them).
     """
     if window < 1:
         raise Refusal("An occlusion window holds one token or more.")
@@ -75,7 +86,7 @@ def occlusion(trace: Trace, fill: Literal["mask", "pad", "unk", "mean", "black",
 
 
 def tokens_of_its_word(words: Tensor) -> Tensor:
-    """[token] how many tokens the word of each token has, from `words` [word token] of 0 and 1; 0 outside of words."""
+    """[token] how many tokens its word has, 0 outside of words; `words` [word token] of 0 and 1."""
     return words.sum(1) @ words
 
 

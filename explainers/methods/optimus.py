@@ -51,7 +51,8 @@ def weights(trace: Trace, matrix: Matrix) -> Tensor:
 def losses(trace: Trace, activation: Activation) -> Tensor:
     """How much probability the target loses when a word becomes [UNK] [token]; 0 at specials."""
     if activation == "sigmoid" and trace.run.model.valued:
-        raise Refusal("The outputs of this model are values, not classes, and the sigmoid of a value is no probability.")
+        raise Refusal("The outputs of this model are values, not classes, "
+                      "and the sigmoid of a value is no probability.")
     words = (~trace.special).nonzero().flatten()
     blanked = torch.zeros(len(words), len(trace.special), dtype=torch.bool, device=words.device)
     blanked[torch.arange(len(words)), words] = True

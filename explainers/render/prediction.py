@@ -9,7 +9,8 @@ LONG = 60       # characters of a label
 
 
 def fragment(labels: list[str], values: list[float], kind: str, tie: str = "") -> str:
-    """Best label first with its probability and a bar, the others behind it; plain numbers where there are no classes.
+    """Best label first with its probability and a bar, the others behind it; plain numbers where
+    there are no classes.
 
     tie: a sentence for below, where others are just as high as the best.
     """
@@ -17,8 +18,11 @@ def fragment(labels: list[str], values: list[float], kind: str, tie: str = "") -
     labels = [visible(label[:LONG] + "…" if len(label) > LONG else label) for label in labels]
     more = f"<span>and {len(labels) - SHOWN} more</span>" if len(labels) > SHOWN else ""
     if kind == "value":
-        rest = "".join(f"<span>{escape(label)}: {value:.3f}</span>" for label, value in zip(labels[1:SHOWN], values[1:SHOWN]))
-        return card(f'<div class="xp-said"><strong>{escape(labels[0])}: {values[0]:.3f}</strong>{rest}{more}</div>{below}', "orange-blue")
+        shown = zip(labels[:SHOWN], values[:SHOWN])
+        said = [f"{escape(label)}: {value:.3f}" for label, value in shown]
+        rest = "".join(f"<span>{one}</span>" for one in said[1:])
+        html = f'<div class="xp-said"><strong>{said[0]}</strong>{rest}{more}</div>{below}'
+        return card(html, "orange-blue")
     rest = "".join(f"<span>{escape(label)} {value:.1%}</span>" for label, value in zip(labels[1:SHOWN], values[1:SHOWN]))
     note = '<span>each label by itself</span>' if "itself" in kind else ""
     return card(
