@@ -30,8 +30,7 @@ import gradio as gr
 import transformers
 
 import explainers as ex
-from explainers import evaluation, targets
-from explainers.methods import Option
+from explainers import evaluation
 from explainers.render import activation, card, cards, export, heatmaps, prediction, trials
 
 transformers.logging.set_verbosity_error()
@@ -144,7 +143,8 @@ LINK_LIMIT = 2000           # characters of each text that a link carries
 # ------------------------------------------------------------------------------------------------- functions
 
 def gpu(function):
-    """`function`, run where a GPU is lent. It runs in a process of its own there, from which only the name of an exception's class comes back:
+    """`function`, run where a GPU is lent. It runs in a process of its own there, from which only
+    the name of an exception's class comes back:
     a refusal is carried over as a value, and raised on this side."""
     @wraps(function)
     def carried(*args, **options):
@@ -335,7 +335,9 @@ def in_order(chosen: list[list[str]]) -> list[str]:
 
 
 def refusal(message: str = "", unanswered: bool = False) -> dict:
-    """A complaint, or none. unanswered: what the fields ask has no answer, so what is shown beside them is the answer before; the page says so."""
+    """A complaint, or none. unanswered: what the fields ask has no answer, so what is shown beside
+    them is the answer before; the page says so.
+    """
     kind = " data-unanswered" if unanswered else ""
     return gr.update(
         value=f'<div class="refusal"{kind} role="alert">{escape(message)}</div>' if message else "",
@@ -433,7 +435,8 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
         asked = meant(kind, picture, text, pair, model, target, versus)
         said = prediction_of(asked.model, asked.given)
         with about("goal"):
-            targets.chosen(model_of(asked.model), coded_of(asked.model, asked.given), asked.target)
+            coded = coded_of(asked.model, asked.given)
+            model_of(asked.model).target_of(coded, asked.target)
         menus, question = {}, [kind, picture, text, pair, model, target, versus]
         if KINDS[kind].lines:           # the texts are the classes
             known = [PREDICTED, *asked.given[1]], [NOTHING, *asked.given[1]]
@@ -457,7 +460,9 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
 
 @dataclass
 class Turn:
-    """Which question a visitor's tab is at: how many there were, the last one, unless it ended in a complaint, and the one that its page shows."""
+    """Which question a visitor's tab is at: how many there were, the last one, unless it ended in
+    a complaint, and the one that its page shows.
+    """
 
     number: int = 0
     question: tuple = ()
@@ -487,7 +492,9 @@ def latest(turn: Turn, *question):
 
 
 def while_shown(function, turn: Turn, asked, *rest):
-    """What `function` answers about the question `asked`, until the page shows another one: no answer arrives under a question that it is not of."""
+    """What `function` answers about the question `asked`, until the page shows another one: no
+    answer arrives under a question that it is not of.
+    """
     steps = function(asked, *rest)
     for step in steps if inspect.isgenerator(steps) else [steps]:
         if turn.asked != asked:
@@ -604,7 +611,9 @@ def choose_model(model, kind, text, target, versus, layer):
 
 
 def take_example(kind: str, name: str, model: str):
-    """An example in the fields, with its own model if it has one; a model that cannot be had is said to be so."""
+    """An example in the fields, with its own model if it has one; a model that cannot be had is
+    said to be so.
+    """
     example = EXAMPLES[kind][name]
     try:
         name = example.get("model") or (model if kind in kinds_of(model) else KINDS[kind].model)
@@ -720,7 +729,9 @@ def curves_of(case: evaluation.Case, heats: list[ex.Heatmap], fill: str):
 
 
 def randomise(tab: Tab, asked, options: str, *families):
-    """How much is left of each map when the model's weights are made random, one part after another; or why that cannot be tried."""
+    """How much is left of each map when the model's weights are made random, one part after
+    another; or why that cannot be tried.
+    """
     try:
         if not asked:
             raise ex.Refusal("Explain something first.")
@@ -744,7 +755,9 @@ def randomise(tab: Tab, asked, options: str, *families):
 
 
 def take_top(tab: Tab, asked, fill: str, options: str, *rest):
-    """What the model says without the words, or patches, that one map puts first; or why that cannot be tried."""
+    """What the model says without the words, or patches, that one map puts first; or why that
+    cannot be tried.
+    """
     *families, method, most = rest
     try:
         if not asked:
@@ -758,7 +771,9 @@ def take_top(tab: Tab, asked, fill: str, options: str, *rest):
 
 
 def write_file(asked, suffix, link, options, *families):
-    """What was last explained as a file, with what the model says and the link; a single method brings its layers along."""
+    """What was last explained as a file, with what the model says and the link; a single method
+    brings its layers along.
+    """
     try:
         if not asked:
             raise ex.Refusal("Explain something first.")
@@ -776,7 +791,9 @@ def write_file(asked, suffix, link, options, *families):
 
 
 def file_name(keys: list[str], asked) -> str:
-    """What a file is called: its methods and the beginning of what they explain, such as attcat_a-dull-film."""
+    """What a file is called: its methods and the beginning of what they explain, such as
+    attcat_a-dull-film.
+    """
     _, picture, text, *_ = asked
     methods = "-".join(keys) if len(keys) < 3 else f"{keys[0]}-and-{len(keys) - 1}-more"
     photo = (example_of(picture) or "picture") if picture else ""
@@ -785,7 +802,9 @@ def file_name(keys: list[str], asked) -> str:
 
 
 def changed(method: str, name: str, options: str, value) -> str:
-    """The options with one more that was set; one at its default is not kept. Raises `Refusal` for a value that the option does not take."""
+    """The options with one more that was set; one at its default is not kept. Raises `Refusal` for
+    a value that the option does not take.
+    """
     option, kept = ex.METHODS[method].options[name], options_in(options)
     value = value.strip() if isinstance(value, str) else value
     value = None if value in (None, "", DEFAULT) else value
@@ -795,7 +814,9 @@ def changed(method: str, name: str, options: str, value) -> str:
 
 
 def set_option(method: str, name: str, options: str, value):
-    """`changed` for a field of the page: the options, or what is wrong with `value`, to stand under the field."""
+    """`changed` for a field of the page: the options, or what is wrong with `value`, to stand
+    under the field.
+    """
     try:
         return changed(method, name, options, value), refusal()
     except ex.Refusal as refused:
@@ -914,7 +935,8 @@ LINK = """async (shown, layered, part, layer, merge, specials, palette, options,
 WHETHER_OPEN = """(turn, asked, opened, ...others) => [
   turn, asked, document.querySelector('#%s-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Test', ...others]"""
 
-#: Takes away, in the browser and so at once, what was found out about another question. The last of the outputs is a file.
+#: Takes away, in the browser and so at once, what was found out about another question. The last
+#: of the outputs is a file.
 FORGET = """() => ['', '', %s, '', '', {__type__: 'update', visible: false}]"""
 
 
@@ -1164,10 +1186,12 @@ def lay_out_options(tab: Tab, optional, options):
             )
 
 
-def field_of(option: Option, value, key: str):
-    """A field for one option that shows `value`; None, which stands for the method's own default, is an empty field or a choice of that name.
+def field_of(option, value, key: str):
+    """A field for one option that shows `value`; None, which stands for the method's own default,
+    is an empty field or a choice of that name.
 
-    key: the method and the option. A field that Gradio took for that of another method would go on showing that one's number.
+    key: the method and the option. A field that Gradio took for that of another method would go
+    on showing that one's number.
     """
     common = {
         "label": option.name.replace("_", " "),

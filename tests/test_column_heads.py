@@ -1,4 +1,6 @@
-"""Heads of columns are written upwards, and a thumb in them still points where it points in the text: looked at in pixels."""
+"""Heads of columns are written upwards, and a thumb in them still points where it points in the
+text: looked at in pixels.
+"""
 
 import io
 

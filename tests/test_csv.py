@@ -1,4 +1,6 @@
-"""Every CSV file that is written, read by pandas and by Python: no row is lost and no value changed, comments left out or skipped."""
+"""Every CSV file that is written, read by pandas and by Python: no row is lost and no value
+changed, comments left out or skipped.
+"""
 
 import csv
 import io

@@ -1,4 +1,5 @@
-"""Figures for slides and papers say what they show without colour: signs, legend, text and names."""
+"""Figures for slides and papers say what they show without colour: signs, legend, text and names.
+"""
 
 import io
 import json

@@ -1,4 +1,6 @@
-"""What stands on the page is about the question that the page shows: in a browser, and in the function that sees to it."""
+"""What stands on the page is about the question that the page shows: in a browser, and in the
+function that sees to it.
+"""
 
 import re
 

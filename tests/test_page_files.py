@@ -1,4 +1,6 @@
-"""Files that the page serves, an hour later: Gradio has deleted what it copied and what visitors gave."""
+"""Files that the page serves, an hour later: Gradio has deleted what it copied and what visitors
+gave.
+"""
 
 import re
 

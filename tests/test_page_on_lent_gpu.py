@@ -1,4 +1,6 @@
-"""The page where a GPU is lent function by function: what is refused there is refused in the same words as here."""
+"""The page where a GPU is lent function by function: what is refused there is refused in the same
+words as here.
+"""
 
 import importlib.util
 import pickle
@@ -17,7 +19,8 @@ TEXT = "not good"
 
 
 def lending(duration=None):
-    """`spaces.GPU` of spaces 0.51.3 on a ZeroGPU host, without the process: what goes in and out is pickled, a `gr.Error` comes back as it
+    """`spaces.GPU` of spaces 0.51.3 on a ZeroGPU host, without the process: what goes in and out
+    is pickled, a `gr.Error` comes back as it
     is, and any other exception as a `gr.Error` that has only the name of its class."""
 
     def decorate(task):

@@ -1,4 +1,6 @@
-"""The page's fields for options, in a browser: what is untouched sends nothing, and what cannot be is said beside its field."""
+"""The page's fields for options, in a browser: what is untouched sends nothing, and what cannot be
+is said beside its field.
+"""
 
 import json
 
@@ -60,7 +62,9 @@ def shown(field):
 
 
 def untouched(option):
-    """What stands in the field of an option that nobody has set; None, the method's own choice, is never a number."""
+    """What stands in the field of an option that nobody has set; None, the method's own choice, is
+    never a number.
+    """
     if option.default is None:
         return "default" if option.choices or option.kind is bool else ""
     return option.default
@@ -126,8 +130,8 @@ def test_a_reading_of_optimus_can_be_typed(visit):
     ("method", "name", "typed", "says"),
     [
         ("smoothgrad", "samples", "999999999", "at most 1,000"),
-        ("smoothgrad", "samples", "2.5", "a number (int)"),
-        ("raw_attention", "head", "two", "a number"),
+        ("smoothgrad", "samples", "2.5", "a whole number"),
+        ("raw_attention", "head", "two", "a whole number"),
     ],
 )
 def test_a_number_that_an_option_does_not_take_is_refused_under_its_field(

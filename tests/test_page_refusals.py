@@ -1,4 +1,6 @@
-"""A refusal stands beside what caused it, and an answer that is no longer asked for looks and says so."""
+"""A refusal stands beside what caused it, and an answer that is no longer asked for looks and says
+so.
+"""
 
 import pytest
 from browser import PATIENCE

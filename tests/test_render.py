@@ -616,7 +616,8 @@ def pixels(heats, path) -> Image.Image:
 
 @pytest.mark.parametrize("heats", [[SIGNED], [UNSIGNED], [SIGNED, UNSIGNED], [layered(6)]], ids=["signed", "unsigned", "two", "layers"])
 def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
-    """Every square is its SVG colour over white, at the same place, beside the sign in its middle."""
+    """Every square is its SVG colour over white, at the same place, beside the sign in its middle.
+    """
     image = pixels(heats, tmp_path)
     laid = text_files.figure(heats)
     words, rows, cell = len(laid.words), len(laid.lines), 2 * text_files.CELL

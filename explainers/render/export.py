@@ -92,9 +92,11 @@ def to_json(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) ->
 
 
 def to_csv(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> str:
-    """One line a token or patch; a comment line on top says what it is. Maps of a picture and of a text stand one under the other.
+    """One line a token or patch; a comment line on top says what it is. Maps of a picture and of a
+    text stand one under the other.
 
-    Everything but numbers is in quotes, so that pandas.read_csv(path, comment="#") keeps a piece such as ##ing; keep_default_na=False keeps
+    Everything but numbers is in quotes, so that pandas.read_csv(path, comment="#") keeps a piece
+    such as ##ing; keep_default_na=False keeps
     words such as NA and null.
     """
     return "\n".join(csv_of(group, about) for group in groups(heats))
@@ -128,7 +130,9 @@ def where(heat: Heatmap) -> tuple[list[str], list[list]]:
 
 
 def to_png(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> bytes:
-    """A figure, with where it comes from in its text chunks; maps of a picture and of a text stand one under the other."""
+    """A figure, with where it comes from in its text chunks; maps of a picture and of a text stand
+    one under the other.
+    """
     figures = [figures_of(group).image(group, about) for group in groups(heats)]
     tops = list(accumulate((figure.height for figure in figures), initial=0))
     sheet = Image.new("RGB", (max(figure.width for figure in figures), tops[-1]), "white")

@@ -74,7 +74,8 @@ def photo_of(heat: Heatmap) -> Image.Image:
 # -------------------------------------------------------------------------------------------------------- SVG
 
 def svg(heats: Sequence[Heatmap], origin: dict, about: Mapping[str, str] | None = None) -> str:
-    """The picture and every map of it as rectangles over the grey photo, which is in the file once. origin: where the numbers are from.
+    """The picture and every map of it as rectangles over the grey photo, which is in the file
+    once. origin: where the numbers are from.
 
     about: further lines below the maps, by name: what the model says, a link.
     """
@@ -145,7 +146,9 @@ def svg_map(heat: Heatmap, scores: Tensor, scale: float, height: float, key: str
 # -------------------------------------------------------------------------------------------------------- PNG
 
 def image(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> Image.Image:
-    """The picture and every map of it blended into the grey photo at full resolution, words under them. about: as for `svg`."""
+    """The picture and every map of it blended into the grey photo at full resolution, words under
+    them. about: as for `svg`.
+    """
     told = told_apart(heats)
     photo = photo_of(told[0])
     if photo.width < SMALLEST:

@@ -38,7 +38,9 @@ class Square:
 
 @dataclass(frozen=True)
 class Words:
-    """Writing that stands at (x, y), the foot of its letters; to the right of it, to its left ("end"), or around it ("middle")."""
+    """Writing that stands at (x, y), the foot of its letters; to the right of it, to its left
+    ("end"), or around it ("middle").
+    """
 
     text: str
     x: float
@@ -65,7 +67,8 @@ class Figure:
     """Rows of methods (or, of one method, its layers and totals) over the same words, laid out in pixels.
 
     lines      (name, heatmap, scores [token], the largest |score| that its colours go by)
-    left, top  where the cells begin: on the right of the names, below the words, which are written upwards
+    left, top  where the cells begin: on the right of the names, below the words, which
+               are written upwards
     """
 
     words: Heatmap
@@ -82,7 +85,8 @@ def figure(
 ) -> Figure:
     """The figure of `heats`.
 
-    about: further lines below what is explained, by name: what the model says, a link. missing: say which characters the fonts here lack.
+    about: further lines below what is explained, by name: what the model says, a link. missing:
+    say which characters the fonts here lack.
     """
     shown = [view(heat) for heat in told_apart(heats)]
     first = shown[0]
@@ -200,7 +204,9 @@ def titled(heat: Heatmap, i: int, score: float) -> str:
 
 
 def prose(heat: Heatmap, y: float, width: float, parts: list, of: str) -> float:
-    """The text in the colours of the first map, in lines of at most this width; of: that map's name, where there are others. Where it ends."""
+    """The text in the colours of the first map, in lines of at most this width; of: that map's
+    name, where there are others. Where it ends.
+    """
     if of:
         parts.append(Words(f"the text in the colours of {of}:", PAD, y + 11, 11, PALE))
         y += 18
@@ -236,7 +242,9 @@ def prose(heat: Heatmap, y: float, width: float, parts: list, of: str) -> float:
 def flow(
     heat: Heatmap, places: Sequence[int], width: float
 ) -> Iterator[tuple[float, int, float, int, str]]:
-    """Words in lines: (how far from where a line begins, which line, how wide, token, what it says)."""
+    """Words in lines: (how far from where a line begins, which line, how wide, token, what it
+    says).
+    """
     x, line, end = 0.0, 0, None
     for i in places:
         span = heat.spans[i] if heat.spans else None
@@ -254,7 +262,9 @@ def flow(
 def table(
     words: Heatmap, lines, heads: Sequence[str], left: float, top: float, parts: list
 ) -> None:
-    """Heads written upwards, pictograms upright; a row a method or layer, a cell a word, a sign in the strong ones."""
+    """Heads written upwards, pictograms upright; a row a method or layer, a cell a word, a sign in
+    the strong ones.
+    """
     bottom = top + CELL * len(lines)
     for i, head in enumerate(heads):
         x = left + CELL * i
@@ -295,7 +305,9 @@ def table(
 
 
 def in_words(laid: Figure) -> str:
-    """The figure for those who do not see it: what it is about, and the strongest words of each row."""
+    """The figure for those who do not see it: what it is about, and the strongest words of each
+    row.
+    """
     first = laid.words
     said = [
         f"{first.title} for {first.target} of the model {first.model}."

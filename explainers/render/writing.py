@@ -1,6 +1,8 @@
-"""Words in pictures: every character by a font that has it, so that none becomes an empty box unnoticed.
+"""Words in pictures: every character by a font that has it, so that none becomes an empty box
+unnoticed.
 
-The font that comes along knows Latin, Greek, Cyrillic, Arabic, Hebrew, arrows and signs such as ×. What it lacks is drawn with a font of the
+The font that comes along knows Latin, Greek, Cyrillic, Arabic, Hebrew, arrows and signs such as
+×. What it lacks is drawn with a font of the
 computer that has it; what no font here has is an empty box, and `boxes` says so.
 """
 
@@ -16,7 +18,8 @@ from PIL import Image, ImageDraw, ImageFont, features
 from .card import PICTOGRAM
 
 BUNDLED = str(Path(__file__).parent / "fonts" / "DejaVuSans.ttf")
-#: Fonts of Linux, macOS and Windows with scripts that the bundled one lacks, looked for by their files' names.
+#: Fonts of Linux, macOS and Windows with scripts that the bundled one lacks, looked for by their
+#: files' names.
 OTHERS = (
     "NotoSansCJK-Regular.ttc",
     "NotoSansCJKsc-Regular.otf",
@@ -52,7 +55,9 @@ def font_of(name: str, size: int) -> ImageFont.FreeTypeFont | None:
 
 @lru_cache(maxsize=4096)
 def has(name: str, piece: str) -> bool:
-    """Whether a font draws this character with something of its own, not with the box that stands for whatever it lacks."""
+    """Whether a font draws this character with something of its own, not with the box that stands
+    for whatever it lacks.
+    """
     font = font_of(name, 24)
     if font is None:
         return False
