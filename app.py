@@ -30,8 +30,7 @@ import gradio as gr
 import transformers
 
 import explainers as ex
-from explainers import evaluation, targets
-from explainers.methods import Option
+from explainers import evaluation
 from explainers.render import activation, card, cards, export, heatmaps, prediction, trials
 
 transformers.logging.set_verbosity_error()
@@ -39,7 +38,9 @@ transformers.logging.set_verbosity_error()
 ASSETS = Path(__file__).parent / "assets"
 PHOTOS = ASSETS / "examples"
 EXAMPLES = json.loads((PHOTOS / "examples.json").read_text(encoding="utf-8"))
-gr.set_static_paths([PHOTOS])       # served from there: Gradio's copies of them would be deleted like a visitor's pictures
+gr.set_static_paths(
+    [PHOTOS]
+)  # served from there: Gradio's copies of them would be deleted like a visitor's pictures
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ MOST_CLASSES = 2000         # more would not fit a menu
 MOST_TEXTS = 50             # that a picture is matched with here
 MOST_STEPS = 256            # of a climb, so that everybody gets a turn
 PROGRESS = gr.Progress()    # Gradio looks for one among a function's defaults
-WORKER_ERROR = "ZeroGPU worker error"       # the title of what the package `spaces` raises for an accident in a lent GPU's process
+WORKER_ERROR = "ZeroGPU worker error"  # the title of what the package `spaces` raises for an accident in a lent GPU's process
 FILES = tempfile.TemporaryDirectory()     # files that visitors ask for; gone when the server stops
 KEPT = 3600                 # seconds after which visitors' pictures are deleted
 LINK_LIMIT = 2000           # characters of each text that a link carries
@@ -142,7 +143,8 @@ LINK_LIMIT = 2000           # characters of each text that a link carries
 # ------------------------------------------------------------------------------------------------- functions
 
 def gpu(function):
-    """`function`, run where a GPU is lent. It runs in a process of its own there, from which only the name of an exception's class comes back:
+    """`function`, run where a GPU is lent. It runs in a process of its own there, from which only
+    the name of an exception's class comes back:
     a refusal is carried over as a value, and raised on this side."""
     @wraps(function)
     def carried(*args, **options):
@@ -157,7 +159,9 @@ def gpu(function):
     def here(*args, **options):
         try:
             answered = run_there(*args, **options)
-        except gr.Error as error:               # the host's own: no GPU is free, or the visitor's share is used up
+        except (
+            gr.Error
+        ) as error:  # the host's own: no GPU is free, or the visitor's share is used up
             if error.title == WORKER_ERROR:
                 raise
             raise ex.Refusal(re.sub("<[^>]*>", "", str(error.message))) from error
@@ -282,7 +286,9 @@ def given_by(kind, picture, text, pair):
     if one.picture and not picture:
         raise ex.Refusal("There is no picture yet: drop one here, paste one, take one, or click an example.")
     if one.picture and not Path(picture).exists():
-        raise ex.Refusal("This picture is no longer here: the server keeps what it is given for an hour. Give it again.")
+        raise ex.Refusal(
+            "This picture is no longer here: the server keeps what it is given for an hour. Give it again."
+        )
     if not one.picture:
         return (text or "", pair or "") if one.pair else text or ""
     if not one.lines:
@@ -329,9 +335,14 @@ def in_order(chosen: list[list[str]]) -> list[str]:
 
 
 def refusal(message: str = "", unanswered: bool = False) -> dict:
-    """A complaint, or none. unanswered: what the fields ask has no answer, so what is shown beside them is the answer before; the page says so."""
+    """A complaint, or none. unanswered: what the fields ask has no answer, so what is shown beside
+    them is the answer before; the page says so.
+    """
     kind = " data-unanswered" if unanswered else ""
-    return gr.update(value=f'<div class="refusal"{kind} role="alert">{escape(message)}</div>' if message else "", visible=bool(message))
+    return gr.update(
+        value=f'<div class="refusal"{kind} role="alert">{escape(message)}</div>' if message else "",
+        visible=bool(message),
+    )
 
 
 def said_of(error: Exception, otherwise: str, unanswered: bool = False) -> dict:
@@ -349,8 +360,20 @@ def readable(picture) -> bool:
 
 
 #: What an explanation fills in. asked: the fields it answers; shown: the same for the browser, which makes links of it.
-ANSWER = ("picture_refusal", "text_refusal", "model_refusal", "goal_refusal", "methods_refusal", "target", "versus", "said", "compared", "panel",
-          "asked", "shown")
+ANSWER = (
+    "picture_refusal",
+    "text_refusal",
+    "model_refusal",
+    "goal_refusal",
+    "methods_refusal",
+    "target",
+    "versus",
+    "said",
+    "compared",
+    "panel",
+    "asked",
+    "shown",
+)
 
 
 def answer(**parts) -> list:
@@ -379,9 +402,17 @@ def about(field: str):
 
 def blamed(error: Exception, kind: str, picture) -> list:
     """The answer that complains, beside the field that is the cause."""
-    given = "picture" if isinstance(error, ex.Refusal) and KINDS[kind].picture and not readable(picture) else "text"
+    given = (
+        "picture"
+        if isinstance(error, ex.Refusal) and KINDS[kind].picture and not readable(picture)
+        else "text"
+    )
     field = "model" if isinstance(error, ex.ModelUnavailable) else getattr(error, "field", given)
-    said = said_of(error, "Something went wrong here, not with your input; it has been logged. Another method or model may work.", unanswered=True)
+    said = said_of(
+        error,
+        "Something went wrong here, not with your input; it has been logged. Another method or model may work.",
+        unanswered=True,
+    )
     return answer(**{f"{field}_refusal": said})
 
 
@@ -404,7 +435,8 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
         asked = meant(kind, picture, text, pair, model, target, versus)
         said = prediction_of(asked.model, asked.given)
         with about("goal"):
-            targets.chosen(model_of(asked.model), coded_of(asked.model, asked.given), asked.target)
+            coded = coded_of(asked.model, asked.given)
+            model_of(asked.model).target_of(coded, asked.target)
         menus, question = {}, [kind, picture, text, pair, model, target, versus]
         if KINDS[kind].lines:           # the texts are the classes
             known = [PREDICTED, *asked.given[1]], [NOTHING, *asked.given[1]]
@@ -428,7 +460,9 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
 
 @dataclass
 class Turn:
-    """Which question a visitor's tab is at: how many there were, the last one, unless it ended in a complaint, and the one that its page shows."""
+    """Which question a visitor's tab is at: how many there were, the last one, unless it ended in
+    a complaint, and the one that its page shows.
+    """
 
     number: int = 0
     question: tuple = ()
@@ -458,7 +492,9 @@ def latest(turn: Turn, *question):
 
 
 def while_shown(function, turn: Turn, asked, *rest):
-    """What `function` answers about the question `asked`, until the page shows another one: no answer arrives under a question that it is not of."""
+    """What `function` answers about the question `asked`, until the page shows another one: no
+    answer arrives under a question that it is not of.
+    """
     steps = function(asked, *rest)
     for step in steps if inspect.isgenerator(steps) else [steps]:
         if turn.asked != asked:
@@ -556,7 +592,9 @@ def choose_kind(kind, text, model):
         typed = text and all(text != one.get("text") for several in EXAMPLES.values() for one in several.values())
         return refusal(), *fields(kind, name, None if typed else given_of(first_example(kind)))
     except Exception as error:
-        return said_of(error, "This model could not be loaded; the reason has been logged.", unanswered=True), *unchanged(kind)
+        return said_of(
+            error, "This model could not be loaded; the reason has been logged.", unanswered=True
+        ), *unchanged(kind)
 
 
 def choose_model(model, kind, text, target, versus, layer):
@@ -567,17 +605,23 @@ def choose_model(model, kind, text, target, versus, layer):
         here = kinds_here(name, TABS[KINDS[kind].tab])
         return (refusal(), *fields(kind, name, None, target, versus, int(layer))) if kind in here else choose_kind(here[0], text, name)
     except Exception as error:
-        return said_of(error, "This model could not be loaded; the reason has been logged.", unanswered=True), *unchanged(kind)
+        return said_of(
+            error, "This model could not be loaded; the reason has been logged.", unanswered=True
+        ), *unchanged(kind)
 
 
 def take_example(kind: str, name: str, model: str):
-    """An example in the fields, with its own model if it has one; a model that cannot be had is said to be so."""
+    """An example in the fields, with its own model if it has one; a model that cannot be had is
+    said to be so.
+    """
     example = EXAMPLES[kind][name]
     try:
         name = example.get("model") or (model if kind in kinds_of(model) else KINDS[kind].model)
         return refusal(), *fields(kind, name, given_of(example))
     except Exception as error:
-        return said_of(error, "This model could not be loaded; the reason has been logged.", unanswered=True), *unchanged(kind)
+        return said_of(
+            error, "This model could not be loaded; the reason has been logged.", unanswered=True
+        ), *unchanged(kind)
 
 
 def kind_in(query: dict) -> str:
@@ -621,13 +665,28 @@ def restore(tab: Tab, asked: dict) -> list:
     options = options_in(asked.get("options", "")[:LINK_LIMIT])
     optional = next((method.key for method in tab.methods if method.key in options), tab.optional)
     view, palette = asked.get("view", "compare"), asked.get("colours")
-    return [True, wanted and not lost, refusal(lost), gr.update(value=note.replace("</div>", " The bundled model is shown instead.</div>"), visible=bool(note)),
-            *fields(kind, model, given, target, versus, layer),
-            gr.update(choices=tab.parts[part], value=layered if layered in dict(map(reversed, tab.parts[part])) else "attcat"), part,
-            asked.get("subwords") != "apart", asked.get("specials") == "shown",
-            palette if palette in card.PALETTES else "orange-blue", json.dumps(options), optional,
-            gr.Tabs(selected=view if view.capitalize() in tab.views and view != "share" else "compare"),
-            *tab.by_family(chosen)]
+    return [
+        True,
+        wanted and not lost,
+        refusal(lost),
+        gr.update(
+            value=note.replace("</div>", " The bundled model is shown instead.</div>"),
+            visible=bool(note),
+        ),
+        *fields(kind, model, given, target, versus, layer),
+        gr.update(
+            choices=tab.parts[part],
+            value=layered if layered in dict(map(reversed, tab.parts[part])) else "attcat",
+        ),
+        part,
+        asked.get("subwords") != "apart",
+        asked.get("specials") == "shown",
+        palette if palette in card.PALETTES else "orange-blue",
+        json.dumps(options),
+        optional,
+        gr.Tabs(selected=view if view.capitalize() in tab.views and view != "share" else "compare"),
+        *tab.by_family(chosen),
+    ]
 
 
 #: What stands in place of a part that is taken out: by what a model sees, in words, the usual first.
@@ -670,7 +729,9 @@ def curves_of(case: evaluation.Case, heats: list[ex.Heatmap], fill: str):
 
 
 def randomise(tab: Tab, asked, options: str, *families):
-    """How much is left of each map when the model's weights are made random, one part after another; or why that cannot be tried."""
+    """How much is left of each map when the model's weights are made random, one part after
+    another; or why that cannot be tried.
+    """
     try:
         if not asked:
             raise ex.Refusal("Explain something first.")
@@ -694,7 +755,9 @@ def randomise(tab: Tab, asked, options: str, *families):
 
 
 def take_top(tab: Tab, asked, fill: str, options: str, *rest):
-    """What the model says without the words, or patches, that one map puts first; or why that cannot be tried."""
+    """What the model says without the words, or patches, that one map puts first; or why that
+    cannot be tried.
+    """
     *families, method, most = rest
     try:
         if not asked:
@@ -707,26 +770,41 @@ def take_top(tab: Tab, asked, fill: str, options: str, *rest):
         return said_of(error, "This could not be tried; the reason has been logged.")
 
 
-def write_file(asked, suffix, options, *families):
-    """What was last explained as a file; a single method brings its layers along, a PNG of a picture and its texts holds the picture's maps."""
+def write_file(asked, suffix, link, options, *families):
+    """What was last explained as a file, with what the model says and the link; a single method
+    brings its layers along.
+    """
     try:
         if not asked:
             raise ex.Refusal("Explain something first.")
-        maps = [maps_of(meant(*asked), key, options) for key in in_order(families)]
+        question, keys = meant(*asked), in_order(families)
+        maps = [maps_of(question, key, options) for key in keys]
         heats = [heat for several, _ in maps for heat in several]
         if not heats:
             raise ex.Refusal(next(iter(maps[0][1].values())))
-        if suffix == ".png":
-            heats = [heat for heat in heats if heat.grid == heats[0].grid]
-        path = Path(tempfile.mkdtemp(dir=FILES.name)) / f"explanation{suffix}"
-        export.save(heats, path)
+        path = Path(tempfile.mkdtemp(dir=FILES.name)) / f"{file_name(keys, asked)}{suffix}"
+        said = {"prediction": f"the model says: {prediction_of(question.model, question.given)}"}
+        export.save(heats, path, said | ({"link": link} if link else {}))
         return refusal(), gr.update(value=str(path), visible=True)
     except Exception as error:
         return said_of(error, "The file could not be written; the reason has been logged."), gr.skip()
 
 
+def file_name(keys: list[str], asked) -> str:
+    """What a file is called: its methods and the beginning of what they explain, such as
+    attcat_a-dull-film.
+    """
+    _, picture, text, *_ = asked
+    methods = "-".join(keys) if len(keys) < 3 else f"{keys[0]}-and-{len(keys) - 1}-more"
+    photo = (example_of(picture) or "picture") if picture else ""
+    words = "-".join(re.findall(r"\w+", (text or "").casefold()))[:40].strip("-")
+    return "_".join(filter(None, (methods, photo, words)))
+
+
 def changed(method: str, name: str, options: str, value) -> str:
-    """The options with one more that was set; one at its default is not kept. Raises `Refusal` for a value that the option does not take."""
+    """The options with one more that was set; one at its default is not kept. Raises `Refusal` for
+    a value that the option does not take.
+    """
     option, kept = ex.METHODS[method].options[name], options_in(options)
     value = value.strip() if isinstance(value, str) else value
     value = None if value in (None, "", DEFAULT) else value
@@ -736,7 +814,9 @@ def changed(method: str, name: str, options: str, value) -> str:
 
 
 def set_option(method: str, name: str, options: str, value):
-    """`changed` for a field of the page: the options, or what is wrong with `value`, to stand under the field."""
+    """`changed` for a field of the page: the options, or what is wrong with `value`, to stand
+    under the field.
+    """
     try:
         return changed(method, name, options, value), refusal()
     except ex.Refusal as refused:
@@ -758,11 +838,25 @@ def menu_of_units(name: str, what: str):
 def imagine(name, what, label, layer, feature, token, steps, seed, tv, l2, jitter, progress=PROGRESS):
     """Climb to the picture that a class or a unit answers to most."""
     try:
-        place = [] if token in (None, "") else [whole(token, "At one token")]       # of no token: the mean over all patches
-        aim = {"target": label} if what == "a class" else {"unit": (int(layer), whole(feature, "Unit"), *place)}
+        place = (
+            [] if token in (None, "") else [whole(token, "At one token")]
+        )  # of no token: the mean over all patches
+        aim = (
+            {"target": label}
+            if what == "a class"
+            else {"unit": (int(layer), whole(feature, "Unit"), *place)}
+        )
         tell = lambda done, of, _: progress((done, of), desc="climbing", unit="steps")
-        made = ex.imagine(model_of(name), **aim, steps=min(int(steps), MOST_STEPS), seed=whole(seed, "Seed"), tv=tv, l2=l2 or 0, jitter=int(jitter),
-                          progress=tell)
+        made = ex.imagine(
+            model_of(name),
+            **aim,
+            steps=min(int(steps), MOST_STEPS),
+            seed=whole(seed, "Seed"),
+            tv=tv,
+            l2=l2 or 0,
+            jitter=int(jitter),
+            progress=tell,
+        )
         return refusal(), activation.fragment(made)
     except Exception as error:
         return said_of(error, "This picture could not be made; the reason has been logged."), gr.skip()
@@ -841,7 +935,8 @@ LINK = """async (shown, layered, part, layer, merge, specials, palette, options,
 WHETHER_OPEN = """(turn, asked, opened, ...others) => [
   turn, asked, document.querySelector('#%s-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Test', ...others]"""
 
-#: Takes away, in the browser and so at once, what was found out about another question. The last of the outputs is a file.
+#: Takes away, in the browser and so at once, what was found out about another question. The last
+#: of the outputs is a file.
 FORGET = """() => ['', '', %s, '', '', {__type__: 'update', visible: false}]"""
 
 
@@ -983,8 +1078,21 @@ def lay_out(tab: Tab, opening, loading, query):
 
     display = [merge, specials, palette, options]
     question = [kind, picture, text, pair, model, target, versus, layered, part, layer, *display, *families]
-    under = [turn, asked]           # what `while_shown` goes by
-    answers = [picture_refusal, text_refusal, model_refusal, goal_refusal, methods_refusal, target, versus, said, compared, panel, asked, shown]
+    under = [turn, asked]  # what `while_shown` goes by
+    answers = [
+        picture_refusal,
+        text_refusal,
+        model_refusal,
+        goal_refusal,
+        methods_refusal,
+        target,
+        versus,
+        said,
+        compared,
+        panel,
+        asked,
+        shown,
+    ]
     asking = [kind, picture, text, pair, model, target, versus, layer, *rows]
     quiet = {"show_progress": "minimal", "show_progress_on": [go], "api_visibility": "private"}
     silent = {"show_progress": "hidden", "api_visibility": "private"}
@@ -1003,25 +1111,58 @@ def lay_out(tab: Tab, opening, loading, query):
     explaining(kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], **silent).success)
     explaining(model.input(choose_model, [model, kind, text, target, versus, layer], [model_refusal, *asking], show_progress_on=[model],
                            api_visibility="private").success)
-    gr.on([layered.input, part.input, layer.input], partial(while_shown, partial(show_layers, tab)), [*under, layered, part, layer, *display],
-          [panel, layered, layer], trigger_mode="always_last", **quiet).then(**address)
+    gr.on(
+        [layered.input, part.input, layer.input],
+        partial(while_shown, partial(show_layers, tab)),
+        [*under, layered, part, layer, *display],
+        [panel, layered, layer],
+        trigger_mode="always_last",
+        **quiet,
+    ).then(**address)
     restored = [ready, wanted, picture_refusal, model_refusal, *asking, layered, part, *display, optional, views, *families]
     explaining(loading.then(partial(restore, tab), query, restored, **silent).then, wanted, asked, function=at_first)
     explaining(opening, ready, asked, function=at_first)        # a link opens its tab before its fields are filled in
     gr.on([views.select, shown.change], **address)
-    shown.change(None, None, [test_refusal, file_refusal, tested, taken, scrambled, file], js=FORGET % json.dumps(empty("Nothing tested yet.")),
-                 api_visibility="private")
+    shown.change(
+        None,
+        None,
+        [test_refusal, file_refusal, tested, taken, scrambled, file],
+        js=FORGET % json.dumps(empty("Nothing tested yet.")),
+        api_visibility="private",
+    )
     gr.on([fill.input, options.change, *(one.input for one in families)], None, None, [taken, file],
           js="() => ['', {__type__: 'update', visible: false}]", api_visibility="private")
-    gr.on([test_tab.select, shown.change, *(one.input for one in (fill, *families)), options.change], partial(while_shown, partial(try_maps, tab)),
-          [*under, opened, fill, options, *families], [test_refusal, tested, top_of], js=WHETHER_OPEN % tab.slug, trigger_mode="always_last",
-          show_progress="hidden", api_visibility="private")
-    scramble.click(partial(while_shown, partial(randomise, tab)), [*under, options, *families], scrambled, show_progress_on=[scramble],
-                   api_visibility="private")
-    take.click(partial(while_shown, partial(take_top, tab)), [*under, fill, options, *families, top_of, most], taken,
-               show_progress_on=[take], api_visibility="private")
-    write.click(partial(while_shown, write_file), [*under, suffix, options, *families], [file_refusal, file], show_progress_on=[write],
-                api_visibility="private")
+    gr.on(
+        [test_tab.select, shown.change, *(one.input for one in (fill, *families)), options.change],
+        partial(while_shown, partial(try_maps, tab)),
+        [*under, opened, fill, options, *families],
+        [test_refusal, tested, top_of],
+        js=WHETHER_OPEN % tab.slug,
+        trigger_mode="always_last",
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    scramble.click(
+        partial(while_shown, partial(randomise, tab)),
+        [*under, options, *families],
+        scrambled,
+        show_progress_on=[scramble],
+        api_visibility="private",
+    )
+    take.click(
+        partial(while_shown, partial(take_top, tab)),
+        [*under, fill, options, *families, top_of, most],
+        taken,
+        show_progress_on=[take],
+        api_visibility="private",
+    )
+    write.click(
+        partial(while_shown, write_file),
+        [*under, suffix, link, options, *families],
+        [file_refusal, file],
+        show_progress_on=[write],
+        api_visibility="private",
+    )
 
 
 def lay_out_options(tab: Tab, optional, options):
@@ -1036,25 +1177,44 @@ def lay_out_options(tab: Tab, optional, options):
             field = field_of(option, chosen.get(name, option.default), f"{key} {name}")
             said = gr.HTML(visible=False, key=f"{key} {name} refusal", preserved_by_key=None)
             typed = isinstance(field, gr.Number | gr.Textbox)
-            gr.on([field.submit, field.blur] if typed else [field.input], partial(set_option, key, name), [options, field], [options, said],
-                  show_progress="hidden", api_visibility="private")
+            gr.on(
+                [field.submit, field.blur] if typed else [field.input],
+                partial(set_option, key, name),
+                [options, field],
+                [options, said],
+                show_progress="hidden",
+                api_visibility="private",
+            )
 
 
-def field_of(option: Option, value, key: str):
-    """A field for one option that shows `value`; None, which stands for the method's own default, is an empty field or a choice of that name.
+def field_of(option, value, key: str):
+    """A field for one option that shows `value`; None, which stands for the method's own default,
+    is an empty field or a choice of that name.
 
-    key: the method and the option. A field that Gradio took for that of another method would go on showing that one's number.
+    key: the method and the option. A field that Gradio took for that of another method would go
+    on showing that one's number.
     """
-    common = {"label": option.name.replace("_", " "), "interactive": True, "key": key, "preserved_by_key": None}
+    common = {
+        "label": option.name.replace("_", " "),
+        "interactive": True,
+        "key": key,
+        "preserved_by_key": None,
+    }
     if option.choices:
         choices = [*([DEFAULT] if option.default is None else []), *option.choices]
         return gr.Dropdown(choices, value=DEFAULT if value is None else value, **common)
     if option.kind is bool and option.default is not None:
         return gr.Checkbox(value, **common)
     if option.kind is bool:
-        return gr.Dropdown([DEFAULT, ("yes", True), ("no", False)], value=DEFAULT if value is None else value, **common)
-    if option.default is None:              # a number field cannot be empty: Gradio shows and sends 0
-        return gr.Textbox("" if value is None else str(value), placeholder=DEFAULT, max_lines=1, **common)
+        return gr.Dropdown(
+            [DEFAULT, ("yes", True), ("no", False)],
+            value=DEFAULT if value is None else value,
+            **common,
+        )
+    if option.default is None:  # a number field cannot be empty: Gradio shows and sends 0
+        return gr.Textbox(
+            "" if value is None else str(value), placeholder=DEFAULT, max_lines=1, **common
+        )
     return gr.Number(value, step=1 if option.kind is int else 0.05, **common)
 
 
@@ -1065,7 +1225,14 @@ def lay_out_imagining(model):
         label = gr.Dropdown([], label="Class", min_width=180)
         layer = gr.Slider(0, 5, value=0, step=1, label="Layer", visible=False, min_width=140)
         feature = gr.Number(0, label="Unit of its feed-forward part", visible=False, min_width=140)
-        token = gr.Textbox("", label="At one token", placeholder="all patches", max_lines=1, visible=False, min_width=140)
+        token = gr.Textbox(
+            "",
+            label="At one token",
+            placeholder="all patches",
+            max_lines=1,
+            visible=False,
+            min_width=140,
+        )
     with gr.Row(elem_classes="aim"):
         steps = gr.Slider(16, MOST_STEPS, value=96, step=16, label="Steps", min_width=180)
         seed = gr.Number(0, label="Seed: another number, another start", min_width=140)
@@ -1075,15 +1242,33 @@ def lay_out_imagining(model):
         jitter = gr.Slider(0, 8, value=4, step=1, label="Shift (pixels)", min_width=180)
     start = gr.Button("Imagine", variant="primary")
     imagine_refusal = gr.HTML(visible=False)
-    nothing = empty("A picture is made from noise, step by step, so that the model answers to it as strongly as it can.")
+    nothing = empty(
+        "A picture is made from noise, step by step, so that the model answers to it as strongly as it can."
+    )
     made = gr.HTML(nothing, apply_default_css=False, padding=False, elem_id="imagined")
     gr.on([demo.load, model.change, what.input], menu_of_units, [model, what], [label, layer, feature, token], show_progress="hidden", api_visibility="private")
-    climbing = start.click(imagine, [model, what, label, layer, feature, token, steps, seed, tv, l2, jitter], [imagine_refusal, made],
-                           show_progress_on=[made], api_visibility="private")
-    model.change(None, None, [imagine_refusal, made], js=f"() => ['', {json.dumps(nothing)}]", cancels=[climbing], api_visibility="private")
+    climbing = start.click(
+        imagine,
+        [model, what, label, layer, feature, token, steps, seed, tv, l2, jitter],
+        [imagine_refusal, made],
+        show_progress_on=[made],
+        api_visibility="private",
+    )
+    model.change(
+        None,
+        None,
+        [imagine_refusal, made],
+        js=f"() => ['', {json.dumps(nothing)}]",
+        cancels=[climbing],
+        api_visibility="private",
+    )
 
 
-with gr.Blocks(title="Explainers: why a Transformer decided", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as demo:
+with gr.Blocks(
+    title="Explainers: why a Transformer decided",
+    analytics_enabled=False,
+    delete_cache=(KEPT, KEPT),
+) as demo:
     gr.HTML(f'<header><h1>Explainers</h1><p>What moved the model, which way, and can you believe it?</p><nav>{badges()}</nav></header>',
             elem_id="title", apply_default_css=False)
     query = gr.State({})

@@ -32,18 +32,19 @@ def explain(args) -> str:
     warn(model, keys, options, given)
     left_out: dict[str, str] = {}
     heats = Comparison(stream(model, given, keys, args.target, left_out=left_out, **options), left_out)
+    said = predict(model, given)
+    about = {"prediction": f"the model says: {said}"}
     by_head = [head_panel(heat, args.heads, style=False) for heat in heats] if args.heads is not None else []
     if args.html:
         write(page(heats, more="".join(by_head)), args.html)
     if args.png:
-        write(to_png(heats), args.png)
+        write(to_png(heats, about), args.png)
     if args.save:
-        save(heats, args.save)
+        save(heats, args.save, about)
     if args.maps:
         write(maps_as_csv(model, given, heats, args.target), args.maps)
     if args.json:
         return to_json(heats)
-    said = predict(model, given)
     lines = [f"{model.name} says {'next: ' if model.task == 'next' else ''}{said}"]
     lines += [block(heat, args.tokens) + (by_layer(heat, args.heads) if args.heads is not None else "") for heat in heats]
     if args.readings is not None:
@@ -76,13 +77,16 @@ def maps_as_csv(model, given, heats, target) -> str:
     from .methods import METHODS
 
     held = io.StringIO()
-    rows = csv.writer(held, quoting=csv.QUOTE_NONNUMERIC)       # a piece such as ##ing is no comment
+    rows = csv.writer(held, quoting=csv.QUOTE_NONNUMERIC)  # a piece such as ##ing is no comment
     rows.writerow(["method", "layer", "query", "key", "query_token", "key_token", "value"])
     trace = model.trace(given, target)
     for heat in heats:
         for layer, map_ in enumerate(METHODS[heat.method].maps(trace, **heat.options).tolist()):
-            rows.writerows([heat.method, layer, q, k, heat.labels[q], heat.labels[k], float(f"{value:.6g}")]
-                           for q, row in enumerate(map_) for k, value in enumerate(row))
+            rows.writerows(
+                [heat.method, layer, q, k, heat.labels[q], heat.labels[k], float(f"{value:.6g}")]
+                for q, row in enumerate(map_)
+                for k, value in enumerate(row)
+            )
     return held.getvalue()
 
 

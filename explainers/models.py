@@ -289,6 +289,13 @@ class Model:
                 traces[i] = one
         return traces
 
+    def target_of(self, inputs, target=None) -> targets.Target:
+        """What `target`, as for `trace`, means for this input; the network does not run.
+
+        Raises `Refusal` in plain words for what it cannot mean here.
+        """
+        return targets.chosen(self, self.encode(inputs), target)
+
     def encode(self, inputs) -> Encoded:
         return inputs if isinstance(inputs, Encoded) else encode(self, inputs)
 

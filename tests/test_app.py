@@ -138,11 +138,11 @@ def test_the_api_gives_the_record(app, sentiment):
 @pytest.mark.parametrize("suffix", [".html", ".svg", ".png", ".csv", ".json"])
 def test_files(app, suffix):
     asked = ["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing"]
-    *_, file = app.write_file(asked, suffix, "{}", ["attcat", "raw_attention"])
+    *_, file = app.write_file(asked, suffix, "http://x/?text=y", "{}", ["attcat", "raw_attention"])
     written = Path(file["value"]).read_bytes()
     assert b"unbelievably" in written or suffix == ".csv" or (suffix == ".png" and written.startswith(b"\x89PNG"))
-    assert complaint(app.write_file(asked, suffix, "{}", []))
-    assert "first" in complaint(app.write_file(None, suffix, "{}", ["attcat"]))
+    assert complaint(app.write_file(asked, suffix, "http://x/?text=y", "{}", []))
+    assert "first" in complaint(app.write_file(None, suffix, "", "{}", ["attcat"]))
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, several in json.loads((ROOT / "assets/examples/examples.json").read_text()).items()

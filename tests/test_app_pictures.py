@@ -148,7 +148,7 @@ def test_a_link_knows_the_examples_and_says_what_it_lacks(app, photo, files):
 def test_files(app, photo, suffix):
     for kind, text in (("Picture", ""), ("Picture and texts", TEXTS)):
         asked = [kind, photo, text, "", app.KINDS[kind].model, "predicted", "nothing"]
-        note, file = app.write_file(asked, suffix, "{}", ["attcat", "legrad"])
+        note, file = app.write_file(asked, suffix, "", "{}", ["attcat", "legrad"])
         assert not complaint([note]) and file["value"].endswith(suffix)
 
 

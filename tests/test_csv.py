@@ -1,4 +1,6 @@
-"""Every CSV file that is written, read by pandas and by Python: no row is lost and no value changed, comments left out or skipped."""
+"""Every CSV file that is written, read by pandas and by Python: no row is lost and no value
+changed, comments left out or skipped.
+"""
 
 import csv
 import io
@@ -28,22 +30,41 @@ def ways_to_read(text: str) -> list[pd.DataFrame]:
     """The table below the line of comment, by whoever may read it."""
     below = text.split("\n", 1)[1]
     header, *rows = csv.reader(io.StringIO(below))
-    by_hand = pd.read_csv(io.StringIO(pd.DataFrame(rows, columns=header).to_csv(index=False)), **KEPT)
-    return [pd.read_csv(io.StringIO(text), comment="#", **KEPT), pd.read_csv(io.StringIO(text), skiprows=1, **KEPT), by_hand]
+    by_hand = pd.read_csv(
+        io.StringIO(pd.DataFrame(rows, columns=header).to_csv(index=False)), **KEPT
+    )
+    return [
+        pd.read_csv(io.StringIO(text), comment="#", **KEPT),
+        pd.read_csv(io.StringIO(text), skiprows=1, **KEPT),
+        by_hand,
+    ]
 
 
 def check(heats: list[ex.Heatmap], text: str):
     names, places = where(heats[0])
     for read in ways_to_read(text):
         assert len(read) == len(heats[0])
-        assert read[names].astype(str).values.tolist() == [[str(one) for one in place] for place in places]
+        assert read[names].astype(str).values.tolist() == [
+            [str(one) for one in place] for place in places
+        ]
         for heat in heats:
-            assert read[heat.method].tolist() == pytest.approx(heat.scores.tolist(), rel=1e-6, abs=1e-9)
+            assert read[heat.method].tolist() == pytest.approx(
+                heat.scores.tolist(), rel=1e-6, abs=1e-9
+            )
             for k, name in enumerate(heat.row_labels):
-                assert read[f"{heat.method} {name}"].tolist() == pytest.approx(heat.rows[k].tolist(), rel=1e-6, abs=1e-9)
+                assert read[f"{heat.method} {name}"].tolist() == pytest.approx(
+                    heat.rows[k].tolist(), rel=1e-6, abs=1e-9
+                )
 
 
-@pytest.mark.parametrize(("model", "given"), [("sentiment", TEXT), ("inference", (TEXT, "##ing # #")), ("question-answering", ("Who # sleeps?", TEXT))])
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [
+        ("sentiment", TEXT),
+        ("inference", (TEXT, "##ing # #")),
+        ("question-answering", ("Who # sleeps?", TEXT)),
+    ],
+)
 def test_maps_of_texts(model, given):
     heats = ex.compare(ex.load(model, device="cpu"), given, ["attcat", "raw_attention"])
     assert sum(label.startswith("#") for label in heats[0].labels) >= 3
@@ -58,33 +79,56 @@ def test_a_name_of_several_lines_is_one_line_of_comment(sentiment):
 
 
 def test_maps_of_pictures():
-    heats = ex.compare(ex.load("vit", device="cpu"), Image.linear_gradient("L").convert("RGB"), ["attcat", "raw_attention"])
+    heats = ex.compare(
+        ex.load("vit", device="cpu"),
+        Image.linear_gradient("L").convert("RGB"),
+        ["attcat", "raw_attention"],
+    )
     check(list(heats), csv_of(heats))
 
 
 def test_what_each_token_gave_each_token(sentiment, tmp_path):
     path = tmp_path / "maps.csv"
-    assert main(["explain", "--text", "unbelievably #dull", "--method", "norm", "--maps", str(path)]) == 0
+    assert (
+        main(["explain", "--text", "unbelievably #dull", "--method", "norm", "--maps", str(path)])
+        == 0
+    )
     labels = ex.explain(sentiment, "unbelievably #dull").labels
     for read in (pd.read_csv(path, comment="#"), pd.read_csv(path)):
-        assert read["key_token"].tolist() == labels * (len(read) // len(labels)) and len(read) % len(labels) ** 2 == 0
-        assert read["query_token"].tolist()[::len(labels)] == labels * (len(read) // len(labels) ** 2)
+        assert (
+            read["key_token"].tolist() == labels * (len(read) // len(labels))
+            and len(read) % len(labels) ** 2 == 0
+        )
+        assert read["query_token"].tolist()[:: len(labels)] == labels * (
+            len(read) // len(labels) ** 2
+        )
 
 
 def test_tables_of_an_evaluation(tmp_path, sentiment):
-    examples = [Example(f"a # dull film {k}", k % 2, f'#{k} "so", it' if k else "#") for k in range(3)]
+    examples = [
+        Example(f"a # dull film {k}", k % 2, f'#{k} "so", it' if k else "#") for k in range(3)
+    ]
     odd = [{"id": "#9", "method": "", "metric": "", "reason": "there # is nothing, in it"}]
     plan = Plan("sentiment", ("attcat",), ("aopc", "precision_at_k"), baselines=False)
     evaluate(Dataset("texts", examples, odd), plan, tmp_path, quiet=True)
     left, table = tmp_path / "left_out.csv", tmp_path / "table.csv"
-    plain, commented = pd.read_csv(left, dtype=str, **KEPT), pd.read_csv(left, comment="#", dtype=str, **KEPT)
+    plain, commented = (
+        pd.read_csv(left, dtype=str, **KEPT),
+        pd.read_csv(left, comment="#", dtype=str, **KEPT),
+    )
     pd.testing.assert_frame_equal(plain, commented)
-    assert plain["id"].tolist() == ["#9", *(example.id for example in examples)] and plain["reason"][0] == odd[0]["reason"]
-    pd.testing.assert_frame_equal(pd.read_csv(table, header=[0, 1], index_col=0), pd.read_csv(table, header=[0, 1], index_col=0, comment="#"))
+    assert (
+        plain["id"].tolist() == ["#9", *(example.id for example in examples)]
+        and plain["reason"][0] == odd[0]["reason"]
+    )
+    pd.testing.assert_frame_equal(
+        pd.read_csv(table, header=[0, 1], index_col=0),
+        pd.read_csv(table, header=[0, 1], index_col=0, comment="#"),
+    )
 
 
 def test_the_files_of_the_page(app):
     asked = ["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing"]
-    *_, file = app.write_file(asked, ".csv", "{}", ["attcat", "raw_attention"])
+    *_, file = app.write_file(asked, ".csv", "", "{}", ["attcat", "raw_attention"])
     heats = ex.compare(app.model_of("sentiment"), TEXT, ["attcat", "raw_attention"])
     check(list(heats), Path(file["value"]).read_bytes().decode())

@@ -65,7 +65,7 @@ def wheel(tmp_path_factory) -> Path:
 @pytest.mark.slow
 def test_the_wheel_holds_all_code_styles_models_and_photos(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
-    sources = {path.relative_to(ROOT).as_posix() for suffix in ("py", "css") for path in (ROOT / "explainers").rglob(f"*.{suffix}")}
+    sources = {path.relative_to(ROOT).as_posix() for suffix in ("py", "css", "ttf") for path in (ROOT / "explainers").rglob(f"*.{suffix}")}
     assets = {f"explainers/{path.relative_to(ROOT).as_posix()}" for folder in ("models", "examples")
               for path in (ROOT / "assets" / folder).rglob("*") if path.is_file()}
     assert len(sources) > 15 and len(assets) > 12

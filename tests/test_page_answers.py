@@ -1,4 +1,6 @@
-"""What stands on the page is about the question that the page shows: in a browser, and in the function that sees to it."""
+"""What stands on the page is about the question that the page shows: in a browser, and in the
+function that sees to it.
+"""
 
 import re
 
@@ -26,7 +28,10 @@ def test_an_answer_that_comes_late_is_not_shown(app):
         raise AssertionError("this goes on for nobody")
 
     turn.asked = first
-    assert list(app.while_shown(slow, turn, first, "step")) == [(first, "step 1"), [app.gr.skip()] * 2]
+    assert list(app.while_shown(slow, turn, first, "step")) == [
+        (first, "step 1"),
+        [app.gr.skip()] * 2,
+    ]
     assert list(app.while_shown(lambda asked: ("old", asked), turn, first)) == [[app.gr.skip()] * 2]
     assert list(app.while_shown(lambda asked: ("new", asked), turn, second)) == [("new", second)]
 
@@ -34,7 +39,9 @@ def test_an_answer_that_comes_late_is_not_shown(app):
 @browser_test
 def test_what_was_found_out_about_a_question_goes_with_it(visit):
     page = visit(text="A dull film.", methods="attcat,gae", view="test")
-    until(page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3")
+    until(
+        page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3"
+    )
     page.get_by_role("button", name="Take them out and ask again").click()
     until(page, "() => document.querySelector('#text-taken h3')?.textContent.includes('without')")
     page.get_by_role("button", name=re.compile("weights random")).click()
@@ -44,18 +51,30 @@ def test_what_was_found_out_about_a_question_goes_with_it(visit):
     page.locator("a[download]:visible").first.wait_for()
     page.get_by_role("button", name="irony", exact=True).click()
     until(page, "() => new URLSearchParams(location.search).get('text')?.startsWith('Oh great')")
-    assert page.locator("label:has-text('A link that restores this view') :is(input, textarea)").input_value() == page.url
+    assert (
+        page.locator(
+            "label:has-text('A link that restores this view') :is(input, textarea)"
+        ).input_value()
+        == page.url
+    )
     assert page.locator("a[download]:visible").count() == 0
     open_view(page, "Test")
     page.locator("#text-taken").wait_for(state="attached")
-    assert page.locator("#text-taken").inner_text() + page.locator("#text-scrambled").inner_text() == ""
-    until(page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3")
+    assert (
+        page.locator("#text-taken").inner_text() + page.locator("#text-scrambled").inner_text()
+        == ""
+    )
+    until(
+        page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3"
+    )
 
 
 @browser_test
 def test_words_taken_out_go_when_something_else_is_to_stand_for_them(visit):
     page = visit(text="A dull film.", methods="attcat", view="test")
-    until(page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 2")
+    until(
+        page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 2"
+    )
     page.get_by_role("button", name="Take them out and ask again").click()
     until(page, "() => document.querySelector('#text-taken h3')?.textContent.includes('without')")
     page.get_by_role("radio", name="[MASK] in its place").check()

@@ -1,4 +1,6 @@
-"""Files that the page serves, an hour later: Gradio has deleted what it copied and what visitors gave."""
+"""Files that the page serves, an hour later: Gradio has deleted what it copied and what visitors
+gave.
+"""
 
 import re
 
@@ -35,11 +37,15 @@ def deleted(server) -> int:
 
 
 @browser_test
-def test_example_pictures_outlive_the_copies_that_are_deleted_after_an_hour(visit, server, tmp_path):
+def test_example_pictures_outlive_the_copies_that_are_deleted_after_an_hour(
+    visit, server, tmp_path
+):
     deleted(server)
     page = visit(kind="Picture", picture="cat", methods="raw_attention")
     page.locator("#image-compared .xp-tiles").first.wait_for()
-    widths = page.evaluate("[...document.querySelectorAll('.examples img')].map(icon => icon.complete && icon.naturalWidth)")
+    widths = page.evaluate(
+        "[...document.querySelectorAll('.examples img')].map(icon => icon.complete && icon.naturalWidth)"
+    )
     assert len(widths) >= 4 and all(widths)
     deleted(server)
     page.get_by_role("button", name="a rocket").first.click()
@@ -50,7 +56,9 @@ def test_example_pictures_outlive_the_copies_that_are_deleted_after_an_hour(visi
     until(page, "() => document.querySelectorAll('#image-compared .xp-tile').length === 3")
 
     own = tmp_path / "mine.png"
-    page.locator("#image-photo").get_by_role("button", name=re.compile("Clear|Remove")).first.click()
+    page.locator("#image-photo").get_by_role(
+        "button", name=re.compile("Clear|Remove")
+    ).first.click()
     Image.linear_gradient("L").save(own)
     page.locator("#image-photo input[type=file]").set_input_files(own)
     until(page, "() => new URLSearchParams(location.search).get('own')")

@@ -1,4 +1,6 @@
-"""The page's fields for options, in a browser: what is untouched sends nothing, and what cannot be is said beside its field."""
+"""The page's fields for options, in a browser: what is untouched sends nothing, and what cannot be
+is said beside its field.
+"""
 
 import json
 
@@ -10,7 +12,10 @@ import explainers as ex
 pytestmark = pytest.mark.browser
 
 #: Of each tab: what its address says, and what stands on it when its first map is there.
-TABS = {"text": ({"text": "not good"}, ".xp-prose"), "image": ({"kind": "Picture", "picture": "cat"}, ".xp-tiles")}
+TABS = {
+    "text": ({"text": "not good"}, ".xp-prose"),
+    "image": ({"kind": "Picture", "picture": "cat"}, ".xp-tiles"),
+}
 
 
 def until(page, condition: str, argument=None):
@@ -32,7 +37,11 @@ def choose_method(page, panel, method: ex.Method):
     if menu.input_value() != method.title:
         menu.click()
         page.get_by_role("option", name=method.title, exact=True).click()
-    until(page, "hint => document.querySelector('[id$=-options]:has(.hint)') && document.body.innerText.includes(hint)", method.card.options[:60])
+    until(
+        page,
+        "hint => document.querySelector('[id$=-options]:has(.hint)') && document.body.innerText.includes(hint)",
+        method.card.options[:60],
+    )
     field_of(panel, list(method.options)[-1]).wait_for()
     page.wait_for_timeout(100)
 
@@ -45,11 +54,17 @@ def shown(field):
     """What stands in a field: a tick, a number, or words."""
     if field.get_attribute("type") == "checkbox":
         return field.is_checked()
-    return float(field.input_value() or "nan") if field.get_attribute("type") == "number" else field.input_value()
+    return (
+        float(field.input_value() or "nan")
+        if field.get_attribute("type") == "number"
+        else field.input_value()
+    )
 
 
 def untouched(option):
-    """What stands in the field of an option that nobody has set; None, the method's own choice, is never a number."""
+    """What stands in the field of an option that nobody has set; None, the method's own choice, is
+    never a number.
+    """
     if option.default is None:
         return "default" if option.choices or option.kind is bool else ""
     return option.default
@@ -69,7 +84,9 @@ def test_the_keyboard_passes_every_option_of_every_method_and_changes_none(visit
             continue
         choose_method(page, panel, method)
         found = {name: shown(field_of(panel, name)) for name in method.options}
-        assert found == {name: untouched(option) for name, option in method.options.items()}, method.key
+        assert found == {name: untouched(option) for name, option in method.options.items()}, (
+            method.key
+        )
         panel.get_by_role("combobox", name="Method").focus()
         for _ in range(len(method.options) + 1):
             page.keyboard.press("Tab")
@@ -82,7 +99,10 @@ def test_a_field_holds_what_was_set_of_its_own_method_alone(visit):
     field_of(panel, "sigma").fill("0.3")
     field_of(panel, "sigma").press("Enter")
     choose_method(page, panel, ex.METHODS["raw_attention"])
-    assert shown(field_of(panel, "head")) == "" and field_of(panel, "head").get_attribute("placeholder") == "default"
+    assert (
+        shown(field_of(panel, "head")) == ""
+        and field_of(panel, "head").get_attribute("placeholder") == "default"
+    )
     field_of(panel, "head").fill("0")
     field_of(panel, "head").press("Enter")
     until(page, "() => document.querySelector('#text-compared').innerText.includes('head 0')")
@@ -106,9 +126,17 @@ def test_a_reading_of_optimus_can_be_typed(visit):
     assert kept(page, "text") == {"optimus": {"choice": "3/Mean/From"}}
 
 
-@pytest.mark.parametrize(("method", "name", "typed", "says"), [
-    ("smoothgrad", "samples", "999999999", "at most 1,000"), ("smoothgrad", "samples", "2.5", "a number (int)"), ("raw_attention", "head", "two", "a number")])
-def test_a_number_that_an_option_does_not_take_is_refused_under_its_field(visit, server, method, name, typed, says):
+@pytest.mark.parametrize(
+    ("method", "name", "typed", "says"),
+    [
+        ("smoothgrad", "samples", "999999999", "at most 1,000"),
+        ("smoothgrad", "samples", "2.5", "a whole number"),
+        ("raw_attention", "head", "two", "a whole number"),
+    ],
+)
+def test_a_number_that_an_option_does_not_take_is_refused_under_its_field(
+    visit, server, method, name, typed, says
+):
     page, panel = opened(visit, "text")
     choose_method(page, panel, ex.METHODS[method])
     field = field_of(panel, name)
@@ -130,7 +158,10 @@ def test_a_number_that_an_option_does_not_take_is_refused_under_its_field(visit,
 def test_a_unit_is_imagined_at_no_token_unless_one_is_named(visit, server):
     page, _ = opened(visit, "image", view="activation")
     page.get_by_role("radio", name="a unit", exact=True).check()
-    unit, token = page.get_by_label("Unit of its feed-forward part"), page.get_by_label("At one token")
+    unit, token = (
+        page.get_by_label("Unit of its feed-forward part"),
+        page.get_by_label("At one token"),
+    )
     token.wait_for()
     assert (token.input_value(), token.get_attribute("placeholder")) == ("", "all patches")
     unit.focus()
@@ -148,4 +179,7 @@ def test_a_unit_is_imagined_at_no_token_unless_one_is_named(visit, server):
     assert page.locator(".toast-body").count() == 0 and "Traceback" not in server.said()
     unit.fill("2")
     page.get_by_role("button", name="Imagine", exact=True).click()
-    until(page, "() => document.querySelector('#imagined h3').innerText.startsWith('unit 2 of layer 0 at token 3')")
+    until(
+        page,
+        "() => document.querySelector('#imagined h3').innerText.startsWith('unit 2 of layer 0 at token 3')",
+    )

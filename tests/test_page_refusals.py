@@ -1,4 +1,6 @@
-"""A refusal stands beside what caused it, and an answer that is no longer asked for looks and says so."""
+"""A refusal stands beside what caused it, and an answer that is no longer asked for looks and says
+so.
+"""
 
 import pytest
 from browser import PATIENCE
@@ -15,7 +17,10 @@ def until(page, condition: str, argument=None):
 def beside(above, said) -> bool:
     """Whether the sentence stands right under this part of the page."""
     box, sentence = above.bounding_box(), said.bounding_box()
-    return 0 <= sentence["y"] - (box["y"] + box["height"]) < 60 and box["x"] - 30 <= sentence["x"] <= box["x"] + box["width"]
+    return (
+        0 <= sentence["y"] - (box["y"] + box["height"]) < 60
+        and box["x"] - 30 <= sentence["x"] <= box["x"] + box["width"]
+    )
 
 
 def at_full_strength(page) -> bool:
@@ -23,12 +28,16 @@ def at_full_strength(page) -> bool:
 
 
 def said_above(page) -> str:
-    return page.locator("#text-results").evaluate("results => getComputedStyle(results, '::before').content")
+    return page.locator("#text-results").evaluate(
+        "results => getComputedStyle(results, '::before').content"
+    )
 
 
 @browser_test
 @pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 390)])
-def test_a_class_that_is_none_is_refused_under_the_menu_and_the_map_steps_back(visit, pictures, dark, width):
+def test_a_class_that_is_none_is_refused_under_the_menu_and_the_map_steps_back(
+    visit, pictures, dark, width
+):
     page = visit(text=TEXT, methods="raw_attention", dark=dark, width=width)
     page.locator("#text-compared .xp-prose").wait_for()
     assert at_full_strength(page) and said_above(page) == "none"
@@ -40,7 +49,9 @@ def test_a_class_that_is_none_is_refused_under_the_menu_and_the_map_steps_back(v
         assert "BANANA" in said.inner_text() and beside(page.locator("#text-goal"), said)
         until(page, "() => getComputedStyle(document.querySelector('#text-compared')).opacity < .6")
         assert "the question before" in said_above(page)
-        page.screenshot(path=pictures / f"unanswered_{'dark' if dark else 'light'}_{width}.png", full_page=True)
+        page.screenshot(
+            path=pictures / f"unanswered_{'dark' if dark else 'light'}_{width}.png", full_page=True
+        )
         page.get_by_label(field, exact=True).fill("NEGATIVE" if field == "Explain" else "nothing")
         page.get_by_label(field, exact=True).press("Enter")
         said.wait_for(state="detached")
@@ -59,7 +70,9 @@ def test_no_method_is_refused_among_the_methods(visit):
 @browser_test
 def test_what_cannot_be_tried_is_said_under_its_button(visit):
     page = visit(text=TEXT, methods="occlusion", view="test")
-    until(page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 2")
+    until(
+        page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 2"
+    )
     button = page.get_by_role("button", name="Make the model's weights random, from the head down")
     button.click()
     said = page.locator(".refusal:visible")
@@ -70,12 +83,29 @@ def test_what_cannot_be_tried_is_said_under_its_button(visit):
 def test_refusals_know_their_field(app):
     look = ("attcat", "Layers", 5, True, False, "orange-blue", "{}")
     for question, methods, field in (
-            (["Sentence", None, "", "", "sentiment", "predicted", "nothing"], ["attcat"], "text_refusal"),
-            (["Sentence", None, TEXT, "", "sentiment", "BANANA", "nothing"], ["attcat"], "goal_refusal"),
-            (["Sentence", None, TEXT, "", "sentiment", "NEGATIVE", "NEGATIVE"], ["attcat"], "goal_refusal"),
-            (["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing"], [], "methods_refusal"),
-            (["Sentence", None, TEXT, "", "vit", "predicted", "nothing"], ["attcat"], "model_refusal"),
-            (["Question", None, "Who?", "A man.", "question-answering", "a dog", "nothing"], ["attcat"], "goal_refusal")):
+        (
+            ["Sentence", None, "", "", "sentiment", "predicted", "nothing"],
+            ["attcat"],
+            "text_refusal",
+        ),
+        (
+            ["Sentence", None, TEXT, "", "sentiment", "BANANA", "nothing"],
+            ["attcat"],
+            "goal_refusal",
+        ),
+        (
+            ["Sentence", None, TEXT, "", "sentiment", "NEGATIVE", "NEGATIVE"],
+            ["attcat"],
+            "goal_refusal",
+        ),
+        (["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing"], [], "methods_refusal"),
+        (["Sentence", None, TEXT, "", "vit", "predicted", "nothing"], ["attcat"], "model_refusal"),
+        (
+            ["Question", None, "Who?", "A man.", "question-answering", "a dog", "nothing"],
+            ["attcat"],
+            "goal_refusal",
+        ),
+    ):
         last = dict(zip(app.ANSWER, list(app.run(*question, *look, methods))[-1], strict=True))
         assert "data-unanswered" in last[field]["value"] and complaint(last), field
 
@@ -87,6 +117,14 @@ def test_an_example_is_refused_in_a_sentence_while_the_model_cannot_be_had(app):
 
 def test_a_link_to_the_view_of_links_opens_the_maps(app):
     def view(**asked):
-        return next(one.selected for one in app.restore(app.TABS["Text"], {"text": TEXT, **asked}) if isinstance(one, app.gr.Tabs))
+        return next(
+            one.selected
+            for one in app.restore(app.TABS["Text"], {"text": TEXT, **asked})
+            if isinstance(one, app.gr.Tabs)
+        )
 
-    assert [view(view=name) for name in ("share", "layers", "test")] == ["compare", "layers", "test"]
+    assert [view(view=name) for name in ("share", "layers", "test")] == [
+        "compare",
+        "layers",
+        "test",
+    ]

@@ -306,7 +306,11 @@ def test_files_carry_halves_span_and_next_token():
     one = pair()
     record = export.record(one)
     assert (record["halves"], record["segments"], record["explained_span"]) == (["question", "context"], one.segments, (9, 13))
-    assert [line.split(",")[2] for line in export.to_csv([one]).splitlines()[1:]] == ["part", *["question"] * 4, *["context"] * 3]
+    assert [line[2] for line in csv.reader(export.to_csv([one]).splitlines()[1:])] == [
+        "part",
+        *["question"] * 4,
+        *["context"] * 3,
+    ]
     assert "question | context" in export.to_svg([one])
     assert export.record(heat([0.1, 0.2, 0.3], pending=" Paris"))["next_token"] == " Paris"
 
@@ -440,7 +444,14 @@ def test_typed_text_stays_text_in_files(hostile, tmp_path):
     names = dict.fromkeys(("title", "target", "model", "revision"), hostile) | {"poles": (hostile, hostile)}
     one = heat([0.1, 0.5, -0.2], labels=[hostile], rows=torch.tensor([[0.1, 0.5, -0.2]]), row_labels=["L0"], **names)
     svg = ElementTree.fromstring(export.to_svg([one]))
-    assert {element.tag.split("}")[1] for element in svg.iter()} == {"svg", "title", "desc", "rect", "text"}
+    assert {element.tag.split("}")[1] for element in svg.iter()} == {
+        "svg",
+        "title",
+        "desc",
+        "metadata",
+        "rect",
+        "text",
+    }
     if "\ufffe" not in hostile:
         assert any((element.text or "").startswith(card.visible(hostile)) for element in svg.iter())
     assert json.loads(export.to_json([one]))["tokens"] == ["[CLS]", hostile, "[SEP]"]
@@ -593,7 +604,7 @@ def test_a_figure_has_a_square_a_score(heats):
     width = float(svg.get("width"))
     lefts = sorted({float(square.get("x")) for square in squares})
     assert lefts[-1] < width and min(b - a for a, b in pairwise(lefts)) > 0
-    origin = json.loads(svg.find(f"{space}desc").text)
+    origin = json.loads(svg.find(f"{space}metadata").text)
     assert origin["model"] == "tiny" and origin["target"] == "POSITIVE"
     assert any("away from POSITIVE" in (element.text or "") for element in svg.iter(f"{space}text"))
 
@@ -605,9 +616,10 @@ def pixels(heats, path) -> Image.Image:
 
 @pytest.mark.parametrize("heats", [[SIGNED], [UNSIGNED], [SIGNED, UNSIGNED], [layered(6)]], ids=["signed", "unsigned", "two", "layers"])
 def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
-    """Every square's middle is its SVG colour over white, at the same place: what differs is that the PNG measures its names."""
+    """Every square is its SVG colour over white, at the same place, beside the sign in its middle.
+    """
     image = pixels(heats, tmp_path)
-    laid = text_files.figure(heats, len)
+    laid = text_files.figure(heats)
     words, rows, cell = len(laid.words), len(laid.lines), 2 * text_files.CELL
     squares = [element for element in ElementTree.fromstring(export.to_svg(heats)).iter("{http://www.w3.org/2000/svg}rect") if element.get("stroke")]
     found = [(x, y) for y in range(image.height) for x in range(image.width) if image.getpixel((x, y)) == ImageColor.getrgb(text_files.EDGE)]
@@ -615,7 +627,7 @@ def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
     assert image.width >= left + cell * words and image.height >= top + cell * rows and len(squares) == words * rows
     for square, (row, column) in zip(squares, [(row, column) for row in range(rows) for column in range(words)]):
         colour, share = ImageColor.getrgb(square.get("fill")), float(square.get("fill-opacity"))
-        middle = image.getpixel((left + cell * column + cell // 2, top + cell * row + cell // 2))
+        middle = image.getpixel((left + cell * column + cell // 4, top + cell * row + cell // 4))
         assert middle == pytest.approx([255 + share * (part - 255) for part in colour], abs=1)
 
 
@@ -627,10 +639,12 @@ def test_a_png_says_what_it_is_of(tmp_path):
 
 
 def test_a_figure_is_wide_enough_for_its_own_words(tmp_path):
-    """Two words are narrower than the line that says what the colours mean."""
+    """Two words are narrower than the lines that say what the colours mean."""
     far = replace(SIGNED, poles=("away from " + "a" * 60, "towards " + "a" * 60))
     assert pixels(far, tmp_path).width > 1.8 * pixels(SIGNED, tmp_path).width
-    assert float(ElementTree.fromstring(export.to_svg([far])).get("width")) > 7 * len(far.poles[0] + far.poles[1])
+    assert float(ElementTree.fromstring(export.to_svg([far])).get("width")) > 7 * max(
+        map(len, far.poles)
+    )
 
 
 @pytest.mark.parametrize("found", [True, False], ids=["DejaVu", "none"])

@@ -284,7 +284,10 @@ def finish(out: Path, dataset: Dataset, plan: Plan, shards: Sequence[Path], note
     records = records.drop(columns=in_parts, errors="ignore")       # a metric's own name is there where none of its parts could be measured
     left_out = pd.DataFrame([*dataset.left_out, *every[left][LEFT_OUT].to_dict("records")], columns=LEFT_OUT)
     with written(out):
-        whole(left_out.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC).encode(), out / "left_out.csv")
+        whole(
+            left_out.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC).encode(),
+            out / "left_out.csv",
+        )
     if records.empty:
         raise Refusal(f"Nothing could be measured: {next(iter(grouped(every[left])))}")
     table = summary(records, plan.metrics, plan.seed)

@@ -53,8 +53,8 @@ class Option:
         except (TypeError, ValueError, OverflowError):
             read = None
         if read is None or (self.kind is bool and not isinstance(value, bool)) or (self.kind is int and read != float(value)):
-            raise Refusal(f"The option {self.name} takes {'true or false' if self.kind is bool else f'a number ({self.kind.__name__})'}; "
-                          f"got {str(value)[:40]!r}.")
+            wanted = {bool: "true or false", int: "a whole number", float: "a number"}[self.kind]
+            raise Refusal(f"The option {self.name} takes {wanted}; got {str(value)[:40]!r}.")
         if self.most and abs(read) > self.most:
             raise Refusal(f"The option {self.name} takes at most {self.most:,}; got {str(value)[:40]}.")
         if self.limit and not self.limit[0](read):

@@ -18,10 +18,13 @@ STRONG = 0.6        # share of the largest |score| from which a sign is drawn, s
 
 NBSP = "\u00a0"
 
-#: One emoji or arrow, with what is joined to it: a colour of skin, a sign of style, another one behind a joiner; or a flag of two letters.
+#: One emoji or arrow, with what is joined to it: a colour of skin, a sign of style, another one
+#: behind a joiner; or a flag of two letters.
 PICTURE = "[\u2190-\u21ff\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f1e5\U0001f200-\U0001faff]"
 JOINED = "[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff]"
-PICTOGRAM = re.compile(f"[\U0001f1e6-\U0001f1ff]{{2}}|{PICTURE}{JOINED}*(?:\u200d{PICTURE}{JOINED}*)*")
+PICTOGRAM = re.compile(
+    f"[\U0001f1e6-\U0001f1ff]{{2}}|{PICTURE}{JOINED}*(?:\u200d{PICTURE}{JOINED}*)*"
+)
 
 UNWRITABLE = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -96,7 +99,9 @@ def visible(label: str) -> str:
 
 
 def column_head(label: str) -> str:
-    """The inside of a column's head, which is written upwards; its pictograms stay upright, since a thumb that is turned means something else."""
+    """The inside of a column's head, which is written upwards; its pictograms stay upright, since
+    a thumb that is turned means something else.
+    """
     return PICTOGRAM.sub(r'<span class="xp-upright">\g<0></span>', escape(visible(label)))
 
 

@@ -5,26 +5,35 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import accumulate
 from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
 from . import picture_files, text_files
+from .card import visible
 from .heatmaps import groups, page
 
 MOST_PIXELS = 4096      # numbers of a map pixel by pixel that JSON holds
 
 
-def save(heats: Heatmap | Sequence[Heatmap], path) -> None:
-    """Write to `path`; its suffix (.html .svg .png .csv .json) says how. Refuses an unknown suffix."""
+def save(heats: Heatmap | Sequence[Heatmap], path, about: Mapping[str, str] | None = None) -> None:
+    """Write to `path`; its suffix (.html .svg .png .csv .json) says how. Refuses an unknown suffix.
+
+    about: what else the file is to say, by name, such as what the model says and a link.
+    """
     heats = [heats] if isinstance(heats, Heatmap) else list(heats)
-    write(writer_for(path)(heats), path)
+    write(writer_for(path)(heats, about), path)
 
 
 def writer_for(path):
     """The function that makes the text, or the bytes, of such a file; refuses an unknown suffix."""
-    writers = {".html": page, ".svg": to_svg, ".png": to_png, ".csv": to_csv, ".json": to_json}
+    writers = {".html": to_html, ".svg": to_svg, ".png": to_png, ".csv": to_csv, ".json": to_json}
     suffix = Path(path).suffix.casefold()
     if suffix not in writers:
         raise Refusal(f"{Path(path).name} could be written as {', '.join(writers)}; {suffix or 'no suffix'} is none of them.")
@@ -68,25 +77,37 @@ def plain(numbers):
     return numbers if math.isfinite(numbers) else None
 
 
-def to_json(heats: Sequence[Heatmap]) -> str:
-    records = [record(heat) for heat in heats]
+def to_html(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> str:
+    """A whole document."""
+    said = "".join(
+        f'<div class="xp"><p class="xp-sub">{escape(visible(line))}</p></div>'
+        for line in (about or {}).values()
+    )
+    return page(heats, more=said)
+
+
+def to_json(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> str:
+    records = [record(heat) | dict(about or {}) for heat in heats]
     return json.dumps(records[0] if len(records) == 1 else records, ensure_ascii=False, indent=1)
 
 
-def to_csv(heats: Sequence[Heatmap]) -> str:
-    """One line a token or patch; a comment line on top says what it is. Maps of a picture and of a text stand one under the other.
+def to_csv(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> str:
+    """One line a token or patch; a comment line on top says what it is. Maps of a picture and of a
+    text stand one under the other.
 
-    Everything but numbers is in quotes, so that pandas.read_csv(path, comment="#") keeps a piece such as ##ing; keep_default_na=False keeps
+    Everything but numbers is in quotes, so that pandas.read_csv(path, comment="#") keeps a piece
+    such as ##ing; keep_default_na=False keeps
     words such as NA and null.
     """
-    return "\n".join(csv_of(group) for group in groups(heats))
+    return "\n".join(csv_of(group, about) for group in groups(heats))
 
 
-def csv_of(heats: Sequence[Heatmap]) -> str:
+def csv_of(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> str:
     out = io.StringIO()
     first = heats[0]
     methods = "; ".join(f"{heat.method} {heat.options or {}}" for heat in heats)
     origin = f"# model {first.model} ({first.revision}), target {first.target}, score {first.score!r}, methods {methods}"
+    origin += "".join(f", {name} {line}" for name, line in (about or {}).items())
     out.write(" ".join(origin.splitlines()).rstrip() + "\n")
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
     layered = [(heat, name, i) for heat in heats if heat.rows is not None for i, name in enumerate(heat.row_labels)]
@@ -108,11 +129,27 @@ def where(heat: Heatmap) -> tuple[list[str], list[list]]:
     return ["token", "special", *(["part"] if heat.halves else [])], [[label, one, *half] for label, one, half in zip(heat.labels, special, part)]
 
 
-def to_png(heats: Sequence[Heatmap]) -> bytes:
-    """A figure of one picture's or one text's maps, with where they come from in its text chunks."""
-    if len(groups(heats)) > 1:
-        raise Refusal("A PNG shows the maps of one picture or one text; several together could be written as .html, .svg, .csv, .json.")
-    return figures_of(heats).png(heats, origin(heats))
+def to_png(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> bytes:
+    """A figure, with where it comes from in its text chunks; maps of a picture and of a text stand
+    one under the other.
+    """
+    figures = [figures_of(group).image(group, about) for group in groups(heats)]
+    tops = list(accumulate((figure.height for figure in figures), initial=0))
+    sheet = Image.new("RGB", (max(figure.width for figure in figures), tops[-1]), "white")
+    for figure, top in zip(figures, tops):
+        sheet.paste(figure, (0, top))
+    said, where_from = PngInfo(), origin(heats, about)
+    chunks = {
+        "Title": visible(f"{heats[0].title}: {heats[0].target}"),
+        "Software": "explainers",
+        "Description": json.dumps(where_from),
+        **where_from,
+    }
+    for name, value in chunks.items():
+        said.add_itxt(name, visible(value) if isinstance(value, str) else json.dumps(value))
+    file = io.BytesIO()
+    sheet.save(file, "PNG", pnginfo=said)
+    return file.getvalue()
 
 
 def figures_of(heats: Sequence[Heatmap]):
@@ -120,15 +157,19 @@ def figures_of(heats: Sequence[Heatmap]):
     return text_files if heats[0].grid is None else picture_files
 
 
-def origin(heats: Sequence[Heatmap]) -> dict:
+def origin(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> dict:
     """Where numbers come from, for the inside of a figure."""
     first = record(heats[0])
-    return {key: first[key] for key in ("model", "revision", "target", "score", "options")} | {"methods": [heat.method for heat in heats]}
+    return (
+        {key: first[key] for key in ("model", "revision", "target", "score", "options")}
+        | {"methods": [heat.method for heat in heats]}
+        | dict(about or {})
+    )
 
 
-def to_svg(heats: Sequence[Heatmap]) -> str:
+def to_svg(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> str:
     """A figure for slides and papers; maps of a picture and of a text stand one under the other."""
-    figures = [figures_of(group).svg(group, origin(group)) for group in groups(heats)]
+    figures = [figures_of(group).svg(group, origin(group, about), about) for group in groups(heats)]
     return figures[0] if len(figures) == 1 else stacked(figures)
 
 

@@ -1,21 +1,20 @@
 """Maps of pictures as figures for slides and papers: SVG, and PNG blended at the picture's own resolution."""
 
-import io
 import json
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..heatmap import Heatmap
 from .card import largest, paint, told_apart, visible
 from .overlay import COLOURS, MUCH, blended, enlarged, grey, jpeg
 from .patches import OPACITY, SIDE, place, sign_path, strong
+from .writing import boxes, fitted, length, said_of_boxes, wrapped, written
 
 PALETTE = "orange-blue"
 ACROSS = 5          # maps beside each other, at most
@@ -45,9 +44,26 @@ def legend(heats: Sequence[Heatmap]) -> list[tuple[tuple, str]]:
     towards, away = COLOURS[PALETTE]
     said = {}
     for heat in heats:
-        meanings = [(away, heat.poles[0]), (towards, heat.poles[1])] if heat.signed else [(MUCH, "more (how much, not which way)")]
+        meanings = (
+            [(away, f"− {heat.poles[0]}"), (towards, f"+ {heat.poles[1]}")]
+            if heat.signed
+            else [(MUCH, "more (how much, not which way)")]
+        )
         said.update(dict.fromkeys((colour, visible(words)) for colour, words in meanings))
     return list(said)
+
+
+def captions(heats: Sequence[Heatmap], about: Mapping[str, str] | None) -> list[str]:
+    """What is explained, what else is to be said, the model, and what a reader must know."""
+    first = heats[0]
+    notes = dict.fromkeys(note for heat in heats for note in heat.notes)
+    said = [
+        f"explained: {first.target} ({first.unit} {first.score:.3g})",
+        *(about or {}).values(),
+        f"model: {first.model} ({first.revision})" if first.revision else f"model: {first.model}",
+        *notes,
+    ]
+    return [visible(line)[:300] for line in said]
 
 
 def photo_of(heat: Heatmap) -> Image.Image:
@@ -57,32 +73,60 @@ def photo_of(heat: Heatmap) -> Image.Image:
 
 # -------------------------------------------------------------------------------------------------------- SVG
 
-def svg(heats: Sequence[Heatmap], origin: dict) -> str:
-    """The picture and every map of it as rectangles over the grey photo, which is in the file once. origin: where the numbers are from."""
+def svg(heats: Sequence[Heatmap], origin: dict, about: Mapping[str, str] | None = None) -> str:
+    """The picture and every map of it as rectangles over the grey photo, which is in the file
+    once. origin: where the numbers are from.
+
+    about: further lines below the maps, by name: what the model says, a link.
+    """
     first, drawn = heats[0], lines(heats)
     photo = photo_of(first)
     height = TILE * photo.height / photo.width
     step_x, step_y, across = TILE + 16, height + 44, beside_each_other(len(drawn) + 1)
     down = math.ceil((len(drawn) + 1) / across)
-    width, whole = 16 + step_x * across, 16 + step_y * down + 24 * len(legend(heats)) + 30
+    wide = 16 + step_x * across
+    below = [line for words in captions(heats, about) for line in wrapped(words, wide - 32, 13)]
+    legends = legend(heats)
+    width = max(wide, *(54 + length(words, 13) for _, words in legends))
+    whole = 16 + step_y * down + 24 * len(legends) + 20 * len(below) + 10
     pale = Image.fromarray(grey(np.asarray(photo)))
     key = f"{zlib.crc32(photo.tobytes()):08x}"             # figures of two pictures may stand in one document
     held = "".join(f'<image id="{name}-{key}" width="{TILE}" height="{height:.2f}" preserveAspectRatio="none" href="{jpeg(one, SIDE)}"/>'
                    for name, one in (("photo", photo), ("grey", pale)))
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {whole:.0f}" width="{width:.0f}" height="{whole:.0f}" '
-           f'font-family="system-ui, sans-serif" font-size="13" fill="{INK}">',
-           f"<title>{escape(visible(first.title))}: {escape(visible(first.target))}</title><desc>{escape(json.dumps(origin))}</desc>",
-           f'<defs>{held}</defs><rect width="100%" height="100%" fill="#fff"/>']
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {whole:.0f}" width="{width:.0f}" height="{whole:.0f}" '
+        f'role="img" font-family="system-ui, sans-serif" font-size="13" fill="{INK}">',
+        f"<title>{escape(visible(first.title))}: {escape(visible(first.target))}</title><desc>{escape(in_words(drawn))}</desc>",
+        f"<metadata>{escape(json.dumps(origin))}</metadata>",
+        f'<defs>{held}</defs><rect width="100%" height="100%" fill="#fff"/>',
+    ]
     for k, line in enumerate([None, *drawn]):
         x, y = 16 + step_x * (k % across), 16 + step_y * (k // across)
         name, inside = (line[0], svg_map(*line[1:], height, key)) if line else ("The picture", f'<use href="#photo-{key}"/>')
         out.append(f'<g transform="translate({x:.2f} {y:.2f})"><text y="12" font-weight="600">{escape(visible(name))}</text>'
                    f'<g transform="translate(0 20)">{inside}</g></g>')
-    for k, (colour, words) in enumerate(legend(heats)):
-        y = 16 + step_y * down + 24 * k
+    y = 16 + step_y * down
+    for colour, words in legends:
         out.append(f'<rect x="16" y="{y:.0f}" width="14" height="14" rx="3" fill="rgb{colour}"/><text x="38" y="{y + 12:.0f}">{escape(words)}</text>')
-    out.append(f'<text x="16" y="{whole - 14:.0f}" fill="{FAINT_INK}">{escape(visible(first.target))} · {escape(visible(first.model))}</text></svg>')
-    return "\n".join(out)
+        y += 24
+    for line in below:
+        out.append(f'<text x="16" y="{y + 12:.0f}" fill="{FAINT_INK}">{escape(line)}</text>')
+        y += 20
+    return "\n".join([*out, "</svg>"])
+
+
+def in_words(drawn: Sequence[tuple[str, Heatmap, Tensor, float]]) -> str:
+    """The figure for those who do not see it: where each map is strongest."""
+    said = []
+    for name, heat, scores, scale in drawn:
+        flat = scores.nan_to_num(0, 0, 0).flatten()
+        most = int(flat.abs().argmax())
+        said.append(
+            f"{name}: most at {place(heat, most)}, {heat.in_words(float(flat[most]))}."
+            if scale
+            else f"{name}: zero everywhere."
+        )
+    return visible(" ".join(said))
 
 
 def svg_map(heat: Heatmap, scores: Tensor, scale: float, height: float, key: str) -> str:
@@ -101,49 +145,74 @@ def svg_map(heat: Heatmap, scores: Tensor, scale: float, height: float, key: str
 
 # -------------------------------------------------------------------------------------------------------- PNG
 
-def png(heats: Sequence[Heatmap], origin: dict) -> bytes:
-    """The picture and every map of it blended into the grey photo at full resolution, words under them, `origin` in the file's text chunks."""
+def image(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> Image.Image:
+    """The picture and every map of it blended into the grey photo at full resolution, words under
+    them. about: as for `svg`.
+    """
     told = told_apart(heats)
     photo = photo_of(told[0])
     if photo.width < SMALLEST:
         photo = photo.resize((SMALLEST, round(SMALLEST * photo.height / photo.width)), Image.Resampling.LANCZOS)
     pixels, pad = np.asarray(photo), round(photo.width * 0.05)
     size = round(photo.width * 0.055)
-    words = lambda text: fitted(visible(text), photo.width, size)
-    tiles = [(words("The picture"), photo, "")]
+    small = round(0.8 * size)
+    tiles = [("The picture", photo, "")]
     for heat in told:
         painted = blended(grey(pixels), enlarged(heat.patches, photo.height, photo.width), largest(heat.patches), heat.signed, PALETTE, OPACITY)
-        tiles.append((words(heat.title), marked(heat, Image.fromarray(painted)), f"largest |score| {largest(heat.patches):.2g}"))
+        tiles.append(
+            (
+                visible(heat.title),
+                marked(heat, Image.fromarray(painted)),
+                f"largest |score| {largest(heat.patches):.2g}",
+            )
+        )
     across = beside_each_other(len(tiles))
     step_x, step_y = photo.width + pad, photo.height + 3 * size + pad
-    caption = [(None, f"explained: {visible(told[0].target)} (score {told[0].score:.3g})"), *legend(told), (None, visible(told[0].model))]
-    sheet = Image.new("RGB", (pad + step_x * across, pad + step_y * math.ceil(len(tiles) / across) + round(1.6 * size * len(caption)) + pad // 2), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
+    width = pad + step_x * across
+    caption = [*legend(told), *((None, line) for line in captions(told, about))]
+    caption = [
+        (colour, line)
+        for colour, words in caption
+        for line in wrapped(words, width - 2 * pad - 2 * size, size)
+    ]
+    if lacking := boxes([*(name for name, _, _ in tiles), *(words for _, words in caption)]):
+        caption.append((None, said_of_boxes(lacking)))
+    sheet = Image.new(
+        "RGB",
+        (
+            width,
+            pad
+            + step_y * math.ceil(len(tiles) / across)
+            + round(1.6 * size * len(caption))
+            + pad // 2,
+        ),
+        "white",
+    )
     for k, (name, tile, under) in enumerate(tiles):
         x, y = pad + step_x * (k % across), pad + step_y * (k // across)
-        draw.text((x, y), name, INK, font)
+        put(sheet, (x, y), fitted(name, photo.width, size), size, INK)
         sheet.paste(tile, (x, y + round(1.5 * size)))
-        draw.text((x, y + photo.height + round(1.7 * size)), under, FAINT_INK, ImageFont.load_default(round(0.8 * size)))
+        put(sheet, (x, y + photo.height + round(1.7 * size)), under, small, FAINT_INK)
     y = sheet.height - round(1.6 * size * len(caption)) - pad // 2
     for colour, said in caption:
         if colour:
-            draw.rounded_rectangle((pad, y + size * 0.15, pad + size, y + size * 1.15), size // 5, colour)
-        draw.text((pad + (round(1.5 * size) if colour else 0), y), fitted(said, sheet.width - 2 * pad, size), INK, font)
+            ImageDraw.Draw(sheet).rounded_rectangle(
+                (pad, y + size * 0.15, pad + size, y + size * 1.15), size // 5, colour
+            )
+        put(
+            sheet,
+            (pad + (round(1.5 * size) if colour else 0), y),
+            fitted(said, width - 2 * pad, size),
+            size,
+            INK,
+        )
         y += round(1.6 * size)
-    about = PngInfo()
-    for key, value in {"Title": f"{told[0].title}: {told[0].target}", "Software": "explainers", **origin}.items():
-        about.add_itxt(key, value if isinstance(value, str) else json.dumps(value))
-    file = io.BytesIO()
-    sheet.save(file, "PNG", pnginfo=about)
-    return file.getvalue()
+    return sheet
 
 
-def fitted(text: str, width: int, size: int) -> str:
-    """Text cut to a width in pixels."""
-    font = ImageFont.load_default(size)
-    while text and font.getlength(text) > width:
-        text = text.rstrip("…")[:-1].rstrip() + "…" if len(text) > 1 else ""
-    return text
+def put(sheet: Image.Image, at: tuple[int, int], text: str, size: int, ink: str) -> None:
+    line = written(text, size, ink)
+    sheet.paste(line, at, line)
 
 
 def marked(heat: Heatmap, tile: Image.Image) -> Image.Image:
