@@ -4,12 +4,13 @@ Every method is held to float64 on trained weights.
 """
 
 import copy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from tiny import example, fresh
+from tiny import POST_NORM, example, fresh
 
 import explainers as ex
 from explainers import lrp
@@ -64,12 +65,17 @@ def pair(name: str, number: int, dtype: torch.dtype):
     """One input traced in `dtype` and, with the same weights and the same target, in float64."""
     model = loaded(name, dtype)
     exact = in_precision(model, torch.float64)
-    seen = loaded(name, torch.float32).encode(INPUTS[name][number]).tensors
-    fed = lambda dtype: {
-        key: value.to(dtype) if value.is_floating_point() else value for key, value in seen.items()
-    }
-    wanted = exact.trace(fed(torch.float64))
-    return model.trace(fed(dtype), wanted.target.index), wanted
+    seen = given_in(loaded(name, torch.float32).encode(INPUTS[name][number]), dtype)
+    wanted = exact.trace(given_in(seen, torch.float64))
+    return model.trace(seen, wanted.target.index), wanted
+
+
+def given_in(seen, dtype: torch.dtype):
+    """The same input in another precision."""
+    tensors = {}
+    for key, value in seen.tensors.items():
+        tensors[key] = value.to(dtype) if value.is_floating_point() else value
+    return replace(seen, tensors=tensors)
 
 
 def off(method, trace, wanted) -> float:
@@ -78,12 +84,18 @@ def off(method, trace, wanted) -> float:
     return float((method(trace).double() - exact).abs().max() / exact.abs().max())
 
 
+def asked(name: str) -> list[str]:
+    """The methods that are defined for a bundled model."""
+    kind = "text" if name == "sentiment" else "image"
+    keys = [key for key, method in METHODS.items() if kind in method.tasks]
+    return keys if kind == "text" else [key for key in keys if key not in POST_NORM]
+
+
 CASES = [
     (name, number, key)
     for name, inputs in INPUTS.items()
     for number in range(len(inputs))
-    for key, method in METHODS.items()
-    if ("text" if name == "sentiment" else "image") in method.tasks
+    for key in asked(name)
 ]
 
 
@@ -148,3 +160,13 @@ def test_numbers_that_are_not_finite_are_refused_with_the_precision_as_the_reaso
 def test_a_card_names_a_precision_that_is_worse():
     for method in METHODS.values():
         assert bool(method.how_exact) == (method.precision > EXACT)
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=["bfloat16", "float16"])
+def test_a_picture_in_half_precision_can_be_shown(dtype):
+    """From tensors, so that the picture itself is made of them; by layers, so that every part is written."""
+    model = loaded("vit", dtype)
+    pixels = model.encode(INPUTS["vit"][0]).tensors["pixel_values"]
+    heat = ex.explain(model, {"pixel_values": pixels}, "attcat", 0)
+    assert heat.scores.dtype == heat.layers.dtype == torch.float32
+    assert heat.html()
