@@ -629,9 +629,9 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     otherwise; weights from files become float32, unless `dtype` says otherwise. `tower` chooses the side of a dual encoder that is traced: "vision" (unless said otherwise) or "text"; `Model.side`
     gives the other.
 
-    The address of a model's page on the Hub stands for its id, and names its revision if it has one.
-    A pipeline is taken for the model in it, with its tokenizer and image processor. `processor` is an
-    image processor, a processor that holds one (then its tokenizer is taken as well, if none is
+    The address of a model's page on the Hub stands for its id, and for its revision if it has one.
+    A pipeline is taken for the model in it, with its tokenizer and image processor. `processor` is
+    an image processor, a processor that holds one (then its tokenizer is taken as well, if none is
     given), or the folder or Hub id of one.
 
     A model that you pass in is put in evaluation mode and gets this package's attention function, which computes what
@@ -1102,7 +1102,7 @@ def in_cache(name: str, revision: str | None, files: Sequence[str]) -> bool:
 
 
 def ask_hub(name: str, revision: str | None) -> None:
-    """Make sure that a Hub model can be had, in safetensors; otherwise the reason, within seconds."""
+    """Make sure that a Hub model can be had, in safetensors; otherwise the reason, in seconds."""
     if not any(file.endswith(".safetensors") for file in look_at_hub(name, revision)):
         raise ModelUnavailable(
             f"{name} has no safetensors file; other formats can run code and are not read.")

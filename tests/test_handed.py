@@ -1,4 +1,4 @@
-"""What is handed to `load`, `open_picture` and a method: taken where it is clear, else one sentence that says what would work."""
+"""What is handed to `load`, `open_picture` and a method: taken, or one sentence of what would do."""
 
 import io
 import json
@@ -34,10 +34,13 @@ class Both:
         self.image_processor, self.tokenizer = image_processor, tokenizer
 
     def __call__(self, text=None, images=None, **how):
-        return self.tokenizer(text, **how) if images is None else self.image_processor(images, **how)
+        return (
+            self.tokenizer(text, **how) if images is None else self.image_processor(images, **how)
+        )
 
 
 # ------------------------------------------------------------------------------------- processors
+
 
 def test_a_processor_is_taken_out_of_what_holds_it(word_tokenizer):
     """And the tokenizer with it, unless another is given."""
@@ -64,25 +67,37 @@ def test_a_processor_is_read_from_its_folder(tmp_path):
         assert model.encode(Image.new("RGB", (50, 40))).grid == (4, 4)
 
 
-@pytest.mark.parametrize("given, said", [
-    ("/no/such/folder", "There is no folder /no/such/folder."), (3, "An image processor is one of transformers"),
-    ([], "got list."), ("", "neither a bundled model"),
-], ids=str)
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ("/no/such/folder", "There is no folder /no/such/folder."),
+        (3, "An image processor is one of transformers"),
+        ([], "got list."),
+        ("", "neither a bundled model"),
+    ],
+    ids=str,
+)
 def test_what_is_no_processor(given, said):
     assert said in refusal(lambda: ex.load(fresh("vit").net, processor=given, device="cpu"))
 
 
 def test_a_tokenizer_is_no_processor_and_an_empty_folder_holds_none(word_tokenizer, tmp_path):
     net = fresh("vit").net
-    assert "got BertTokenizer" in refusal(lambda: ex.load(net, processor=word_tokenizer, device="cpu"))
-    assert "holds no preprocessor_config.json" in refusal(lambda: ex.load(net, processor=tmp_path, device="cpu"))
+    assert "got BertTokenizer" in refusal(
+        lambda: ex.load(net, processor=word_tokenizer, device="cpu")
+    )
+    assert "holds no preprocessor_config.json" in refusal(
+        lambda: ex.load(net, processor=tmp_path, device="cpu")
+    )
     (tmp_path / "preprocessor_config.json").write_text("{")
     assert "could not be loaded" in refusal(lambda: ex.load(net, processor=tmp_path, device="cpu"))
 
 
 def test_a_processor_that_needs_another_program_says_so(monkeypatch):
     """LayoutLMv3's reads the words of a picture by Tesseract, unless told not to."""
-    from transformers.models.layoutlmv3.image_processing_pil_layoutlmv3 import LayoutLMv3ImageProcessorPil
+    from transformers.models.layoutlmv3.image_processing_pil_layoutlmv3 import (
+        LayoutLMv3ImageProcessorPil,
+    )
 
     def missing(*_, **__):
         raise ImportError("\nThis needs the PyTesseract library.\nInstall it.\n")
@@ -97,6 +112,7 @@ def test_a_processor_that_needs_another_program_says_so(monkeypatch):
 
 # ----------------------------------------------------------------------------------------- models
 
+
 def test_a_model_without_weights_is_refused():
     with torch.device("meta"):
         nowhere = transformers.BertForSequenceClassification(transformers.BertConfig(**SIZE))
@@ -105,29 +121,39 @@ def test_a_model_without_weights_is_refused():
 
 def test_a_pipeline_holds_all_that_is_wanted(word_tokenizer):
     net = fresh("bert").net
-    given = transformers.pipeline("text-classification", model=net, tokenizer=word_tokenizer, device="cpu")
+    given = transformers.pipeline(
+        "text-classification", model=net, tokenizer=word_tokenizer, device="cpu"
+    )
     model = ex.load(given, device="cpu")
     assert model.net is net and model.tokenizer is word_tokenizer
     assert ex.explain(model, "good film", "attcat").labels[1:-1] == ["good", "film"]
 
 
-@pytest.mark.parametrize("given, said", [
-    (transformers.BertConfig(), "got BertConfig, which holds settings without weights"),
-    (torch.nn.Linear(2, 2), "got Linear, which is not a model of transformers"),
-    ({"a": torch.zeros(1)}, "got dict, which is no model; weights alone do not say"),
-    (None, "got nothing."), (3, "got int."), ("  ", "got nothing."),
-], ids=lambda given: given if isinstance(given, str) else type(given).__name__)
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (transformers.BertConfig(), "got BertConfig, which holds settings without weights"),
+        (torch.nn.Linear(2, 2), "got Linear, which is not a model of transformers"),
+        ({"a": torch.zeros(1)}, "got dict, which is no model; weights alone do not say"),
+        (None, "got nothing."),
+        (3, "got int."),
+        ("  ", "got nothing."),
+    ],
+    ids=lambda given: given if isinstance(given, str) else type(given).__name__,
+)
 def test_what_is_no_model_is_named(given, said):
     assert said in refusal(lambda: ex.load(given))
 
 
 def test_a_tokenizer_is_no_model(word_tokenizer):
-    assert "is a tokenizer: give its model, and it as tokenizer=" in refusal(lambda: ex.load(word_tokenizer))
+    assert "is a tokenizer: give its model, and it as tokenizer=" in refusal(
+        lambda: ex.load(word_tokenizer)
+    )
 
 
 @pytest.mark.parametrize("name", ["clip-classifier", "siglip-classifier", "dinov2-gated"])
 def test_classifiers_that_are_built_otherwise_are_explained(name):
-    """Of a mean of patches, and with a gate in the feed-forward layers; from a folder as from an object."""
+    """Of a mean of patches, and with a gate in the feed-forward layers; from folders and objects."""
     model = tiny(name)
     assert model.task == "classes" and len(model.labels) == classes(name) and name in IMAGE
     heat = ex.explain(model, example(name), "attcat", 1)
@@ -147,33 +173,68 @@ def test_nobody_who_typed_an_id_reads_words_of_the_code(tmp_path):
     for block in net.dinov2.encoder.layer:
         block.mlp.dense = block.mlp.fc1
         del block.mlp.fc1
-    said = [refusal(lambda: ex.load(net)), refusal(lambda: ex.load(transformers.SwinModel(transformers.SwinConfig(
-        depths=[1], num_heads=[1], embed_dim=8, image_size=8, patch_size=4, window_size=2))))]
+    said = [
+        refusal(lambda: ex.load(net)),
+        refusal(
+            lambda: ex.load(
+                transformers.SwinModel(
+                    transformers.SwinConfig(
+                        depths=[1],
+                        num_heads=[1],
+                        embed_dim=8,
+                        image_size=8,
+                        patch_size=4,
+                        window_size=2,
+                    )
+                )
+            )
+        ),
+    ]
     assert "is built otherwise than other models of type 'dinov2'" in said[0]
     for sentence in said:
-        assert not [word for word in ("ANATOMIES", "Anatomy", "register(", "row", "fc1", ".vision") if word in sentence], sentence
+        assert not [
+            word
+            for word in ("ANATOMIES", "Anatomy", "register(", "row", "fc1", ".vision")
+            if word in sentence
+        ], sentence
 
 
-# -------------------------------------------------------------------------------- addresses of the Hub
+# ----------------------------------------------------------------------------- addresses of the Hub
 
-@pytest.mark.parametrize("given, name", [
-    ("https://huggingface.co/owner/name", "owner/name"), ("https://huggingface.co/owner/name/", "owner/name"),
-    ("http://www.huggingface.co/owner/name", "owner/name"), ("huggingface.co/owner/name", "owner/name"),
-    ("https://hf.co/owner/name-2.1_b", "owner/name-2.1_b"), ("https://huggingface.co/bert-base-uncased", "bert-base-uncased"),
-    ("https://huggingface.co/owner/name/tree/main", "owner/name"),
-    ("https://huggingface.co/owner/name/blob/v2/config.json?download=true", "owner/name"),
-    ("https://huggingface.co/owner/name#usage", "owner/name"), ("owner/name", "owner/name"), ("./owner/name", "./owner/name"),
-    ("https://example.org/owner/name", "https://example.org/owner/name"),
-    ("https://huggingface.co/datasets/owner/name", "https://huggingface.co/datasets/owner/name"),
-])
+
+@pytest.mark.parametrize(
+    "given, name",
+    [
+        ("https://huggingface.co/owner/name", "owner/name"),
+        ("https://huggingface.co/owner/name/", "owner/name"),
+        ("http://www.huggingface.co/owner/name", "owner/name"),
+        ("huggingface.co/owner/name", "owner/name"),
+        ("https://hf.co/owner/name-2.1_b", "owner/name-2.1_b"),
+        ("https://huggingface.co/bert-base-uncased", "bert-base-uncased"),
+        ("https://huggingface.co/owner/name/tree/main", "owner/name"),
+        ("https://huggingface.co/owner/name/blob/v2/config.json?download=true", "owner/name"),
+        ("https://huggingface.co/owner/name#usage", "owner/name"),
+        ("owner/name", "owner/name"),
+        ("./owner/name", "./owner/name"),
+        ("https://example.org/owner/name", "https://example.org/owner/name"),
+        (
+            "https://huggingface.co/datasets/owner/name",
+            "https://huggingface.co/datasets/owner/name",
+        ),
+    ],
+)
 def test_the_address_of_a_page_of_the_hub_is_its_id(given, name):
     assert hub_id(given) == name
 
 
-@pytest.mark.parametrize("address, revision", [
-    ("https://huggingface.co/owner/name", None), (" https://hf.co/owner/name/tree/v2 ", "v2"),
-    ("https://huggingface.co/owner/name/tree/refs%2Fpr%2F1", "refs/pr/1"),
-])
+@pytest.mark.parametrize(
+    "address, revision",
+    [
+        ("https://huggingface.co/owner/name", None),
+        (" https://hf.co/owner/name/tree/v2 ", "v2"),
+        ("https://huggingface.co/owner/name/tree/refs%2Fpr%2F1", "refs/pr/1"),
+    ],
+)
 def test_load_asks_for_what_the_address_names(monkeypatch, address, revision):
     """And for the revision that a person gives, if one is given."""
     asked, net = [], fresh("bert").net
@@ -190,27 +251,69 @@ def test_load_asks_for_what_the_address_names(monkeypatch, address, revision):
 
 # --------------------------------------------------------------------------------------- pictures
 
-@pytest.mark.parametrize("given", ["https://example.org/cat.jpg", "http://a.b/c", "HTTPS://A.B/C.PNG", "ftp://a/b.png",
-                                   "file:///tmp/cat.jpg", Path("https://example.org/cat.jpg"), "data:image/png;base64,AAAA"], ids=str)
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://example.org/cat.jpg",
+        "http://a.b/c",
+        "HTTPS://A.B/C.PNG",
+        "ftp://a/b.png",
+        "file:///tmp/cat.jpg",
+        Path("https://example.org/cat.jpg"),
+        "data:image/png;base64,AAAA",
+    ],
+    ids=str,
+)
 def test_an_address_is_not_fetched(given):
-    assert "nothing is fetched here. Download the picture first" in refusal(lambda: ex.open_picture(given))
+    assert "nothing is fetched here. Download the picture first" in refusal(
+        lambda: ex.open_picture(given)
+    )
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "PA", "LA", "La", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "1",
+        "L",
+        "P",
+        "PA",
+        "LA",
+        "La",
+        "RGB",
+        "RGBA",
+        "RGBa",
+        "RGBX",
+        "CMYK",
+        "YCbCr",
+        "LAB",
+        "HSV",
+        "I",
+        "F",
+    ],
+)
 def test_every_mode_of_pillow_is_read(mode):
     """A light grey in each: by way of grey with opacity, where there is no straight way."""
     grey = Image.new("RGB", (8, 8), (200, 200, 200))
     straight = mode not in ("La", "PA", "RGBa", "LAB", "I", "F")
-    way = grey if straight else grey.convert({"La": "LA", "PA": "P", "RGBa": "RGBA", "LAB": "RGB"}.get(mode, "L"))
+    way = (
+        grey
+        if straight
+        else grey.convert({"La": "LA", "PA": "P", "RGBa": "RGBA", "LAB": "RGB"}.get(mode, "L"))
+    )
     picture = Image.new("1", (8, 8), 1) if mode == "1" else way.convert(mode)
     red, green, blue = ex.open_picture(picture).getpixel((4, 4))
     wanted = 255 if mode == "1" else 200
-    assert max(abs(level - wanted) for level in (red, green, blue)) <= (6 if mode in ("P", "PA") else 2)
+    assert max(abs(level - wanted) for level in (red, green, blue)) <= (
+        6 if mode in ("P", "PA") else 2
+    )
 
 
 def test_half_of_a_grey_times_its_opacity_is_as_light_as_the_grey():
     clear = Image.new("LA", (4, 4), (100, 128))
-    assert ex.open_picture(clear.convert("La")).getpixel((1, 1)) == pytest.approx(ex.open_picture(clear).getpixel((1, 1)), abs=1)
+    assert ex.open_picture(clear.convert("La")).getpixel((1, 1)) == pytest.approx(
+        ex.open_picture(clear).getpixel((1, 1)), abs=1
+    )
     file = io.BytesIO()
     clear.save(file, "PNG")
     assert ex.open_picture(file.getvalue()).getpixel((1, 1)) == (177, 177, 177)
@@ -218,13 +321,28 @@ def test_half_of_a_grey_times_its_opacity_is_as_light_as_the_grey():
 
 # ---------------------------------------------------------------------------------------- methods
 
-@pytest.mark.parametrize("key, name", [(key, "bert" if method.tasks == ("image",) else "vit")
-                                       for key, method in ex.METHODS.items() if len(method.tasks) == 1])
+
+@pytest.mark.parametrize(
+    "key, name",
+    [
+        (key, "bert" if method.tasks == ("image",) else "vit")
+        for key, method in ex.METHODS.items()
+        if len(method.tasks) == 1
+    ],
+)
 def test_a_method_called_on_a_trace_refuses_as_explain_does(key, name):
     trace, method = tiny(name).trace(example(name), 0), ex.METHODS[key]
     wanted = refusal(lambda: ex.explain(tiny(name), example(name), key, 0))
-    assert wanted == f"{method.title} is not defined for {'texts' if name == 'bert' else 'pictures'}: {method.only}."
-    parts = {"run_layers": method.layers, "run_heads": method.heads, "run_maps": method.maps, "run_pixels": method.pixels,
-             "run_totals": method.totals}
+    assert (
+        wanted
+        == f"{method.title} is not defined for {'texts' if name == 'bert' else 'pictures'}: {method.only}."
+    )
+    parts = {
+        "run_layers": method.layers,
+        "run_heads": method.heads,
+        "run_maps": method.maps,
+        "run_pixels": method.pixels,
+        "run_totals": method.totals,
+    }
     for call in (method, *(part for there, part in parts.items() if getattr(method, there))):
         assert refusal(lambda call=call: call(trace)) == wanted

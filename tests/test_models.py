@@ -83,7 +83,8 @@ def test_the_anatomy_names_parts_that_are_there(name):
 def test_every_architecture_of_the_table_is_tested():
     variants = re.compile("-(mean|distilled|first|gated)$|(?<=gpt2)-classifier$")
     assert set(ex.ANATOMIES) == {variants.sub("", name) for name in ARCHITECTURES
-                                 if not name.startswith("vision-text-dual-encoder") and not name.endswith("p-classifier")}
+                                 if not name.startswith("vision-text-dual-encoder")
+                                 and not name.endswith("p-classifier")}
 
 
 def test_a_path_object_and_spaces_around_a_name_will_do(copied):
@@ -210,7 +211,8 @@ def test_missing_settings_are_refused(copied):
 def test_an_architecture_that_cannot_be_traced_is_refused_with_those_that_can(copied, kind):
     settings_of(copied, model_type=kind)
     said = refusal(copied)
-    assert all(name.partition(".")[0] in said for name in ex.ANATOMIES) and "clip.vision" not in said
+    assert all(name.partition(".")[0] in said for name in ex.ANATOMIES)
+    assert "clip.vision" not in said
 
 
 def test_an_architecture_of_a_ready_model_that_cannot_be_traced_is_refused():
@@ -238,7 +240,7 @@ CLIP = MADE["clip-classifier"][1]
 
 
 def test_half_a_dual_encoder_without_a_head_is_refused(renamed):
-    """One with a classifier on top is explained as a classifier: see `clip-classifier` in tiny.py."""
+    """One with a classifier on top is explained: see `clip-classifier` in tiny.py."""
     net = random_model("CLIPForImageClassification", **CLIP)
     net.config.model_type = "renamed"
     ex.register("renamed.vision", ex.ANATOMIES["clip.vision"])

@@ -15,7 +15,8 @@ from explainers.pictures import blurred
 READ_ELSEWHERE = {
     "gpt2": "last", "gpt2-classifier": "last", "modernbert-mean": "mean", "beit": "mean", "dinov2": "first and mean",
     "dinov2_with_registers": "first and mean", "deit-distilled": "first two", "clip.text": "end of text", "siglip.text": "very last",
-    "siglip.vision": "pooling attention", "clip-classifier": "mean", "siglip-classifier": "mean", "dinov2-gated": "first and mean"}
+    "siglip.vision": "pooling attention", "dinov2-gated": "first and mean",
+    "clip-classifier": "mean", "siglip-classifier": "mean"}
 
 #: Tokens of the fixed input and their weights; the means are filled in below.
 READ = {

@@ -111,7 +111,8 @@ def test_the_parts_of_a_layer_rebuild_its_values_and_its_feed_forward_sublayer(n
     trace = model.trace(example(name), 0)
     for l, layer in enumerate(trace.layers):
         assert (layer.w_v is None) == (layer.b_v is None) == (name in ("gpt2", "gpt2-classifier", "modernbert", "modernbert-mean"))
-        assert (layer.up is None) == (layer.act is None) == (layer.down is None) == (name.startswith("modernbert") or name == "dinov2-gated")
+        gated = name.startswith("modernbert") or name == "dinov2-gated"
+        assert (layer.up is None) == (layer.act is None) == (layer.down is None) == gated
         if layer.w_v is not None:
             values = torch.einsum("kd,hdv->hkv", trace.normed[l], layer.w_v) + layer.b_v[:, None]
             torch.testing.assert_close(values, trace.value[l], **tight)
@@ -134,7 +135,8 @@ def test_the_steps_of_the_head_lead_from_the_readout_to_the_logits(name):
 
 #: The tokens that a score is read from, where it is not the first one.
 READ_AT = {"gpt2": [11], "gpt2-classifier": [11], "modernbert-mean": range(12), "clip.text": [7], "siglip.text": [7], "deit-distilled": [0, 1],
-           "beit": range(1, 17), "dinov2": range(17), "dinov2-gated": range(17), "clip-classifier": range(1, 17), "siglip-classifier": range(16),
+           "beit": range(1, 17), "dinov2": range(17), "dinov2-gated": range(17),
+           "clip-classifier": range(1, 17), "siglip-classifier": range(16),
            "dinov2_with_registers": [0, *range(4, 20)], "siglip.vision": range(16)}
 
 

@@ -39,7 +39,8 @@ MADE = {
     "beit": ("BeitForImageClassification", PICTURE | {"use_relative_position_bias": True, "layer_scale_init_value": 0.5}),
     "beit-first": ("BeitForImageClassification", PICTURE | {"use_mean_pooling": False, "layer_scale_init_value": 0.5}),
     "dinov2": ("Dinov2ForImageClassification", PICTURE | {"mlp_ratio": 2}),
-    "dinov2-gated": ("Dinov2ForImageClassification", PICTURE | {"mlp_ratio": 2, "use_swiglu_ffn": True}),
+    "dinov2-gated": (
+        "Dinov2ForImageClassification", PICTURE | {"mlp_ratio": 2, "use_swiglu_ffn": True}),
     "dinov2_with_registers": ("Dinov2WithRegistersForImageClassification", PICTURE | {"mlp_ratio": 2, "num_register_tokens": 3}),
     "siglip": ("SiglipModel", {"text_config": READS | {"projection_size": 48}, "vision_config": SEES}),
     "clip-classifier": ("CLIPForImageClassification", {
@@ -53,8 +54,9 @@ MADE = {
 TEXT = ("bert", "roberta", "distilbert", "gpt2", "electra", "albert", "modernbert", "modernbert-mean", "gpt2-classifier",
         "camembert", "xlm-roberta", "data2vec-text", "ernie", "clip.text", "siglip.text",
         "vision-text-dual-encoder.text")
-IMAGE = ("vit", "deit", "deit-distilled", "beit", "beit-first", "dinov2", "dinov2-gated", "dinov2_with_registers",
-         "clip-classifier", "siglip-classifier", "clip.vision", "siglip.vision", "vision-text-dual-encoder.vision")
+IMAGE = ("vit", "deit", "deit-distilled", "beit", "beit-first",
+         "dinov2", "dinov2-gated", "dinov2_with_registers", "clip-classifier", "siglip-classifier",
+         "clip.vision", "siglip.vision", "vision-text-dual-encoder.vision")
 ARCHITECTURES = TEXT + IMAGE
 DUAL = tuple(name for name in ARCHITECTURES if "." in name)         # one side each
 PRE_NORM = ("gpt2", "gpt2-classifier", "modernbert", "modernbert-mean", "clip.text", "siglip.text", *IMAGE)
@@ -67,7 +69,8 @@ ONE_OF_A_KIND = ("bert", "gpt2", "modernbert-mean", "clip.text", "siglip.text",
 #: What is put after a text to make it longer without meaning anything.
 PADDED = tuple(name for name in TEXT if name != "siglip.text")      # SigLIP reads its score from the last token, padding or not
 OF_ROBERTA = ("roberta", "camembert", "xlm-roberta", "data2vec-text")
-PADDING = dict.fromkeys(PADDED, 0) | dict.fromkeys(OF_ROBERTA, 1) | { "gpt2": 199, "clip.text": 1, "gpt2-classifier": 199}
+PADDING = dict.fromkeys(PADDED, 0) | dict.fromkeys(OF_ROBERTA, 1)
+PADDING |= {"gpt2": 199, "clip.text": 1, "gpt2-classifier": 199}
 
 
 def records() -> list[dict]:
@@ -145,7 +148,8 @@ def classes(name: str) -> int:
 
 def tokens(name: str) -> int:
     """How many tokens the fixed input has."""
-    before = {"deit": 2, "deit-distilled": 2, "dinov2_with_registers": 4, "siglip.vision": 0, "siglip-classifier": 0}.get(name, 1)
+    before = {"deit": 2, "deit-distilled": 2, "dinov2_with_registers": 4,
+              "siglip.vision": 0, "siglip-classifier": 0}.get(name, 1)
     return 16 + before if name in IMAGE else 8 if name in DUAL else 12
 
 

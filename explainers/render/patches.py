@@ -150,7 +150,8 @@ def picture_tile(heat: Heatmap, brief: bool = False) -> str:
     said, name = f"{heat.grid[0]} × {heat.grid[1]} patches", "what the model sees of it"
     look = aspect(heat)
     if heat.seen is not None:
-        said, name = f"{heat.seen.width} × {heat.seen.height} pixels, {said}", "as the model sees it"
+        said = f"{heat.seen.width} × {heat.seen.height} pixels, {said}"
+        name = "as the model sees it"
         look += f";--xp-photo:url({pixelled(heat.seen, brief)})"
     return ('<figure class="xp-tile"><figcaption class="xp-name">The picture</figcaption>'
             f'<div class="xp-photo xp-plain" style="{look}" role="img" '
