@@ -145,7 +145,9 @@ def register(model_type: str, anatomy: Anatomy) -> None:
 
     "name.side" is one side of a dual encoder, as `load(..., tower="side")` asks for it. A model of that type can then be
     traced if its attention goes through `transformers.AttentionInterface`, and if its blocks take the hidden states as
-    their first argument, give back nothing else and hand keyword arguments on. Registering the same row twice changes
+    their first argument, give back nothing else and hand keyword arguments on. Heads may share keys and values, and
+    scores may have a soft cap. `load` asks each model once, by a short input, whether its logits stay those of the eager
+    attention of `transformers` and whether its score is read where `readout` says, and refuses it otherwise. Registering the same row twice changes
     nothing. Raises `Refusal` if the name belongs to another row or a field holds what it cannot; a path that leads
     nowhere is refused by `load`, which knows the model.
 
@@ -591,7 +593,9 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     gives the other.
 
     A model that you pass in is put in evaluation mode and gets this package's attention function, which computes what
-    "eager" attention does. Raises `ModelUnavailable` with the reason in plain words.
+    "eager" attention does; one that is refused runs as before. What torch.compile and peft put around it is taken off:
+    adapters inside its layers are part of what is explained. Of quantised weights, methods that need slopes or the
+    weights themselves work where these can be had. Raises `ModelUnavailable` with the reason in plain words.
     """
     source = unwrapped(source)
     if isinstance(source, PreTrainedModel):
@@ -651,9 +655,7 @@ def wire_and_check(model: Model) -> None:
         for one in sides:
             hooks += wire(net, one.blocks, [part(block, one.anatomy.attention) for block in one.blocks])
         for one in sides:
-            probe.check_readout(one)
-            if hooks:                   # else it has been compared, and other threads may be using it
-                probe.check_answers(one)
+            probe.check(one, compare=bool(hooks))       # without new hooks it was compared before, and other threads may be using it
     except Exception as error:
         for hook in hooks:
             hook.remove()

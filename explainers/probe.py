@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import ModelUnavailable
-from .targets import Answer, Score, Span
+from .targets import Answer, Score
 from .trace import attend_by, elsewhere, trace
 
 TOKENS = 8          # of the text
@@ -63,52 +63,57 @@ def text(model) -> dict[str, Tensor]:
     return {name: tensor.to(model.net.device) for name, tensor in tensors.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Everything(Score):
-    """All logits of a network with a score of its own, each with a weight of its own."""
+    """A score made of all logits, each with a weight of its own, or of the middle token's first where each token has its own; keeps what it heard."""
 
+    heard: Answer | None = None
     name: str = "sum of all logits"
 
+    @property
+    def measured(self) -> bool:
+        """Whether the network has no score of its own: then only functions of its outputs are explained, and these are asked themselves."""
+        return self.heard.table is None and self.heard.tokens is None
+
     def __call__(self, answer: Answer) -> Tensor:
-        return answer.logits @ waves(answer.logits.shape[-1]).to(answer.logits)
+        self.heard = answer
+        if answer.tokens is not None:
+            return answer.tokens[:, answer.tokens.shape[1] // 2, 0]
+        logits = numbers(answer)[None] if answer.table is None else answer.table
+        return logits @ waves(logits.shape[-1]).to(logits)
+
+    def readout(self, default: Tensor) -> Tensor:
+        return default if self.heard.tokens is None else F.one_hot(torch.tensor(len(default) // 2), len(default)).to(default)
 
 
-def check_readout(model) -> None:
-    """Refuse a network whose score depends on other tokens' last hidden states than its readout names."""
-    inputs = short_input(model)
+def numbers(answer: Answer) -> Tensor:
+    """All numbers of a network's outputs, in a row."""
+    return torch.cat([part.flatten() for part in answer.outputs.values() if torch.is_tensor(part) and part.is_floating_point()])
+
+
+def check(model, compare: bool) -> None:
+    """Refuse a network whose score depends on other tokens' last hidden states than its readout names, or, to `compare`, that answers otherwise
+    with this package's attention function than with the eager one of `transformers`."""
+    inputs, asked = short_input(model), Everything()
+    one, = trace(model, inputs, [asked], torch.zeros(1, 1, dtype=torch.bool), record=("attention", "hidden"))
+    if not (asked.measured or one.run.flat):            # no slope passes through some quantised weights
+        slope = one.grad.hidden[-1].abs().sum(-1)
+        if slope.any() and (slope[one.readout > 0.01 * one.readout.max()] == 0).any():
+            raise elsewhere(model, slope > 0, one.readout)
+    if compare:
+        check_answer(model, inputs, numbers(asked.heard).detach())
+
+
+def check_answer(model, inputs: dict[str, Tensor], got: Tensor) -> None:
+    attend_by(model.net, "eager")
     with torch.no_grad():
-        answer = model.answer(inputs)
-    if answer.table is None and answer.tokens is None:
-        return                                          # only functions of its outputs are explained, and these are asked themselves
-    middle = 0 if answer.tokens is None else answer.tokens.shape[1] // 2
-    target = Everything() if answer.tokens is None else Span(((middle, 0, 1.0),), "probe")
-    one, = trace(model, inputs, [target], torch.zeros(1, 1, dtype=torch.bool), record=("attention", "hidden"))
-    if one.run.flat:
-        return                                          # no slope passes through quantised weights
-    slope = one.grad.hidden[-1].abs().sum(-1)
-    if slope.any() and (slope[one.readout > 0.01 * one.readout.max()] == 0).any():
-        raise elsewhere(model, slope > 0, one.readout)
-
-
-def check_answers(model) -> None:
-    """Refuse a network that answers otherwise with this package's attention function than with the eager one of `transformers`."""
-    inputs, net = short_input(model), model.net
-    got = said(model, inputs)
-    attend_by(net, "eager")
-    wanted = said(model, inputs)
-    attend_by(net, "explainers")
+        wanted = numbers(model.answer(inputs))
+    attend_by(model.net, "explainers")
     off, largest = (got - wanted).abs().max(), wanted.abs().max()
-    if off > within(net.dtype) * largest:               # never so where numbers are not finite, which has other reasons
+    if off > within(model.net.dtype) * largest:         # never so where numbers are not finite, which has other reasons
         raise ModelUnavailable(
-            f"{type(net).__name__} answers otherwise when its attention is recorded (its logits are off by {float(off):.2g} where the largest is "
+            f"{type(model.net).__name__} answers otherwise when its attention is recorded (its logits are off by {float(off):.2g} where the largest is "
             f"{float(largest):.2g}), so another model would be explained: its attention does more than softmax(QKᵀ/√d + mask) V.")
-
-
-@torch.no_grad()
-def said(model, inputs: dict[str, Tensor]) -> Tensor:
-    """All numbers of the network's answer, in a row."""
-    outputs = model.answer(inputs).outputs
-    return torch.cat([part.flatten().double() for part in outputs.values() if torch.is_tensor(part) and part.is_floating_point()])
 
 
 def within(dtype: torch.dtype) -> float:
