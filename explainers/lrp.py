@@ -214,7 +214,8 @@ def with_gamma(table: dict[Callable, Rule], gamma: float, layers: list) -> dict[
     """`table` with the gamma rule for linear layers, but not for attention's values and output: the authors' code does not reach these."""
     if not 0 <= gamma < float("inf"):
         raise Refusal("gamma is a number of 0 or more.")
-    spared = frozenset(linear.weight.data_ptr() for layer in layers for linear in (layer.values, layer.out) if linear is not None)
+    attention = [linear for layer in layers for linear in (layer.values, layer.out)]
+    spared = frozenset(linear.weight.data_ptr() for linear in attention if linear is not None)
     rule = linear_gamma(gamma, spared)
     return table | {F.linear: rule, torch.addmm: addmm(rule)} if gamma else table
 
