@@ -13,9 +13,10 @@ from .errors import Refusal
 from .imagined import Imagined
 from .inputs import as_picture
 from .models import Model
-from .trace import Tape
+from .trace import Tape, ordinary
 
 
+@ordinary
 def imagine(model: Model, target=None, *, unit: Sequence[int] | None = None, texts: Sequence[str] = (), steps: int = 128, rate: float = 0.05,
             tv: float = 0.1, l2: float = 0.0, jitter: int = 4, seed: int = 0, start: Literal["noise", "grey"] | Tensor = "noise",
             optimiser: Literal["adam", "sgd"] = "adam", bounded: bool = True, progress: Callable[[int, int, Image], None] | None = None) -> Imagined:

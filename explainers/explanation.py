@@ -213,14 +213,17 @@ def unit_of(model: Model, trace: Trace) -> str:
 
 def read_from(coded: Encoded, trace: Trace) -> str:
     """The note that says from which tokens a score is read."""
+
     def said(place: int) -> str:
         label = coded.labels[place]
         return f"“{label}”" if coded.labels.count(label) == 1 else f"“{label}” (token {place})"
 
     places = trace.read_at
     read = " and ".join(map(said, places)) if len(places) <= SHOWN else f"{len(places)} tokens"
-    mean = "; methods that show what the read token gathered show the mean of what these did" if len(places) > 1 else ""
-    return f"This score is read from {read}{mean}."
+    if len(places) == 1:
+        return f"This score is read from {read}."
+    return (f"This score is read from {read}; methods that show what the read token gathered show "
+            "the mean of what these did.")
 
 
 def shown(numbers: torch.Tensor) -> torch.Tensor:

@@ -155,11 +155,15 @@ def part(module: nn.Module, path: str) -> nn.Module:
 def register(model_type: str, anatomy: Anatomy) -> None:
     """Add an architecture: `anatomy` says where models whose `config.model_type` is `model_type` keep their parts.
 
-    "name.side" is one side of a dual encoder, as `load(..., tower="side")` asks for it. A model of that type can then be
-    traced if its attention goes through `transformers.AttentionInterface`, and if its blocks take the hidden states as
-    their first argument, give back nothing else and hand keyword arguments on. Registering the same row twice changes
-    nothing. Raises `Refusal` if the name belongs to another row or a field holds what it cannot; a path that leads
-    nowhere is refused by `load`, which knows the model.
+    "name.side" is one side of a dual encoder, as `load(..., tower="side")` asks for it. A model of
+    that type can then be traced if its attention goes through `transformers.AttentionInterface`,
+    and if its blocks take the hidden states as their first argument, give back nothing else and
+    hand keyword arguments on. Heads may share keys and values, and scores may have a soft cap.
+    `load` asks each model once, by a short input, whether its logits stay those of the eager
+    attention of `transformers` and whether its score is read where `readout` says, and refuses it
+    otherwise. Registering the same row twice changes nothing. Raises `Refusal` if the name belongs
+    to another row or a field holds what it cannot; a path that leads nowhere is refused by `load`,
+    which knows the model.
 
         ex.register("my-roberta", ex.ANATOMIES["roberta"])
     """
@@ -231,24 +235,31 @@ class Model:
 
     @property
     def labels(self) -> dict[int, str]:
-        """The classes by index, as many as the head has; of a language model, its vocabulary as text, spaces included."""
+        """The classes by index, as many as the head has; of a language model, its vocabulary as
+        text, spaces included."""
         if self.task == "next":
             size = self.net.config.vocab_size
-            return vocabulary(self.tokenizer, size, len(self.tokenizer)) if self.tokenizer else {i: str(i) for i in range(size)}
+            if self.tokenizer is None:
+                return {i: str(i) for i in range(size)}
+            return vocabulary(self.tokenizer, size, len(self.tokenizer))
         names = {int(index): str(name) for index, name in self.net.config.id2label.items()}
-        names = {index: names.get(index, f"LABEL_{index}") for index in range(self.columns)} if self.columns else names
+        if self.columns:
+            names = {index: names.get(index, f"LABEL_{index}") for index in range(self.columns)}
         count = Counter(names.values())                     # ImageNet has two cranes
         return {index: name if count[name] == 1 else f"{name} ({index})" for index, name in names.items()}
 
     @property
     def columns(self) -> int | None:
-        """How many logits the head of a classifier gives, by its last linear layer; None where that is not known."""
+        """How many logits the head of a classifier gives, by its last linear layer; None where that
+        is not known."""
         for path in (*self.anatomy.head[-1:], "classifier", "score") if not self.matches else ():
             try:
                 head = part(self.net, path.split(" & ")[-1])
             except AttributeError:
                 continue
-            widths = [layer.out_features for layer in head.modules() if hasattr(layer, "out_features")]
+            widths = [
+                layer.out_features for layer in head.modules() if hasattr(layer, "out_features")
+            ]
             if widths:
                 return widths[-1]
         return None
@@ -376,11 +387,14 @@ class Model:
         return HALVES if self.processor is None else colours_of(self.processor)
 
     def answer(self, inputs: dict[str, Tensor], real: Tensor | None = None, **tape) -> targets.Answer:
-        """What the network says, in evaluation mode. real [example token] tells where padding is, if not the attention mask."""
+        """What the network says, in evaluation mode. real [example token] tells where padding is,
+        if not the attention mask."""
         with evaluating(self.net), naming_quantised(self.net):
             return self.answer_as_is(inputs, real, **tape)
 
-    def answer_as_is(self, inputs: dict[str, Tensor], real: Tensor | None, **tape) -> targets.Answer:
+    def answer_as_is(
+        self, inputs: dict[str, Tensor], real: Tensor | None, **tape
+    ) -> targets.Answer:
         if self.matches:
             table = self.match(self.features({name: tensor for name, tensor in inputs.items() if name != "matched"}, **tape), inputs["matched"])
             outputs = CLIPOutput(**{"logits_per_image" if self.anatomy.sees == "image" else "logits_per_text": table})
@@ -450,14 +464,18 @@ class Model:
         return F.one_hot(token, n).to(self.net.dtype)
 
     def end_of_text(self, ids: Tensor) -> Tensor:
-        """[example] the token that CLIP's text tower reads in ids [example token]: the first end token, or, where its settings hold the 2 that was
-        saved for one in 2021, the highest id. Raises `Refusal` where there is no end token."""
+        """[example] the token that CLIP's text tower reads in ids [example token]: the first end
+        token, or, where its settings hold the 2 that was saved for one in 2021, the highest id.
+        Raises `Refusal` where there is no end token."""
         end = getattr(self.tower, "eos_token_id", self.tower.config.eos_token_id)
         if end == 2:
             return ids.int().argmax(-1)
         found = ids == end
         if not found.any(-1).all():
-            raise Refusal(f"This text has no end token (id {end}), at which the model would read it: add one, as the model's tokenizer does.")
+            raise Refusal(
+                f"This text has no end token (id {end}), at which the model would read it: "
+                "add one, as the model's tokenizer does."
+            )
         return found.int().argmax(-1)
 
     def hide(self, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
@@ -552,14 +570,17 @@ class Model:
         if name in FUNCTIONS:
             return FUNCTIONS[name]
         parts = [part(self.net, one) for one in name.split(" & ")]      # DeiT's two classifiers, whose mean is the answer
-        return parts[0] if len(parts) == 1 else lambda pooled: sum(one(pooled) for one in parts) / len(parts)
+        if len(parts) == 1:
+            return parts[0]
+        return lambda pooled: sum(one(pooled) for one in parts) / len(parts)
 
     @property
     def head(self) -> list[Affine | Callable] | None:
-        """`steps` as linear maps and activations from a token's last hidden state to the logits, where they are known, else None.
+        """`steps` as linear maps and activations from a token's last hidden state to the logits,
+        where they are known, else None.
 
-        In pre-LN models one more norm stands between the last block and the head, and a dual encoder takes a cosine. Raises
-        `Refusal` for a head with a part that is neither.
+        In pre-LN models one more norm stands between the last block and the head, and a dual
+        encoder takes a cosine. Raises `Refusal` for a head with a part that is neither.
         """
         if self.anatomy.norm_first or self.matches or self.steps is None:
             return None
@@ -575,24 +596,42 @@ class Model:
         table = self.match(said / said.norm(dim=-1, keepdim=True), inputs["matched"]) if self.matches else said
         return self.said(None, table)
 
-    def layer(self, block: nn.Module, args: tuple, kwargs: dict, plain: Callable[[], "Model"] | None = None) -> Layer:
-        """A block that ran by its parts, with the other arguments that it ran with. plain: gives `self.plain()`, where that is kept."""
+    def layer(
+        self,
+        block: nn.Module,
+        args: tuple,
+        kwargs: dict,
+        plain: Callable[[], "Model"] | None = None,
+    ) -> Layer:
+        """A block that ran by its parts, with the other arguments that it ran with. plain: gives
+        `self.plain()`, where that is kept."""
         names, number = self.anatomy, next(i for i, one in enumerate(self.blocks) if one is block)
         up, act, down = names.ffn or ("", "", "")
         paths = {"w_v": names.w_v, "w_o": names.w_o, "up": up, "down": down}
 
         def linear(name: str) -> Affine | None:
-            return affine(part((plain or self.plain)().blocks[number], paths[name])) if paths[name] else None
+            if not paths[name]:
+                return None
+            return affine(part((plain or self.plain)().blocks[number], paths[name]))
 
         def run(hidden: Tensor, **edits) -> Tensor:
             with evaluating(self.net):
-                return block(hidden, *args, **kwargs | {"tape": Tape(self.blocks, edits, record=())})
+                tape = Tape(self.blocks, edits, record=())
+                return block(hidden, *args, **kwargs | {"tape": tape})
 
-        return Layer(linear, self.tower.config.num_attention_heads, part(block, names.norm1), part(block, names.norm2), names.norm_first,
-                     part(block, act) if act else None, run)
+        return Layer(
+            linear,
+            self.tower.config.num_attention_heads,
+            part(block, names.norm1),
+            part(block, names.norm2),
+            names.norm_first,
+            part(block, act) if act else None,
+            run,
+        )
 
     def plain(self) -> "Model":
-        """The same model with one plain layer for every adapted or packed one: what methods that read weights, or change operations, work on."""
+        """The same model with one plain layer for every adapted or packed one: what methods that
+        read weights, or change operations, work on."""
         with evaluating(self.net):
             net = merged(self.net)
         return self if net is self.net else replace(self, net=net)
@@ -600,10 +639,15 @@ class Model:
 
 @lru_cache(maxsize=2)
 def vocabulary(tokenizer: PreTrainedTokenizerBase, size: int, known: int) -> dict[int, str]:
-    """The first `size` tokens as text, spaces included, by id; `known`, how many the tokenizer has, tells when some were added."""
+    """The first `size` tokens as text, spaces included, by id; `known`, how many the tokenizer has,
+    tells when some were added."""
     names = tokenizer.convert_ids_to_tokens(list(range(size)))
     texts = [tokenizer.convert_tokens_to_string([name]) if name else "" for name in names]
-    return {i: text if text and "\ufffd" not in text else name or str(i) for i, (name, text) in enumerate(zip(names, texts))}
+    whole = lambda text: text and "\ufffd" not in text
+    return {
+        i: text if whole(text) else name or str(i)
+        for i, (name, text) in enumerate(zip(names, texts))
+    }
 
 
 def of_one_shape(coded: list[Encoded], rows: int) -> list[list[int]]:
@@ -634,8 +678,11 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     an image processor, a processor that holds one (then its tokenizer is taken as well, if none is
     given), or the folder or Hub id of one.
 
-    A model that you pass in is put in evaluation mode and gets this package's attention function, which computes what
-    "eager" attention does. Raises `ModelUnavailable` with the reason in plain words.
+    A model that you pass in is put in evaluation mode and gets this package's attention function,
+    which computes what "eager" attention does; one that is refused runs as before. What
+    torch.compile and peft put around it is taken off: adapters inside its layers are part of what
+    is explained. Of quantised weights, methods that need slopes or the weights themselves work
+    where these can be had. Raises `ModelUnavailable` with the reason in plain words.
     """
     source, tokenizer, processor = handed(source, tokenizer, processor)
     source = unwrapped(source)
@@ -659,34 +706,50 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
 
 
 def unwrapped(source):
-    """The network inside what torch.compile and peft put around it. Raises `ModelUnavailable` for adapters that are not inside its layers."""
+    """The network inside what torch.compile and peft put around it. Raises `ModelUnavailable` for
+    adapters that are not inside its layers."""
     source = getattr(source, "_orig_mod", source)
-    if isinstance(source, PreTrainedModel) or not (isinstance(source, nn.Module) and hasattr(source, "get_base_model")):
+    if isinstance(source, PreTrainedModel) or not (
+        isinstance(source, nn.Module) and hasattr(source, "get_base_model")
+    ):
         return source
     if getattr(source.active_peft_config, "is_prompt_learning", False):
-        raise ModelUnavailable(f"{type(source).__name__} puts learned vectors before the text (prompt tuning), which are no tokens of it and cannot be recorded; "
-                               "adapters inside the layers, such as LoRA's, can.")
+        raise ModelUnavailable(
+            f"{type(source).__name__} puts learned vectors before the text (prompt tuning), which "
+            "are no tokens of it and cannot be recorded; "
+            "adapters inside the layers, such as LoRA's, can."
+        )
     return unwrapped(source.get_base_model())
 
 
 def move(net: PreTrainedModel, device: torch.device, dtype: torch.dtype | None) -> None:
-    """To a device and a precision, where these are not what it has: quantised networks cannot even be moved to where they are."""
+    """To a device and a precision, where these are not what it has: quantised networks cannot even
+    be moved to where they are."""
     weights = [weight for weight in net.parameters() if weight.is_floating_point()]
-    elsewhere = any(weight.device.type != device.type or device.index not in (None, weight.device.index) for weight in weights)
+    elsewhere = any(
+        weight.device.type != device.type or device.index not in (None, weight.device.index)
+        for weight in weights
+    )
     coarse = dtype is not None and any(weight.dtype != dtype for weight in weights)
     changes = ({"device": device} if elsewhere else {}) | ({"dtype": dtype} if coarse else {})
     if not changes:
         return
     if coarse and quantised(net):
-        raise ModelUnavailable("The weights of this network are quantised and cannot be given another precision: leave dtype out.")
+        raise ModelUnavailable(
+            "The weights of this network are quantised and cannot be given another precision: "
+            "leave dtype out."
+        )
     try:
         net.to(**changes)
     except ValueError as error:
-        raise ModelUnavailable(f"{type(net).__name__} cannot be moved to {device}: {first_line(error)}") from error
+        raise ModelUnavailable(
+            f"{type(net).__name__} cannot be moved to {device}: {first_line(error)}"
+        ) from error
 
 
 def wire_and_check(model: Model) -> None:
-    """Wire every side of `model`, and refuse it, as it was before, if it then answers otherwise or reads its score elsewhere.
+    """Wire every side of `model`, and refuse it, as it was before, if it then answers otherwise or
+    reads its score elsewhere.
 
     Asked is a short input of its own kind: see `probe`.
     """
@@ -695,19 +758,26 @@ def wire_and_check(model: Model) -> None:
     before, hooks = [(config, config._attn_implementation) for config in configs_of(net)], []
     try:
         for one in sides:
-            hooks += wire(net, one.blocks, [part(block, one.anatomy.attention) for block in one.blocks])
+            hooks += wire(
+                net, one.blocks, [part(block, one.anatomy.attention) for block in one.blocks]
+            )
         for one in sides:
-            probe.check_readout(one)
-            if hooks:                   # else it has been compared, and other threads may be using it
-                probe.check_answers(one)
+            # without new hooks it was compared before, and other threads may be using it
+            probe.check(one, compare=bool(hooks))
     except Exception as error:
         for hook in hooks:
             hook.remove()
         for config, implementation in before:
             config._attn_implementation = implementation
-        raise error if isinstance(error, ModelUnavailable) else ModelUnavailable(
-            str(error) if isinstance(error, Refusal) else
-            f"{type(net).__name__} cannot be run on a short input made of its own settings ({first_line(error)}), so what is recorded cannot be checked."
+        raise (
+            error
+            if isinstance(error, ModelUnavailable)
+            else ModelUnavailable(
+                str(error)
+                if isinstance(error, Refusal)
+                else f"{type(net).__name__} cannot be run on a short input made of its own "
+                f"settings ({first_line(error)}), so what is recorded cannot be checked."
+            )
         ) from error
 
 

@@ -47,8 +47,11 @@ class Answer:
     @property
     def logits(self) -> Tensor:
         if self.table is None:
-            raise Refusal("This model has no logits for a whole text, so nothing is predicted that could be explained: pass a target that is a "
-                          "function of its outputs, such as lambda outputs: outputs.logits[:, 5, 42] for the 42nd logit of token 5.")
+            raise Refusal(
+                "This model has no logits for a whole text, so nothing is predicted that could be "
+                "explained: pass a target that is a function of its outputs, such as "
+                "lambda outputs: outputs.logits[:, 5, 42] for the 42nd logit of token 5."
+            )
         return self.table
 
     @property
@@ -90,8 +93,11 @@ class Score:
 
     span = None             # first and last token of what is explained, where that is a part of the input
     unit = "logit"          # what its number is
-    equals = ()             # names of what the model says just as much, where the model's answer chose the target
-    measured = False        # whether only its slope by the last hidden states says from which tokens it is read
+    # names of what the model says just as much, where the model's answer chose the target
+    equals = ()
+    # whether only its slope by the last hidden states says from which tokens it is read
+    measured = False
+    local = True            # whether its slope is zero where it is not read
 
     @property
     def tie(self) -> str:
@@ -225,6 +231,10 @@ class Difference(Score):
     def measured(self) -> bool:
         return self.first.measured or self.second.measured
 
+    @property
+    def local(self) -> bool:
+        return self.first.local and self.second.local
+
     def fixed(self, answer: Answer, example: int) -> "Difference":
         first, second = at_one_word(self.first, self.second, answer, example)
         return difference(first.fixed(answer, example), second.fixed(answer, example))
@@ -250,6 +260,7 @@ class Probability(Score):
 
     of: Score
     unit = "probability"
+    local = False           # answers share their probability among all tokens
 
     @property
     def name(self) -> str:
@@ -286,7 +297,8 @@ class Probability(Score):
 
 @dataclass(frozen=True)
 class Custom(Score):
-    """A caller's own function of the outputs, giving one score an example; its slope says from which tokens it is read."""
+    """A caller's own function of the outputs, giving one score an example; its slope says from
+    which tokens it is read."""
 
     function: Callable
     name: str = "custom score"

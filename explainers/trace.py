@@ -41,7 +41,8 @@ FED = {"pixels": "pixel_values", "embedded": "inputs_embeds"}
 
 
 def ordinary(function: Callable) -> Callable:
-    """`function` as it runs outside of `torch.inference_mode()`, inside of which nothing has a slope."""
+    """`function` as it runs outside of `torch.inference_mode()`, inside of which nothing has a
+    slope."""
     @wraps(function)
     def run(*args, **kwargs):
         if not torch.is_inference_mode_enabled():
@@ -66,7 +67,8 @@ COUNTING = Lock()
 
 @contextmanager
 def evaluating(net: nn.Module):
-    """Evaluation mode for a pass: no dropout. What was training is so again when the last pass of all threads is over."""
+    """Evaluation mode for a pass: no dropout. What was training is so again when the last pass of
+    all threads is over."""
     with COUNTING:
         passes = PASSES.setdefault(net, Passes())
         passes.running += 1
@@ -94,9 +96,11 @@ class Tape:
     hidden: list[Tensor] = field(default_factory=list)
     normed: list[Tensor] = field(default_factory=list)
     shape: tuple[int, int] = (0, 0)     # examples, tokens
-    last: Tensor | None = None          # what left the latest block [example token dim], with its history
+    # what left the latest block [example token dim], with its history
+    last: Tensor | None = None
     runs: list[tuple[nn.Module, tuple, dict]] = field(default_factory=list)     # each block that ran, with its other arguments
-    cut: bool = False                   # whether something needed no gradient although it came of what does
+    # whether something needed no gradient although it came of what does
+    cut: bool = False
 
     def edit(self, name: str, tensor: Tensor) -> Tensor:
         edit = self.edits.get(name)
@@ -114,14 +118,17 @@ class Tape:
         return tensor
 
 
-#: The tapes of the attention modules that are running in this thread, one inside the other; None for one off the record.
+#: The tapes of the attention modules that are running in this thread, one inside the other; None
+#: for one off the record.
 RUNNING: ContextVar[tuple[Tape | None, ...]] = ContextVar("running", default=())
 
-#: What architectures tell their attention function and what changes nothing here: windows and causality are in the mask,
-#: positions in queries and keys, and the rest is about what is given back.
+#: What architectures tell their attention function and what changes nothing here: windows and
+#: causality are in the mask, positions in queries and keys, and the rest is about what is given
+#: back.
 HARMLESS = frozenset((
-    "is_causal", "sliding_window", "position_ids", "cache_position", "use_cache", "output_attentions", "output_hidden_states",
-    "output_router_logits", "num_items_in_batch", "token_type_ids", "deterministic", "tape", "on_tape"))
+    "is_causal", "sliding_window", "position_ids", "cache_position", "use_cache", "deterministic",
+    "output_attentions", "output_hidden_states", "output_router_logits", "num_items_in_batch",
+    "token_type_ids", "tape", "on_tape"))
 
 
 def running() -> Tape | None:
@@ -129,16 +136,22 @@ def running() -> Tape | None:
     return tapes[-1] if tapes else None
 
 
-def attention(module, query, key, value, mask, scaling=None, dropout=0.0, softcap=None, **told) -> tuple[Tensor, Tensor]:
-    """softmax(QKᵀ/√d + mask) V, on the record. [batch head token dim_head] in, [batch token head dim_head] out.
+def attention(
+    module, query, key, value, mask, scaling=None, dropout=0.0, softcap=None, **told
+) -> tuple[Tensor, Tensor]:
+    """softmax(QKᵀ/√d + mask) V, on the record. [batch head token dim_head] in, [batch token head
+    dim_head] out.
 
-    Heads that share keys and values get a copy each. softcap c: scores are c tanh(QKᵀ/√d / c), as in Gemma 2. Raises
-    `Refusal` for what else an architecture tells its attention and this function cannot follow, such as sinks.
+    Heads that share keys and values get a copy each. softcap c: scores are c tanh(QKᵀ/√d / c), as
+    in Gemma 2. Raises `Refusal` for what else an architecture tells its attention and this function
+    cannot follow, such as sinks.
     """
     for name, what in told.items():
         if what is not None and name not in HARMLESS:
-            raise Refusal(f"{type(module).__name__} computes attention with {name}, which cannot be recorded here: "
-                          "without it another model would be explained.")
+            raise Refusal(
+                f"{type(module).__name__} computes attention with {name}, which cannot be "
+                "recorded here: without it another model would be explained."
+            )
     on_tape = running()
     key, value = (each_head(tensor, query.shape[1]) for tensor in (key, value))
     if on_tape:
@@ -156,9 +169,12 @@ def attention(module, query, key, value, mask, scaling=None, dropout=0.0, softca
 
 
 def each_head(shared: Tensor, heads: int) -> Tensor:
-    """Keys or values [batch group token dim_head] of groups of heads that share them, one for each head [batch head token dim_head]."""
+    """Keys or values [batch group token dim_head] of groups of heads that share them, one for each
+    head [batch head token dim_head]."""
     groups = shared.shape[1]
-    return shared if groups == heads else shared[:, :, None].expand(-1, -1, heads // groups, -1, -1).flatten(1, 2)
+    if groups == heads:
+        return shared
+    return shared[:, :, None].expand(-1, -1, heads // groups, -1, -1).flatten(1, 2)
 
 
 @contextmanager
@@ -175,19 +191,27 @@ AttentionInterface.register("explainers", attention)
 AttentionMaskInterface.register("explainers", eager_mask)  # without it GPT-2 loses its causal mask, silently
 
 
-def wire(net, blocks: Sequence[nn.Module], attentions: Sequence[nn.Module]) -> list[RemovableHandle]:
-    """Teach `blocks` of `net` to write on the tape that a call carries. Wiring twice changes nothing. -> the hooks that are new.
+def wire(
+    net, blocks: Sequence[nn.Module], attentions: Sequence[nn.Module]
+) -> list[RemovableHandle]:
+    """Teach `blocks` of `net` to write on the tape that a call carries. Wiring twice changes
+    nothing. -> the hooks that are new.
 
     Raises `ModelUnavailable` for a network with attention code of its own.
     """
     attend_by(net, "explainers")
     if net.config._attn_implementation != "explainers":     # it warns, and goes on with its own
         raise ModelUnavailable(f"{type(net).__name__} computes attention inside its own code, which offers no place to record it.")
-    return [hook for block, inner in zip(blocks, attentions) for hook in (*hooked(block, on_entry, on_exit), *hooked(inner, on_attention, off_attention))]
+    return [
+        hook
+        for block, inner in zip(blocks, attentions)
+        for hook in (*hooked(block, on_entry, on_exit), *hooked(inner, on_attention, off_attention))
+    ]
 
 
 def attend_by(net, implementation: str) -> None:
-    """Let every attention of `net` be computed by a function of `AttentionInterface`, that of parts with a copied config too."""
+    """Let every attention of `net` be computed by a function of `AttentionInterface`, that of parts
+    with a copied config too."""
     net.set_attn_implementation(implementation)
     if net.config._attn_implementation == implementation:
         for config in configs_of(net):
@@ -199,8 +223,14 @@ def configs_of(net) -> list[PreTrainedConfig]:
     """The configs that `net` and its parts hold, each once, an outer one before those inside it."""
     configs = [net.config]
     for config in configs:
-        configs += [inner for name in config.sub_configs if (inner := getattr(config, name)) is not None]
-    configs += [config for module in net.modules() if isinstance(config := getattr(module, "config", None), PreTrainedConfig)]
+        configs += [
+            inner for name in config.sub_configs if (inner := getattr(config, name)) is not None
+        ]
+    configs += [
+        config
+        for module in net.modules()
+        if isinstance(config := getattr(module, "config", None), PreTrainedConfig)
+    ]
     return list({id(config): config for config in configs}.values())
 
 
@@ -208,8 +238,10 @@ def hooked(module: nn.Module, before: Callable, after: Callable) -> list[Removab
     """The two hooks on `module`, unless it has them."""
     if before in module._forward_pre_hooks.values():
         return []
-    return [module.register_forward_pre_hook(before, with_kwargs=True),
-            module.register_forward_hook(after, with_kwargs=True, always_call=after is off_attention)]
+    return [
+        module.register_forward_pre_hook(before, with_kwargs=True),
+        module.register_forward_hook(after, with_kwargs=True, always_call=after is off_attention),
+    ]
 
 
 def on_entry(block, args, kwargs):
@@ -249,16 +281,18 @@ def off_attention(module, args, kwargs, output):
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One block by its parts, the same for every architecture. Its linear maps are looked up when they are asked for.
+    """One block by its parts, the same for every architecture. Its linear maps are looked up when
+    they are asked for.
 
-    w_v [head dim dim_head] and b_v [head dim_head] give the values, None where they are not kept apart; w_o [head dim_head
-    dim] and b_o [dim] project the heads' outputs back; norm1 and norm2 are the LayerNorms of the attention and
-    feed-forward sublayers, before them if `norm_first`; the feed-forward sublayer is down(act(up(x))), and `up` is None
-    where it is something else (a gated one). Heads that share their values have a copy each. `run(hidden [n token dim],
-    value=edit)` gives [n token dim]: this block alone, with the mask of the traced input.
+    w_v [head dim dim_head] and b_v [head dim_head] give the values, None where they are not kept
+    apart; w_o [head dim_head dim] and b_o [dim] project the heads' outputs back; norm1 and norm2
+    are the LayerNorms of the attention and feed-forward sublayers, before them if `norm_first`; the
+    feed-forward sublayer is down(act(up(x))), and `up` is None where it is something else (a gated
+    one). Heads that share their values have a copy each. `run(hidden [n token dim], value=edit)`
+    gives [n token dim]: this block alone, with the mask of the traced input.
 
-    linear gives the map "w_v", "w_o", "up" or "down" as the network has it, adapters included, or None. Raises `Refusal`
-    where a part is not x W + b.
+    linear gives the map "w_v", "w_o", "up" or "down" as the network has it, adapters included, or
+    None. Raises `Refusal` where a part is not x W + b.
     """
 
     linear: Callable[[str], Affine | None] = field(repr=False)
@@ -301,12 +335,15 @@ class Layer:
     def b_v(self) -> Tensor | None:
         if self.values is None:
             return None
-        return self.by_head(torch.zeros_like(self.values.weight[0]) if self.values.bias is None else self.values.bias)
+        bias = self.values.bias
+        return self.by_head(torch.zeros_like(self.values.weight[0]) if bias is None else bias)
 
     def by_head(self, rows: Tensor) -> Tensor:
         """What makes values [group * dim_head ...], for each head [head dim_head ...]."""
         grouped = rows.unflatten(0, (-1, self.w_o.shape[1]))
-        return grouped if len(grouped) == self.heads else grouped.repeat_interleave(self.heads // len(grouped), 0)
+        if len(grouped) == self.heads:
+            return grouped
+        return grouped.repeat_interleave(self.heads // len(grouped), 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -321,7 +358,8 @@ class Trace:
     pixels      [channel height width]          of a picture, else None
     embedded    [token dim]                     word embeddings, of a run that was given inputs_embeds, else None
     readout     [token] how much of the score is read from each token: 1 at [CLS], a half at either end of an answer, 1/P at
-                each of P tokens whose mean is read; it adds up to 1, and `read` takes the rows of a map that it names.
+                each of P tokens whose mean is read; it adds up to 1, and `read` takes the rows of a
+                map that it names.
                 A caller's own function is asked by its slope where it reads: see `readouts`
     real        [token] bool                    False at padding
     special     [token] bool                    True at [CLS], [SEP], padding and their like
@@ -329,8 +367,9 @@ class Trace:
     words       [token] the number of the word that a token belongs to, None for special tokens;
                 None where no text was given
 
-    A part that was not recorded is None. Where no slope passes through the network, as through some quantised ones, `grad`
-    refuses to be read. `again` and `rescore` run the network once more: see `trace`.
+    A part that was not recorded is None. Where no slope passes through the network, as through some
+    quantised ones, `grad` refuses to be read. `again` and `rescore` run the network once more: see
+    `trace`.
     """
 
     score: Tensor
@@ -357,7 +396,8 @@ class Trace:
 
     @property
     def head(self) -> "list[Affine | Callable] | None":
-        """The steps from a token's last hidden state to the logits, as the network has them now: linear maps and activations.
+        """The steps from a token's last hidden state to the logits, as the network has them now:
+        linear maps and activations.
 
         None where the architecture's are not known. Raises `Refusal` where one is neither.
         """
@@ -443,19 +483,35 @@ class Rerun:
         if hide is not None:
             inputs = self.model.hide(inputs, hide)
         target = target or self.target
-        # rules are about operations: an adapter's two ways round would be others than the one layer that it stands for
+        # rules are about operations: an adapter's two ways round would be others than the one
+        # layer that it stands for
         model = self.model if rules is None else self.plain()
         # `real` stays as it was: a hidden token is no padding, it still asks and counts among the queries
-        return trace(model, inputs, [target], self.special[None], self.real[None], rules, record, edits, [self.words],
-                     known=self.known(target, rules), plain=self.plain, flat=self.flat)
+        return trace(
+            model,
+            inputs,
+            [target],
+            self.special[None],
+            self.real[None],
+            rules,
+            record,
+            edits,
+            words=[self.words],
+            known=self.known(target, rules),
+            plain=self.plain,
+            flat=self.flat,
+        )
 
     def known(self, target: Callable, rules: AbstractContextManager | None) -> Tensor | None:
-        """[token] where `target` is read by an ordinary pass over the traced input: under other rules nothing can say so."""
+        """[token] where `target` is read by an ordinary pass over the traced input: under other
+        rules nothing can say so."""
         if target is self.target:
             return self.readout
         if rules is None or not target.measured:
             return None
-        return trace(self.model, self.inputs, [target], self.special[None], self.real[None], record=())[0].readout
+        return trace(
+            self.model, self.inputs, [target], self.special[None], self.real[None], record=()
+        )[0].readout
 
     @ordinary
     @torch.no_grad()
@@ -479,20 +535,34 @@ def chunks(inputs: dict, tokens: int):
         yield {name: tensor[i:i + rows] if len(tensor) == size else tensor for name, tensor in inputs.items()}
 
 
-def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, real: Tensor | None = None,
-          rules: AbstractContextManager | None = None, record: Sequence[str] = RECORDED,
-          edits: dict[str, Edit] | None = None, words: Sequence[list[int | None] | None] = (None,),
-          known: Tensor | None = None, plain: Callable | None = None, flat: bool = False) -> list[Trace]:
+def trace(
+    model,
+    inputs: dict,
+    targets: Sequence[Callable],
+    special: Tensor,
+    real: Tensor | None = None,
+    rules: AbstractContextManager | None = None,
+    record: Sequence[str] = RECORDED,
+    edits: dict[str, Edit] | None = None,
+    words: Sequence[list[int | None] | None] = (None,),
+    known: Tensor | None = None,
+    plain: Callable | None = None,
+    flat: bool = False,
+) -> list[Trace]:
     """Run `model` forward and the targets' scores backward, once for all examples stacked in `inputs`.
 
-    targets, words: one for each example, or a single one for all. special, real: [example token] bool; real is read off
-    the attention mask where it is not given. known: [token] the readout of an ordinary pass. plain: as in `Rerun`. flat: no
-    slope passes through the network. -> one `Trace` an example.
-    Per-example gradients come from one backward pass of the sum: no example's score depends on another's input.
+    targets, words: one for each example, or a single one for all.
+    special, real: [example token] bool; real is read off the attention mask where it is not given. known: [token] the readout of an
+    ordinary pass. plain: as in `Rerun`. flat: no slope passes through the network. -> one `Trace`
+    an example. Per-example gradients come from one backward pass of the sum: no example's score
+    depends on another's input.
     """
     if any(weight.is_inference() for weight in model.net.parameters()):
-        raise Refusal("The weights of this network were made inside torch.inference_mode(), and no slope can pass through them: make the network "
-                      "outside of it, or take its copy.deepcopy there.")
+        raise Refusal(
+            "The weights of this network were made inside torch.inference_mode(), and no slope "
+            "can pass through them: make the network "
+            "outside of it, or take its copy.deepcopy there."
+        )
     if any(on_entry not in block._forward_pre_hooks.values() for block in model.blocks):
         raise Refusal("Layers of this network were replaced after it was loaded: load it again.")
     plain = plain or cache(model.plain)
@@ -507,11 +577,16 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
             if flat or not quantised(model.net):
                 raise
             # their library may pass forward only
-            return trace(model, inputs, targets, special, real, rules, record, edits, words,
-                         known=known, plain=plain, flat=True)
+            return trace(
+                model, inputs, targets, special, real, rules, record, edits, words,
+                known=known, plain=plain, flat=True,
+            )
         if not tape.runs or any(len(getattr(tape, name)) != len(tape.runs) for name in ("attention", "normed") if name in record):
-            raise Refusal("The layers of this model do not hand the tape on to their attention, so what it does cannot be recorded. If the network was "
-                          "changed after it was loaded, load it again.")
+            raise Refusal(
+                "The layers of this model do not hand the tape on to their attention, so what it "
+                "does cannot be recorded. If the network was "
+                "changed after it was loaded, load it again."
+            )
         size, tokens = tape.shape
         targets = [target.fixed(answer, i) for i, target in enumerate(targets * size if len(targets) == 1 else targets)]
         scores = torch.stack([target(answer)[i] for i, target in enumerate(targets)])
@@ -541,27 +616,43 @@ def trace(model, inputs: dict, targets: Sequence[Callable], special: Tensor, rea
         where = {"score": scores[i].detach(), "readout": readout[i], "real": own(real, i),
                  "special": own(special, i), "grid": grid, "words": own(words, i)}
         one = {name: tensor[i:i + 1] if len(tensor) == size else tensor for name, tensor in inputs.items()}
-        traces.append(Trace(
-            **where, **stacked(seen, i), grad=NoSlopes(model) if flat else Trace(**where, **stacked(felt, i)), target=targets[i],
-            logits=None if answer.table is None else own(answer.table, i).detach(),
-            layers=[model.layer(block, *example(args, kwargs, i, size), plain) for block, args, kwargs in tape.runs],
-            run=Rerun(model, one, targets[i], where["special"], where["real"], readout[i], plain, flat, where["words"]),
-        ))
+        traces.append(
+            Trace(
+                **where,
+                **stacked(seen, i),
+                grad=NoSlopes(model) if flat else Trace(**where, **stacked(felt, i)),
+                target=targets[i],
+                logits=None if answer.table is None else own(answer.table, i).detach(),
+                layers=[
+                    model.layer(block, *example(args, kwargs, i, size), plain)
+                    for block, args, kwargs in tape.runs
+                ],
+                run=Rerun(
+                    model, one, targets[i], where["special"], where["real"], readout[i], plain,
+                    flat, where["words"],
+                ),
+            )
+        )
     return traces
 
 
 def derivatives(net: nn.Module, total: Tensor, by: list[Tensor]) -> list[Tensor] | None:
-    """The slope of `total` by each tensor, zeros where it does not depend on one; None where kernels of quantised weights keep no slope."""
+    """The slope of `total` by each tensor, zeros where it does not depend on one; None where
+    kernels of quantised weights keep no slope."""
     if not quantised(net):
         return list(torch.autograd.grad(total, by, materialize_grads=True))
     with naming_quantised(net), warnings.catch_warnings():
-        warnings.simplefilter("ignore")         # torch says of a kernel that it has no slope, which is said here in another way
+        # torch says of a kernel that it has no slope, which is said here in another way
+        warnings.simplefilter("ignore")
         found = torch.autograd.grad(total, by, allow_unused=True)
     return None if any(slope is None for slope in found) else list(found)
 
 
-def cut_off(model, tape: Tape, total: Tensor, rules: AbstractContextManager | None, edits: dict[str, Edit]) -> bool:
-    """Whether slopes end inside the network, and not because a rule or an edit ended them: kernels of whole numbers have none."""
+def cut_off(
+    model, tape: Tape, total: Tensor, rules: AbstractContextManager | None, edits: dict[str, Edit]
+) -> bool:
+    """Whether slopes end inside the network, and not because a rule or an edit ended them: kernels
+    of whole numbers have none."""
     if tape.cut and rules is None and not set(edits) - {"entry"}:
         return True
     return not total.requires_grad and quantised(model.net)
@@ -577,33 +668,45 @@ class NoSlopes:
         if name.startswith("_"):
             raise AttributeError(name)
         why = "are quantised" if quantised(self._model.net) else "are used where no slope is kept"
-        raise Refusal(f"The weights of this network {why}, so no slope passes through it: take a method of attention maps or of blanked words, or load "
-                      "the network in bfloat16 or float32.")
+        raise Refusal(
+            f"The weights of this network {why}, so no slope passes through it: take a method of "
+            "attention maps or of blanked words, or load "
+            "the network in bfloat16 or float32."
+        )
 
 
 def lengths(slope: Tensor) -> Tensor:
-    """[example token] of vectors [example token dim], where half precision would overflow in float32."""
+    """[example token] of vectors [example token dim], in float32 where half precision would
+    overflow."""
     return slope.to(torch.promote_types(slope.dtype, torch.float32)).norm(dim=-1)
 
 
-def readouts(model, targets: Sequence[Callable], default: Tensor, slopes: Tensor | None, known: Tensor | None,
-             reads: bool) -> list[Tensor]:
+def readouts(
+    model,
+    targets: Sequence[Callable],
+    default: Tensor,
+    slopes: Tensor | None,
+    known: Tensor | None,
+    reads: bool,
+) -> list[Tensor]:
     """[token] of each example: how much of its score is read from each token, adding up to 1.
 
-    The rule of the network's own head where the target is made of its logits; the slopes must be zero elsewhere, or the
-    rule is not the network's. A caller's own function is read where its slope is not zero, each token weighed by its
-    slope's length; if these are the very tokens that a class is read from, with the weights of a class.
+    The rule of the network's own head where the target is made of its logits; the slopes must be
+    zero elsewhere, or the rule is not the network's. A caller's own function is read where its
+    slope is not zero, each token weighed by its slope's length; if these are the very tokens that a
+    class is read from, with the weights of a class.
 
-    default [example token]: where a class is read, by the architecture; slopes [example token]: lengths of the score's
-    slope by the last hidden states, None where the chain rule is another one; known [token]: the readout of an ordinary
-    pass over the traced input; reads: whether the network has a score of its own, which is read at `default`.
+    default [example token]: where a class is read, by the architecture; slopes [example token]:
+    lengths of the score's slope by the last hidden states, None where the chain rule is another
+    one; known [token]: the readout of an ordinary pass over the traced input; reads: whether the
+    network has a score of its own, which is read at `default`.
     """
     rows = []
     for i, target in enumerate(targets):
         slope = None if slopes is None else slopes[i]
         if not target.measured:
             rows.append(target.readout(default[i]))
-            if slope is not None and ((slope > 0) & (rows[-1] == 0)).any():
+            if target.local and slope is not None and ((slope > 0) & (rows[-1] == 0)).any():
                 raise elsewhere(model, slope > 0, rows[-1])
         elif slope is not None and slope.any():
             usual = torch.equal(slope > 0, default[i] > 0)
@@ -611,26 +714,37 @@ def readouts(model, targets: Sequence[Callable], default: Tensor, slopes: Tensor
         elif known is not None:
             rows.append(known)
         elif slope is None:
-            raise Refusal(f"No slope passes through this network, so nothing says from which token the {target.name} is read: explain a class.")
+            raise Refusal(
+                "No slope passes through this network, so nothing says from which token the "
+                f"{target.name} is read: explain a class."
+            )
         elif reads:
             rows.append(default[i])
         else:
-            raise Refusal(f"The slope of the {target.name} is zero at this input, so nothing says from which token it is read.")
+            raise Refusal(
+                f"The slope of the {target.name} is zero at this input, so nothing says from "
+                "which token it is read."
+            )
     return rows
 
 
 def elsewhere(model, at: Tensor, expected: Tensor) -> ModelUnavailable:
-    """The refusal of a network whose score is read `at` tokens [token] (bool) that the readout `expected` [token] does not name."""
+    """The refusal of a network whose score is read `at` tokens [token] (bool) that the readout
+    `expected` [token] does not name."""
     found, looked = (told(places.nonzero().flatten().tolist()) for places in (at, expected))
     return ModelUnavailable(
-        f"The score of {type(model.net).__name__} depends on what leaves the last layer at {found}, and its architecture "
-        f"({model.net.config.model_type}) is known here to read it at {looked}: maps would be those of other tokens. "
-        f"If you registered this architecture, give its row another readout.")
+        f"The score of {type(model.net).__name__} depends on what leaves the last layer at "
+        f"{found}, and its architecture ({model.net.config.model_type}) is known here to read it "
+        f"at {looked}: maps would be those of other tokens. "
+        f"If you registered this architecture, give its row another readout."
+    )
 
 
 def told(places: list[int]) -> str:
     """token 5; tokens 0, 1; of many the first eight."""
-    return f"token{'s' if len(places) > 1 else ''} {', '.join(map(str, places[:8]))}{' …' if len(places) > 8 else ''}"
+    some = ", ".join(map(str, places[:8]))
+    word = "token" if len(places) == 1 else "tokens"
+    return f"{word} {some} …" if len(places) > 8 else f"{word} {some}"
 
 
 def stacked(written: dict[str, list[Tensor]], i: int) -> dict[str, Tensor | None]:

@@ -1,4 +1,5 @@
-"""What is not a plain linear layer: adapters, hooks, packed weights; and heads, read as the network has them when asked."""
+"""What is not a plain linear layer: adapters, hooks, packed weights; and heads, read as the network
+has them when asked."""
 
 import copy
 import warnings
@@ -16,14 +17,19 @@ from explainers.methods import METHODS
 
 
 class Adapted(nn.Module):
-    """The public face of an adapter around a linear layer: its weight is the layer's, its forward adds something of low rank."""
+    """The public face of an adapter around a linear layer: its weight is the layer's, its forward
+    adds something of low rank."""
 
     def __init__(self, layer: nn.Linear, seed: int = 0):
         super().__init__()
         made = torch.Generator().manual_seed(seed)
         self.base_layer = layer
-        self.down = nn.Parameter(0.3 * torch.randn(layer.in_features, 3, generator=made).to(layer.weight))
-        self.up = nn.Parameter(0.3 * torch.randn(3, layer.out_features, generator=made).to(layer.weight))
+        self.down = nn.Parameter(
+            0.3 * torch.randn(layer.in_features, 3, generator=made).to(layer.weight)
+        )
+        self.up = nn.Parameter(
+            0.3 * torch.randn(3, layer.out_features, generator=made).to(layer.weight)
+        )
 
     weight = property(lambda self: self.base_layer.weight)
     bias = property(lambda self: self.base_layer.bias)
@@ -42,14 +48,23 @@ class WithAdapters(nn.Module):
 
     def __init__(self, net, prompts: bool = False):
         super().__init__()
-        self.inner, self.active_peft_config = net, type("Settings", (), {"is_prompt_learning": prompts})
+        self.inner, self.active_peft_config = (
+            net,
+            type("Settings", (), {"is_prompt_learning": prompts}),
+        )
 
     def get_base_model(self):
         return self.inner
 
 
 ADAPTED = {
-    "bert": ("attention.self.query", "attention.self.value", "attention.output.dense", "intermediate.dense", "output.dense"),
+    "bert": (
+        "attention.self.query",
+        "attention.self.value",
+        "attention.output.dense",
+        "intermediate.dense",
+        "output.dense",
+    ),
     "vit": ("attention.q_proj", "attention.v_proj", "attention.o_proj", "mlp.fc1", "mlp.fc2"),
 }
 
@@ -70,16 +85,23 @@ def with_adapters(name: str):
 CASES = [(name, method) for name in ADAPTED for method in METHODS.values() if defined(method, name)]
 
 
-@pytest.mark.parametrize("name, method", CASES, ids=[f"{name}-{method.key}" for name, method in CASES])
+@pytest.mark.parametrize(
+    "name, method", CASES, ids=[f"{name}-{method.key}" for name, method in CASES]
+)
 def test_adapters_are_part_of_every_map(name, method):
-    """Every method gives what it gives of the merged network: those that rebuild vectors from weights and those that change operations too."""
-    adapted, twin = (ex.load(net, device="cpu").trace(example(name), 0) for net in with_adapters(name))
+    """Every method gives what it gives of the merged network: those that rebuild vectors from
+    weights and those that change operations too."""
+    adapted, twin = (
+        ex.load(net, device="cpu").trace(example(name), 0) for net in with_adapters(name)
+    )
     close(adapted.score, twin.score, 1e-12)
     close(method(adapted), method(twin), 1e-8)
 
 
 def test_the_gamma_rule_spares_the_same_layers_with_adapters():
-    adapted, twin = (ex.load(net, device="cpu").trace(example("vit"), 0) for net in with_adapters("vit"))
+    adapted, twin = (
+        ex.load(net, device="cpu").trace(example("vit"), 0) for net in with_adapters("vit")
+    )
     close(METHODS["attnlrp"](adapted, gamma=0.1), METHODS["attnlrp"](twin, gamma=0.1), 1e-8)
 
 
@@ -88,11 +110,19 @@ def test_a_pass_by_rules_changes_neither_the_network_nor_copies_its_weights():
     net, twin = with_adapters("bert")
     model = ex.load(net, device="cpu")
     plain = model.plain()
-    assert plain.net.bert.embeddings.word_embeddings.weight is net.bert.embeddings.word_embeddings.weight
-    assert type(plain.blocks[0].attention.self.value) is nn.Linear and type(model.blocks[0].attention.self.value) is Adapted
+    assert (
+        plain.net.bert.embeddings.word_embeddings.weight
+        is net.bert.embeddings.word_embeddings.weight
+    )
+    assert (
+        type(plain.blocks[0].attention.self.value) is nn.Linear
+        and type(model.blocks[0].attention.self.value) is Adapted
+    )
     wanted = METHODS["lrp"](ex.load(twin, device="cpu").trace(example("bert"), 0))
     with ThreadPoolExecutor(4) as threads:
-        for found in threads.map(lambda _: METHODS["lrp"](model.trace(example("bert"), 0)), range(8)):
+        for found in threads.map(
+            lambda _: METHODS["lrp"](model.trace(example("bert"), 0)), range(8)
+        ):
             close(found, wanted, 1e-8)
     assert tiny("bert").plain() is tiny("bert")
 
@@ -107,12 +137,13 @@ def test_a_network_in_a_wrapper_of_adapters_is_taken_out():
 def test_a_compiled_network_is_taken_out():
     net = fresh("bert").net
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")         # what torch.compile imports warns of its own past
+        warnings.simplefilter("ignore")  # what torch.compile imports warns of its own past
         compiled = torch.compile(net)
     assert ex.load(compiled, device="cpu").net is net
 
 
-# ------------------------------------------------------------------------------------------------ one layer
+# ------------------------------------------------------------ one layer
+
 
 def layer() -> nn.Linear:
     torch.manual_seed(0)
@@ -145,9 +176,14 @@ def flipped(module: nn.Linear) -> nn.Linear:
 
 
 NOT_PLAIN = {
-    "adapter": Adapted, "hook": hooked, "forward of its own": own_forward, "subclass": flipped,
+    "adapter": Adapted,
+    "hook": hooked,
+    "forward of its own": own_forward,
+    "subclass": flipped,
     "pruned": lambda module: prune.l1_unstructured(module, "weight", 0.5),
-    "parametrised": lambda module: parametrize.register_parametrization(module, "weight", Doubled()),
+    "parametrised": lambda module: parametrize.register_parametrization(
+        module, "weight", Doubled()
+    ),
     "two in a row": lambda module: nn.Sequential(module, nn.Linear(5, 3).double()),
 }
 
@@ -182,24 +218,38 @@ def test_what_is_no_linear_map_is_refused_in_a_sentence():
         METHODS["decompx"](trace)
 
 
-# ------------------------------------------------------------------------------------------------ packed weights
+# ------------------------------------------------------------ packed weights
+
 
 def in_whole_numbers():
     """BERT with torch's dynamic int8 layers, in float32."""
     net = fresh("bert", torch.float32).net
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")         # torch announces that its quantisation moves to another package
+        warnings.simplefilter(
+            "ignore"
+        )  # torch announces that its quantisation moves to another package
         return torch.ao.quantization.quantize_dynamic(net, {nn.Linear}, dtype=torch.qint8)
 
 
-WITHOUT_SLOPES = ("raw_attention", "rollout", "attention_flow", "value_zeroing", "occlusion", "optimus")
+WITHOUT_SLOPES = (
+    "raw_attention",
+    "rollout",
+    "attention_flow",
+    "value_zeroing",
+    "occlusion",
+    "optimus",
+)
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS.values() if defined(method, "bert")], ids=lambda method: method.key)
+@pytest.mark.parametrize(
+    "method",
+    [method for method in METHODS.values() if defined(method, "bert")],
+    ids=lambda method: method.key,
+)
 def test_a_quantised_network_is_explained_by_what_needs_neither_weights_nor_slopes(method):
     """Whose kernels keep no slope: zeros must not be taken for one."""
     trace = ex.load(in_whole_numbers(), device="cpu").trace(example("bert"), 0)
-    if method.key == "optimus":                 # the best of many readings may be another
+    if method.key == "optimus":  # the best of many readings may be another
         assert method(trace).any()
     elif method.key in WITHOUT_SLOPES:
         float32 = method(tiny("bert", torch.float32).trace(example("bert"), 0))
@@ -225,13 +275,16 @@ def test_a_network_that_is_quantised_in_part_says_so(where):
 
 def test_quantised_weights_get_no_other_precision_and_stay_where_they_are():
     net = in_whole_numbers()
-    net.to = None                               # bitsandbytes' networks raise as soon as it is called
+    net.to = None  # bitsandbytes' networks raise as soon as it is called
     assert ex.load(net, device="cpu").net is net
-    with pytest.raises(ex.ModelUnavailable, match="cannot be given another precision: leave dtype out"):
+    with pytest.raises(
+        ex.ModelUnavailable, match="cannot be given another precision: leave dtype out"
+    ):
         ex.load(in_whole_numbers(), device="cpu", dtype=torch.float64)
 
 
-# ------------------------------------------------------------------------------------------------ heads
+# ------------------------------------------------------------ heads
+
 
 def shares(model: ex.Model) -> None:
     """DecompX shares out the whole logit, by the head that the network has."""
@@ -250,7 +303,9 @@ def test_a_head_is_read_when_it_is_asked_for():
     shares(model)
     model.net.classifier = other_head(48, 3)
     shares(model)
-    model.net.load_state_dict({name: weight.clone() * 1.1 for name, weight in model.net.state_dict().items()}, assign=True)
+    model.net.load_state_dict(
+        {name: weight.clone() * 1.1 for name, weight in model.net.state_dict().items()}, assign=True
+    )
     shares(model)
     single = fresh("bert", torch.float32)
     METHODS["decompx"](single.trace(example("bert"), 0))
@@ -270,8 +325,12 @@ class OneOfTwo(nn.Module):
 
 
 HEADS = {
-    "sequence": lambda: nn.Sequential(nn.Dropout(0.1), other_head(48, 24), nn.Tanh(), nn.Dropout(0.1), other_head(24, 3)),
-    "sequence in a sequence": lambda: nn.Sequential(nn.Sequential(other_head(48, 24), nn.GELU()), nn.Identity(), other_head(24, 3)),
+    "sequence": lambda: nn.Sequential(
+        nn.Dropout(0.1), other_head(48, 24), nn.Tanh(), nn.Dropout(0.1), other_head(24, 3)
+    ),
+    "sequence in a sequence": lambda: nn.Sequential(
+        nn.Sequential(other_head(48, 24), nn.GELU()), nn.Identity(), other_head(24, 3)
+    ),
     "wrapper": lambda: OneOfTwo(other_head(48, 3), nn.Linear(48, 3).double()),
     "adapter": lambda: Adapted(other_head(48, 3)),
 }
@@ -295,11 +354,20 @@ def test_a_head_that_is_neither_linear_nor_an_activation_is_refused():
 
 
 def test_steps_of_a_head_are_linear_maps_and_activations():
-    found = in_steps(nn.Sequential(layer(), nn.Dropout(0.5), nn.ReLU(), nn.Sequential(nn.Linear(5, 2).double())))
+    found = in_steps(
+        nn.Sequential(layer(), nn.Dropout(0.5), nn.ReLU(), nn.Sequential(nn.Linear(5, 2).double()))
+    )
     assert [type(step).__name__ for step in found] == ["Affine", "ReLU", "Affine"]
 
 
-@pytest.mark.parametrize("columns, names", [(2, ["NO", "YES"]), (3, ["NO", "YES", "WHO KNOWS"]), (5, ["NO", "YES", "WHO KNOWS", "LABEL_3", "LABEL_4"])])
+@pytest.mark.parametrize(
+    "columns, names",
+    [
+        (2, ["NO", "YES"]),
+        (3, ["NO", "YES", "WHO KNOWS"]),
+        (5, ["NO", "YES", "WHO KNOWS", "LABEL_3", "LABEL_4"]),
+    ],
+)
 def test_there_are_as_many_labels_as_the_head_has_logits(columns, names):
     net = fresh("bert").net
     net.config.id2label = {0: "NO", 1: "YES", 2: "WHO KNOWS"}
@@ -307,11 +375,25 @@ def test_there_are_as_many_labels_as_the_head_has_logits(columns, names):
     model = ex.load(net, device="cpu")
     assert list(model.labels.values()) == names
     assert model.trace(example("bert"), names[-1]).target.index == columns - 1
-    with pytest.raises(ex.Refusal, match=f"no class {columns}: this model has classes 0 to {columns - 1}"):
+    with pytest.raises(
+        ex.Refusal, match=f"no class {columns}: this model has classes 0 to {columns - 1}"
+    ):
         model.trace(example("bert"), columns)
 
 
-@pytest.mark.parametrize("name", ["roberta", "distilbert", "gpt2-classifier", "modernbert", "vit", "deit-distilled", "beit", "dinov2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "roberta",
+        "distilbert",
+        "gpt2-classifier",
+        "modernbert",
+        "vit",
+        "deit-distilled",
+        "beit",
+        "dinov2",
+    ],
+)
 def test_the_heads_of_all_kinds_are_as_wide_as_their_names_are_many(name):
     model = tiny(name)
     assert model.columns == len(model.labels) == len(model.trace(example(name), 0).logits)
@@ -324,7 +406,8 @@ def test_labels_follow_the_settings():
     assert list(model.labels.values()) == ["A", "B", "C"]
 
 
-# ------------------------------------------------------------------------------------------------ copies
+# ------------------------------------------------------------ copies
+
 
 @pytest.mark.parametrize("name", ["bert", "gpt2", "vit", "clip.vision"])
 def test_a_copy_explains_itself(name):
@@ -347,12 +430,34 @@ def test_a_copy_explains_itself(name):
 
 def test_a_layer_that_was_replaced_after_loading_is_named():
     model = fresh("bert")
-    model.net.bert.encoder.layer[1] = copy.deepcopy(random_model("BertForSequenceClassification", **SIZE).bert.encoder.layer[1]).double()
+    model.net.bert.encoder.layer[1] = copy.deepcopy(
+        random_model("BertForSequenceClassification", **SIZE).bert.encoder.layer[1]
+    ).double()
     with pytest.raises(ex.Refusal, match="replaced after it was loaded: load it again"):
         model.trace(example("bert"), 0)
     again = ex.load(model.net, device="cpu")
     assert again.trace(example("bert"), 0).attention.shape == (4, 3, 12, 12)
-    again.blocks[2].attention = copy.deepcopy(random_model("BertForSequenceClassification", **SIZE).bert.encoder.layer[2].attention).double()
+    again.blocks[2].attention = copy.deepcopy(
+        random_model("BertForSequenceClassification", **SIZE).bert.encoder.layer[2].attention
+    ).double()
     with pytest.raises(ex.Refusal, match="load it again"):
         again.trace(example("bert"), 0)
-    assert ex.load(model.net, device="cpu").trace(example("bert"), 0).attention.shape == (4, 3, 12, 12)
+    assert ex.load(model.net, device="cpu").trace(example("bert"), 0).attention.shape == (
+        4,
+        3,
+        12,
+        12,
+    )
+
+
+@pytest.mark.parametrize("key", ["decompx", "globenc", "alti"])
+def test_a_norm_that_is_no_plain_layernorm_is_not_taken_apart(key):
+    """Adapters of norms keep the old weight in the place of the one that they run."""
+    model = fresh("bert")
+    model.blocks[1].attention.output.LayerNorm = nn.Sequential(nn.LayerNorm(48).double())
+    trace = model.trace(example("bert"), 0)
+    assert METHODS["gae"](trace).any()
+    with pytest.raises(
+        ex.Refusal, match="takes LayerNorms apart, and this network has a Sequential"
+    ):
+        METHODS[key](trace)

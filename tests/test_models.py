@@ -341,13 +341,26 @@ def test_a_model_of_pictures_can_be_added_with_a_readout_and_tokens_of_its_own(r
     assert trace.read_at == [0, 1] and trace.special.tolist() == [True] * 2 + [False] * 16
 
 
-@pytest.mark.parametrize("readout, said", [("first two", "tokens 0, 1"), ("mean", "tokens 2, 3, 4"), ("first and mean", "tokens 0, 2, 3")])
-def test_a_readout_that_is_not_the_networks_is_refused_when_a_model_is_loaded(renamed, readout, said):
-    """Its class is read at the first token: more, fewer and other tokens than the row names are all found out."""
+@pytest.mark.parametrize(
+    "readout, said",
+    [
+        ("first two", "tokens 0, 1"),
+        ("mean", "tokens 2, 3, 4"),
+        ("first and mean", "tokens 0, 2, 3"),
+    ],
+)
+def test_a_readout_that_is_not_the_networks_is_refused_when_a_model_is_loaded(
+    renamed, readout, said
+):
+    """Its class is read at the first token: more, fewer and other tokens than the row names are all
+    found out."""
     net = random_model("DeiTForImageClassification", **PICTURE)
     net.config.model_type = "renamed"
     ex.register("renamed", replace(ex.ANATOMIES["deit"], readout=readout))
-    assert f"at token 0, and its architecture (renamed) is known here to read it at {said}" in refusal(net)
+    assert (
+        f"at token 0, and its architecture (renamed) is known here to read it at {said}"
+        in refusal(net)
+    )
 
 
 def test_one_side_of_a_dual_encoder_can_be_added(renamed):

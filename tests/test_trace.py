@@ -55,7 +55,8 @@ def test_logits_attentions_and_hidden_states_are_the_stock_models(name, padded):
     logits = (outputs.logits_per_image if name in IMAGE else outputs.logits_per_text) if name in DUAL else outputs.logits
     within = 1e-5 if name in IMAGE or name in DUAL else 0
     same = lambda got, wanted: torch.testing.assert_close(got, wanted, rtol=within, atol=within)
-    same(trace.logits, logits[0, tokens(name) - 1] if logits.ndim == 3 else logits[0])     # of a language model, at the last real token
+    # of a language model, at the last real token
+    same(trace.logits, logits[0, tokens(name) - 1] if logits.ndim == 3 else logits[0])
     assert len(trace.attention) == len(tower.attentions) and len(trace.hidden) == len(tower.hidden_states)
     for got, wanted in zip(trace.attention, tower.attentions):
         same(got, wanted[0])

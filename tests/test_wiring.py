@@ -1,4 +1,5 @@
-"""A network is wired and runs as before: other kinds of attention, evaluation mode, inference mode, records of all layers, padding on the left."""
+"""A network is wired and runs as before: other kinds of attention, evaluation mode, inference mode,
+records of all layers, padding on the left."""
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,16 @@ from explainers.methods import METHODS
 from explainers.trace import RUNNING, Tape, evaluating, recording
 
 LLAMA = ex.Anatomy(
-    "model", "layers", attention="self_attn", w_v="self_attn.v_proj", w_o="self_attn.o_proj", norm1="input_layernorm",
-    norm2="post_attention_layernorm", norm_first=True, readout="last")
+    "model",
+    "layers",
+    attention="self_attn",
+    w_v="self_attn.v_proj",
+    w_o="self_attn.o_proj",
+    norm1="input_layernorm",
+    norm2="post_attention_layernorm",
+    norm_first=True,
+    readout="last",
+)
 SETTINGS = {name: value for name, value in SIZE.items() if name != "num_labels"} | IDS
 
 
@@ -28,7 +37,9 @@ def registered(monkeypatch):
 
 
 def decoder(name: str = "Llama", **settings):
-    return random_model(f"{name}ForCausalLM", **SETTINGS | {"num_attention_heads": 4, "head_dim": 12} | settings)
+    return random_model(
+        f"{name}ForCausalLM", **SETTINGS | {"num_attention_heads": 4, "head_dim": 12} | settings
+    )
 
 
 def eager(net):
@@ -43,13 +54,22 @@ KINDS = {
     "shared in pairs": ("Llama", {"num_key_value_heads": 2}),
     "biased": ("Qwen2", {"num_key_value_heads": 2}),
     "a window": ("Mistral", {"num_key_value_heads": 2, "sliding_window": 4}),
-    "soft caps": ("Gemma2", {"num_key_value_heads": 2, "attn_logit_softcapping": 0.5, "query_pre_attn_scalar": 1, "sliding_window": 4}),
+    "soft caps": (
+        "Gemma2",
+        {
+            "num_key_value_heads": 2,
+            "attn_logit_softcapping": 0.5,
+            "query_pre_attn_scalar": 1,
+            "sliding_window": 4,
+        },
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_attention_of_decoders_is_that_of_transformers(registered, kind):
-    """Heads that share keys and values, windows, soft caps: logits and attention are the stock model's, and a layer's parts rebuild its values."""
+    """Heads that share keys and values, windows, soft caps: logits and attention are the stock
+    model's, and a layer's parts rebuild its values."""
     name, settings = KINDS[kind]
     net = decoder(name, **settings)
     stock = eager(net)
@@ -57,11 +77,17 @@ def test_attention_of_decoders_is_that_of_transformers(registered, kind):
     trace = model.trace(example("gpt2"), 3)
     with torch.no_grad():
         wanted = stock(**example("gpt2"), output_attentions=True)
-    close(trace.logits, wanted.logits[0, -1], 1e-5)             # their softmax is in float32
+    close(trace.logits, wanted.logits[0, -1], 1e-5)  # their softmax is in float32
     close(trace.attention, torch.cat(wanted.attentions), 1e-5)
     assert trace.value.shape == (4, 4, 12, 12)
-    for layer, normed, value, attention, wanted_output in zip(trace.layers, trace.normed, trace.value, trace.attention, parts_of(stock, example("gpt2"))):
-        assert layer.w_v.shape == (4, 48, 12) and layer.b_v.shape == (4, 12) and layer.w_o.shape == (4, 12, 48)
+    for layer, normed, value, attention, wanted_output in zip(
+        trace.layers, trace.normed, trace.value, trace.attention, parts_of(stock, example("gpt2"))
+    ):
+        assert (
+            layer.w_v.shape == (4, 48, 12)
+            and layer.b_v.shape == (4, 12)
+            and layer.w_o.shape == (4, 12, 48)
+        )
         close(torch.einsum("kd,hdv->hkv", normed, layer.w_v) + layer.b_v[:, None], value, 1e-10)
         close(torch.einsum("hqk,hkv,hvd->qd", attention, value, layer.w_o), wanted_output, 1e-5)
 
@@ -69,7 +95,12 @@ def test_attention_of_decoders_is_that_of_transformers(registered, kind):
 def parts_of(net, inputs) -> list[torch.Tensor]:
     """What leaves each attention module [token dim]."""
     seen = []
-    hooks = [block.self_attn.register_forward_hook(lambda module, args, output: seen.append(output[0][0])) for block in net.model.layers]
+    hooks = [
+        block.self_attn.register_forward_hook(
+            lambda module, args, output: seen.append(output[0][0])
+        )
+        for block in net.model.layers
+    ]
     with torch.no_grad():
         net(**inputs)
     for hook in hooks:
@@ -84,7 +115,8 @@ def test_heads_that_share_their_values_are_explained(registered, key):
     assert heat.isfinite().all() and heat.any()
 
 
-# ------------------------------------------------------------------------------------------------ what is not known
+# ------------------------------------------------------------ what is not known
+
 
 def with_told(monkeypatch, **told) -> None:
     """Llama's attention tells its function one thing more."""
@@ -95,42 +127,66 @@ def with_told(monkeypatch, **told) -> None:
         return function(*args, **kwargs | told)
 
     asked = lambda module: module.config._attn_implementation == "eager"
-    monkeypatch.setattr(modeling_llama.ALL_ATTENTION_FUNCTIONS, "get_interface", lambda *_: interface)
+    monkeypatch.setattr(
+        modeling_llama.ALL_ATTENTION_FUNCTIONS, "get_interface", lambda *_: interface
+    )
 
 
-@pytest.mark.parametrize("told, said", [({"s_aux": torch.zeros(4)}, "s_aux"), ({"position_bias": torch.zeros(1)}, "position_bias")])
+@pytest.mark.parametrize(
+    "told, said",
+    [({"s_aux": torch.zeros(4)}, "s_aux"), ({"position_bias": torch.zeros(1)}, "position_bias")],
+)
 def test_what_attention_is_told_and_cannot_follow_is_refused(registered, monkeypatch, told, said):
     with_told(monkeypatch, **told)
     with pytest.raises(ex.ModelUnavailable, match=f"LlamaAttention computes attention with {said}"):
         ex.load(decoder(), device="cpu")
 
 
-@pytest.mark.parametrize("told", [{"s_aux": None}, {"sliding_window": 3}, {"output_attentions": True}], ids=str)
+@pytest.mark.parametrize(
+    "told", [{"s_aux": None}, {"sliding_window": 3}, {"output_attentions": True}], ids=str
+)
 def test_what_changes_nothing_is_let_pass(registered, monkeypatch, told):
     net = decoder()
-    wanted = ex.load(copy.deepcopy(net), device="cpu", dtype=torch.float64).trace(example("gpt2"), 3)
+    wanted = ex.load(copy.deepcopy(net), device="cpu", dtype=torch.float64).trace(
+        example("gpt2"), 3
+    )
     with_told(monkeypatch, **told)
-    close(ex.load(net, device="cpu", dtype=torch.float64).trace(example("gpt2"), 3).logits, wanted.logits, 1e-12)
+    close(
+        ex.load(net, device="cpu", dtype=torch.float64).trace(example("gpt2"), 3).logits,
+        wanted.logits,
+        1e-12,
+    )
 
 
 def test_a_network_that_answers_otherwise_when_wired_is_refused_as_it_was(registered, monkeypatch):
     from transformers.models.llama import modeling_llama
 
     plain = modeling_llama.eager_attention_forward
-    sharper = lambda module, *args, scaling, **kwargs: plain(module, *args, scaling=3 * scaling, **kwargs)
+    sharper = lambda module, *args, scaling, **kwargs: plain(
+        module, *args, scaling=3 * scaling, **kwargs
+    )
     monkeypatch.setattr(modeling_llama, "eager_attention_forward", sharper)
     net = decoder()
-    with pytest.raises(ex.ModelUnavailable, match="answers otherwise when its attention is recorded"):
+    with pytest.raises(
+        ex.ModelUnavailable, match="answers otherwise when its attention is recorded"
+    ):
         ex.load(net, device="cpu")
 
 
 def state(net) -> list:
     hooks = [(module._forward_hooks, module._forward_pre_hooks) for module in net.modules()]
-    return [net.config._attn_implementation, [module.training for module in net.modules()], [(len(one), len(other)) for one, other in hooks]]
+    return [
+        net.config._attn_implementation,
+        [module.training for module in net.modules()],
+        [(len(one), len(other)) for one, other in hooks],
+    ]
 
 
 REFUSED = {
-    "elsewhere": lambda: (random_model("LlamaForSequenceClassification", **SETTINGS), {"readout": "first"}),
+    "elsewhere": lambda: (
+        random_model("LlamaForSequenceClassification", **SETTINGS),
+        {"readout": "first"},
+    ),
     "told": lambda: (decoder(), {}),
 }
 
@@ -158,7 +214,11 @@ def test_parts_with_a_copied_config_are_wired_too():
     net.set_attn_implementation("sdpa")
     net.bert.encoder = copy.deepcopy(net.bert.encoder)
     assert net.bert.encoder.config is not net.config
-    close(ex.load(net, device="cpu").trace(example("bert"), 0).attention, tiny("bert").trace(example("bert"), 0).attention, 1e-12)
+    close(
+        ex.load(net, device="cpu").trace(example("bert"), 0).attention,
+        tiny("bert").trace(example("bert"), 0).attention,
+        1e-12,
+    )
 
 
 @pytest.mark.parametrize("name", ["bert", "vit", "clip.text"])
@@ -166,13 +226,21 @@ def test_half_precision_is_no_other_answer(name):
     assert fresh(name, torch.bfloat16).net.dtype == torch.bfloat16
 
 
-# ------------------------------------------------------------------------------------------------ evaluation mode
+# ------------------------------------------------------------ evaluation mode
+
 
 def dropping(**settings):
-    return random_model("BertForSequenceClassification", **SIZE | {"hidden_dropout_prob": 0.4, "attention_probs_dropout_prob": 0.4} | settings)
+    return random_model(
+        "BertForSequenceClassification",
+        **SIZE | {"hidden_dropout_prob": 0.4, "attention_probs_dropout_prob": 0.4} | settings,
+    )
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS.values() if defined(method, "bert")], ids=lambda method: method.key)
+@pytest.mark.parametrize(
+    "method",
+    [method for method in METHODS.values() if defined(method, "bert")],
+    ids=lambda method: method.key,
+)
 def test_a_network_in_training_mode_is_explained_in_evaluation_mode(method):
     model = ex.load(dropping(), device="cpu", dtype=torch.float64)
     wanted = method(model.trace(example("bert"), 0))
@@ -202,7 +270,9 @@ def test_threads_leave_evaluation_mode_when_the_last_of_them_is_done():
     with evaluating(model.net):
         with evaluating(model.net):
             pass
-        assert not any(module.training for module in model.net.modules())       # another pass is still running
+        assert not any(
+            module.training for module in model.net.modules()
+        )  # another pass is still running
     assert all(module.training for module in model.net.modules())
     with ThreadPoolExecutor(8) as threads:
         for trace in threads.map(lambda _: model.trace(example("bert"), 0), range(40)):
@@ -211,12 +281,25 @@ def test_threads_leave_evaluation_mode_when_the_last_of_them_is_done():
     assert all(module.training for module in model.net.modules())
 
 
-# ------------------------------------------------------------------------------------------------ inference mode
+# ------------------------------------------------------------ inference mode
+
 
 @pytest.mark.parametrize("name", ["bert", "vit", "clip.text"])
 def test_inference_mode_around_a_call_changes_nothing(name):
     model = tiny(name)
-    keys = [key for key in ("attcat", "gae", "grad_cam", "attnlrp", "integrated_gradients", "value_zeroing", "occlusion") if defined(METHODS[key], name)]
+    keys = [
+        key
+        for key in (
+            "attcat",
+            "gae",
+            "grad_cam",
+            "attnlrp",
+            "integrated_gradients",
+            "value_zeroing",
+            "occlusion",
+        )
+        if defined(METHODS[key], name)
+    ]
     wanted = {key: ex.explain(model, example(name), key, 0) for key in keys}
     with torch.inference_mode():
         given = {key: tensor.clone() for key, tensor in example(name).items()}
@@ -224,6 +307,13 @@ def test_inference_mode_around_a_call_changes_nothing(name):
         for key in keys:
             close(ex.explain(model, given, key, 0).scores, wanted[key].scores, 1e-10)
             close(METHODS[key](model.trace(given, 0)), wanted[key].scores, 1e-10)
+
+
+def test_a_picture_is_imagined_inside_inference_mode():
+    how = {"steps": 2, "jitter": 0}
+    wanted = ex.imagine(tiny("vit"), 0, **how).scores
+    with torch.inference_mode():
+        assert ex.imagine(tiny("vit"), 0, **how).scores == pytest.approx(wanted)
 
 
 def test_a_model_is_loaded_inside_inference_mode():
@@ -241,7 +331,8 @@ def test_weights_made_in_inference_mode_are_named_as_the_reason():
     assert ex.load(copy.deepcopy(net), device="cpu").trace(example("bert"), 0).grad.hidden.any()
 
 
-# ------------------------------------------------------------------------------------------------ records, padding
+# ------------------------------------------------------------ records, padding
+
 
 def test_every_attention_is_recorded_of_a_loaded_model(sentiment):
     """What is recorded by itself is what a trace records, layer by layer."""
@@ -265,7 +356,8 @@ def test_a_trace_inside_a_record_writes_on_its_own_tape():
 
 @pytest.mark.parametrize("name", ["roberta", "bert"])
 def test_word_embeddings_keep_their_positions_behind_padding_on_the_left(name):
-    """RoBERTa counts positions from the first word, by the ids: embeddings have none to count by."""
+    """RoBERTa counts positions from the first word, by the ids: embeddings have none to count
+    by."""
     padding = {"roberta": 1, "bert": 0}[name]
     ids = F.pad(example(name)["input_ids"], (4, 0), value=padding)
     given = {"input_ids": ids, "attention_mask": (torch.arange(16) >= 4).long()[None]}
@@ -283,11 +375,13 @@ def test_word_embeddings_keep_their_positions_behind_padding_on_the_left(name):
     close(trace.rescore(nothing), wanted[None], 1e-12)
 
 
-# ------------------------------------------------------------------------------------------------ the question at loading
+# ------------------------------------------------------------ the question at loading
+
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_short_input_tells_all_readouts_apart(name):
-    """It is what the network takes, and the token that its score is read from is not where another readout would look."""
+    """It is what the network takes, and the token that its score is read from is not where another
+    readout would look."""
     from explainers.probe import short_input
 
     model = tiny(name)
@@ -295,12 +389,18 @@ def test_a_short_input_tells_all_readouts_apart(name):
     real = model.real(inputs, inputs["input_ids"].shape[1]) if "input_ids" in inputs else None
     answer = model.answer(inputs)
     assert answer.logits.isfinite().all()
-    if real is not None and model.anatomy.readout in ("first", "last", "very last", "end of text", "mean"):
+    if real is not None and model.anatomy.readout in (
+        "first",
+        "last",
+        "very last",
+        "end of text",
+        "mean",
+    ):
         found = {}
         for readout in ("first", "last", "very last", "end of text", "mean"):
             other = replace(model, anatomy=replace(model.anatomy, readout=readout))
             if readout != "end of text" or "clip" in name:
                 found[readout] = tuple(other.readout(inputs, real)[0].nonzero().flatten().tolist())
         mine = found.pop(model.anatomy.readout)
-        if name != "siglip.text":                           # it reads the last token, which is real
+        if name != "siglip.text":  # it reads the last token, which is real
             assert mine not in found.values()

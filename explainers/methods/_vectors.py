@@ -65,7 +65,11 @@ def with_self(trace: Trace, l: int) -> tuple[Tensor, Tensor]:
 
 
 def needs_post_norm(layers: list[Layer], title: str, instead: str) -> None:
-    """Refuse pre-LN models, naming what works `instead`."""
+    """Refuse pre-LN models and norms that are no plain LayerNorm, naming what works `instead`."""
+    for norm in (norm for layer in layers for norm in (layer.norm1, layer.norm2)):
+        if type(norm) is not nn.LayerNorm and not any(layer.norm_first for layer in layers):
+            raise Refusal(f"{title} takes LayerNorms apart, and this network has a "
+                          f"{type(norm).__name__} in the place of one. Take {instead}.")
     if any(layer.norm_first for layer in layers):
         raise Refusal(f"{title} is defined for models that normalise after each sublayer (post-LN, like BERT); this one normalises "
                       f"before it, for which there is no formula. Take {instead}.")

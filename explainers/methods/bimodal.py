@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..ties import place_of_largest
-from ..trace import Tape, recording
+from ..trace import Tape, ordinary, recording
 from ._chain import rows_to_one
 from .registry import within
 
@@ -42,6 +42,7 @@ def cross_attention(ss: Tensor, sq: Tensor, qq: Tensor, qs: Tensor, paid: Tensor
     return ss + paid @ qs, sq + normalised(ss).mT @ paid @ normalised(qq)
 
 
+@ordinary
 def of_object(net, inputs: dict[str, Tensor], query: int, label: int | None = None) -> Tensor:
     """What each place of the picture gave to one object that DETR found: [row * column] of the encoder's tokens, row by row.
 
@@ -54,6 +55,8 @@ def of_object(net, inputs: dict[str, Tensor], query: int, label: int | None = No
 
     Sign: none. Limits: what the convolutions before the encoder saw is not asked.
     """
+    # tensors made in inference mode can have no slope
+    inputs = {name: tensor.clone() for name, tensor in inputs.items()}
     net.eval().set_attn_implementation("explainers")
     tape = Tape((), record=("attention",))
     with torch.enable_grad(), recording(tape):
