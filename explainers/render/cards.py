@@ -23,10 +23,9 @@ def one(method: "Method", opened: bool) -> str:
     parts = "".join(f"<dt>{title}</dt><dd>{escape(text if title == 'Formula' else text[0].upper() + text[1:])}</dd>"
                     for title, text in said.items() if text)
     kind = f"<dt>Only for</dt><dd>{'pictures' if method.tasks == ('image',) else 'texts'}: {escape(method.only)}</dd>" if method.only else ""
-    exact = f"<dt>Precision</dt><dd>{escape(method.how_exact)}</dd>" if method.how_exact else ""
     about = "one map for each class" if method.class_specific else "the same map for every class"
     return (f'<details class="xp-card" {"open" if opened else ""}><summary><b>{escape(method.title)}</b> '
             f'<span class="xp-badge {badge}">{badge}</span><span class="xp-sub">{escape(method.card.idea)}</span></summary>'
-            f"<dl>{parts}{kind}{exact}<dt>Cost</dt><dd>{escape(method.passes)}: forward (F) and backward (B) passes, n = tokens or patches, "
+            f"<dl>{parts}{kind}<dt>Cost</dt><dd>{escape(method.passes)}: forward (F) and backward (B) passes, n = tokens or patches, "
             f"L = layers, M = masks; {about}</dd>"
             f'<dt>Paper</dt><dd><a href="{escape(method.url)}" target="_blank" rel="noopener">{escape(method.paper)}</a></dd></dl></details>')
