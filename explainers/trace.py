@@ -549,13 +549,14 @@ def trace(
     plain: Callable | None = None,
     flat: bool = False,
 ) -> list[Trace]:
-    """Run `model` forward and the targets' scores backward, once for all examples stacked in `inputs`.
+    """Run `model` forward and the scores of `targets` backward, once for all examples in `inputs`.
 
     targets, words: one for each example, or a single one for all.
-    special, real: [example token] bool; real is read off the attention mask where it is not given. known: [token] the readout of an
-    ordinary pass. plain: as in `Rerun`. flat: no slope passes through the network. -> one `Trace`
-    an example. Per-example gradients come from one backward pass of the sum: no example's score
-    depends on another's input.
+    special, real: [example token] bool; real is read off the attention mask where it is not given.
+    known: [token] the readout of an ordinary pass. plain: as in `Rerun`.
+    flat: no slope passes through the network. -> one `Trace` an example.
+    Per-example gradients come from one backward pass of the sum: no example's score depends on
+    another's input.
     """
     if any(weight.is_inference() for weight in model.net.parameters()):
         raise Refusal(
