@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -34,8 +35,11 @@ MARKS = "0123456789.,!?'’\"-:;()[]/&"
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_and_quick():
-    """No progress bars. One thread: for models this small, sharing the work takes longer than doing it."""
-    torch.set_num_threads(1)
+    """No progress bars. One thread, unless OMP_NUM_THREADS says otherwise.
+
+    For models this small, sharing the work takes longer than doing it.
+    """
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
