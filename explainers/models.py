@@ -612,7 +612,9 @@ class Model:
         def linear(name: str) -> Affine | None:
             if not paths[name]:
                 return None
-            return affine(part((plain or self.plain)().blocks[number], paths[name]))
+            model = (plain or self.plain)()
+            with evaluating(model.net):
+                return affine(part(model.blocks[number], paths[name]))
 
         def run(hidden: Tensor, **edits) -> Tensor:
             with evaluating(self.net):
@@ -769,15 +771,13 @@ def wire_and_check(model: Model) -> None:
             hook.remove()
         for config, implementation in before:
             config._attn_implementation = implementation
-        raise (
-            error
-            if isinstance(error, ModelUnavailable)
-            else ModelUnavailable(
-                str(error)
-                if isinstance(error, Refusal)
-                else f"{type(net).__name__} cannot be run on a short input made of its own "
-                f"settings ({first_line(error)}), so what is recorded cannot be checked."
-            )
+        if isinstance(error, ModelUnavailable):
+            raise
+        if isinstance(error, Refusal):
+            raise ModelUnavailable(str(error)) from error
+        raise ModelUnavailable(
+            f"{type(net).__name__} cannot be run on a short input made of its own settings "
+            f"({first_line(error)}), so what is recorded cannot be checked."
         ) from error
 
 
