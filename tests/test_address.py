@@ -71,7 +71,8 @@ def test_every_file_names_the_address_that_is_set_and_no_other():
         assert same, f"{path.name}: run `python docs/address.py`"
     hosts = r"https://(?:github\.com|colab\.research\.google\.com/github)"
     project = re.compile(hosts + r"/([\w.-]+)/explainers\b")
-    for path in [*NOTEBOOKS, *ROOT.glob("*.*"), *ROOT.glob("explainers/**/*.py")]:
+    texts = [path for path in ROOT.glob("*.*") if path.suffix in (".md", ".toml", ".cff", ".py")]
+    for path in [*NOTEBOOKS, *texts, *ROOT.glob("explainers/**/*.py")]:
         owners = set(project.findall(path.read_text(encoding="utf-8")))
         assert owners <= set(address.address().split("/")), f"{path.name} names {owners}"
 
