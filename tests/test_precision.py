@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from tiny import POST_NORM, example, fresh
 
 import explainers as ex
@@ -41,6 +42,20 @@ def test_two_sides_that_cancel_get_nothing():
     got = torch.autograd.grad(y, sides, torch.ones(1, 2))
     torch.testing.assert_close(got[0], torch.tensor([[0.0, 2 / 3]]))
     torch.testing.assert_close(got[1], torch.tensor([[0.0, 1 / 3]]))
+
+
+@pytest.mark.parametrize("little", [0.0, 1e-8, 1e-5])
+def test_what_little_a_linear_layer_adds_is_shared_out_exactly(little):
+    """Of a thousand terms below zero and two of `little` above: nothing, or half to either of the two."""
+    x, weight = torch.ones(1, 1000), -torch.ones(3, 1000)
+    weight[:, 7], weight[:, 8] = little, little
+    leaf = x.requires_grad_()
+    with lrp.ChainRules(lrp.OURS):
+        y = F.linear(leaf * 1, weight)
+    got, = torch.autograd.grad(y, leaf, torch.tensor([[1.0, 2.0, 3.0]]))
+    wanted = torch.zeros(1, 1000)
+    wanted[0, 7:9] = 6 * little / (2 * little + 1e-9)
+    torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-7)
 
 
 @cache
