@@ -80,6 +80,9 @@ def encode(model, given) -> Encoded:
     """
     if hasattr(given, "keys"):
         given = dict(given)
+        if any(isinstance(value, Image.Image) for value in given.values()):
+            raise Refusal("A picture is given by itself, or with texts as (picture, texts): "
+                          "a dict holds tensors, or texts by their names.")
         if not any(isinstance(value, str) for value in given.values()):
             return from_tensors(model, as_tensors(given))
         given = named_texts(given)
