@@ -80,6 +80,9 @@ def encode(model, given) -> Encoded:
     """
     if hasattr(given, "keys"):
         given = dict(given)
+        if any(isinstance(value, Image.Image) for value in given.values()):
+            raise Refusal("A picture is given by itself, or with texts as (picture, texts): "
+                          "a dict holds tensors, or texts by their names.")
         if not any(isinstance(value, str) for value in given.values()):
             return from_tensors(model, as_tensors(given))
         given = named_texts(given)
@@ -305,6 +308,10 @@ def from_pixel_values(model, tensors: dict[str, Tensor]) -> Encoded:
     pixels = tensors.get("pixel_values")
     if pixels is None or pixels.ndim != 4 or len(pixels) != 1:
         raise Refusal("Tensors for an image model need pixel_values of shape (1, channels, height, width).")
+    channels = getattr(model.tower.config, "num_channels", pixels.shape[1])
+    if pixels.shape[1] != channels:
+        raise Refusal(f"This model reads pictures of {channels} channels; these pixel_values have "
+                      f"{pixels.shape[1]}.")
     coded = from_pixels(model, pixels.to(model.net.dtype))
     return replace(coded, tensors=tensors | coded.tensors)
 
@@ -337,12 +344,18 @@ def check_tables(model, tensors: dict[str, Tensor]) -> None:
     """Raises `Refusal` for tensors [example token] of a text whose shapes do not agree, or whose
     numbers are in no table of the model."""
     ids = tensors.get("input_ids")
-    if ids is None or ids.ndim != 2 or 0 in ids.shape or ids.is_floating_point():
-        raise Refusal("Tensors for a text model need input_ids of shape (1, tokens).")
-    for name in ("attention_mask", *TABLES):
-        if name in tensors and tensors[name].ndim == 2 and tensors[name].shape[1] != ids.shape[1]:
+    if ids is None or ids.ndim != 2 or 0 in ids.shape or not whole_numbers(ids):
+        raise Refusal(
+            "Tensors for a text model need input_ids of shape (1, tokens), whole numbers.")
+    for name in {"attention_mask", *TABLES} & set(tensors):
+        if tensors[name].ndim != 2:
+            shape = tuple(tensors[name].shape)
+            raise Refusal(f"{name} is of shape (1, tokens), as input_ids are; got {shape}.")
+        if tensors[name].shape[1] != ids.shape[1]:
             tokens = tensors[name].shape[1]
             raise Refusal(f"{name} is of {tokens} tokens, and input_ids of {ids.shape[1]}.")
+        if name in TABLES and not whole_numbers(tensors[name]):
+            raise Refusal(f"{name} are whole numbers, torch.long; got {tensors[name].dtype}.")
     vocabulary = model.tower.config.vocab_size
     if outside := outside_of(ids, vocabulary):
         known = model.tokenizer is not None and 0 <= outside[0] < len(model.tokenizer)
@@ -362,6 +375,11 @@ def check_tables(model, tensors: dict[str, Tensor]) -> None:
                 more = ": give a single text, or a tokenizer that belongs to this model"
             many = f"{size} {what}{'s' if size > 1 else ''}"
             raise Refusal(f"This model has {many}, numbered from 0; got number {outside[0]}{more}.")
+
+
+def whole_numbers(numbers: Tensor) -> bool:
+    """Whether rows of a table can be looked up by these."""
+    return numbers.dtype in (torch.int64, torch.int32)
 
 
 def outside_of(numbers: Tensor, rows: int) -> list[int]:

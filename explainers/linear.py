@@ -9,6 +9,7 @@ from itertools import chain
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 from transformers.activations import ACT2CLS
 from transformers.pytorch_utils import Conv1D
 
@@ -149,6 +150,19 @@ def unknown(module: nn.Module) -> Refusal:
     )
 
 
+def foreign_map(module: nn.Module) -> bool:
+    """Whether a class that is neither of torch nor of transformers computes x W + b as a whole: an
+    adapter that somebody wrote, whatever its parts are called. It is asked by random vectors."""
+    library = type(module).__module__.partition(".")[0]
+    if library in ("torch", "transformers") or isinstance(module, PreTrainedModel):
+        return False
+    try:
+        affine(module)
+    except Refusal:
+        return False
+    return True
+
+
 def adapted(module: nn.Module) -> Iterator[nn.Module]:
     """The outermost modules that stand for one linear layer without being a plain one: adapters
     around one, subclasses, packed weights."""
@@ -159,6 +173,9 @@ def adapted(module: nn.Module) -> Iterator[nn.Module]:
     ):
         if not plain(module):
             yield module
+        return
+    if foreign_map(module):
+        yield module
         return
     for child in module.children():
         yield from adapted(child)

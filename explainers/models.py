@@ -965,7 +965,7 @@ def from_files(name: str, tokenizer, processor, revision, dtype):
             raise ModelUnavailable(f"The folder {name} holds no .safetensors file; other formats can run code and are not read.")
     else:
         if name.startswith((".", "/", "~", "\\")) or name.count("/") > 1:
-            raise ModelUnavailable(f"There is no folder {name[:200]}.")
+            raise no_folder(name)
         here = all(in_cache(name, revision, files) for files in (SETTINGS, WEIGHTS))
         source, where = name, {"revision": revision, "local_files_only": here}
         if not where["local_files_only"]:
@@ -996,6 +996,15 @@ def from_files(name: str, tokenizer, processor, revision, dtype):
             raise ModelUnavailable(f"A file of {name} is damaged ({cause}); download it again.") from error
         raise ModelUnavailable(f"{name} could not be loaded: {str(error).splitlines()[0][:300]}") from error
     return net, tokenizer, processor, getattr(net.config, "_commit_hash", None) or revision or "local"
+
+
+def no_folder(name: str) -> ModelUnavailable:
+    """Why what is neither a folder here nor a Hub id cannot be read."""
+    if re.match(r"https?://", name, re.IGNORECASE):
+        return ModelUnavailable(
+            f"{name[:200]} is an address, and not that of a model's page on the Hugging Face Hub "
+            "(https://huggingface.co/owner/name): give such a page, a Hub id or a folder.")
+    return ModelUnavailable(f"There is no folder {name[:200]}.")
 
 
 def is_folder(path: Path) -> bool:
@@ -1099,7 +1108,7 @@ def named_processor(name: str):
     else:
         source = hub_id(name)
         if source.startswith((".", "/", "~", "\\")) or source.count("/") > 1:
-            raise ModelUnavailable(f"There is no folder {name[:200]}.")
+            raise no_folder(source)
         where = {"local_files_only": in_cache(source, None, [file])}
         if not where["local_files_only"]:
             look_at_hub(source, None)

@@ -49,8 +49,9 @@ class Answer:
         if self.table is None:
             raise Refusal(
                 "This model has no logits for a whole text, so nothing is predicted that could be "
-                "explained: pass a target that is a function of its outputs, such as "
-                "lambda outputs: outputs.logits[:, 5, 42] for the 42nd logit of token 5."
+                "explained: choose a checkpoint that classifies, answers questions, labels words "
+                "or says what comes next; or, in Python, pass a target that is a function of its "
+                "outputs, such as lambda outputs: outputs.logits[:, 5, 42] for logit 42 of token 5."
             )
         return self.table
 

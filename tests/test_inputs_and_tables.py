@@ -102,3 +102,26 @@ def test_the_other_side_of_a_dual_encoder_is_looked_at_too():
     for ids in (inputs["input_ids"] + 200, inputs["input_ids"][0]):
         with pytest.raises(ex.Refusal, match="ids"):
             tiny("clip.vision").trace(inputs | {"input_ids": ids})
+
+
+IDS = torch.tensor([[1, 5, 6]])
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"input_ids": torch.tensor([[True, False]])}, "whole numbers"),
+        ({"input_ids": IDS, "token_type_ids": torch.zeros(1, 3)}, "token_type_ids are whole"),
+        ({"input_ids": IDS, "position_ids": torch.zeros(1, 3)}, "position_ids are whole"),
+        ({"input_ids": IDS, "attention_mask": torch.ones(3)}, r"attention_mask is of .*\(3,\)"),
+        ({"input_ids": IDS, "attention_mask": torch.ones(1, 1, 3, 3)}, "attention_mask is of"),
+    ],
+)
+def test_tensors_of_another_shape_or_kind_are_refused_in_a_sentence(given, said):
+    with pytest.raises(ex.Refusal, match=said):
+        ex.explain(tiny("bert"), given)
+
+
+def test_pixels_of_another_number_of_channels_are_refused_in_a_sentence():
+    with pytest.raises(ex.Refusal, match="reads pictures of 3 channels; these pixel_values have 1"):
+        ex.explain(tiny("vit"), {"pixel_values": torch.zeros(1, 1, 32, 32)})

@@ -461,3 +461,34 @@ def test_a_norm_that_is_no_plain_layernorm_is_not_taken_apart(key):
         ex.Refusal, match="takes LayerNorms apart, and this network has a Sequential"
     ):
         METHODS[key](trace)
+
+
+class SomebodysLora(nn.Module):
+    """An adapter as tutorials write it: its parts are called as its author liked."""
+
+    def __init__(self, linear: nn.Linear, seed: int = 0):
+        super().__init__()
+        self.linear, self.low = linear, Adapted(copy.deepcopy(linear), seed).merged()
+
+    def forward(self, x):
+        return 0.5 * self.linear(x) + 0.5 * self.low(x)
+
+    def merged(self) -> nn.Linear:
+        layer = copy.deepcopy(self.linear)
+        layer.weight.data = (self.linear.weight + self.low.weight).data / 2
+        return layer
+
+
+@pytest.mark.parametrize("method", ["partial_lrp", "transatt", "lrp", "attnlrp"])
+def test_adapters_by_any_name_are_the_layer_that_they_stand_for(method):
+    traces = []
+    for whole in (False, True):
+        model = fresh("bert")
+        for block in model.net.bert.encoder.layer:
+            for parent in (block.intermediate, block.output, block.attention.output):
+                wrapper = SomebodysLora(parent.dense)
+                parent.dense = wrapper.merged() if whole else wrapper
+        traces.append(model.trace(example("bert")))
+    wrapped, plain = traces
+    close(wrapped.score, plain.score, 1e-12)
+    close(METHODS[method](wrapped), METHODS[method](plain), 1e-8)

@@ -241,3 +241,9 @@ def test_a_probability_that_tokens_share_is_read_at_its_places():
     answer = Span(((6, 0, 1.0), (8, 1, 1.0)), "answer")
     trace = model.trace(example("bert"), answer.probability())
     assert trace.read_at == [6, 8] and trace.grad.hidden[-1].abs().sum(-1).all()
+
+
+def test_without_a_score_of_its_own_a_model_says_what_helps_whoever_typed_its_name():
+    model = ex.load(random_model("BertForMaskedLM", **SIZE), device="cpu")
+    with pytest.raises(ex.Refusal, match=r"choose a checkpoint that classifies, .*; or, in Python"):
+        ex.predict(model, {"input_ids": torch.tensor([[1, 5, 6]])})

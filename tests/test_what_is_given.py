@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 from tiny import example, fresh, tiny
 from transformers import AutoTokenizer, BatchEncoding, ByT5Tokenizer
 
@@ -188,3 +189,11 @@ def test_a_slow_tokenizer_names_tokens_and_does_not_place_them():
         inputs["input_ids"][0].tolist()
     )
     assert ex.explain(model, inputs, target=0).scores.any()
+
+
+@pytest.mark.parametrize("beside", [{}, {"text": "a cat"}, {"text": ["a cat", "a dog"]}])
+@pytest.mark.parametrize("name", ["vit", "image-text"])
+def test_a_picture_in_a_dict_is_refused_with_what_would_do(name, beside):
+    given = {"image": Image.new("RGB", (20, 20))} | beside
+    with pytest.raises(ex.Refusal, match=r"given by itself, or with texts as \(picture, texts\)"):
+        ex.explain(ex.load(name), given)
