@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .errors import Refusal, nearest
-from .ties import ranked, tied
+from .ties import tied
 from .words import inside_word
 
 NO_ANSWER = "no answer in this text"
@@ -397,15 +397,6 @@ def answers(logits: Tensor, context: Sequence[bool]) -> tuple[list[tuple[int, in
     if not len(possible):
         raise Refusal("There is no token in which an answer could lie.")
     return list(map(tuple, possible.tolist())), scores[possible[:, 0], possible[:, 1]]
-
-
-def best_spans(logits: Tensor, context: Sequence[bool], most: int = 1) -> list[tuple[int, int]]:
-    """The `most` best answers as (first, last token), best first, equal ones (`ties.ranked`) as in the text.
-
-    logits: [token 2]. Raises `Refusal` where no answer could lie.
-    """
-    possible, scores = answers(logits, context)
-    return [possible[i] for i in ranked(scores)[:most].tolist()]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from explainers.methods import METHODS, best_reading, bimodal, mean_readings, vi
 from explainers.methods.optimus import Choice
 from explainers.methods.rollout import without_weakest
 from explainers.render import patches, tokens, trials
-from explainers.targets import Answer, Ends, Tag, best_spans
+from explainers.targets import Answer, Ends, Tag
 
 #: What rounding makes of equal numbers: the first larger, or the last.
 LEANING = (-1e-7, 1e-7)
@@ -127,7 +127,6 @@ def test_of_equal_answers_the_first_in_the_text_is_taken(lean):
     assert target.span == (3, 3) and target.name == "“3 to 3”"
     assert target.equals == ("“3 to 6”", "“6 to 6”", "no answer in this text")
     assert "says “3 to 6”, “6 to 6”, “no answer in this text” just as much as “3 to 3”, which" in target.tie
-    assert best_spans(logits, context, 3) == [(3, 3), (3, 6), (6, 6)]
     said = read_answers(logits, ends)
     assert said.labels[:4] == ["3 to 3", "3 to 6", "6 to 6", "no answer in this text"] and len(said.equals) == 3
     chosen = replace(ends, spans=((6, 6), (3, 3)), none=False).fixed(Answer(None, None, logits[None]), 0)

@@ -11,7 +11,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertForToken
 
 import explainers as ex
 from explainers.methods import METHODS
-from explainers.targets import Answer, Custom, Difference, Logit, Span, best_spans, chosen, resolve
+from explainers.targets import Answer, Custom, Difference, Ends, Logit, Span, chosen, resolve
 
 LABELS = {0: "NEGATIVE", 1: "NEUTRAL", 2: "POSITIVE"}
 
@@ -297,7 +297,8 @@ def test_an_answer_is_not_longer_than_thirty_tokens():
     logits = torch.zeros(60, 2)
     logits[2, 0] = logits[50, 1] = 10
     logits[20, 1] = 1
-    assert best_spans(logits, [False, *[True] * 59]) == [(2, 20)]
+    ends = Ends((False, *[True] * 59), lambda first, last: f"{first} to {last}", none=False)
+    assert ends.fixed(Answer(None, None, logits[None]), 0).span == (2, 20)
 
 
 @pytest.mark.parametrize("lift, name", [(50.0, "no answer in this text"), (-50.0, "“")])
