@@ -510,8 +510,31 @@ def when_given(turn: Turn, *question):
         yield from latest(turn, *question)
 
 
+#: Where the options stand in a question, as in the arguments of `run`.
+OPTIONS = list(inspect.signature(run).parameters).index("options")
+
+
+def when_set(turn: Turn, *question):
+    """`latest`, for other options than those of the last question.
+
+    A link that was followed fills them in, too, before the fields beside them are its own: then
+    nothing has been asked yet, or just these options, and `followed` asks.
+    """
+    yield untouched()
+    new = not turn.question or turn.question[OPTIONS] != question[OPTIONS]
+    if turn.number and new:
+        yield from latest(turn, *question)
+
+
+def followed(wanted: bool, turn: Turn, *question):
+    """`latest`, for a link that was followed."""
+    yield untouched()
+    if wanted:
+        yield from latest(turn, *question)
+
+
 def at_first(wanted: bool, asked, turn: Turn, *question):
-    """`latest`, where nothing has been explained yet: for a link that was followed, and a tab that was opened."""
+    """`latest`, where nothing has been explained yet: for a tab that was opened."""
     yield untouched()
     if wanted and not asked:
         yield from latest(turn, *question)
@@ -1103,8 +1126,9 @@ def lay_out(tab: Tab, opening, loading, query):
         """Run `after` something happened, then write the link."""
         after(function, [*first, turn, *question], answers, **quiet).then(**address)
 
-    explaining(partial(gr.on, [go.click, text.submit, pair.submit, options.change,
+    explaining(partial(gr.on, [go.click, text.submit, pair.submit,
                                *(one.input for one in (target, versus, merge, specials, palette, *families))], trigger_mode="always_last"))
+    explaining(partial(options.change, trigger_mode="always_last"), function=when_set)
     explaining(partial(picture.input, trigger_mode="always_last"), function=when_given)
     for (of, name), button in examples.items():
         explaining(button.click(partial(take_example, of, name), model, [model_refusal, *asking], **silent).then)
@@ -1120,7 +1144,7 @@ def lay_out(tab: Tab, opening, loading, query):
         **quiet,
     ).then(**address)
     restored = [ready, wanted, picture_refusal, model_refusal, *asking, layered, part, *display, optional, views, *families]
-    explaining(loading.then(partial(restore, tab), query, restored, **silent).then, wanted, asked, function=at_first)
+    explaining(loading.then(partial(restore, tab), query, restored, **silent).then, wanted, function=followed)
     explaining(opening, ready, asked, function=at_first)        # a link opens its tab before its fields are filled in
     gr.on([views.select, shown.change], **address)
     shown.change(

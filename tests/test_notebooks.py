@@ -11,6 +11,8 @@ import torch
 from IPython.core.inputtransformer2 import TransformerManager
 from lessons import MOST_BYTES, NOTEBOOKS, PRETEND, cleaned, code, execute, read
 
+from explainers.evaluation import PROTOCOLS
+
 MAY_IMPORT = {"explainers", "torch", "scipy", "ipywidgets", "IPython"} | sys.stdlib_module_names
 PUBLIC = {"explainers.methods", "explainers.render.maps", "explainers.evaluation"}        # parts of the library that lessons may look into
 
@@ -103,6 +105,15 @@ def test_keeps_what_it_shows(path):
     shown = [output for cell in code(read(path)) for output in cell.outputs]
     assert [kind for output in shown for kind in output.get("data", {}) if "widget" in kind] == [], "a widget without its state is a hole in the page"
     assert any(shows_heatmap(cell) for cell in code(read(path))) and not [output for output in shown if output.output_type == "error"]
+
+
+@each_notebook
+def test_kept_notes_of_protocols_are_those_of_today(path):
+    """Where a lesson shows a protocol's note, it is not that of an earlier form of the protocol."""
+    outputs = [output for cell in code(read(path)) for output in cell.outputs]
+    kept = "".join(str(output.get("text") or output.get("data")) for output in outputs)
+    for key in set(re.findall(r"`--protocol ([\w-]+)`", kept)):
+        assert PROTOCOLS[key].differs in kept, key
 
 
 @each_notebook

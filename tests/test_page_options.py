@@ -117,6 +117,20 @@ def test_a_field_holds_what_was_set_of_its_own_method_alone(visit):
     assert kept(page, "text") == {"smoothgrad": {"sigma": 0.3}}
 
 
+@pytest.mark.parametrize("head", [3, 999999999])
+def test_a_link_with_options_opens_its_own_question_and_methods(visit, head):
+    options = json.dumps({"raw_attention": {"head": head}})
+    page = visit(text="not good", methods="attcat,raw_attention", options=options)
+    said = "no head 999999999" if head > 11 else f"Raw attention: head {head}"
+    asked = """said => ["not good", said].every(
+        one => document.querySelector("#text-compared")?.innerText.includes(one))"""
+    until(page, asked, said)
+    page.wait_for_timeout(1000)         # an older answer would come after it
+    assert page.locator("#text-compared .xp-prose").inner_text().strip() == "not good"
+    maps = page.locator("#text-compared tbody tr:has([data-i]) .xp-name")
+    assert maps.count() == (1 if head > 11 else 2)
+
+
 def test_a_reading_of_optimus_can_be_typed(visit):
     page, panel = opened(visit, "text", "optimus")
     choose_method(page, panel, ex.METHODS["optimus"])
