@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from .errors import Refusal
+from .ties import place_of_largest
 
 FLAT = (224, 224)       # width and height of the pictures of one colour
 MIXED = (204, 102, 51)  # a colour whose channels differ
@@ -162,7 +163,8 @@ def measured_colours(processor) -> Colours:
     flat = lambda *colour: pixels_of(processor, Image.new("RGB", FLAT, colour))[0].double()
     black, mixed = flat(0, 0, 0), flat(*MIXED)
     added = torch.stack([flat(255, 0, 0), flat(0, 255, 0), flat(0, 0, 255)]) - black
-    shown = added.abs().sum((0, 1)).flatten().argmax()      # a pixel of the photo, not of padding
+    # a pixel of the photo, not of padding
+    shown = place_of_largest(added.abs().sum((0, 1)).flatten())
     at = lambda flats: flats.flatten(-2)[..., shown]
     black, mixed, matrix = at(black), at(mixed), at(added).T
     if torch.linalg.matrix_rank(matrix, rtol=1e-3) == 3:

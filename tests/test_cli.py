@@ -327,7 +327,7 @@ def test_pictures_that_cannot_be(refused, tmp_path, monkeypatch, arguments, says
     (["--target", "NEGATIVE - NEGATIVE"], "always zero"),
     (["--target", "NEGATIVE - NEUTRAL"], "no class"),
     (["--option", "stepz=5", "--method", "integrated_gradients"], "did you mean 'steps'"),
-    (["--option", "steps=many", "--method", "integrated_gradients"], "a number"),
+    (["--option", "steps=many", "--method", "integrated_gradients"], "a whole number"),
     (["--option", "steps=0", "--method", "integrated_gradients"], "at least one step"),
     (["--option", "steps", "--method", "integrated_gradients"], "name=value"),
     (["--option", "steps=5"], "option of attcat"),

@@ -328,7 +328,7 @@ def test_curves_start_and_end_where_nothing_and_everything_is_gone(reader):
     (["attcat"], ["kendall"], ("POSITIVE", "NEGATIVE"), "measured of classes"),
     (["centre"], ["aopc"], None, "for pictures"),
     (["random:drawn=1"], ["aopc"], None, "did you mean 'draw'"),
-    (["random:draw=first"], ["aopc"], None, "takes a number"),
+    (["random:draw=first"], ["aopc"], None, "takes a whole number"),
 ])
 def test_what_cannot_be_measured_is_refused_in_a_sentence(reader, methods, metrics, target, said):
     with pytest.raises(ex.Refusal, match=said):

@@ -10,7 +10,7 @@ import torch
 from tiny import GOLDENS, INPUTS, close, example, records, tiny
 
 from explainers.methods import METHODS
-from explainers.targets import Span
+from explainers.targets import Ends, Span
 
 PRECISIONS = {torch.float64: 1e-6, torch.float32: 1e-4}
 RECORDS = records()
@@ -97,7 +97,10 @@ def test_answer_spans_are_the_authors_own(record, dtype, custom):
 
 @each_precision
 def test_the_authors_ends_are_the_predicted_ones_and_start_and_end_add_up_to_the_answer(dtype):
-    trace = {part: tiny("bert-qa-2label", dtype).trace(example("bert"), part) for part in ("start", "end", "answer")}
+    inputs = example("bert")            # without segments: an answer may lie at any token
+    everywhere = (True,) * inputs["input_ids"].shape[1]
+    asked = {part: Ends(everywhere, "{}-{}".format, part) for part in ("start", "end", "answer")}
+    trace = {part: tiny("bert-qa-2label", dtype).trace(inputs, one) for part, one in asked.items()}
     assert (trace["start"].read_at, trace["end"].read_at, trace["answer"].read_at) == ([7], [9], [7, 9])
     scores = {part: METHODS["attcat"](one) for part, one in trace.items()}
     close(scores["start"] + scores["end"], scores["answer"], PRECISIONS[dtype])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .. import lrp as rule
-from ..trace import RUNNING, Trace
+from ..trace import Trace, running
 from ._chain import products, with_residual
 from .registry import method, within
 
@@ -123,7 +123,8 @@ def attnlrp(trace: Trace, variant: Literal["attn", "cp"] = "attn", gamma: float 
     the authors advise for GPT-2 and ViT),
     gamma (0 or more: favours inputs that agree with a linear layer's output; 0.05 is the authors' choice for ViT).
     """
-    in_attention = lambda: RUNNING.get() is not None        # the authors' code does not reach its projections
+    # the authors' code does not reach the projections of attention
+    in_attention = lambda: running() is not None
     table = rule.with_gamma(rule.CPLRP if variant == "cp" else rule.ATTNLRP, gamma, in_attention)
     dtype = rule.at_least_single(trace.score)
     rules = rule.ChainRules(table, gradient=True, dtype=dtype)

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..heatmap import Heatmap
+from ..ties import place_of_largest
 from .card import largest, paint, told_apart, visible
 from .overlay import COLOURS, MUCH, blended, enlarged, grey, jpeg
 from .patches import OPACITY, SIDE, place, sign_path, strong
@@ -120,7 +121,7 @@ def in_words(drawn: Sequence[tuple[str, Heatmap, Tensor, float]]) -> str:
     said = []
     for name, heat, scores, scale in drawn:
         flat = scores.nan_to_num(0, 0, 0).flatten()
-        most = int(flat.abs().argmax())
+        most = place_of_largest(flat.abs())
         said.append(
             f"{name}: most at {place(heat, most)}, {heat.in_words(float(flat[most]))}."
             if scale

@@ -9,6 +9,7 @@ from PIL import Image, ImageColor, ImageDraw
 from torch import Tensor
 
 from ..heatmap import Heatmap
+from ..ties import ranked
 from .card import PICTOGRAM, STRONG, largest, number, paint, told_apart, visible
 from .tokens import COLUMNS, cut, view
 from .writing import LINE, boxes, fitted, from_the_right, length, said_of_boxes, wrapped, written
@@ -315,7 +316,7 @@ def in_words(laid: Figure) -> str:
         else f"{first.title} for {first.target}."
     ]
     for name, heat, scores, _ in laid.lines:
-        strongest = scores.nan_to_num(0, 0, 0).abs().topk(min(3, len(scores))).indices.tolist()
+        strongest = ranked(scores.nan_to_num(0, 0, 0).abs())[:3].tolist()
         said.append(
             f"{name}: "
             + ", ".join(
