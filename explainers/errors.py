@@ -21,8 +21,10 @@ def required(module: str, extra: str):
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, at most 200 characters of its first line."""
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+    """What an error says first, at most 300 characters without the full stop; its kind if it says
+    nothing."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)[:300].rstrip(".")
 
 
 def nearest(given: str, menu, kind: str) -> Refusal:

@@ -78,16 +78,19 @@ def quantised(net: nn.Module) -> bool:
 
 @contextmanager
 def naming_quantised(net: nn.Module):
-    """What libraries of quantised weights raise in a pass, as a refusal."""
+    """What kernels of quantised weights raise in a pass, as a refusal.
+
+    They raise RuntimeError (NotImplementedError is one): bitsandbytes' and quanto's do. Memory that
+    is used up has another reason, and an error of any other kind is a fault of the code.
+    """
     try:
         yield
-    except (RuntimeError, NotImplementedError, AttributeError, TypeError) as error:
-        if not quantised(net):
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or not quantised(net):
             raise
         raise Refusal(
             "The weights of this network are quantised, and the library that packed them cannot "
-            f"make this pass ({first_line(error)}): "
-            "load the network in bfloat16 or float32."
+            f"make this pass ({first_line(error)}): load the network in bfloat16 or float32."
         ) from error
 
 

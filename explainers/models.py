@@ -670,7 +670,8 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
 
     source is the name of a bundled model (see `BUNDLED`), a folder in
     Hugging Face layout, the id of a model on the Hugging Face Hub, or a `transformers` model that
-    you loaded. `tokenizer` is one of `transformers`, a processor with one, or its folder. Only
+    you loaded. `tokenizer` is one of `transformers`, a processor that holds one, or the folder or
+    Hub id of one. Only
     safetensors are read and no code from a repository is run. A GPU is used when there is one, unless `device` says
     otherwise; weights from files become float32, unless `dtype` says otherwise. `tower` chooses the side of a dual encoder that is traced: "vision" (unless said otherwise) or "text"; `Model.side`
     gives the other.
@@ -745,7 +746,7 @@ def move(net: PreTrainedModel, device: torch.device, dtype: torch.dtype | None) 
         net.to(**changes)
     except ValueError as error:
         raise ModelUnavailable(
-            f"{type(net).__name__} cannot be moved to {device}: {first_line(error)}"
+            f"{type(net).__name__} cannot be moved to {device}: {first_line(error)}."
         ) from error
 
 
@@ -994,7 +995,7 @@ def from_files(name: str, tokenizer, processor, revision, dtype):
         cause = next((e for e in causes(error) if isinstance(e, SafetensorError)), None)
         if cause:
             raise ModelUnavailable(f"A file of {name} is damaged ({cause}); download it again.") from error
-        raise ModelUnavailable(f"{name} could not be loaded: {str(error).splitlines()[0][:300]}") from error
+        raise ModelUnavailable(f"{name} could not be loaded: {first_line(error)}.") from error
     return net, tokenizer, processor, getattr(net.config, "_commit_hash", None) or revision or "local"
 
 
@@ -1036,7 +1037,7 @@ def read_config(source: str, where: dict) -> tuple[str, type[PreTrainedModel]]:
 
 def tokenizer_of(source: str, where: dict) -> PreTrainedTokenizerBase | None:
     """The model's tokenizer; None when its folder has none (tensors can still be traced)."""
-    if Path(source).is_dir() and not any((Path(source) / name).exists() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
+    if Path(source).is_dir() and not any((Path(source) / name).exists() for name in TOKENIZER):
         return None
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **where)
     if not tokenizer.is_fast:
@@ -1044,32 +1045,26 @@ def tokenizer_of(source: str, where: dict) -> PreTrainedTokenizerBase | None:
     return tokenizer
 
 
-def as_tokenizer(given) -> PreTrainedTokenizerBase | None:
-    """The tokenizer that a person hands to `load`: itself, out of a processor, or from its folder.
+#: Files of which a tokenizer's folder has one at least, and an image processor's the one.
+TOKENIZER = ("tokenizer.json", "vocab.txt", "vocab.json")
+PROCESSOR = ("preprocessor_config.json",)
 
-    A slow one is taken too: it names the tokens of tensors, and texts are refused by `from_text`.
+
+def as_tokenizer(given) -> PreTrainedTokenizerBase | None:
+    """The tokenizer that a person hands to `load`.
+
+    Itself, out of the processor that holds it, from its folder, or by its Hub id. A slow one is
+    taken as it is: it names the tokens of tensors, and texts are refused by `from_text`.
     """
     if isinstance(given, str | Path):
-        folder = Path(os.path.expanduser(given))
-        found = None
-        try:
-            if is_folder(folder):
-                found = tokenizer_of(str(folder), {"local_files_only": True})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-            why = str(error).splitlines()[0][:300]
-            raise ModelUnavailable(f"The tokenizer in {folder} could not be read: {why}") from error
-        if found is None:
-            raise ModelUnavailable(
-                f"There is no tokenizer in a folder {str(given)[:200]!r}: give the folder of its "
-                "tokenizer.json, or a tokenizer that you loaded (AutoTokenizer.from_pretrained).")
-        return found
+        return by_name(str(given), TOKENIZER, tokenizer_of, "tokenizer")
     inside = given
     if not isinstance(given, PreTrainedTokenizerBase):
         inside = getattr(given, "tokenizer", given)
     if inside is not None and not isinstance(inside, PreTrainedTokenizerBase):
         raise ModelUnavailable(
             "A tokenizer is one of transformers (AutoTokenizer.from_pretrained), a processor that "
-            f"holds one, or the folder of one; got {type(given).__name__}.")
+            f"holds one, or the folder or Hub id of one; got {type(given).__name__}.")
     return inside
 
 
@@ -1090,7 +1085,7 @@ def as_processor(given):
     Itself, out of the processor that holds it, from its folder, or by its Hub id.
     """
     if isinstance(given, str | Path):
-        return named_processor(str(given))
+        return by_name(str(given), PROCESSOR, processor_of, "image processor")
     inside = getattr(given, "image_processor", given)
     if isinstance(inside, PreTrainedTokenizerBase) or not (inside is None or callable(inside)):
         raise ModelUnavailable(
@@ -1100,26 +1095,30 @@ def as_processor(given):
     return inside
 
 
-def named_processor(name: str):
-    """An image processor from a folder or the Hub; settings of one are read, and no weights."""
-    folder, file = Path(os.path.expanduser(name)), "preprocessor_config.json"
+def by_name(name: str, files: Sequence[str], read: Callable, what: str):
+    """A tokenizer or an image processor from a folder or the Hub, as `read` gives it.
+
+    files: those of which it has one; weights are not read. what: what it is called.
+    """
+    folder = Path(os.path.expanduser(name))
     if name.strip() and is_folder(folder):
         source, where = str(folder), {"local_files_only": True}
     else:
-        source = hub_id(name)
+        source, revision = hub_id(name.strip()), hub_revision(name)
         if source.startswith((".", "/", "~", "\\")) or source.count("/") > 1:
             raise no_folder(source)
-        where = {"local_files_only": in_cache(source, None, [file])}
+        where = {"revision": revision, "local_files_only": in_cache(source, revision, files)}
         if not where["local_files_only"]:
-            look_at_hub(source, None)
+            look_at_hub(source, revision)
     try:
-        found = processor_of(source, where)
+        found = read(source, where)
+    except Refusal:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise ModelUnavailable(
-            f"The image processor {name[:200]} could not be loaded: "
-            f"{str(error).splitlines()[0][:300]}") from error
+            f"The {what} {name[:200]} could not be read: {first_line(error)}.") from error
     if found is None:
-        raise ModelUnavailable(f"The folder {name[:200]} holds no {file}.")
+        raise ModelUnavailable(f"The folder {name[:200]} holds no {' or '.join(files)}.")
     return found
 
 
@@ -1162,7 +1161,7 @@ def hub_revision(given) -> str | None:
 
 def processor_of(source: str, where: dict):
     """The model's image processor, by Pillow everywhere, so that numbers do not depend on what is installed; None when its folder has none."""
-    if Path(source).is_dir() and not (Path(source) / "preprocessor_config.json").exists():
+    if Path(source).is_dir() and not (Path(source) / PROCESSOR[0]).exists():
         return None
     return AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False, **where)
 
@@ -1206,7 +1205,8 @@ def look_at_hub(name: str, revision: str | None) -> list[str]:
     except RevisionNotFoundError:
         raise ModelUnavailable(f"{name} has no revision {revision}.") from None
     except HfHubHTTPError as error:
-        raise ModelUnavailable(f"The Hugging Face Hub refused {name}: {str(error).splitlines()[0][:200]}") from error
+        raise ModelUnavailable(
+            f"The Hugging Face Hub refused {name}: {first_line(error)}.") from error
     except (OSError, OfflineModeIsEnabled) as error:
         raise offline(name) from error
     except Exception as error:  # the HTTP library's own errors, whichever it is in this release of the Hub's client

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .errors import Refusal
+from .errors import Refusal, first_line
 from .ties import place_of_largest
 
 FLAT = (224, 224)       # width and height of the pictures of one colour
@@ -133,8 +133,7 @@ def pixels_of(processor, picture: Image.Image) -> Tensor:
     try:
         pixels = torch.as_tensor(processor(images=picture, return_tensors="pt")["pixel_values"])
     except Exception as error:      # whoever wrote it, and whatever it raises: it does not take it
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = lines[0][:200].rstrip(".") if lines else type(error).__name__
+        said = first_line(error)
         raise Refusal(f"The image processor {name} does not take this picture: {said}.") from error
     if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or 0 in pixels.shape:
         raise Refusal(

@@ -90,7 +90,7 @@ def test_a_tokenizer_is_no_processor_and_an_empty_folder_holds_none(word_tokeniz
         lambda: ex.load(net, processor=tmp_path, device="cpu")
     )
     (tmp_path / "preprocessor_config.json").write_text("{")
-    assert "could not be loaded" in refusal(lambda: ex.load(net, processor=tmp_path, device="cpu"))
+    assert "could not be read" in refusal(lambda: ex.load(net, processor=tmp_path, device="cpu"))
 
 
 def test_a_processor_that_needs_another_program_says_so(monkeypatch):

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils import parametrize, prune
 
 import explainers as ex
-from explainers.linear import affine, in_steps
+from explainers.linear import affine, in_steps, naming_quantised
 from explainers.methods import METHODS
 
 
@@ -257,6 +257,22 @@ def test_a_quantised_network_is_explained_by_what_needs_neither_weights_nor_slop
     else:
         with pytest.raises(ex.Refusal, match="weights of this network are quantised"):
             method(trace)
+
+
+@pytest.mark.parametrize(
+    ("error", "wanted"),
+    [
+        (RuntimeError("no such kernel."), ex.Refusal),
+        (NotImplementedError("no backward"), ex.Refusal),
+        (torch.OutOfMemoryError("no memory"), torch.OutOfMemoryError),
+        (TypeError("a fault of the code"), TypeError),
+    ],
+)
+def test_only_what_kernels_raise_is_blamed_on_quantised_weights(error, wanted):
+    with pytest.raises(wanted, match=str(error).rstrip(".")), naming_quantised(in_whole_numbers()):
+        raise error
+    with pytest.raises(type(error)), naming_quantised(tiny("bert").net):
+        raise error
 
 
 @pytest.mark.parametrize("where", ["encoder", "head"])

@@ -150,11 +150,34 @@ def test_a_tokenizer_s_folder_is_loaded(word_tokenizer, tmp_path):
     assert type(model.tokenizer) is type(AutoTokenizer.from_pretrained(tmp_path))
 
 
-@pytest.mark.parametrize("given", ["/some/folder", "", "bert-base-uncased"])
-def test_a_folder_without_a_tokenizer_is_refused(given, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("/some/folder", "There is no folder /some/folder"),
+        ("a/b/c", "There is no folder a/b/c"),
+        ("", "neither a bundled model"),
+        (".", "holds no tokenizer.json or vocab.txt or vocab.json"),
+        ("https://example.org/bert", "is an address, and not that of a model's page"),
+    ],
+)
+def test_what_holds_no_tokenizer_is_refused(given, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ex.ModelUnavailable, match="no tokenizer in a folder"):
+    with pytest.raises(ex.ModelUnavailable, match=said):
         ex.load(tiny("bert").net, tokenizer=given)
+
+
+@pytest.mark.parametrize("name", ["owner/words", "https://huggingface.co/owner/words/tree/main"])
+def test_a_tokenizer_is_had_by_its_hub_id(name, word_tokenizer, tmp_path, monkeypatch):
+    """Out of the cache that a download left, which is asked before the network is."""
+    snapshot = tmp_path / "models--owner--words" / "snapshots" / ("0" * 40)
+    word_tokenizer.save_pretrained(snapshot)
+    fresh("bert").net.config.save_pretrained(snapshot)
+    refs = tmp_path / "models--owner--words" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("0" * 40)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    model = ex.load(fresh("bert").net, tokenizer=name, device="cpu")
+    assert model.encode("good movie").labels == ["[CLS]", "good", "movie", "[SEP]"]
 
 
 def test_a_damaged_tokenizer_is_refused(tmp_path):

@@ -17,7 +17,7 @@ import numpy as np
 from PIL.Image import Image
 from torch import Tensor
 
-from ..errors import Refusal, nearest
+from ..errors import Refusal, first_line, nearest
 from ..inputs import Encoded
 from .case import Example
 
@@ -169,7 +169,7 @@ def frame_of(path: Path, how: str, columns: Columns):
         whole = json.loads(path.read_text(encoding="utf-8"))
         return pd.DataFrame(list(whole.values()) if isinstance(whole, dict) else whole)
     except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise Refusal(f"{path.name} could not be read as {how}: {str(error).splitlines()[0].rstrip('.')}.") from error
+        raise Refusal(f"{path.name} could not be read as {how}: {first_line(error)}.") from error
 
 
 def delimited(path: Path, how: str, names: tuple[str, ...]):
@@ -256,7 +256,7 @@ def hub(name: str, columns: Columns) -> Dataset:
     try:
         return table(name, load_dataset(owner, configuration, split=split or "test").to_pandas(), columns)
     except Exception as error:
-        raise Refusal(f"The dataset {name} could not be had: {str(error).splitlines()[0][:200]}") from error
+        raise Refusal(f"The dataset {name} could not be had: {first_line(error)}.") from error
 
 
 # --------------------------------------------------------------------------------------------- questions, rationales
