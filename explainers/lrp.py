@@ -131,35 +131,12 @@ def signs(x: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def linear(y, x, weight, bias=None):
-    """To each input what it added with the sign that wins, the bias ignored (the αβ-rule with α = 1).
-
-    A positive part is half of what is there and its absolute value, (xw)⁺ = (xw + |x||w|) / 2, which needs no weights
-    apart by sign: three products instead of four. Where the whole is next to nothing beside what cancels, and digits
-    would be lost, the outputs are shared out by signs.
-    """
-    dtype = at_least_single(weight)
-    whole = (y if bias is None else y - bias).to(dtype)
-
+    """To each input what it added with the sign that wins, the bias ignored (the αβ-rule with α = 1)."""
     def back(r):
-        part, w, given = x.to(dtype), weight.to(dtype), r.to(dtype)
-        size, width = part.abs(), w.abs()
-        both = F.linear(size, width)
-        added = (whole + both) / 2
-        sure = added > 1e-3 * both
-        s = share(given, added).where(sure, 0)
-        found = (part * (s @ w) + size * (s @ width)) / 2
-        unsure = given.where(~sure, 0)
-        if unsure.any():
-            found = found + by_signs(part, w, unsure)
-        return (found.to(r),)
+        (up, down), (plus, minus) = signs(x, weight), signs(weight, weight)
+        s = share(r.to(up), up @ plus.T + down @ minus.T)
+        return ((up * (s @ plus) + down * (s @ minus)).to(r),)
     return Back.apply(y, back, x)
-
-
-def by_signs(x: Tensor, weight: Tensor, r: Tensor) -> Tensor:
-    """The αβ-rule with α = 1 as it is written."""
-    (up, down), (plus, minus) = signs(x, weight), signs(weight, weight)
-    s = share(r, up @ plus.T + down @ minus.T)
-    return up * (s @ plus) + down * (s @ minus)
 
 
 def linear_apart(y, x, weight, bias=None):
@@ -236,7 +213,6 @@ def stop(y, *_, **__):
 
 
 # ---------------------------------------------------------------------------------------- Achtibat et al. 2024
-
 #
 # The uniform rule gives each of two factors half, where both are signals. `x · sigmoid(x)` is written as
 # a product as well and is one activation of one signal. What tells them apart is what they are made of:
