@@ -324,8 +324,6 @@ def linear_gamma(gamma: float, spared: Callable[[], bool]) -> Rule:
 def with_gamma(table: dict[Callable, Rule], gamma: float,
                spared: Callable[[], bool]) -> dict[Callable, Rule]:
     """`table` with the gamma rule for linear layers, but not for those that run while `spared()`."""
-    if not 0 <= gamma < float("inf"):
-        raise Refusal("gamma is a number of 0 or more.")
     rule = linear_gamma(gamma, spared)
     return table | {F.linear: rule, torch.addmm: addmm(rule)} if gamma else table
 

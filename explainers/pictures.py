@@ -49,6 +49,8 @@ def open_picture(given) -> Image.Image:
         raise Refusal(
             "A picture is read from a file, and this is an address: nothing is fetched here. "
             "Download the picture first, and give the path of its file.")
+    if isinstance(given, str) and not given.strip():
+        raise Refusal("There is no picture: the path that was given is empty.")
     name = (isinstance(given, str | Path) and " ".join(Path(given).name.split())[:100]) or "This picture"
     try:
         with warnings.catch_warnings():

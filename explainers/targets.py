@@ -79,11 +79,14 @@ class Answer:
 
 
 def tie(best: str, equals: Sequence[str]) -> str:
-    """A sentence for those who read one name and should know that others are as high, or nothing."""
+    """A sentence for those who read one name and should know that others are as high, or nothing.
+
+    A text, or an answer, can stand there twice: then the second is another of the same name.
+    """
     if not equals:
         return ""
     quoted = lambda name: name if name.startswith("“") else f"“{name}”"
-    named = map(quoted, equals[:NAMED])
+    named = ("another " * (quoted(name) == quoted(best)) + quoted(name) for name in equals[:NAMED])
     more = f" and {len(equals) - NAMED:,} more" if len(equals) > NAMED else ""
     others = ", ".join(named) + more
     return f"A tie: the model says {others} just as much as {quoted(best)}, which is taken because it comes first."

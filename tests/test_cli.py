@@ -328,7 +328,7 @@ def test_pictures_that_cannot_be(refused, tmp_path, monkeypatch, arguments, says
     (["--target", "NEGATIVE - NEUTRAL"], "no class"),
     (["--option", "stepz=5", "--method", "integrated_gradients"], "did you mean 'steps'"),
     (["--option", "steps=many", "--method", "integrated_gradients"], "a whole number"),
-    (["--option", "steps=0", "--method", "integrated_gradients"], "at least one step"),
+    (["--option", "steps=0", "--method", "integrated_gradients"], "steps is at least 1; got 0"),
     (["--option", "steps", "--method", "integrated_gradients"], "name=value"),
     (["--option", "steps=5"], "option of attcat"),
     (["--option", "steps=5", "--method", "integrated_gradients", "--method", "attcat"], "one method"),

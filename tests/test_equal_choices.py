@@ -13,6 +13,7 @@ from tiny import classes, fresh, tiny, varied
 
 import explainers as ex
 from explainers import evaluation as ev
+from explainers import targets
 from explainers.evaluation.correlation import rank_correlation
 from explainers.evaluation.localisation import average_precision, overlap, stretched
 from explainers.evaluation.perturbation import order
@@ -107,6 +108,20 @@ def test_of_equal_classes_the_first_is_predicted_and_explained(word_tokenizer, l
     assert ev.METRICS["masking"].measure(case, heat)["accuracy"] == 1, "the answer is the gold class as long as they tie"
     certain = ex.explain(model, text, target="POSITIVE")
     assert not [note for note in certain.notes if "tie" in note], "who names a class asks for it"
+
+
+def test_a_text_that_stands_there_twice_is_told_from_itself():
+    said = "A tie: the model says {} just as much as “a cat”, which is taken because it comes first."
+    model, photo = ex.load("image-text"), ex.photo("cat")
+    for texts, others in (
+        (["a cat", "a cat"], "another “a cat”"),
+        (["a cat", "a cat", "A cat", "a dog"], "another “a cat”, “A cat”"),
+    ):
+        assert ex.predict(model, (photo, texts)).tie == said.format(others)
+        assert said.format(others) in ex.explain(model, (photo, texts), "raw_attention").notes
+    assert targets.tie("“in Paris”", ["“in Paris”"]) == (
+        "A tie: the model says another “in Paris” just as much as “in Paris”, "
+        "which is taken because it comes first.")
 
 
 def test_without_a_tie_nothing_is_said(reader):

@@ -1,6 +1,7 @@
 """Every method on every architecture: the laws that all of them keep, the options, the cards, and slow twins."""
 
 import inspect
+import math
 from dataclasses import replace
 from functools import cache
 from html import escape
@@ -350,12 +351,12 @@ def test_smoothgrad_without_noise_is_the_gradient_and_its_seed_counts():
     ("gae", {"start": -9}, "no layer -9"),
     ("grads", {"layer": 40}, "no layer 40"),
     ("attgrads", {"side": "keys"}, "did you mean 'key'"),
-    ("gradient", {"order": 0}, "1 or more"),
-    ("integrated_gradients", {"steps": 0}, "at least one step"),
+    ("gradient", {"order": 0}, "order is at least 1; got 0"),
+    ("integrated_gradients", {"steps": 0}, "steps is at least 1; got 0"),
     ("integrated_gradients", {"baseline": "zero"}, "pad, mask, unk"),
-    ("smoothgrad", {"samples": 0}, "at least one sample"),
-    ("smoothgrad", {"sigma": -1}, "sigma of 0 or more"),
-    ("occlusion", {"window": 0}, "one token or more"),
+    ("smoothgrad", {"samples": 0}, "samples is at least 1; got 0"),
+    ("smoothgrad", {"sigma": -1}, "sigma is finite and at least 0; got -1"),
+    ("occlusion", {"window": 0}, "window is at least 1; got 0"),
 ])
 def test_an_option_that_makes_no_sense_is_refused_in_words(key, options, said):
     with pytest.raises(ex.Refusal) as refusal:
@@ -370,6 +371,21 @@ def test_an_option_that_makes_no_sense_is_refused_in_words(key, options, said):
 def test_a_number_outside_its_range_is_refused_in_words(key, options):
     with pytest.raises(ex.Refusal):
         ex.explain(tiny("bert"), example("bert"), key, 0, **options)
+
+
+@pytest.mark.parametrize(("key", "name", "wrong"), [
+    ("rollout", "discard", [-0.5, 1, math.nan]), ("attattr", "steps", [0, -3]),
+    ("beyond_intuition", "steps", [0]), ("integrated_gradients", "steps", [0, -3]),
+    ("gradient", "order", [0]), ("smoothgrad", "samples", [0]),
+    ("smoothgrad", "sigma", [-1, math.inf, math.nan]),
+    ("attnlrp", "gamma", [-1, math.inf, math.nan]), ("occlusion", "window", [0, -1]),
+    ("vit_cx", "threshold", [0, 2.5, math.nan]), ("vit_cx", "sigma", [-1, math.nan]),
+])
+def test_a_number_that_no_input_allows_is_refused_before_anything_runs(key, name, wrong):
+    """So a page can say it under the field, and a run on a dataset before its first example."""
+    for value in wrong:
+        with pytest.raises(ex.Refusal, match=f"The option {name} is .*; got {value}"):
+            METHODS[key].read({name: value})
 
 
 @pytest.mark.parametrize("key, typed, meant", [

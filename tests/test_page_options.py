@@ -146,6 +146,8 @@ def test_a_reading_of_optimus_can_be_typed(visit):
         ("smoothgrad", "samples", "999999999", "at most 1,000"),
         ("smoothgrad", "samples", "2.5", "a whole number"),
         ("raw_attention", "head", "two", "a whole number"),
+        ("integrated_gradients", "steps", "0", "at least 1"),
+        ("occlusion", "window", "0", "at least 1"),
     ],
 )
 def test_a_number_that_an_option_does_not_take_is_refused_under_its_field(

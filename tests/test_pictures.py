@@ -200,6 +200,7 @@ def test_files_that_are_no_pictures(tmp_path):
     for name in ("notes.jpg", "empty.png", "figure.eps"):
         assert refusal(tmp_path / name) == f"{name} is not a picture that can be read; give a JPEG, PNG, WebP, GIF, BMP or TIFF."
     assert refusal(tmp_path / "folder.jpg") == "folder.jpg is a folder, not a picture."
+    assert refusal("") == refusal(" ") == "There is no picture: the path that was given is empty."
     assert refusal(str(tmp_path / "nowhere.jpg")) == "There is no file nowhere.jpg."
     assert refusal(b"no picture") == refusal(b"") == "This picture is not a picture that can be read; give a JPEG, PNG, WebP, GIF, BMP or TIFF."
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from torch import Tensor
@@ -13,8 +13,6 @@ from ..methods.registry import Limit, Option, known_to, options_of, read_options
 from ..models import Model
 from .case import Case
 from .perturbation import Query
-
-AT_LEAST_ONE: Limit = (lambda value: value >= 1, "at least 1")
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Metric:
 
     @cached_property
     def options(self) -> dict[str, Option]:
-        return {name: replace(option, limit=self.limits.get(name)) for name, option in options_of(self.reads).items()}
+        return options_of(self.reads, self.limits)
 
     @cached_property
     def definition(self) -> str:

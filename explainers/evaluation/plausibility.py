@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from ..heatmap import Heatmap
+from ..methods.registry import AT_LEAST_ONE
 from ..targets import tokens_at
 from ..ties import ranked
 from .case import Case
-from .metric import AT_LEAST_ONE, metric
+from .metric import metric
 
 RATIONALE_SIZES = range(5, 81, 5)       # words
 

@@ -1,17 +1,16 @@
 """Do scores add up to what taking things out does, and do they hold still when the input hardly changes? Both by captum."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from ..errors import Refusal, required
 from ..heatmap import Heatmap
 from ..methods import METHODS
+from ..methods.registry import AT_LEAST_ONE, NOT_NEGATIVE
 from .baselines import BASELINES
 from .case import Case
 from .faithfulness import Fill
-from .metric import AT_LEAST_ONE, metric
+from .metric import metric
 from .perturbation import way
 
 AT_ONCE = 4         # changed inputs that are traced together
@@ -49,7 +48,7 @@ def infidelity(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | No
 
 
 @metric("Sensitivity", better="lower", reference="Yeh et al. 2019", unit="of the map's length",
-        limits={"samples": AT_LEAST_ONE, "radius": (lambda radius: 0 <= radius < math.inf, "finite and at least 0")})
+        limits={"samples": AT_LEAST_ONE, "radius": NOT_NEGATIVE})
 def sensitivity(case: Case, heat: Heatmap, answers: list[Tensor], radius: float = 0.02, samples: int = 10, seed: int = 0) -> float:
     """The most that the map changes when every number of the input changes a little: max ‖scores(x') − scores(x)‖ / ‖scores(x)‖.
 

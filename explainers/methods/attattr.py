@@ -5,10 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..errors import Refusal
 from ..trace import Trace
 from ._path import rows
-from .registry import method
+from .registry import AT_LEAST_ONE, method
 
 Start = Literal["zero", "position"]
 Endpoint = Literal["start", "end"]
@@ -16,8 +15,6 @@ Endpoint = Literal["start", "end"]
 
 def attattr_all(trace: Trace, steps: int = 20, baseline: Start = "zero", probability: bool = True, endpoint: Endpoint = "start") -> Tensor:
     """(A − A') ⊙ mean over the path of ∂p/∂A, one layer at a time [layers head query key] (Hao et al.)."""
-    if steps < 1:
-        raise Refusal("AttAttr needs at least one step.")
     return trace.once(("attattr", steps, baseline, probability, endpoint),
                       lambda: walked(trace, steps, baseline, probability, endpoint))
 
@@ -60,7 +57,7 @@ def attattr_totals(trace: Trace, steps: int = 20, baseline: Start = "zero", prob
 
 @method("AttAttr", family="Attention gradients", paper="Hao et al. 2021", url="https://arxiv.org/abs/2004.11207", signed=True,
         class_specific=True, passes="L·{steps}F L·{steps}B", invariant="layers sum to the map", layers=attattr_layers, most_tokens=256,
-        maps=attattr_maps,
+        maps=attattr_maps, limits={"steps": AT_LEAST_ONE},
         heads=attattr_heads,
         totals=attattr_totals,
         too_long="a whole forward and backward pass for every step in every layer, with {n} × {n} weights a head")

@@ -5,11 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..errors import Refusal
 from ..trace import Trace
 from ._path import given, reruns
 from ._vectors import parts
-from .registry import method, within
+from .registry import AT_LEAST_ONE, method, within
 
 
 def feedback(trace: Trace, steps: int, endpoint: Literal["both", "end"]) -> Tensor:
@@ -44,7 +43,8 @@ def first_layer(trace: Trace, head: bool) -> int:
 
 
 @method("Beyond Intuition", family="Attention gradients", paper="Chen et al. 2022", url="https://openreview.net/forum?id=rm0zIzlhcX",
-        signed=False, class_specific=True, passes="{steps}F {steps}B", at_readout=True)
+        signed=False, class_specific=True, passes="{steps}F {steps}B", at_readout=True,
+        limits={"steps": AT_LEAST_ONE})
 def beyond_intuition(trace: Trace, variant: Literal["head", "token"] = "head", start: int | None = None, steps: int = 20,
                      endpoint: Literal["both", "end"] = "both") -> Tensor:
     """What attention gathered for the readout token, gated by what the classifier's slopes say of it along a path from nothing.
@@ -62,8 +62,6 @@ def beyond_intuition(trace: Trace, variant: Literal["head", "token"] = "head", s
     token; of pictures all but the first quarter for head, the last half for token; of a picture with texts the last layer, or the
     last quarter), steps, endpoint (both: α from 0 to 1, the authors' code; end: α from 1/m to 1).
     """
-    if steps < 1:
-        raise Refusal("Beyond Intuition needs at least one step.")
     layers = len(trace.attention)
     if start is None:
         start = first_layer(trace, variant == "head")

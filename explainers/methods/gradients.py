@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import Refusal
 from ..trace import Trace
 from ._path import by_token, given, reruns
-from .registry import method
+from .registry import AT_LEAST_ONE, NOT_NEGATIVE, method
 
 Space = Literal["input", "block"]
 
@@ -19,7 +18,7 @@ def gradient_pixels(trace: Trace, order: int = 2) -> Tensor:
 
 
 @method("Gradient", family="Input gradients", paper="Simonyan et al. 2014", url="https://arxiv.org/abs/1312.6034", signed=False,
-        class_specific=True, passes="1F 1B", pixels=gradient_pixels)
+        class_specific=True, passes="1F 1B", pixels=gradient_pixels, limits={"order": AT_LEAST_ONE})
 def gradient(trace: Trace, order: int = 2, space: Space = "input") -> Tensor:
     """How sensitive the score is to each token's embedding, or to each patch's pixels.
 
@@ -34,8 +33,6 @@ def gradient(trace: Trace, order: int = 2, space: Space = "input") -> Tensor:
     Options: order (2: Euclidean length; 1: sum of absolute values), space (input; block: of a picture too what enters the first
     block, a patch with its position).
     """
-    if order < 1:
-        raise Refusal("The order of a norm is 1 or more.")
     slope = trace.grad.hidden[0] if space == "block" else by_token(trace, given(trace.grad))
     return slope.norm(p=order, dim=-1)
 
@@ -65,8 +62,6 @@ def input_x_gradient(trace: Trace, space: Space = "input") -> Tensor:
 
 def path_integral(trace: Trace, steps: int, baseline: str | None) -> tuple[Tensor, Tensor]:
     """(x − x') ⊙ ∫₀¹ ∂y/∂x(x' + α(x − x')) dα, shaped like what was given, and the score of the blank x'."""
-    if steps < 1:
-        raise Refusal("Integrated gradients needs at least one step.")
     blank = trace.again(inputs=trace.fill(~trace.special[None], baseline or ("mean" if trace.grid else "pad")), record=("hidden",))
     way = given(trace) - given(blank)
     nodes, weights = np.polynomial.legendre.leggauss(steps)                     # on [−1, 1]
@@ -81,6 +76,7 @@ def integrated(trace: Trace, steps: int, baseline: str | None) -> tuple[Tensor, 
 
 @method("Integrated gradients", family="Input gradients", paper="Sundararajan et al. 2017", url="https://arxiv.org/abs/1703.01365",
         signed=True, class_specific=True, passes="{steps}F {steps}B", invariant="completeness",
+        limits={"steps": AT_LEAST_ONE},
         pixels=lambda trace, steps=50, baseline=None: integrated(trace, steps, baseline)[0].sum(0))
 def integrated_gradients(trace: Trace, steps: int = 50,
                          baseline: Literal["pad", "mask", "unk", "mean", "black", "white", "blur"] | None = None) -> tuple[Tensor, dict]:
@@ -104,8 +100,6 @@ def integrated_gradients(trace: Trace, steps: int = 50,
 
 def noise_for(trace: Trace, samples: int, sigma: float, seed: int) -> Tensor:
     """[samples ...] ε ~ N(0, (σ · (max x − min x))²) shaped like what was given."""
-    if samples < 1 or sigma < 0:
-        raise Refusal("SmoothGrad needs at least one sample and a sigma of 0 or more.")
     x = given(trace)
     real = x.flatten() if trace.grid else x[trace.real].flatten()       # padding gets no noise, and changes no draw
     drawn = torch.randn(samples, len(real), generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(x)
@@ -129,7 +123,8 @@ def smoothgrad_shares(trace: Trace, samples: int, sigma: float, seed: int, times
 
 
 @method("SmoothGrad", family="Input gradients", paper="Smilkov et al. 2017", url="https://arxiv.org/abs/1706.03825", signed=True,
-        class_specific=True, passes="{samples}F {samples}B", pixels=smoothgrad_pixels)
+        class_specific=True, passes="{samples}F {samples}B", pixels=smoothgrad_pixels,
+        limits={"samples": AT_LEAST_ONE, "sigma": NOT_NEGATIVE})
 def smoothgrad(trace: Trace, samples: int = 20, sigma: float = 0.15, seed: int = 0, times_input: bool = True) -> Tensor:
     """The slope averaged over noisy copies of the input, times the input.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..trace import Trace
-from .registry import method
+from .registry import AT_LEAST_ONE, method
 
 Fill = Literal["mask", "pad", "unk", "mean", "black", "white", "blur"]
 
@@ -53,7 +53,8 @@ def runs_of_words(words: Tensor, size: int) -> Tensor:
 
 @method("Occlusion (leave one out)", family="Perturbation", paper="Zeiler & Fergus 2014; Li et al. 2016", url="https://arxiv.org/abs/1612.08220",
         signed=True, class_specific=True,
-        passes=lambda options: "up to nF" if options["by"] == "word" else "nF")
+        passes=lambda options: "up to nF" if options["by"] == "word" else "nF",
+        limits={"window": AT_LEAST_ONE})
 def occlusion(trace: Trace, fill: Fill | None = None, window: int = 1,
               by: Literal["token", "word"] = "token") -> Tensor:
     """The score lost when a token or a patch is blanked: no gradient, no formula of the model, only a second run.
@@ -73,8 +74,6 @@ def occlusion(trace: Trace, fill: Fill | None = None, window: int = 1,
     of so many patches a side), by (of texts: token, or word, which blanks all tokens of a word
     together and divides the loss equally among them).
     """
-    if window < 1:
-        raise Refusal("An occlusion window holds one token or more.")
     words = whole_words(trace) if by == "word" else None
     if trace.special.all():
         return torch.zeros_like(trace.hidden[0, :, 0])

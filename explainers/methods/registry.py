@@ -1,8 +1,9 @@
 """The list of methods: one decorator, one dict. A method's signature is its options, its docstring is its card."""
 
 import inspect
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -18,6 +19,8 @@ MOST_ELSE = 2**31 - 1
 
 #: Whether a number will do, and in words which ones would.
 Limit = tuple[Callable[[float], bool], str]
+AT_LEAST_ONE: Limit = (lambda value: value >= 1, "at least 1")
+NOT_NEGATIVE: Limit = (lambda value: 0 <= value < math.inf, "finite and at least 0")
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,8 @@ class Option:
         return read
 
 
-def options_of(function: Callable) -> dict[str, Option]:
-    """The keywords of a function, which are its parameters with a default."""
+def options_of(function: Callable, limits: Mapping[str, Limit] | None = None) -> dict[str, Option]:
+    """The keywords of a function, which are its parameters with a default, and their limits."""
     hints = get_type_hints(function)
     found = {}
     for name, parameter in inspect.signature(function).parameters.items():
@@ -69,7 +72,8 @@ def options_of(function: Callable) -> dict[str, Option]:
         kinds = [kind for kind in get_args(hints[name]) if kind is not type(None)]
         literal = next((hint for hint in (hints[name], *kinds) if get_origin(hint) is Literal), None)
         kind = type(parameter.default) if parameter.default is not None else next((k for k in kinds if k in (bool, int, float)), str)
-        found[name] = Option(name, parameter.default, get_args(literal) if literal else (), kind)
+        choices = get_args(literal) if literal else ()
+        found[name] = Option(name, parameter.default, choices, kind, (limits or {}).get(name))
     return found
 
 
@@ -116,6 +120,7 @@ class Method:
     at_readout      its map is the readout token's row (`Trace.read`): of a score read from several tokens, the mean of theirs
     invariant       a law its numbers obey, tested on every model: completeness, rows sum to one, layers sum to the map
     widened         it computes in float32 or float64 itself, also where the network runs in half precision
+    limits          of options that are numbers: whether one will do, and which ones would, in words
     """
 
     key: str
@@ -140,6 +145,7 @@ class Method:
     too_long: str = ""
     at_readout: bool = False
     widened: bool = False
+    limits: Mapping[str, Limit] = field(default_factory=dict, repr=False)
 
     def __call__(self, trace: Trace, **options) -> Tensor:
         """Raw scores [token], specials included."""
@@ -224,7 +230,7 @@ class Method:
 
     @cached_property
     def options(self) -> dict[str, Option]:
-        return options_of(self.run)
+        return options_of(self.run, self.limits)
 
     def read(self, options: dict) -> dict:
         """Options with their values checked; an unknown name or value is a `Refusal` that lists the menu."""
@@ -245,20 +251,22 @@ def method(title: str, *, family: str, paper: str, url: str, signed: bool, class
            tasks: tuple[str, ...] = ("text", "image"), only: str = "", invariant: str = "", layers: Callable | None = None,
            rows: Callable | None = None, totals: Callable | None = None, maps: Callable | None = None, heads: Callable | None = None,
            pixels: Callable | None = None, most_tokens: int | None = None, too_long: str = "", at_readout: bool = False,
-           widened: bool = False):
+           widened: bool = False, limits: Mapping[str, Limit] | None = None):
     """Put a function `trace -> scores` on the menu under its own name.
 
     `layers` gives the per-layer picture of the same trace, `rows` names its rows (by default L0, L1, ...), and `totals`
     the ways to make one map of them. `maps` gives what each token gave each token in every layer, `heads` the share of
     every head, `pixels` a picture's map pixel by pixel. `most_tokens` is the longest input it is offered for, and `too_long` what a longer one would need.
-    `widened` is said where half precision costs nothing.
+    `widened` is said where half precision costs nothing. `limits` refuses options out of range
+    before anything runs.
     """
     def register(run: Callable) -> Method:
         key = run.__name__
         if key in METHODS:
             raise ValueError(f"two methods are called {key}")
         METHODS[key] = Method(key, title, family, paper, url, signed, class_specific, passes, tasks, only, invariant, run, layers,
-                              rows, totals, maps, heads, pixels, most_tokens, too_long, at_readout, widened)
+                              rows, totals, maps, heads, pixels, most_tokens, too_long, at_readout, widened,
+                              limits or {})
         return METHODS[key]
 
     return register

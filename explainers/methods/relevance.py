@@ -8,7 +8,7 @@ from torch import Tensor
 from .. import lrp as rule
 from ..trace import Trace, running
 from ._chain import products, with_residual
-from .registry import method, within
+from .registry import NOT_NEGATIVE, method, within
 
 Rules = Literal["ours", "original"]
 
@@ -106,7 +106,7 @@ def lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
 
 
 @method("AttnLRP", family="Relevance propagation", paper="Achtibat et al. 2024", url="https://arxiv.org/abs/2402.05602", signed=True,
-        class_specific=True, passes="2F 2B", widened=True)
+        class_specific=True, passes="2F 2B", widened=True, limits={"gamma": NOT_NEGATIVE})
 def attnlrp(trace: Trace, variant: Literal["attn", "cp"] = "attn", gamma: float = 0.0) -> Tensor:
     """Input × gradient after three repairs to the chain rule: held LayerNorms, straight activations, shared products.
 

@@ -5,7 +5,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..errors import Refusal
 from ..ties import ranked
 from ..trace import Trace
 from ._chain import products, with_residual
@@ -15,8 +14,6 @@ Heads = Literal["mean", "min", "max"]
 
 
 def rollout_layers(trace: Trace, residual: bool = True, heads: Heads = "mean", discard: float = 0.0, start: int = 0) -> Tensor:
-    if not 0 <= discard < 1:
-        raise Refusal("discard is a share: 0 or more, and less than 1.")
     fused = {"mean": trace.attention.mean(1), "min": trace.attention.amin(1), "max": trace.attention.amax(1)}[heads]
     maps = without_weakest(fused, discard)[within(start, len(fused), "layer"):]
     # min, max and discarding leave rows that do not sum to 1; with_residual mends them, alone they stay as they are
@@ -40,7 +37,8 @@ def without_weakest(maps: Tensor, share: float) -> Tensor:
 
 @method("Attention rollout", family="Attention", paper="Abnar & Zuidema 2020", url="https://arxiv.org/abs/2005.00928", signed=False,
         class_specific=False, passes="1F", invariant="sums to one", layers=rollout_layers,
-        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))], at_readout=True)
+        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))], at_readout=True,
+        limits={"discard": (lambda share: 0 <= share < 1, "a share: 0 or more, and less than 1")})
 def rollout(trace: Trace, residual: bool = True, heads: Heads = "mean", discard: float = 0.0, start: int = 0) -> Tensor:
     """How much of each input token reaches the readout token when attention is followed back through every layer.
 

@@ -7,11 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import Refusal
 from ..ties import constant
 from ..trace import Trace
 from ._path import by_token
-from .registry import method
+from .registry import NOT_NEGATIVE, method
 
 AT_ONCE = 32        # masks, each with two copies of the picture
 
@@ -52,8 +51,6 @@ def causal_score(trace: Trace, masks: Tensor, noise: Callable[[int], Tensor], of
 
 
 def vit_cx_pixels(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False) -> Tensor:
-    if not 0 < threshold <= 2 or sigma < 0:
-        raise Refusal("ViT-CX needs a threshold between 0 and 2 and a sigma of 0 or more.")
     drawn = torch.Generator().manual_seed(seed)
     noise = lambda n: sigma * torch.randn(n, *trace.pixels.shape, generator=drawn)
     return trace.once(("vit_cx", threshold, sigma, seed, offset), lambda: causal_score(trace, feature_masks(trace, threshold), noise, offset))
@@ -61,7 +58,9 @@ def vit_cx_pixels(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed
 
 @method("ViT-CX", family="Perturbation", paper="Xie et al. 2023", url="https://arxiv.org/abs/2211.03064", signed=True, class_specific=True,
         passes="2MF", tasks=("image",), pixels=vit_cx_pixels,
-        only="masks are channels enlarged to the pixels of a picture")
+        only="masks are channels enlarged to the pixels of a picture",
+        limits={"threshold": (lambda value: 0 < value <= 2, "above 0 and at most 2"),
+                "sigma": NOT_NEGATIVE})
 def vit_cx(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False) -> Tensor:
     """How much probability the class keeps when only what one of the model's own features sees is left of the picture.
 
