@@ -65,6 +65,14 @@ class Server:
             self.process.wait()
 
 
+def until(page, condition: str, argument=None):
+    """Wait for something on the page, asked by the clock.
+
+    requestAnimationFrame stalls after a picture of a full page.
+    """
+    page.wait_for_function(condition, arg=argument, polling=50, timeout=1000 * PATIENCE)
+
+
 def foreign(url: str, home: str) -> bool:
     return urlsplit(url).scheme not in ("data", "blob", "about", "file") and not url.startswith(home)
 

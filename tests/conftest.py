@@ -75,6 +75,12 @@ def byte_reader() -> ex.Model:
     return ex.load(RobertaForSequenceClassification(config), tokenizer=tokenizer, device="cpu", dtype=torch.float64)
 
 
+@pytest.fixture
+def forgetful(monkeypatch):
+    """A table of architectures that forgets what a test adds to it."""
+    monkeypatch.setattr(ex.models, "ANATOMIES", dict(ex.ANATOMIES))
+
+
 @pytest.fixture(scope="session")
 def sentiment() -> ex.Model:
     """The bundled sentiment model."""

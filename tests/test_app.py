@@ -7,7 +7,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from browser import CONTRAST, CUT, LAYERS, LUMINANCE, PATIENCE, ROOT, SHOWN, STRONGEST, missing
+from browser import CONTRAST, CUT, LAYERS, LUMINANCE, ROOT, SHOWN, STRONGEST, missing, until
 
 import explainers as ex
 from explainers.render import tokens
@@ -276,11 +276,6 @@ def heats(model, text, methods=QUICK, target=None) -> list:
 
 def words_of(heat) -> list[str]:
     return [visible(label) for label in heat.labels]
-
-
-def until(page, condition: str, argument=None):
-    """Wait for something on the page; requestAnimationFrame stalls after a full-page picture, so ask by the clock."""
-    page.wait_for_function(condition, arg=argument, polling=50, timeout=1000 * PATIENCE)
 
 
 def settled(page, words: list[str] | None = None, target: str = "") -> dict:

@@ -6,9 +6,9 @@ from html import unescape
 
 import numpy as np
 import pytest
-from browser import CUT, missing
+from browser import CUT, missing, until
 from PIL import Image
-from test_app import choose, complaint, refusal, until
+from test_app import choose, complaint, refusal
 
 import explainers as ex
 

@@ -9,37 +9,23 @@ from functools import cache
 import pytest
 import torch
 import torch.nn.functional as F
-import transformers
 from test_lrp import drawn, relevance_of
-from tiny import GOLDENS, close, example, random_model, tiny
+from tiny import GOLDENS, LLAMA, close, example, random_model, tiny
 from transformers.activations import ACT2FN
 
 import explainers as ex
 from explainers.lrp import ATTNLRP, CPLRP
 from explainers.methods import METHODS
-from explainers.models import ANATOMIES
 
 RECORDS = json.loads((GOLDENS / "attnlrp.json").read_text())
-LLAMA = ex.Anatomy(
-    tower="model",
-    blocks="layers",
-    attention="self_attn",
-    w_v="self_attn.v_proj",
-    w_o="self_attn.o_proj",
-    norm1="input_layernorm",
-    norm2="post_attention_layernorm",
-    norm_first=True,
-    readout="last",
-)
 
 #: In float64 and float32. RMSNorm and rotary positions of `transformers` are float32 in either.
 WITHIN = {"llama": (1e-5, 1e-4), "modernbert": (1e-5, 1e-4)}
 
 
 @pytest.fixture
-def llama_known(monkeypatch):
+def llama_known(forgetful):
     """An architecture that is registered for one test."""
-    monkeypatch.setattr("explainers.models.ANATOMIES", dict(ANATOMIES))
     ex.register("llama", LLAMA)
 
 
@@ -149,12 +135,14 @@ def test_a_length_is_held():
 
 @pytest.mark.parametrize("name", ["beit", "dinov2", "modernbert", "gpt2"])
 def test_a_weight_that_is_trained_takes_no_share(name):
-    """Scales of layers (BEiT's, DINOv2's) stand on either side of the product; frozen or not, they are no signal."""
+    """Scales of layers (BEiT's, DINOv2's) stand on either side of the product; frozen or not, they
+    are no signal."""
     frozen = ex.load(
         tiny(name).net.from_pretrained(tiny(name).net.name_or_path),
         device="cpu",
         dtype=torch.float64,
     )
+    assert all(weight.requires_grad for weight in tiny(name).net.parameters())
     frozen.net.requires_grad_(False)
     for method in (METHODS["attnlrp"], METHODS["lrp"]):
         want = method(frozen.trace(example(name), 0))
@@ -163,7 +151,8 @@ def test_a_weight_that_is_trained_takes_no_share(name):
 
 
 def test_what_a_grouped_gate_hands_back_is_conserved_without_biases():
-    """A gated layer alone, as Llama and ModernBERT have it: input times relevance adds up to the output times what came."""
+    """A gated layer alone, as Llama and ModernBERT have it: input times relevance adds up to the
+    output times what came."""
     net = random_model(
         "LlamaModel",
         vocab_size=200,
@@ -172,7 +161,6 @@ def test_what_a_grouped_gate_hands_back_is_conserved_without_biases():
         num_attention_heads=2,
         intermediate_size=24,
     ).double()
-    assert isinstance(net, transformers.LlamaModel)
     x = drawn(1, 3, 12)
     y, given, (got,) = relevance_of(net.layers[0].mlp, x, table=ATTNLRP)
     torch.testing.assert_close((x * got).sum(), (y * given).sum(), rtol=1e-6, atol=1e-8)

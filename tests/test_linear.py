@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from tiny import SIZE, close, defined, example, fresh, random_model, tiny
+from tiny import SIZE, close, each_method_of, example, fresh, methods_of, random_model, tiny
 from torch import nn
 from torch.nn.utils import parametrize, prune
 
@@ -82,7 +82,7 @@ def with_adapters(name: str):
     return net, twin
 
 
-CASES = [(name, method) for name in ADAPTED for method in METHODS.values() if defined(method, name)]
+CASES = [(name, method) for name in ADAPTED for method in methods_of(name)]
 
 
 @pytest.mark.parametrize(
@@ -241,11 +241,7 @@ WITHOUT_SLOPES = (
 )
 
 
-@pytest.mark.parametrize(
-    "method",
-    [method for method in METHODS.values() if defined(method, "bert")],
-    ids=lambda method: method.key,
-)
+@each_method_of("bert")
 def test_a_quantised_network_is_explained_by_what_needs_neither_weights_nor_slopes(method):
     """Whose kernels keep no slope: zeros must not be taken for one."""
     trace = ex.load(in_whole_numbers(), device="cpu").trace(example("bert"), 0)

@@ -5,7 +5,18 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import ARCHITECTURES, MADE, READS, SEES, SIZE, close, defined, example, random_model, tiny
+from tiny import (
+    ARCHITECTURES,
+    MADE,
+    READS,
+    SEES,
+    SIZE,
+    close,
+    each_method_of,
+    example,
+    random_model,
+    tiny,
+)
 from torch import nn
 
 import explainers as ex
@@ -56,11 +67,7 @@ def test_a_text_tower_with_the_end_token_2_is_read_at_the_highest_id(made, ids, 
     assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [at]
 
 
-@pytest.mark.parametrize(
-    "method",
-    [method for method in METHODS.values() if defined(method, "clip.text")],
-    ids=lambda method: method.key,
-)
+@each_method_of("clip.text")
 def test_the_setting_of_the_end_token_changes_no_map(method):
     """Of two networks that read the same token, one by its id and one by its height. No method
     blanks the end token, as a tokenizer would say."""

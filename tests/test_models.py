@@ -313,9 +313,8 @@ class RenamedForSequenceClassification(BertForSequenceClassification):
 
 
 @pytest.fixture
-def renamed(monkeypatch):
+def renamed(forgetful):
     """The tiny BERT under another model type, and a table that forgets what is added to it."""
-    monkeypatch.setattr(ex.models, "ANATOMIES", dict(ex.ANATOMIES))
     net = RenamedForSequenceClassification(RenamedConfig(**fresh("bert").net.config.to_dict() | {"model_type": "renamed"}))
     net.load_state_dict(fresh("bert").net.state_dict())
     return net

@@ -5,17 +5,28 @@ function that sees to it.
 import re
 
 import pytest
-from browser import PATIENCE
+from browser import until
 
 browser_test = pytest.mark.browser
 
 
-def until(page, condition: str, argument=None):
-    page.wait_for_function(condition, arg=argument, polling=50, timeout=1000 * PATIENCE)
-
-
 def open_view(page, name: str, slug: str = "text"):
     page.locator(f"#{slug}-views").get_by_role("tab", name=name, exact=True).click()
+
+
+def rows_come(page, maps: int):
+    """Wait until there is a row for each map, and one for random orders."""
+    rows = "document.querySelectorAll('#text-tested .xp-measures tbody tr').length"
+    until(page, f"rows => {rows} === rows", maps + 1)
+
+
+def words_taken_out(visit, *methods: str):
+    """The page with a text in its Test view, after the strongest words were taken out."""
+    page = visit(text="A dull film.", methods=",".join(methods), view="test")
+    rows_come(page, len(methods))
+    page.get_by_role("button", name="Take them out and ask again").click()
+    until(page, "() => document.querySelector('#text-taken h3')?.textContent.includes('without')")
+    return page
 
 
 def test_an_answer_that_comes_late_is_not_shown(app):
@@ -38,12 +49,7 @@ def test_an_answer_that_comes_late_is_not_shown(app):
 
 @browser_test
 def test_what_was_found_out_about_a_question_goes_with_it(visit):
-    page = visit(text="A dull film.", methods="attcat,gae", view="test")
-    until(
-        page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3"
-    )
-    page.get_by_role("button", name="Take them out and ask again").click()
-    until(page, "() => document.querySelector('#text-taken h3')?.textContent.includes('without')")
+    page = words_taken_out(visit, "attcat", "gae")
     page.get_by_role("button", name=re.compile("weights random")).click()
     until(page, "() => document.querySelector('#text-scrambled')?.innerText.includes('embeddings')")
     open_view(page, "Share")
@@ -64,19 +70,12 @@ def test_what_was_found_out_about_a_question_goes_with_it(visit):
         page.locator("#text-taken").inner_text() + page.locator("#text-scrambled").inner_text()
         == ""
     )
-    until(
-        page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3"
-    )
+    rows_come(page, 2)
 
 
 @browser_test
 def test_words_taken_out_go_when_something_else_is_to_stand_for_them(visit):
-    page = visit(text="A dull film.", methods="attcat", view="test")
-    until(
-        page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 2"
-    )
-    page.get_by_role("button", name="Take them out and ask again").click()
-    until(page, "() => document.querySelector('#text-taken h3')?.textContent.includes('without')")
+    page = words_taken_out(visit, "attcat")
     page.get_by_role("radio", name="[MASK] in its place").check()
     until(page, "() => document.querySelector('#text-taken').innerText === ''")
 

@@ -5,14 +5,10 @@ gave.
 import re
 
 import pytest
-from browser import PATIENCE, Server
+from browser import Server, until
 from PIL import Image
 
 browser_test = pytest.mark.browser
-
-
-def until(page, condition: str, argument=None):
-    page.wait_for_function(condition, arg=argument, polling=50, timeout=1000 * PATIENCE)
 
 
 @pytest.fixture

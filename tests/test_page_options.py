@@ -3,9 +3,10 @@ is said beside its field.
 """
 
 import json
+import time
 
 import pytest
-from browser import PATIENCE
+from browser import PATIENCE, until
 
 import explainers as ex
 
@@ -16,10 +17,6 @@ TABS = {
     "text": ({"text": "not good"}, ".xp-prose"),
     "image": ({"kind": "Picture", "picture": "cat"}, ".xp-tiles"),
 }
-
-
-def until(page, condition: str, argument=None):
-    page.wait_for_function(condition, arg=argument, polling=50, timeout=1000 * PATIENCE)
 
 
 def opened(visit, slug: str, methods: str = "raw_attention", **query):
@@ -76,6 +73,15 @@ def kept(page, slug: str) -> dict:
     return json.loads(page.locator(f"#{slug}-changed textarea").input_value())
 
 
+def keeps(page, slug: str, wanted: dict) -> bool:
+    """Whether the page comes to hold these options, however slow the machine is."""
+    end = time.monotonic() + PATIENCE
+    while kept(page, slug) != wanted:
+        if time.monotonic() > end:
+            return False
+    return True
+
+
 @pytest.mark.parametrize("slug", TABS)
 def test_the_keyboard_passes_every_option_of_every_method_and_changes_none(visit, slug):
     page, panel = opened(visit, slug)
@@ -110,11 +116,11 @@ def test_a_field_holds_what_was_set_of_its_own_method_alone(visit):
     assert shown(field_of(panel, "sigma")) == 0.3 and shown(field_of(panel, "samples")) == 20
     choose_method(page, panel, ex.METHODS["raw_attention"])
     assert shown(field_of(panel, "head")) == "0"
-    assert kept(page, "text") == {"raw_attention": {"head": 0}, "smoothgrad": {"sigma": 0.3}}
+    assert keeps(page, "text", {"raw_attention": {"head": 0}, "smoothgrad": {"sigma": 0.3}})
     field_of(panel, "head").fill("")
     field_of(panel, "head").press("Tab")
     until(page, "() => !document.querySelector('#text-compared').innerText.includes('head 0')")
-    assert kept(page, "text") == {"smoothgrad": {"sigma": 0.3}}
+    assert keeps(page, "text", {"smoothgrad": {"sigma": 0.3}})
 
 
 @pytest.mark.parametrize("head", [3, 999999999])
@@ -136,8 +142,7 @@ def test_a_reading_of_optimus_can_be_typed(visit):
     choose_method(page, panel, ex.METHODS["optimus"])
     field_of(panel, "choice").fill("3/Mean/From")
     field_of(panel, "choice").press("Enter")
-    page.get_by_role("button", name="Decomposition").first.wait_for(state="attached")
-    assert kept(page, "text") == {"optimus": {"choice": "3/Mean/From"}}
+    assert keeps(page, "text", {"optimus": {"choice": "3/Mean/From"}})
 
 
 @pytest.mark.parametrize(
@@ -168,7 +173,7 @@ def test_a_number_that_an_option_does_not_take_is_refused_under_its_field(
     field.fill("2")
     field.press("Enter")
     said.wait_for(state="detached")
-    assert kept(page, "text") == {method: {name: 2}}
+    assert keeps(page, "text", {method: {name: 2}})
 
 
 def test_a_unit_is_imagined_at_no_token_unless_one_is_named(visit, server):

@@ -3,15 +3,11 @@ so.
 """
 
 import pytest
-from browser import PATIENCE
+from browser import until
 from test_app import complaint
 
 browser_test = pytest.mark.browser
 TEXT = "A dull film."
-
-
-def until(page, condition: str, argument=None):
-    page.wait_for_function(condition, arg=argument, polling=50, timeout=1000 * PATIENCE)
 
 
 def beside(above, said) -> bool:

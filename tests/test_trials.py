@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 import torch
-from browser import PATIENCE
+from browser import until
 
 import explainers as ex
 from explainers import evaluation
@@ -157,10 +157,6 @@ def test_random_weights_leave_less_of_a_map(app, sentiment):
 
 
 browser_test = pytest.mark.browser
-
-
-def until(page, condition: str, argument=None):
-    page.wait_for_function(condition, arg=argument, polling=50, timeout=1000 * PATIENCE)
 
 
 @browser_test

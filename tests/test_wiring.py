@@ -8,30 +8,30 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import ARCHITECTURES, IDS, SIZE, close, defined, example, fresh, random_model, tiny
+from tiny import (
+    ARCHITECTURES,
+    IDS,
+    LLAMA,
+    SIZE,
+    close,
+    defined,
+    each_method_of,
+    example,
+    fresh,
+    random_model,
+    tiny,
+)
 
 import explainers as ex
 from explainers.methods import METHODS
 from explainers.trace import RUNNING, Tape, evaluating, recording
 
-LLAMA = ex.Anatomy(
-    "model",
-    "layers",
-    attention="self_attn",
-    w_v="self_attn.v_proj",
-    w_o="self_attn.o_proj",
-    norm1="input_layernorm",
-    norm2="post_attention_layernorm",
-    norm_first=True,
-    readout="last",
-)
 SETTINGS = {name: value for name, value in SIZE.items() if name != "num_labels"} | IDS
 
 
 @pytest.fixture
-def registered(monkeypatch):
-    """A table that forgets what is added to it."""
-    monkeypatch.setattr(ex.models, "ANATOMIES", dict(ex.ANATOMIES))
+def registered(forgetful):
+    """Decoders that are built like Llama."""
     for name in ("llama", "qwen2", "mistral", "gemma2"):
         ex.register(name, LLAMA)
 
@@ -236,11 +236,7 @@ def dropping(**settings):
     )
 
 
-@pytest.mark.parametrize(
-    "method",
-    [method for method in METHODS.values() if defined(method, "bert")],
-    ids=lambda method: method.key,
-)
+@each_method_of("bert")
 def test_a_network_in_training_mode_is_explained_in_evaluation_mode(method):
     model = ex.load(dropping(), device="cpu", dtype=torch.float64)
     wanted = method(model.trace(example("bert"), 0))

@@ -76,19 +76,6 @@ SPACELESS = {
 }
 
 
-@pytest.mark.parametrize("name", SPACELESS)
-def test_scripts_without_spaces_are_cut_into_characters_with_their_marks(name):
-    text, wanted = SPACELESS[name]
-    assert cut(text) == wanted
-
-
-@pytest.mark.parametrize("name", SPACELESS)
-@pytest.mark.parametrize("made", ["byte-level", "gemma", "llama 2"])
-def test_the_bytes_of_a_character_are_one(made, name):
-    text, wanted = SPACELESS[name]
-    assert seen(reading(MAKERS[made]()), text) == wanted
-
-
 def test_a_token_of_several_characters_is_one():
     model = reading(gemma_like("电影", "这部", "真", "的"))
     assert seen(model, "这部电影真的糟") == ["这部", "电影", "真", "的", "糟"]
@@ -114,16 +101,19 @@ WITH_SPACES = {
 }
 
 
-@pytest.mark.parametrize("name", WITH_SPACES)
-def test_words_of_scripts_with_spaces(name):
-    text, wanted = WITH_SPACES[name]
+SCRIPTS = SPACELESS | WITH_SPACES
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_words_and_characters_with_their_marks_are_cut(name):
+    text, wanted = SCRIPTS[name]
     assert cut(text) == wanted
 
 
-@pytest.mark.parametrize("name", WITH_SPACES)
+@pytest.mark.parametrize("name", SCRIPTS)
 @pytest.mark.parametrize("made", ["byte-level", "gemma", "llama 2"])
-def test_words_of_scripts_with_spaces_out_of_bytes(made, name):
-    text, wanted = WITH_SPACES[name]
+def test_words_and_characters_are_the_same_out_of_bytes(made, name):
+    text, wanted = SCRIPTS[name]
     assert seen(reading(MAKERS[made]()), text) == wanted
 
 

@@ -5,6 +5,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
 import torch
 import transformers
 from safetensors.torch import load_file
@@ -21,6 +22,12 @@ IDS = dict(pad_token_id=0, bos_token_id=1, cls_token_id=1, eos_token_id=2, sep_t
 SEES = dict(hidden_size=48, num_hidden_layers=4, num_attention_heads=3, intermediate_size=96, image_size=32, patch_size=8)       # 4 x 4 patches
 PICTURE = SEES | {"num_labels": 3}
 READS = {name: value for name, value in SIZE.items() if name != "num_labels"} | {"eos_token_id": 199, "pad_token_id": 1, "bos_token_id": 198}
+
+#: Llama's parts, for tests that register it: this package has no row for it.
+LLAMA = ex.Anatomy(
+    tower="model", blocks="layers", attention="self_attn", w_v="self_attn.v_proj",
+    w_o="self_attn.o_proj", norm1="input_layernorm", norm2="post_attention_layernorm",
+    norm_first=True, readout="last")
 
 #: Models that are made from a seed: they have no golden numbers to be fixed for. Their class and settings.
 MADE = {
@@ -167,7 +174,8 @@ def close(got: torch.Tensor, wanted: torch.Tensor, rtol: float) -> None:
 POST_NORM = ("globenc", "alti", "decompx")          # follow vectors through LayerNorms that come after a sublayer
 OF_CLASSES = ("attattr", "optimus", "vit_cx")       # explain a probability
 ONE_MATCH = tuple(name for name in DUAL if not name.startswith("siglip"))       # where the probability of a single match is always 1
-RELEVANCE = ("partial_lrp", "transatt", "lrp")      # have no rule for the attention that pools SigLIP's patches
+# have no rule for the attention that pools SigLIP's patches; its classifier runs that too, unread
+RELEVANCE = ("partial_lrp", "transatt", "lrp")
 
 
 def defined(method, name: str) -> bool:
@@ -177,3 +185,13 @@ def defined(method, name: str) -> bool:
             and not (key in OF_CLASSES and name in ONE_MATCH) and not (key == "decompx" and name in DUAL)
             and not (key in RELEVANCE and name.startswith("siglip") and name in IMAGE)
             and not (key == "legrad" and name == "siglip-classifier"))      # its norm comes before the mean
+
+
+def methods_of(name: str) -> list[ex.Method]:
+    """The methods that are for this architecture, in the order of every menu."""
+    return [method for method in ex.METHODS.values() if defined(method, name)]
+
+
+def each_method_of(name: str):
+    """A test for each of them, as its argument `method`."""
+    return pytest.mark.parametrize("method", methods_of(name), ids=lambda method: method.key)
