@@ -20,8 +20,9 @@ from typing import NamedTuple
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-try:                        # ZeroGPU hosts give a GPU to decorated functions only; elsewhere there is nothing to import
+try:  # ZeroGPU hosts give a GPU to decorated functions only; elsewhere there is nothing to import
     import spaces
+
     lent = spaces.GPU(duration=30)
 except ImportError:
     lent = lambda function: function
@@ -66,7 +67,9 @@ KINDS = {
     "Question": Kind("Text", ("answer",), "question-answering", "Question", "Context"),
     "Next token": Kind("Text", ("next",), "openai-community/gpt2", "Text so far"),
     "Picture": Kind("Image", ("picture",), "vit", picture=True),
-    "Picture and texts": Kind("Image + text", ("match",), "image-text", "Texts, one a line", picture=True),
+    "Picture and texts": Kind(
+        "Image + text", ("match",), "image-text", "Texts, one a line", picture=True
+    ),
 }
 
 
@@ -75,12 +78,12 @@ class Tab:
     """A tab of the page: what it offers. Its layout, its events and the functions behind them are those of every other tab."""
 
     name: str
-    slug: str                           # in the ids of its parts
+    slug: str  # in the ids of its parts
     models: tuple[tuple[str, str], ...]
-    sees: str                           # methods for text or for image are on the menu
-    first: tuple[str, ...]              # methods that are ticked at first
-    about: str = ""                     # the bundled model
-    imagines: bool = False              # can a model be asked for a picture?
+    sees: str  # methods for text or for image are on the menu
+    first: tuple[str, ...]  # methods that are ticked at first
+    about: str = ""  # the bundled model
+    imagines: bool = False  # can a model be asked for a picture?
 
     @property
     def kinds(self) -> list[str]:
@@ -97,8 +100,10 @@ class Tab:
     @cached_property
     def parts(self) -> dict[str, list[tuple[str, str]]]:
         """What the inside of a method can be looked at by, and the methods that have it."""
-        return {"Layers": [(method.title, method.key) for method in self.methods if method.run_layers],
-                "Heads": [(method.title, method.key) for method in self.methods if method.run_heads]}
+        return {
+            "Layers": [(method.title, method.key) for method in self.methods if method.run_layers],
+            "Heads": [(method.title, method.key) for method in self.methods if method.run_heads],
+        }
 
     @property
     def optional(self) -> str:
@@ -107,45 +112,110 @@ class Tab:
 
     def by_family(self, keys) -> list[list[str]]:
         """Methods as the menu holds them."""
-        return [[key for key in keys if ex.METHODS[key].family == family] for family in self.families]
+        return [
+            [key for key in keys if ex.METHODS[key].family == family] for family in self.families
+        ]
 
     @property
     def views(self) -> list[str]:
-        return ["Compare", "Layers", "Test", "Methods", *(["Activation"] if self.imagines else []), "Share"]
+        return [
+            "Compare",
+            "Layers",
+            "Test",
+            "Methods",
+            *(["Activation"] if self.imagines else []),
+            "Share",
+        ]
 
 
 SMALL = "The bundled model is small, knows 50 things and is often wrong: its mistakes can be looked at, too."
-TABS = {tab.name: tab for tab in (
-    Tab("Text", "text", (("sentiment: bundled", "sentiment"), ("inference: bundled, of two texts", "inference"),
-                 ("paraphrase: bundled, of two texts", "paraphrase"), ("question answering: bundled", "question-answering"),
-                 ("DistilBERT SST-2: from the Hub", "distilbert/distilbert-base-uncased-finetuned-sst-2-english"),
-                 ("GPT-2: from the Hub", "openai-community/gpt2")),
-        "text", ("attcat", "integrated_gradients", "occlusion", "gae", "rollout", "raw_attention")),
-    Tab("Image", "image", (("vit: bundled, 50 things", "vit"), ("DeiT-Tiny: from the Hub", "facebook/deit-tiny-patch16-224"),
-                  ("ViT-B/16: from the Hub", "google/vit-base-patch16-224")),
-        "image", ("attcat", "input_x_gradient", "occlusion", "gae", "legrad", "rollout", "raw_attention"), SMALL, imagines=True),
-    Tab("Image + text", "match", (("image-text: bundled", "image-text"), ("CLIP ViT-B/32: from the Hub", "openai/clip-vit-base-patch32")),
-        "image", ("attcat", "input_x_gradient", "occlusion", "gae", "legrad", "rollout", "raw_attention"), SMALL),
-)}
+TABS = {
+    tab.name: tab
+    for tab in (
+        Tab(
+            "Text",
+            "text",
+            (
+                ("sentiment: bundled", "sentiment"),
+                ("inference: bundled, of two texts", "inference"),
+                ("paraphrase: bundled, of two texts", "paraphrase"),
+                ("question answering: bundled", "question-answering"),
+                (
+                    "DistilBERT SST-2: from the Hub",
+                    "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
+                ),
+                ("GPT-2: from the Hub", "openai-community/gpt2"),
+            ),
+            "text",
+            ("attcat", "integrated_gradients", "occlusion", "gae", "rollout", "raw_attention"),
+        ),
+        Tab(
+            "Image",
+            "image",
+            (
+                ("vit: bundled, 50 things", "vit"),
+                ("DeiT-Tiny: from the Hub", "facebook/deit-tiny-patch16-224"),
+                ("ViT-B/16: from the Hub", "google/vit-base-patch16-224"),
+            ),
+            "image",
+            (
+                "attcat",
+                "input_x_gradient",
+                "occlusion",
+                "gae",
+                "legrad",
+                "rollout",
+                "raw_attention",
+            ),
+            SMALL,
+            imagines=True,
+        ),
+        Tab(
+            "Image + text",
+            "match",
+            (
+                ("image-text: bundled", "image-text"),
+                ("CLIP ViT-B/32: from the Hub", "openai/clip-vit-base-patch32"),
+            ),
+            "image",
+            (
+                "attcat",
+                "input_x_gradient",
+                "occlusion",
+                "gae",
+                "legrad",
+                "rollout",
+                "raw_attention",
+            ),
+            SMALL,
+        ),
+    )
+}
 PREDICTED, NOTHING, DEFAULT = "predicted", "nothing", "default"
 ANSWERS = ["start", "end", "best span", "no answer"]
-HINTS = {"answer": "or any words of the context", "next": "or a token, such as “ Paris” with its space", "tokens": "or a label at a word: “PERSON at Anna”"}
-MOST_CLASSES = 2000         # more would not fit a menu
-MOST_TEXTS = 50             # that a picture is matched with here
-MOST_STEPS = 256            # of a climb, so that everybody gets a turn
-PROGRESS = gr.Progress()    # Gradio looks for one among a function's defaults
+HINTS = {
+    "answer": "or any words of the context",
+    "next": "or a token, such as “ Paris” with its space",
+    "tokens": "or a label at a word: “PERSON at Anna”",
+}
+MOST_CLASSES = 2000  # more would not fit a menu
+MOST_TEXTS = 50  # that a picture is matched with here
+MOST_STEPS = 256  # of a climb, so that everybody gets a turn
+PROGRESS = gr.Progress()  # Gradio looks for one among a function's defaults
 WORKER_ERROR = "ZeroGPU worker error"  # the title of what the package `spaces` raises for an accident in a lent GPU's process
-FILES = tempfile.TemporaryDirectory()     # files that visitors ask for; gone when the server stops
-KEPT = 3600                 # seconds after which visitors' pictures are deleted
-LINK_LIMIT = 2000           # characters of each text that a link carries
+FILES = tempfile.TemporaryDirectory()  # files that visitors ask for; gone when the server stops
+KEPT = 3600  # seconds after which visitors' pictures are deleted
+LINK_LIMIT = 2000  # characters of each text that a link carries
 
 
 # ------------------------------------------------------------------------------------------------- functions
+
 
 def gpu(function):
     """`function`, run where a GPU is lent. It runs in a process of its own there, from which only
     the name of an exception's class comes back:
     a refusal is carried over as a value, and raised on this side."""
+
     @wraps(function)
     def carried(*args, **options):
         try:
@@ -183,16 +253,27 @@ class Asked(NamedTuple):
 @lru_cache(maxsize=4)
 def model_of(name: str) -> ex.Model:
     """A bundled model, or one from the Hub. Folders are for Python and the command line: visitors get no look at this machine's disk."""
-    if name not in ex.BUNDLED and (len(name) > 100 or name.startswith((".", "/", "~", "\\")) or Path(name).exists()):
-        raise ex.ModelUnavailable("On this page a model is a bundled one or the id of one on the Hub, such as owner/name.")
+    if name not in ex.BUNDLED and (
+        len(name) > 100 or name.startswith((".", "/", "~", "\\")) or Path(name).exists()
+    ):
+        raise ex.ModelUnavailable(
+            "On this page a model is a bundled one or the id of one on the Hub, such as owner/name."
+        )
     model = ex.load(name)
-    classifies = "ForSequenceClassification" in type(model.net).__name__ or "ForImageClassification" in type(model.net).__name__
-    odd = task_of(model) in ("classes", "picture") and (not classifies or len(model.labels) > MOST_CLASSES)
+    classifies = (
+        "ForSequenceClassification" in type(model.net).__name__
+        or "ForImageClassification" in type(model.net).__name__
+    )
+    odd = task_of(model) in ("classes", "picture") and (
+        not classifies or len(model.labels) > MOST_CLASSES
+    )
     reads, looks = task_of(model) != "picture", task_of(model) in ("picture", "match")
     if odd or (reads and model.tokenizer is None) or (looks and model.processor is None):
-        raise ex.ModelUnavailable(f"{name} is a {type(model.net).__name__} of {len(model.labels):,} labels; this page explains language models, models "
-                                  "that answer questions, models that match pictures with texts, and classifiers of texts or pictures with at most "
-                                  f"{MOST_CLASSES:,} classes.")
+        raise ex.ModelUnavailable(
+            f"{name} is a {type(model.net).__name__} of {len(model.labels):,} labels; this page explains language models, models "
+            "that answer questions, models that match pictures with texts, and classifiers of texts or pictures with at most "
+            f"{MOST_CLASSES:,} classes."
+        )
     return model
 
 
@@ -217,7 +298,11 @@ def kinds_here(name: str, tab: Tab) -> list[str]:
 
 def misplaced(name: str, kind: str) -> ex.ModelUnavailable:
     own = kinds_of(name)[0]
-    where = f"belongs in the tab “{KINDS[own].tab}”" if KINDS[own].tab != KINDS[kind].tab else f"takes the kind of input “{own}”, not “{kind}”"
+    where = (
+        f"belongs in the tab “{KINDS[own].tab}”"
+        if KINDS[own].tab != KINDS[kind].tab
+        else f"takes the kind of input “{own}”, not “{kind}”"
+    )
     return ex.ModelUnavailable(f"{name} {where}.")
 
 
@@ -227,7 +312,7 @@ def coded_of(model: str, given):
     return model_of(model).encode(given)
 
 
-@lru_cache(maxsize=1)       # a trace of 512 tokens holds 150 MB, a heatmap almost nothing
+@lru_cache(maxsize=1)  # a trace of 512 tokens holds 150 MB, a heatmap almost nothing
 def traces_of(asked: Asked) -> list[tuple]:
     """Model, input and trace of what is explained. Where a picture is matched with texts: of the picture, then of each text the question names."""
     model, coded = model_of(asked.model), coded_of(asked.model, asked.given)
@@ -242,7 +327,9 @@ def traces_of(asked: Asked) -> list[tuple]:
 
 @lru_cache(maxsize=128)
 @gpu
-def heats_of(asked: Asked, method: str, options: tuple[tuple[str, object], ...] = ()) -> list[ex.Heatmap | str]:
+def heats_of(
+    asked: Asked, method: str, options: tuple[tuple[str, object], ...] = ()
+) -> list[ex.Heatmap | str]:
     """A method's maps of one question, or the sentences that say why this method has none here. A method that is not for texts says nothing of them."""
     heats = []
     for i, (model, coded, trace) in enumerate(traces_of(asked)):
@@ -257,9 +344,14 @@ def heats_of(asked: Asked, method: str, options: tuple[tuple[str, object], ...] 
 
 def maps_of(asked: Asked, method: str, options: str) -> tuple[list[ex.Heatmap], dict[str, str]]:
     """The maps of `heats_of`, and by title why there are none. options: as the page keeps them, see `options_in`."""
-    heats, title = heats_of(asked, method, tuple(options_in(options).get(method, {}).items())), ex.METHODS[method].title
+    heats, title = (
+        heats_of(asked, method, tuple(options_in(options).get(method, {}).items())),
+        ex.METHODS[method].title,
+    )
     names = [title, f"{title}, words", f"{title}, words of the other text"]
-    return [heat for heat in heats if not isinstance(heat, str)], {name: heat for name, heat in zip(names, heats) if isinstance(heat, str)}
+    return [heat for heat in heats if not isinstance(heat, str)], {
+        name: heat for name, heat in zip(names, heats) if isinstance(heat, str)
+    }
 
 
 @lru_cache(maxsize=128)
@@ -284,7 +376,9 @@ def given_by(kind, picture, text, pair):
     """The input that the fields hold, as `explain` takes it."""
     one = KINDS[kind]
     if one.picture and not picture:
-        raise ex.Refusal("There is no picture yet: drop one here, paste one, take one, or click an example.")
+        raise ex.Refusal(
+            "There is no picture yet: drop one here, paste one, take one, or click an example."
+        )
     if one.picture and not Path(picture).exists():
         raise ex.Refusal(
             "This picture is no longer here: the server keeps what it is given for an hour. Give it again."
@@ -295,26 +389,41 @@ def given_by(kind, picture, text, pair):
         return picture
     texts = lines_of(text)
     if not texts:
-        raise ex.Refusal("There is no text to match the picture with: type at least one, each on a line of its own.")
+        raise ex.Refusal(
+            "There is no text to match the picture with: type at least one, each on a line of its own."
+        )
     if len(texts) > MOST_TEXTS:
-        raise ex.Refusal(f"A picture is matched with at most {MOST_TEXTS} texts here, and these are {len(texts)}.")
+        raise ex.Refusal(
+            f"A picture is matched with at most {MOST_TEXTS} texts here, and these are {len(texts)}."
+        )
     return picture, texts
 
 
 def lines_of(text: str | None) -> tuple[str, ...]:
     """A text a line, without those in which there is nothing to see."""
-    return tuple(dict.fromkeys(line.strip() for line in (text or "").splitlines() if any(letter.isprintable() and not letter.isspace() for letter in line)))
+    return tuple(
+        dict.fromkeys(
+            line.strip()
+            for line in (text or "").splitlines()
+            if any(letter.isprintable() and not letter.isspace() for letter in line)
+        )
+    )
 
 
 def meant(kind, picture, text, pair, model, target, versus) -> Asked:
     """The question that the fields mean."""
-    if task_of(model_of(model)) not in KINDS[kind].tasks:           # else a text could be taken for the path of a picture on this server
+    if (
+        task_of(model_of(model)) not in KINDS[kind].tasks
+    ):  # else a text could be taken for the path of a picture on this server
         raise misplaced(model, kind)
     given = given_by(kind, picture, text, pair)
     first = None if target in (PREDICTED, None, "") else target
     second = None if versus in (NOTHING, None, "") else versus
-    if KINDS[kind].lines:               # by number, since a text can look like "A - B"
-        first, second = (given[1].index(name) if name in given[1] else None for name in still_meant(first, second, given[1]))
+    if KINDS[kind].lines:  # by number, since a text can look like "A - B"
+        first, second = (
+            given[1].index(name) if name in given[1] else None
+            for name in still_meant(first, second, given[1])
+        )
     if first is None and (second is not None or KINDS[kind].lines):
         best = "answer" if model_of(model).task == "answer" else prediction_of(model, given).best
         first = given[1].index(best) if KINDS[kind].lines else best
@@ -419,14 +528,38 @@ def blamed(error: Exception, kind: str, picture) -> list:
 def panel_of(asked: Asked, method: str, part: str, layer: int, look: dict, options: str) -> str:
     """A method layer by layer, or head by head in one layer."""
     heats, refused = maps_of(asked, method, options)
-    pieces = [heatmaps.fragment([], refused=refused, style=False, palette=look["palette"])] if refused else []
+    pieces = (
+        [heatmaps.fragment([], refused=refused, style=False, palette=look["palette"])]
+        if refused
+        else []
+    )
     for heat in heats:
         heads = part == "Heads"
-        pieces.append(heatmaps.head_panel(heat, min(int(layer), len(heat.heads) - 1), **look) if heads else heatmaps.layer_panel(heat, slider=True, **look))
+        pieces.append(
+            heatmaps.head_panel(heat, min(int(layer), len(heat.heads) - 1), **look)
+            if heads
+            else heatmaps.layer_panel(heat, slider=True, **look)
+        )
     return "".join(pieces)
 
 
-def run(kind, picture, text, pair, model, target, versus, layered, part, layer, merge, specials, palette, options, *families):
+def run(
+    kind,
+    picture,
+    text,
+    pair,
+    model,
+    target,
+    versus,
+    layered,
+    part,
+    layer,
+    merge,
+    specials,
+    palette,
+    options,
+    *families,
+):
     """Explain, one method after another. Yields what `ANSWER` names."""
     look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
     try:
@@ -438,22 +571,45 @@ def run(kind, picture, text, pair, model, target, versus, layered, part, layer, 
             coded = coded_of(asked.model, asked.given)
             model_of(asked.model).target_of(coded, asked.target)
         menus, question = {}, [kind, picture, text, pair, model, target, versus]
-        if KINDS[kind].lines:           # the texts are the classes
+        if KINDS[kind].lines:  # the texts are the classes
             known = [PREDICTED, *asked.given[1]], [NOTHING, *asked.given[1]]
             meant_now = still_meant(target, versus, asked.given[1])
-            question[-2:] = (name if name in choices else choices[0] for name, choices in zip(meant_now, known))
-            menus = {name: gr.update(choices=choices, value=value) for name, choices, value in zip(("target", "versus"), known, question[-2:])}
-        done = partial(answer, said=prediction.fragment(said.labels, said.values, said.kind, said.tie), asked=question, shown=in_link(*question), **menus)
+            question[-2:] = (
+                name if name in choices else choices[0] for name, choices in zip(meant_now, known)
+            )
+            menus = {
+                name: gr.update(choices=choices, value=value)
+                for name, choices, value in zip(("target", "versus"), known, question[-2:])
+            }
+        done = partial(
+            answer,
+            said=prediction.fragment(said.labels, said.values, said.kind, said.tie),
+            asked=question,
+            shown=in_link(*question),
+            **menus,
+        )
         heats, refused = [], {}
         chosen = options_in(options)
         later = [named(ex.METHODS[key], chosen.get(key)) for key in keys]
-        if not ex.METHODS[keys[0]].is_single_pass(chosen.get(keys[0], {})):         # what takes a while says so before it starts
+        if not ex.METHODS[keys[0]].is_single_pass(
+            chosen.get(keys[0], {})
+        ):  # what takes a while says so before it starts
             yield done(compared=heatmaps.fragment([], waiting=later, **look))
         for i, key in enumerate(keys):
             maps, reasons = maps_of(asked, key, options)
             heats, refused = heats + maps, refused | reasons
             panel = {} if i else {"panel": panel_of(asked, layered, part, layer, look, options)}
-            yield done(compared=heatmaps.fragment(heats, waiting=later[i + 1:], refused=refused, layers=False, controls=True, **look), **panel)
+            yield done(
+                compared=heatmaps.fragment(
+                    heats,
+                    waiting=later[i + 1 :],
+                    refused=refused,
+                    layers=False,
+                    controls=True,
+                    **look,
+                ),
+                **panel,
+            )
     except Exception as error:
         yield blamed(error, kind, picture)
 
@@ -487,7 +643,7 @@ def latest(turn: Turn, *question):
         if isinstance(asked, list):
             turn.asked = asked
         else:
-            turn.question = ()          # to ask again is to try again
+            turn.question = ()  # to ask again is to try again
         yield step
 
 
@@ -542,15 +698,28 @@ def at_first(wanted: bool, asked, turn: Turn, *question):
 
 def in_link(kind, picture, text, pair, model, target, versus) -> str:
     """A question for the browser: of a picture only which example it is."""
-    return json.dumps({"kind": kind, "picture": example_of(picture) if picture else "", "own": bool(picture and not example_of(picture)),
-                       "text": text or "", "pair": pair or "", "model": model, "class": target, "versus": versus})
+    return json.dumps(
+        {
+            "kind": kind,
+            "picture": example_of(picture) if picture else "",
+            "own": bool(picture and not example_of(picture)),
+            "text": text or "",
+            "pair": pair or "",
+            "model": model,
+            "class": target,
+            "versus": versus,
+        }
+    )
 
 
 @lru_cache(maxsize=256)
 def example_of(picture: str) -> str:
     """The name of an example's photo, by its content; "" for any other picture."""
     digest = lambda path: hashlib.sha256(Path(path).read_bytes()).digest()
-    return next((photo.stem for photo in sorted(PHOTOS.glob("*.jpg")) if digest(photo) == digest(picture)), "")
+    return next(
+        (photo.stem for photo in sorted(PHOTOS.glob("*.jpg")) if digest(photo) == digest(picture)),
+        "",
+    )
 
 
 def show_layers(tab: Tab, asked, layered, part, layer, merge, specials, palette, options):
@@ -571,27 +740,46 @@ def show_layers(tab: Tab, asked, layered, part, layer, merge, specials, palette,
 FIELDS = ("kind", "picture", "text", "pair", "model", "target", "versus", "layer")
 
 
-def fields(kind: str, name: str, given: dict | None = None, target: str = PREDICTED, versus: str = NOTHING, layer: int | None = None) -> list:
+def fields(
+    kind: str,
+    name: str,
+    given: dict | None = None,
+    target: str = PREDICTED,
+    versus: str = NOTHING,
+    layer: int | None = None,
+) -> list:
     """Every field as it must be for this kind of input and this model; then the rows of examples of this tab.
 
     given: picture, text and pair; None leaves what stands there, which may be newer than what this was called with.
     """
     model, one = model_of(name), KINDS[kind]
     task, typed = task_of(model), lines_of(given["text"]) if given and one.lines else ()
-    offered = {"next": (), "tokens": (), "answer": ANSWERS, "match": typed}.get(task, model.labels.values())
+    offered = {"next": (), "tokens": (), "answer": ANSWERS, "match": typed}.get(
+        task, model.labels.values()
+    )
     free = task not in ("classes", "picture")
     known = lambda label, other: label if (free and label) or label in offered else other
     hint = HINTS.get(task, "")
     deepest = len(model.blocks) - 1
     new = {field: {"value": value} for field, value in (given or {}).items()}
     kinds = TABS[one.tab].kinds
-    return [gr.update(choices=[other for other in kinds if other != "Next token" or other == kind], value=kind),
-            gr.update(**new.get("picture", {})), gr.update(label=one.text or "Text", **new.get("text", {})),
-            gr.update(label=one.pair or "Second text", visible=bool(one.pair), **new.get("pair", {})), name,
-            gr.update(choices=[PREDICTED, *offered], value=known(target, PREDICTED), info=hint),
-            gr.update(choices=[NOTHING, *offered], value=known(versus, NOTHING), info=hint and "nothing, or another"),
-            gr.update(maximum=deepest, value=deepest if layer is None else min(layer, deepest)),
-            *(gr.update(visible=other == kind) for other in kinds)]
+    return [
+        gr.update(
+            choices=[other for other in kinds if other != "Next token" or other == kind], value=kind
+        ),
+        gr.update(**new.get("picture", {})),
+        gr.update(label=one.text or "Text", **new.get("text", {})),
+        gr.update(label=one.pair or "Second text", visible=bool(one.pair), **new.get("pair", {})),
+        name,
+        gr.update(choices=[PREDICTED, *offered], value=known(target, PREDICTED), info=hint),
+        gr.update(
+            choices=[NOTHING, *offered],
+            value=known(versus, NOTHING),
+            info=hint and "nothing, or another",
+        ),
+        gr.update(maximum=deepest, value=deepest if layer is None else min(layer, deepest)),
+        *(gr.update(visible=other == kind) for other in kinds),
+    ]
 
 
 def unchanged(kind: str) -> list:
@@ -601,7 +789,11 @@ def unchanged(kind: str) -> list:
 
 def given_of(example: dict) -> dict:
     photo = example.get("picture")
-    return {"picture": photo and str(PHOTOS / photo), "text": example.get("text", ""), "pair": example.get("pair", "")}
+    return {
+        "picture": photo and str(PHOTOS / photo),
+        "text": example.get("text", ""),
+        "pair": example.get("pair", ""),
+    }
 
 
 def first_example(kind: str) -> dict:
@@ -612,7 +804,9 @@ def choose_kind(kind, text, model):
     """Another kind of input: its fields, its model, and its first example unless something else was typed."""
     try:
         name = model if kind in kinds_of(model) else KINDS[kind].model
-        typed = text and all(text != one.get("text") for several in EXAMPLES.values() for one in several.values())
+        typed = text and all(
+            text != one.get("text") for several in EXAMPLES.values() for one in several.values()
+        )
         return refusal(), *fields(kind, name, None if typed else given_of(first_example(kind)))
     except Exception as error:
         return said_of(
@@ -626,7 +820,11 @@ def choose_model(model, kind, text, target, versus, layer):
         name = (model or "").strip()
         model_of(name)
         here = kinds_here(name, TABS[KINDS[kind].tab])
-        return (refusal(), *fields(kind, name, None, target, versus, int(layer))) if kind in here else choose_kind(here[0], text, name)
+        return (
+            (refusal(), *fields(kind, name, None, target, versus, int(layer)))
+            if kind in here
+            else choose_kind(here[0], text, name)
+        )
     except Exception as error:
         return said_of(
             error, "This model could not be loaded; the reason has been logged.", unanswered=True
@@ -671,7 +869,9 @@ def restore(tab: Tab, asked: dict) -> list:
     except Exception as error:
         note = said_of(error, "This model could not be loaded.")["value"]
         kind, model = tab.kinds[0], KINDS[tab.kinds[0]].model
-    given = {"picture": None} | {name: asked.get(name, "")[:LINK_LIMIT] for name in ("text", "pair")}
+    given = {"picture": None} | {
+        name: asked.get(name, "")[:LINK_LIMIT] for name in ("text", "pair")
+    }
     photo = PHOTOS / f"{asked.get('picture', '')}.jpg"
     lost = ""
     if not any(asked.get(name) for name in ("text", "picture", "own")):
@@ -683,8 +883,14 @@ def restore(tab: Tab, asked: dict) -> list:
     target, versus = asked.get("class", PREDICTED)[:200], asked.get("versus", NOTHING)[:200]
     part = asked.get("part", "Layers") if asked.get("part") in tab.parts else "Layers"
     layered = asked.get("layers", "attcat")
-    layer = int(asked["layer"]) if asked.get("layer", "").isdecimal() and len(asked["layer"]) < 4 else None
-    chosen = [method.key for method in tab.methods if method.key in asked.get("methods", "").split(",")] or tab.first
+    layer = (
+        int(asked["layer"])
+        if asked.get("layer", "").isdecimal() and len(asked["layer"]) < 4
+        else None
+    )
+    chosen = [
+        method.key for method in tab.methods if method.key in asked.get("methods", "").split(",")
+    ] or tab.first
     options = options_in(asked.get("options", "")[:LINK_LIMIT])
     optional = next((method.key for method in tab.methods if method.key in options), tab.optional)
     view, palette = asked.get("view", "compare"), asked.get("colours")
@@ -713,9 +919,15 @@ def restore(tab: Tab, asked: dict) -> list:
 
 
 #: What stands in place of a part that is taken out: by what a model sees, in words, the usual first.
-FILLS = {"text": {"[PAD] in its place": "pad", "[MASK] in its place": "mask", "nothing: it is deleted": "delete"},
-         "image": {"grey in its place": "mean", "black": "black", "a blur": "blur"}}
-ORDERS, FEW, LONG = 8, 4, 128       # random orders for the band; of inputs of more than LONG tokens few
+FILLS = {
+    "text": {
+        "[PAD] in its place": "pad",
+        "[MASK] in its place": "mask",
+        "nothing: it is deleted": "delete",
+    },
+    "image": {"grey in its place": "mean", "black": "black", "a blur": "blur"},
+}
+ORDERS, FEW, LONG = 8, 4, 128  # random orders for the band; of inputs of more than LONG tokens few
 
 
 def tested_of(asked: Asked, options: str, families) -> tuple[evaluation.Case, list[ex.Heatmap]]:
@@ -734,18 +946,30 @@ def try_maps(tab: Tab, asked, opened: bool, fill: str, options: str, *families):
     try:
         question = meant(*asked)
         case, heats = tested_of(question, options, families)
-        menu = gr.update(choices=[(heat.title, heat.method) for heat in heats], value=heats[0].method)
+        menu = gr.update(
+            choices=[(heat.title, heat.method) for heat in heats], value=heats[0].method
+        )
         shown = evaluation.agreement(heats).html(style=False) if len(heats) > 1 else ""
-        yield refusal(), shown + empty("The model is asked again and again, with more and more taken out …"), menu
+        yield (
+            refusal(),
+            shown + empty("The model is asked again and again, with more and more taken out …"),
+            menu,
+        )
         for last, html in curves_of(case, heats, FILLS[tab.sees][fill]):
             yield refusal(), html + shown if last else html, gr.skip()
     except Exception as error:
-        yield said_of(error, "The maps could not be tested; the reason has been logged."), empty("Nothing tested yet."), gr.skip()
+        yield (
+            said_of(error, "The maps could not be tested; the reason has been logged."),
+            empty("Nothing tested yet."),
+            gr.skip(),
+        )
 
 
 def curves_of(case: evaluation.Case, heats: list[ex.Heatmap], fill: str):
     """(whether that is all, HTML) after each map, so that the first lines are there soon."""
-    found = evaluation.curves(case, [], fill=fill, orders=FEW if len(case.coded.labels) > LONG else ORDERS)
+    found = evaluation.curves(
+        case, [], fill=fill, orders=FEW if len(case.coded.labels) > LONG else ORDERS
+    )
     for heat in heats:
         found = found.joined(evaluation.curves(case, [heat], fill=fill, orders=0))
         yield heat is heats[-1], found.html(style=False)
@@ -769,10 +993,13 @@ def randomise(tab: Tab, asked, options: str, *families):
             for row, name in zip(rows, names):
                 row.append(stage.correlation[name])
             yield trials.matrix(
-                [heat.title for heat in heats], rows, "What is left when the model knows nothing?",
+                [heat.title for heat in heats],
+                rows,
+                "What is left when the model knows nothing?",
                 "The weights are made random from the head down, in a copy of the model; each number is the rank correlation of the new map with the "
                 "first one. A map that explains the model falls towards 0; one that stays near 1 would look the same for a model that learned nothing.",
-                columns=stages)
+                columns=stages,
+            )
     except Exception as error:
         yield said_of(error, "This could not be tried; the reason has been logged.")
 
@@ -788,7 +1015,9 @@ def take_top(tab: Tab, asked, fill: str, options: str, *rest):
         case, heats = tested_of(meant(*asked), options, families)
         heat = next((heat for heat in heats if heat.method == method), heats[0])
         left = evaluation.without_top(case, heat, int(most), FILLS[tab.sees][fill])
-        return trials.without(heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied)
+        return trials.without(
+            heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied
+        )
     except Exception as error:
         return said_of(error, "This could not be tried; the reason has been logged.")
 
@@ -810,7 +1039,9 @@ def write_file(asked, suffix, link, options, *families):
         export.save(heats, path, said | ({"link": link} if link else {}))
         return refusal(), gr.update(value=str(path), visible=True)
     except Exception as error:
-        return said_of(error, "The file could not be written; the reason has been logged."), gr.skip()
+        return said_of(
+            error, "The file could not be written; the reason has been logged."
+        ), gr.skip()
 
 
 def file_name(keys: list[str], asked) -> str:
@@ -831,8 +1062,14 @@ def changed(method: str, name: str, options: str, value) -> str:
     option, kept = ex.METHODS[method].options[name], options_in(options)
     value = value.strip() if isinstance(value, str) else value
     value = None if value in (None, "", DEFAULT) else value
-    chosen = kept.pop(method, {}) | {name: option.read(value) if value is not None else option.default}
-    chosen = {name: value for name, value in chosen.items() if value != ex.METHODS[method].options[name].default}
+    chosen = kept.pop(method, {}) | {
+        name: option.read(value) if value is not None else option.default
+    }
+    chosen = {
+        name: value
+        for name, value in chosen.items()
+        if value != ex.METHODS[method].options[name].default
+    }
     return json.dumps(kept | ({method: chosen} if chosen else {}), sort_keys=True)
 
 
@@ -853,12 +1090,18 @@ def menu_of_units(name: str, what: str):
     except ex.Refusal:
         return [gr.skip()] * 4
     labels, layers, unit = list(model.labels.values()), len(model.blocks), what == "a unit"
-    return [gr.update(choices=labels, value=labels[0], visible=not unit), gr.update(maximum=layers - 1, visible=unit),
-            gr.update(visible=unit), gr.update(visible=unit)]
+    return [
+        gr.update(choices=labels, value=labels[0], visible=not unit),
+        gr.update(maximum=layers - 1, visible=unit),
+        gr.update(visible=unit),
+        gr.update(visible=unit),
+    ]
 
 
 @gpu
-def imagine(name, what, label, layer, feature, token, steps, seed, tv, l2, jitter, progress=PROGRESS):
+def imagine(
+    name, what, label, layer, feature, token, steps, seed, tv, l2, jitter, progress=PROGRESS
+):
     """Climb to the picture that a class or a unit answers to most."""
     try:
         place = (
@@ -882,7 +1125,9 @@ def imagine(name, what, label, layer, feature, token, steps, seed, tv, l2, jitte
         )
         return refusal(), activation.fragment(made)
     except Exception as error:
-        return said_of(error, "This picture could not be made; the reason has been logged."), gr.skip()
+        return said_of(
+            error, "This picture could not be made; the reason has been logged."
+        ), gr.skip()
 
 
 def whole(typed: float | str | None, field: str) -> int:
@@ -896,7 +1141,9 @@ def whole(typed: float | str | None, field: str) -> int:
     return int(number)
 
 
-def explain_api(text: str, model: str = "sentiment", method: str = "attcat", target: str = "", pair: str = "") -> dict:
+def explain_api(
+    text: str, model: str = "sentiment", method: str = "attcat", target: str = "", pair: str = ""
+) -> dict:
     """Signed scores for the tokens of a text.
 
     Args:
@@ -909,7 +1156,7 @@ def explain_api(text: str, model: str = "sentiment", method: str = "attcat", tar
     try:
         if task_of(model_of(model)) in ("picture", "match"):
             raise ex.Refusal(f"{model} sees pictures; this function explains texts.")
-        heat, = heats_of(Asked(model, (text, pair) if pair else text, target or None), method)
+        (heat,) = heats_of(Asked(model, (text, pair) if pair else text, target or None), method)
         if isinstance(heat, str):
             raise ex.Refusal(heat)
         return export.record(heat)
@@ -920,13 +1167,23 @@ def explain_api(text: str, model: str = "sentiment", method: str = "attcat", tar
 # ---------------------------------------------------------------------------------------------------- layout
 
 THEME = gr.themes.Default(
-    primary_hue="indigo", neutral_hue="stone", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
+    primary_hue="indigo",
+    neutral_hue="stone",
+    font=["system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "monospace"],
 ).set(
-    body_background_fill="#fbfaf8", body_background_fill_dark="#161514", block_background_fill_dark="#201f1d",
-    body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300",
-    button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_800",
-    button_primary_background_fill_dark="*primary_700", button_primary_text_color_dark="white",
-    block_label_text_color="*neutral_700", block_title_text_color="*neutral_700", block_info_text_color="*neutral_600",
+    body_background_fill="#fbfaf8",
+    body_background_fill_dark="#161514",
+    block_background_fill_dark="#201f1d",
+    body_text_color_subdued="*neutral_600",
+    body_text_color_subdued_dark="*neutral_300",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_dark="*primary_700",
+    button_primary_text_color_dark="white",
+    block_label_text_color="*neutral_700",
+    block_title_text_color="*neutral_700",
+    block_info_text_color="*neutral_600",
 )
 
 LINK = """async (shown, layered, part, layer, merge, specials, palette, options, ...families) => {
@@ -965,29 +1222,46 @@ FORGET = """() => ['', '', %s, '', '', {__type__: 'update', visible: false}]"""
 
 def link_script(tab: Tab) -> str:
     first = [key for family in tab.by_family(tab.first) for key in family]
-    return LINK % {"most": LINK_LIMIT, "predicted": PREDICTED, "nothing": NOTHING, "models": json.dumps({kind: KINDS[kind].model for kind in tab.kinds}),
-                   "methods": ",".join(first), "slug": tab.slug}
+    return LINK % {
+        "most": LINK_LIMIT,
+        "predicted": PREDICTED,
+        "nothing": NOTHING,
+        "models": json.dumps({kind: KINDS[kind].model for kind in tab.kinds}),
+        "methods": ",".join(first),
+        "slug": tab.slug,
+    }
 
 
 def badges() -> str:
     """Links to the paper and, on a Space, to its code and notebooks."""
     links = {"AttCAT paper": ex.METHODS["attcat"].url}
     if space := os.environ.get("SPACE_ID"):
-        links |= {"Notebooks": f"https://huggingface.co/spaces/{space}/tree/main/notebooks", "Code": f"https://huggingface.co/spaces/{space}/tree/main"}
-    return "".join(f'<a href="{escape(url)}" target="_blank" rel="noopener">{name}</a>' for name, url in links.items())
+        links |= {
+            "Notebooks": f"https://huggingface.co/spaces/{space}/tree/main/notebooks",
+            "Code": f"https://huggingface.co/spaces/{space}/tree/main",
+        }
+    return "".join(
+        f'<a href="{escape(url)}" target="_blank" rel="noopener">{name}</a>'
+        for name, url in links.items()
+    )
 
 
 class Map(gr.HTML):
     """Heatmaps with linked hovering, arrow keys and sliders on top of their static HTML."""
 
     def __init__(self, **kwargs):
-        super().__init__(js_on_load=(ASSETS / "heatmap.js").read_text(encoding="utf-8"), apply_default_css=False, padding=False, **kwargs)
+        super().__init__(
+            js_on_load=(ASSETS / "heatmap.js").read_text(encoding="utf-8"),
+            apply_default_css=False,
+            padding=False,
+            **kwargs,
+        )
 
 
 class Photo(gr.Image):
     """A picture as the file that was given: it is opened here, by `explainers.pictures`, with sentences for what cannot be."""
 
-    is_template = True          # drawn by the browser's part of gr.Image
+    is_template = True  # drawn by the browser's part of gr.Image
 
     def preprocess(self, payload):
         return payload.path if payload else None
@@ -995,7 +1269,11 @@ class Photo(gr.Image):
 
 def named(method: ex.Method, options: dict | None = None) -> str:
     """A method on the menu: what takes more than one pass says what it costs."""
-    return method.title if method.is_single_pass(options or {}) else f"{method.title} · {method.cost_of(options or {})}"
+    return (
+        method.title
+        if method.is_single_pass(options or {})
+        else f"{method.title} · {method.cost_of(options or {})}"
+    )
 
 
 def empty(sentence: str) -> str:
@@ -1011,96 +1289,235 @@ def lay_out(tab: Tab, opening, loading, query):
     one = KINDS[tab.kinds[0]]
     given = given_of(first_example(tab.kinds[0]))
     turn, wanted, asked = gr.State(Turn()), gr.State(False), gr.State(None)
-    ready = gr.Checkbox(False, visible="hidden")            # in the browser, so that it is as old as the other fields of an event
-    shown = gr.Textbox(visible="hidden", elem_id=f"{tab.slug}-shown")       # the question that the page shows: links are made of it in the browser
+    ready = gr.Checkbox(
+        False, visible="hidden"
+    )  # in the browser, so that it is as old as the other fields of an event
+    shown = gr.Textbox(
+        visible="hidden", elem_id=f"{tab.slug}-shown"
+    )  # the question that the page shows: links are made of it in the browser
     with gr.Row(elem_id=f"{tab.slug}-bench"):
         with gr.Column(scale=1, min_width=300, elem_id=f"{tab.slug}-left"):
-            kind = gr.Radio([kind for kind in tab.kinds if kind != "Next token"], value=tab.kinds[0], label="Kind of input", elem_id=f"{tab.slug}-kind",
-                            visible=len(tab.kinds) > 1)
+            kind = gr.Radio(
+                [kind for kind in tab.kinds if kind != "Next token"],
+                value=tab.kinds[0],
+                label="Kind of input",
+                elem_id=f"{tab.slug}-kind",
+                visible=len(tab.kinds) > 1,
+            )
             with gr.Group(elem_id=f"{tab.slug}-ask"):
-                picture = Photo(given["picture"], label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=230,
-                                buttons=[], visible=one.picture, elem_id=f"{tab.slug}-photo")
+                picture = Photo(
+                    given["picture"],
+                    label="Picture",
+                    type="filepath",
+                    sources=["upload", "webcam", "clipboard"],
+                    height=230,
+                    buttons=[],
+                    visible=one.picture,
+                    elem_id=f"{tab.slug}-photo",
+                )
                 picture_refusal = gr.HTML(visible=False)
-                text = gr.Textbox(given["text"], label=one.text or "Text", lines=3, max_lines=10, placeholder="Type here.", visible=bool(one.text))
+                text = gr.Textbox(
+                    given["text"],
+                    label=one.text or "Text",
+                    lines=3,
+                    max_lines=10,
+                    placeholder="Type here.",
+                    visible=bool(one.text),
+                )
                 pair = gr.Textbox("", label="Second text", lines=3, max_lines=10, visible=False)
                 text_refusal = gr.HTML(visible=False)
             rows, examples = [], {}
             for of in tab.kinds:
                 with gr.Row(elem_classes="examples", visible=of == tab.kinds[0]) as row:
                     for name, example in EXAMPLES[of].items():
-                        examples[of, name] = gr.Button(name, size="sm", icon=given_of(example)["picture"])
+                        examples[of, name] = gr.Button(
+                            name, size="sm", icon=given_of(example)["picture"]
+                        )
                 rows.append(row)
-            model = gr.Dropdown(tab.models, value=one.model, label="Model", info="bundled, or type the id of one on the Hub", allow_custom_value=True)
+            model = gr.Dropdown(
+                tab.models,
+                value=one.model,
+                label="Model",
+                info="bundled, or type the id of one on the Hub",
+                allow_custom_value=True,
+            )
             if tab.about:
                 gr.HTML(f'<p class="hint">{tab.about}</p>', apply_default_css=False, padding=False)
             model_refusal = gr.HTML(visible=False)
             with gr.Row(elem_id=f"{tab.slug}-goal"):
-                target = gr.Dropdown([PREDICTED], value=PREDICTED, label="Explain", min_width=130, allow_custom_value=True)
-                versus = gr.Dropdown([NOTHING], value=NOTHING, label="rather than", min_width=130, allow_custom_value=True)
+                target = gr.Dropdown(
+                    [PREDICTED],
+                    value=PREDICTED,
+                    label="Explain",
+                    min_width=130,
+                    allow_custom_value=True,
+                )
+                versus = gr.Dropdown(
+                    [NOTHING],
+                    value=NOTHING,
+                    label="rather than",
+                    min_width=130,
+                    allow_custom_value=True,
+                )
             goal_refusal = gr.HTML(visible=False)
             go = gr.Button("Explain", variant="primary")
             with gr.Accordion("Methods", open=True, elem_id=f"{tab.slug}-menu"):
                 methods_refusal = gr.HTML(visible=False)
                 many = {"text": "n tokens", "image": "n patches, M masks"}[tab.sees]
-                gr.HTML(f'<p class="hint">F, B: forward and backward passes, {many}, L layers; at most one of each where nothing is said.</p>',
-                        apply_default_css=False, padding=False)
+                gr.HTML(
+                    f'<p class="hint">F, B: forward and backward passes, {many}, L layers; at most one of each where nothing is said.</p>',
+                    apply_default_css=False,
+                    padding=False,
+                )
                 families = []
                 for family, ticked in zip(tab.families, tab.by_family(tab.first)):
                     ours = [method for method in tab.methods if method.family == family]
-                    with gr.Accordion(f"{family} ({len(ours)})", open=bool(ticked), elem_classes="family"):
-                        families.append(gr.CheckboxGroup([(named(method), method.key) for method in ours], label=family, show_label=False, value=ticked))
+                    with gr.Accordion(
+                        f"{family} ({len(ours)})", open=bool(ticked), elem_classes="family"
+                    ):
+                        families.append(
+                            gr.CheckboxGroup(
+                                [(named(method), method.key) for method in ours],
+                                label=family,
+                                show_label=False,
+                                value=ticked,
+                            )
+                        )
             with gr.Accordion("Options of a method", open=False, elem_id=f"{tab.slug}-options"):
                 options = gr.Textbox("{}", visible="hidden", elem_id=f"{tab.slug}-changed")
-                optional = gr.Dropdown([(method.title, method.key) for method in tab.methods if method.options], value=tab.optional, label="Method",
-                                       info="What differs from its default is kept, said beside its map, and in the link.")
+                optional = gr.Dropdown(
+                    [(method.title, method.key) for method in tab.methods if method.options],
+                    value=tab.optional,
+                    label="Method",
+                    info="What differs from its default is kept, said beside its map, and in the link.",
+                )
                 lay_out_options(tab, optional, options)
             with gr.Accordion("Display", open=False, elem_id=f"{tab.slug}-display"):
-                merge = gr.Checkbox(True, label="Sum sub-words into words", visible=bool(one.text),
-                                    info="In scripts without spaces, pieces of a character.")
+                merge = gr.Checkbox(
+                    True,
+                    label="Sum sub-words into words",
+                    visible=bool(one.text),
+                    info="In scripts without spaces, pieces of a character.",
+                )
                 specials = gr.Checkbox(False, label="Show [CLS] and [SEP]", visible=bool(one.text))
-                palette = gr.Dropdown([(words, name) for name, words in card.PALETTES.items()], value="orange-blue", label="Colours")
+                palette = gr.Dropdown(
+                    [(words, name) for name, words in card.PALETTES.items()],
+                    value="orange-blue",
+                    label="Colours",
+                )
         with gr.Column(scale=3, min_width=340, elem_id=f"{tab.slug}-results"):
             said = gr.HTML(apply_default_css=False, elem_id=f"{tab.slug}-said")
             with gr.Tabs(selected="compare", elem_id=f"{tab.slug}-views") as views:
                 with gr.Tab("Compare", id="compare"):
-                    compared = Map(value=empty("Nothing explained yet."), elem_id=f"{tab.slug}-compared", min_height=320)
+                    compared = Map(
+                        value=empty("Nothing explained yet."),
+                        elem_id=f"{tab.slug}-compared",
+                        min_height=320,
+                    )
                 with gr.Tab("Layers", id="layers"):
                     with gr.Row(elem_id=f"{tab.slug}-parts"):
-                        part = gr.Radio(list(tab.parts), value="Layers", label="Look at", min_width=160, scale=1, elem_classes="chips")
-                        layer = gr.Slider(0, 5, step=1, value=0, label="Layer", visible=False, min_width=220, scale=2)
-                    layered = gr.Radio(tab.parts["Layers"], value="attcat", label="Method", elem_classes="chips")
-                    panel = Map(value=empty("Nothing explained yet."), elem_id=f"{tab.slug}-panel", min_height=320)
+                        part = gr.Radio(
+                            list(tab.parts),
+                            value="Layers",
+                            label="Look at",
+                            min_width=160,
+                            scale=1,
+                            elem_classes="chips",
+                        )
+                        layer = gr.Slider(
+                            0,
+                            5,
+                            step=1,
+                            value=0,
+                            label="Layer",
+                            visible=False,
+                            min_width=220,
+                            scale=2,
+                        )
+                    layered = gr.Radio(
+                        tab.parts["Layers"], value="attcat", label="Method", elem_classes="chips"
+                    )
+                    panel = Map(
+                        value=empty("Nothing explained yet."),
+                        elem_id=f"{tab.slug}-panel",
+                        min_height=320,
+                    )
                 with gr.Tab("Test", id="test") as test_tab:
-                    opened = gr.Checkbox(False, visible=False)         # the browser fills in whether this view is open
-                    fill = gr.Radio(list(FILLS[tab.sees]), value=next(iter(FILLS[tab.sees])), label="What stands for a part that is taken out",
-                                    elem_classes="chips")
+                    opened = gr.Checkbox(
+                        False, visible=False
+                    )  # the browser fills in whether this view is open
+                    fill = gr.Radio(
+                        list(FILLS[tab.sees]),
+                        value=next(iter(FILLS[tab.sees])),
+                        label="What stands for a part that is taken out",
+                        elem_classes="chips",
+                    )
                     test_refusal = gr.HTML(visible=False)
-                    tested = Map(value=empty("Nothing tested yet."), elem_id=f"{tab.slug}-tested", min_height=240)
+                    tested = Map(
+                        value=empty("Nothing tested yet."),
+                        elem_id=f"{tab.slug}-tested",
+                        min_height=240,
+                    )
                     with gr.Row(elem_classes="aim"):
                         parts = {"text": "words", "image": "patches"}[tab.sees]
-                        top_of = gr.Dropdown([], label=f"Take out the {parts} that this map puts first", min_width=220)
-                        most = gr.Slider(1, 10, step=1, value=1, label=f"How many {parts}", min_width=160)
+                        top_of = gr.Dropdown(
+                            [],
+                            label=f"Take out the {parts} that this map puts first",
+                            min_width=220,
+                        )
+                        most = gr.Slider(
+                            1, 10, step=1, value=1, label=f"How many {parts}", min_width=160
+                        )
                     take = gr.Button("Take them out and ask again", elem_classes="quiet")
-                    taken = gr.HTML(apply_default_css=False, padding=False, elem_id=f"{tab.slug}-taken")
-                    scramble = gr.Button("Make the model's weights random, from the head down", elem_classes="quiet")
-                    scrambled = gr.HTML(apply_default_css=False, padding=False, elem_id=f"{tab.slug}-scrambled")
+                    taken = gr.HTML(
+                        apply_default_css=False, padding=False, elem_id=f"{tab.slug}-taken"
+                    )
+                    scramble = gr.Button(
+                        "Make the model's weights random, from the head down", elem_classes="quiet"
+                    )
+                    scrambled = gr.HTML(
+                        apply_default_css=False, padding=False, elem_id=f"{tab.slug}-scrambled"
+                    )
                 with gr.Tab("Methods", id="methods"):
-                    others = [method for method in ex.METHODS.values() if method not in tab.methods]       # their cards say why they are not here
-                    gr.HTML(cards.fragment([*tab.methods, *others], ["attcat"]), apply_default_css=False)
+                    others = [
+                        method for method in ex.METHODS.values() if method not in tab.methods
+                    ]  # their cards say why they are not here
+                    gr.HTML(
+                        cards.fragment([*tab.methods, *others], ["attcat"]), apply_default_css=False
+                    )
                 if tab.imagines:
                     with gr.Tab("Activation", id="activation"):
                         lay_out_imagining(model)
                 with gr.Tab("Share", id="share"):
-                    link = gr.Textbox(label="A link that restores this view", interactive=False, buttons=["copy"])
+                    link = gr.Textbox(
+                        label="A link that restores this view", interactive=False, buttons=["copy"]
+                    )
                     long_link = gr.HTML(apply_default_css=False)
-                    suffix = gr.Radio([".html", ".svg", ".png", ".csv", ".json"], value=".html",
-                                      label="A file with the numbers, model, target and options inside", elem_classes="chips")
+                    suffix = gr.Radio(
+                        [".html", ".svg", ".png", ".csv", ".json"],
+                        value=".html",
+                        label="A file with the numbers, model, target and options inside",
+                        elem_classes="chips",
+                    )
                     write = gr.Button("Write the file")
                     file_refusal = gr.HTML(visible=False)
                     file = gr.File(label="Ready", visible=False)
 
     display = [merge, specials, palette, options]
-    question = [kind, picture, text, pair, model, target, versus, layered, part, layer, *display, *families]
+    question = [
+        kind,
+        picture,
+        text,
+        pair,
+        model,
+        target,
+        versus,
+        layered,
+        part,
+        layer,
+        *display,
+        *families,
+    ]
     under = [turn, asked]  # what `while_shown` goes by
     answers = [
         picture_refusal,
@@ -1119,22 +1536,50 @@ def lay_out(tab: Tab, opening, loading, query):
     asking = [kind, picture, text, pair, model, target, versus, layer, *rows]
     quiet = {"show_progress": "minimal", "show_progress_on": [go], "api_visibility": "private"}
     silent = {"show_progress": "hidden", "api_visibility": "private"}
-    address = {"fn": None, "inputs": [shown, layered, part, layer, *display, *families], "outputs": [link, long_link], "js": link_script(tab),
-               "api_visibility": "private"}
+    address = {
+        "fn": None,
+        "inputs": [shown, layered, part, layer, *display, *families],
+        "outputs": [link, long_link],
+        "js": link_script(tab),
+        "api_visibility": "private",
+    }
 
     def explaining(after, *first, function=latest):
         """Run `after` something happened, then write the link."""
         after(function, [*first, turn, *question], answers, **quiet).then(**address)
 
-    explaining(partial(gr.on, [go.click, text.submit, pair.submit,
-                               *(one.input for one in (target, versus, merge, specials, palette, *families))], trigger_mode="always_last"))
+    explaining(
+        partial(
+            gr.on,
+            [
+                go.click,
+                text.submit,
+                pair.submit,
+                *(one.input for one in (target, versus, merge, specials, palette, *families)),
+            ],
+            trigger_mode="always_last",
+        )
+    )
     explaining(partial(options.change, trigger_mode="always_last"), function=when_set)
     explaining(partial(picture.input, trigger_mode="always_last"), function=when_given)
     for (of, name), button in examples.items():
-        explaining(button.click(partial(take_example, of, name), model, [model_refusal, *asking], **silent).then)
-    explaining(kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], **silent).success)
-    explaining(model.input(choose_model, [model, kind, text, target, versus, layer], [model_refusal, *asking], show_progress_on=[model],
-                           api_visibility="private").success)
+        explaining(
+            button.click(
+                partial(take_example, of, name), model, [model_refusal, *asking], **silent
+            ).then
+        )
+    explaining(
+        kind.input(choose_kind, [kind, text, model], [model_refusal, *asking], **silent).success
+    )
+    explaining(
+        model.input(
+            choose_model,
+            [model, kind, text, target, versus, layer],
+            [model_refusal, *asking],
+            show_progress_on=[model],
+            api_visibility="private",
+        ).success
+    )
     gr.on(
         [layered.input, part.input, layer.input],
         partial(while_shown, partial(show_layers, tab)),
@@ -1143,9 +1588,27 @@ def lay_out(tab: Tab, opening, loading, query):
         trigger_mode="always_last",
         **quiet,
     ).then(**address)
-    restored = [ready, wanted, picture_refusal, model_refusal, *asking, layered, part, *display, optional, views, *families]
-    explaining(loading.then(partial(restore, tab), query, restored, **silent).then, wanted, function=followed)
-    explaining(opening, ready, asked, function=at_first)        # a link opens its tab before its fields are filled in
+    restored = [
+        ready,
+        wanted,
+        picture_refusal,
+        model_refusal,
+        *asking,
+        layered,
+        part,
+        *display,
+        optional,
+        views,
+        *families,
+    ]
+    explaining(
+        loading.then(partial(restore, tab), query, restored, **silent).then,
+        wanted,
+        function=followed,
+    )
+    explaining(
+        opening, ready, asked, function=at_first
+    )  # a link opens its tab before its fields are filled in
     gr.on([views.select, shown.change], **address)
     shown.change(
         None,
@@ -1154,8 +1617,14 @@ def lay_out(tab: Tab, opening, loading, query):
         js=FORGET % json.dumps(empty("Nothing tested yet.")),
         api_visibility="private",
     )
-    gr.on([fill.input, options.change, *(one.input for one in families)], None, None, [taken, file],
-          js="() => ['', {__type__: 'update', visible: false}]", api_visibility="private")
+    gr.on(
+        [fill.input, options.change, *(one.input for one in families)],
+        None,
+        None,
+        [taken, file],
+        js="() => ['', {__type__: 'update', visible: false}]",
+        api_visibility="private",
+    )
     gr.on(
         [test_tab.select, shown.change, *(one.input for one in (fill, *families)), options.change],
         partial(while_shown, partial(try_maps, tab)),
@@ -1191,12 +1660,22 @@ def lay_out(tab: Tab, opening, loading, query):
 
 def lay_out_options(tab: Tab, optional, options):
     """Fields for the options of the method that `optional` names, made of its signature. `options` keeps what was changed, of all methods."""
+
     # One at a time: the three tabs lay theirs out when the page opens, and Gradio counts a visitor's components while another adds to them.
-    @gr.render([optional, options], triggers=[demo.load, optional.change], concurrency_limit=1, concurrency_id="options")
+    @gr.render(
+        [optional, options],
+        triggers=[demo.load, optional.change],
+        concurrency_limit=1,
+        concurrency_id="options",
+    )
     def fields_of(key: str, kept: str):
         method, chosen = ex.METHODS[key], options_in(kept).get(key, {})
         if method.card.options:
-            gr.HTML(f'<p class="hint">{escape(method.card.options)}</p>', apply_default_css=False, padding=False)
+            gr.HTML(
+                f'<p class="hint">{escape(method.card.options)}</p>',
+                apply_default_css=False,
+                padding=False,
+            )
         for name, option in method.options.items():
             field = field_of(option, chosen.get(name, option.default), f"{key} {name}")
             said = gr.HTML(visible=False, key=f"{key} {name} refusal", preserved_by_key=None)
@@ -1245,7 +1724,13 @@ def field_of(option, value, key: str):
 def lay_out_imagining(model):
     """The view in which a model is asked for a picture. model: the field that names it."""
     with gr.Row(elem_classes="aim"):
-        what = gr.Radio(["a class", "a unit"], value="a class", label="What the picture is to excite", min_width=180, elem_classes="chips")
+        what = gr.Radio(
+            ["a class", "a unit"],
+            value="a class",
+            label="What the picture is to excite",
+            min_width=180,
+            elem_classes="chips",
+        )
         label = gr.Dropdown([], label="Class", min_width=180)
         layer = gr.Slider(0, 5, value=0, step=1, label="Layer", visible=False, min_width=140)
         feature = gr.Number(0, label="Unit of its feed-forward part", visible=False, min_width=140)
@@ -1270,7 +1755,14 @@ def lay_out_imagining(model):
         "A picture is made from noise, step by step, so that the model answers to it as strongly as it can."
     )
     made = gr.HTML(nothing, apply_default_css=False, padding=False, elem_id="imagined")
-    gr.on([demo.load, model.change, what.input], menu_of_units, [model, what], [label, layer, feature, token], show_progress="hidden", api_visibility="private")
+    gr.on(
+        [demo.load, model.change, what.input],
+        menu_of_units,
+        [model, what],
+        [label, layer, feature, token],
+        show_progress="hidden",
+        api_visibility="private",
+    )
     climbing = start.click(
         imagine,
         [model, what, label, layer, feature, token, steps, seed, tv, l2, jitter],
@@ -1293,15 +1785,23 @@ with gr.Blocks(
     analytics_enabled=False,
     delete_cache=(KEPT, KEPT),
 ) as demo:
-    gr.HTML(f'<header><h1>Explainers</h1><p>What moved the model, which way, and can you believe it?</p><nav>{badges()}</nav></header>',
-            elem_id="title", apply_default_css=False)
+    gr.HTML(
+        f"<header><h1>Explainers</h1><p>What moved the model, which way, and can you believe it?</p><nav>{badges()}</nav></header>",
+        elem_id="title",
+        apply_default_css=False,
+    )
     query = gr.State({})
     with gr.Tabs(selected="Text", elem_id="tabs") as tabs:
-        loading = demo.load(read_link, None, [tabs, query], show_progress="hidden", api_visibility="private")
+        loading = demo.load(
+            read_link, None, [tabs, query], show_progress="hidden", api_visibility="private"
+        )
         for tab in TABS.values():
             with gr.Tab(tab.name, id=tab.name) as opened_tab:
                 lay_out(tab, opened_tab.select, loading, query)
-    gr.HTML('<footer><p>What you give goes to this server and to nobody else. Agreement between methods is a hint, not a proof.</p></footer>', elem_id="foot")
+    gr.HTML(
+        "<footer><p>What you give goes to this server and to nobody else. Agreement between methods is a hint, not a proof.</p></footer>",
+        elem_id="foot",
+    )
     gr.api(explain_api, api_name="explain")
 
 demo.queue(max_size=64, default_concurrency_limit=4)
@@ -1309,4 +1809,9 @@ demo.queue(max_size=64, default_concurrency_limit=4)
 if __name__ == "__main__":
     # in the head, as it is: Gradio rewrites the selectors of css=, and then no rule finds the page's .dark
     styles = card.stylesheet(controls=True) + (ASSETS / "page.css").read_text(encoding="utf-8")
-    demo.launch(theme=THEME, head=f"<style>{styles}</style>", footer_links=["api", "settings"], max_file_size="20mb")
+    demo.launch(
+        theme=THEME,
+        head=f"<style>{styles}</style>",
+        footer_links=["api", "settings"],
+        max_file_size="20mb",
+    )

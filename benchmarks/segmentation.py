@@ -21,17 +21,28 @@ import explainers as ex
 from explainers import evaluation as ev
 from explainers.evaluation.localisation import seen_mask
 
-METHODS = ["gae", "legrad", "transatt", "attcat", "grad_cam", "beyond_intuition", "rollout", "raw_attention"]
+METHODS = [
+    "gae",
+    "legrad",
+    "transatt",
+    "attcat",
+    "grad_cam",
+    "beyond_intuition",
+    "rollout",
+    "raw_attention",
+]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=100)
     args = parser.parse_args()
     model = ex.load(args.model)
-    photos = sorted((args.data / "images").glob("*.jpg"))[:args.limit]
+    photos = sorted((args.data / "images").glob("*.jpg"))[: args.limit]
     found = {name: [] for name in (*METHODS, "centre prior", "a fair coin")}
     for done, photo in enumerate(photos, 1):
         mask = np.asarray(Image.open(args.data / "masks" / f"{photo.stem}.png").convert("L")) > 127
@@ -40,14 +51,20 @@ def main() -> None:
         if not seen.any() or seen.all():
             continue
         for name, key in (*((name, name) for name in METHODS), ("centre prior", "centre")):
-            found[name].append(ev.METRICS["segmentation"].measure(case, case.heat(key))["average_precision"])
+            found[name].append(
+                ev.METRICS["segmentation"].measure(case, case.heat(key))["average_precision"]
+            )
         found["a fair coin"].append(seen.mean())
         if done % 10 == 0:
             print(f"{done}/{len(photos)}", file=sys.stderr, flush=True)
-    print(f"| {len(found['gae'])} photos, {Path(model.name).name} | average precision by pixel | below GAE on the same photos (± one standard error) |")
+    print(
+        f"| {len(found['gae'])} photos, {Path(model.name).name} | average precision by pixel | below GAE on the same photos (± one standard error) |"
+    )
     print("|---|---|---|")
     for name, values in found.items():
-        print(f"| {name} | {np.mean(values):.3f} | {said(np.subtract(found['gae'], values)) if name != 'gae' else ''} |")
+        print(
+            f"| {name} | {np.mean(values):.3f} | {said(np.subtract(found['gae'], values)) if name != 'gae' else ''} |"
+        )
 
 
 def said(differences: np.ndarray) -> str:

@@ -46,8 +46,10 @@ def address(root: Path = ROOT) -> str:
     found = settings["project"].get("urls", {}).get("Repository", "")
     found = found.removesuffix(".git").rstrip("/")
     if found and not re.fullmatch(r"https://[\w.-]+(/[\w.-]+)+", found):
-        raise SystemExit(f"Repository in pyproject.toml is {found!r}; an address such as "
-                         f"{GITHUB}OWNER/NAME is wanted.")
+        raise SystemExit(
+            f"Repository in pyproject.toml is {found!r}; an address such as "
+            f"{GITHUB}OWNER/NAME is wanted."
+        )
     return found
 
 

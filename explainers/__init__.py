@@ -1,8 +1,8 @@
 """Which tokens moved this model's score, by how much, and in which direction?
 
-    import explainers as ex
-    model = ex.load("sentiment")
-    ex.explain(model, "really didn't like this movie", method="attcat", target="NEGATIVE")
+import explainers as ex
+model = ex.load("sentiment")
+ex.explain(model, "really didn't like this movie", method="attcat", target="NEGATIVE")
 """
 
 from .activation import imagine
@@ -18,7 +18,28 @@ from .trace import Layer, Trace
 __version__ = "0.2.0"
 
 __all__ = [
-    "ANATOMIES", "BUNDLED", "METHODS", "Anatomy", "Comparison", "Heatmap", "Imagined", "Layer", "Method", "Model", "ModelUnavailable",
-    "Prediction", "Refusal", "Trace", "compare", "explain", "explain_trace", "imagine", "load", "open_picture", "photo", "predict", "register",
+    "ANATOMIES",
+    "BUNDLED",
+    "METHODS",
+    "Anatomy",
+    "Comparison",
+    "Heatmap",
+    "Imagined",
+    "Layer",
+    "Method",
+    "Model",
+    "ModelUnavailable",
+    "Prediction",
+    "Refusal",
+    "Trace",
+    "compare",
+    "explain",
+    "explain_trace",
+    "imagine",
+    "load",
+    "open_picture",
+    "photo",
+    "predict",
+    "register",
     "stream",
 ]

@@ -16,8 +16,10 @@ def required(module: str, extra: str):
     try:
         return import_module(module)
     except ImportError as error:
-        raise Refusal(f"This needs the package {module.split('.')[0]}: pip install 'explainers[{extra}]' brings it, "
-                      f"in a clone pip install -e '.[{extra}]'.") from error
+        raise Refusal(
+            f"This needs the package {module.split('.')[0]}: pip install 'explainers[{extra}]' brings it, "
+            f"in a clone pip install -e '.[{extra}]'."
+        ) from error
 
 
 def first_line(error: Exception) -> str:

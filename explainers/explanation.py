@@ -19,7 +19,10 @@ SHOWN = 5
 
 
 #: Precisions that are too low for most maps, and what they can do.
-HALF = {torch.float16: "float16 (about 3 digits, none above 65,504)", torch.bfloat16: "bfloat16 (2 to 3 digits)"}
+HALF = {
+    torch.float16: "float16 (about 3 digits, none above 65,504)",
+    torch.bfloat16: "bfloat16 (2 to 3 digits)",
+}
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Prediction:
 
     labels: list[str]
     values: list[float]
-    kind: str               # "probability", "probability of each label by itself" or "value"
-    equals: tuple[str, ...] = ()        # labels that are as high as the best one, which comes first
+    kind: str  # "probability", "probability of each label by itself" or "value"
+    equals: tuple[str, ...] = ()  # labels that are as high as the best one, which comes first
 
     @property
     def best(self) -> str:
@@ -46,7 +49,10 @@ class Prediction:
         return targets.tie(self.best, self.equals)
 
     def __str__(self) -> str:
-        said = [f"{label} {value:.3f}" if self.kind == "value" else f"{label} {value:.1%}" for label, value in zip(self.labels, self.values)]
+        said = [
+            f"{label} {value:.3f}" if self.kind == "value" else f"{label} {value:.1%}"
+            for label, value in zip(self.labels, self.values)
+        ]
         return ", ".join(said[:SHOWN]) + (f". {self.tie}" if self.tie else "")
 
 
@@ -71,13 +77,16 @@ def chances(model: Model, logits: torch.Tensor) -> tuple[str, torch.Tensor]:
     said = model.said(None, logits)
     if not said.weighs:
         return "value", logits
-    return "probability of each label by itself" if model.apart else "probability", said.probabilities
+    return (
+        "probability of each label by itself" if model.apart else "probability",
+        said.probabilities,
+    )
 
 
 def read_logits(model: Model, coded: Encoded, logits: torch.Tensor) -> Prediction:
     names = model.classes(coded)
     kind, values = chances(model, logits)
-    order = ranked(logits).tolist()[:SHOWN if model.task == "next" else None]
+    order = ranked(logits).tolist()[: SHOWN if model.task == "next" else None]
     name = lambda i: names.get(i, str(i))
     _, *others = tied(logits).nonzero().flatten().tolist()
     shown = [float(values[i]) for i in order]
@@ -87,10 +96,10 @@ def read_logits(model: Model, coded: Encoded, logits: torch.Tensor) -> Predictio
 def read_answers(logits: torch.Tensor, ends: targets.Ends) -> Prediction:
     """The best answers and "no answer" by their share of all that could be given, from the logits of each token [token 2]."""
     possible, scores = targets.answers(logits, ends.context)
-    scores = torch.cat([scores, logits[0].sum()[None]])                 # the last is "no answer"
+    scores = torch.cat([scores, logits[0].sum()[None]])  # the last is "no answer"
     shares = scores.softmax(0)
     order, none = ranked(scores).tolist(), len(possible)
-    spans = [i for i in order if i != none][:SHOWN - 1]
+    spans = [i for i in order if i != none][: SHOWN - 1]
     shown = [i for i in order if i == none or i in spans]
     name = lambda i: ends.words(*possible[i]) if i != none else targets.NO_ANSWER
     _, *others = tied(scores).nonzero().flatten().tolist()
@@ -109,8 +118,12 @@ def read_tags(logits: torch.Tensor, tag: targets.Tag) -> Prediction:
     order = ranked(values).tolist()
     _, *others = tied(values).nonzero().flatten().tolist()
     say = lambda i: tag.say(*pairs[i])
-    return Prediction([say(i) for i in order], [float(values[i]) for i in order],
-                      "probability of each label by itself", tuple(map(say, others)))
+    return Prediction(
+        [say(i) for i in order],
+        [float(values[i]) for i in order],
+        "probability of each label by itself",
+        tuple(map(say, others)),
+    )
 
 
 def explain(model: Model, inputs, method: str = "attcat", target=None, **options) -> Heatmap:
@@ -158,9 +171,17 @@ class Comparison(list):
         import pandas as pd
 
         alone = len({heat.method for heat in self}) == len(self)
-        options = [", ".join(f"{name}={value}" for name, value in heat.options.items()) for heat in self]
-        names = [heat.method if alone else ": ".join(filter(None, [heat.method, heat.target, said])) for heat, said in zip(self, options)]
-        return pd.DataFrame({"token": self[0].labels} | {name: heat.scores.tolist() for name, heat in zip(names, self)})
+        options = [
+            ", ".join(f"{name}={value}" for name, value in heat.options.items()) for heat in self
+        ]
+        names = [
+            heat.method if alone else ": ".join(filter(None, [heat.method, heat.target, said]))
+            for heat, said in zip(self, options)
+        ]
+        return pd.DataFrame(
+            {"token": self[0].labels}
+            | {name: heat.scores.tolist() for name, heat in zip(names, self)}
+        )
 
     def save(self, path) -> None:
         """Write .html, .svg, .png, .csv or .json, by suffix."""
@@ -175,8 +196,15 @@ def compare(model: Model, inputs, methods: Iterable[str] | None = None, target=N
     return Comparison(stream(model, inputs, methods, target, left_out=left_out), left_out)
 
 
-def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=None, *, left_out: dict[str, str] | None = None,
-           **options) -> Iterator[Heatmap]:
+def stream(
+    model: Model,
+    inputs,
+    methods: Iterable[str] | None = None,
+    target=None,
+    *,
+    left_out: dict[str, str] | None = None,
+    **options,
+) -> Iterator[Heatmap]:
     """`compare`, one heatmap at a time, as each is ready. options go to every method named.
 
     Every method means every one that this model, target and length allow, and left_out gets {title: reason} of the others; a method asked
@@ -186,7 +214,7 @@ def stream(model: Model, inputs, methods: Iterable[str] | None = None, target=No
     if keys == []:
         raise Refusal("Choose at least one method.")
     for key in keys or ():
-        find(key).read(options)                                # refuse before the model runs
+        find(key).read(options)  # refuse before the model runs
     coded = model.encode(inputs)
     for key in keys or ():
         METHODS[key].check_length(len(coded.labels))
@@ -222,8 +250,10 @@ def read_from(coded: Encoded, trace: Trace) -> str:
     read = " and ".join(map(said, places)) if len(places) <= SHOWN else f"{len(places)} tokens"
     if len(places) == 1:
         return f"This score is read from {read}."
-    return (f"This score is read from {read}; methods that show what the read token gathered show "
-            "the mean of what these did.")
+    return (
+        f"This score is read from {read}; methods that show what the read token gathered show "
+        "the mean of what these did."
+    )
 
 
 def shown(numbers: torch.Tensor) -> torch.Tensor:
@@ -231,7 +261,9 @@ def shown(numbers: torch.Tensor) -> torch.Tensor:
     return numbers.detach().cpu().to(torch.promote_types(numbers.dtype, torch.float32))
 
 
-def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief: bool = False, **options) -> Heatmap:
+def explain_trace(
+    model: Model, coded: Encoded, trace: Trace, key: str, *, brief: bool = False, **options
+) -> Heatmap:
     """A method's numbers on a trace, with everything a view needs to show them truthfully; brief: the map without layers, heads and totals."""
     chosen = find(key)
     chosen.check_kind(trace)
@@ -240,19 +272,39 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
     rows = shown(chosen.layers(trace, **options)) if chosen.run_layers and not brief else None
     heads = shown(chosen.heads(trace, **options)) if chosen.run_heads and not brief else None
     given = chosen.read(options)
-    names = [] if rows is None else (
-        chosen.name_rows(trace, **given) if chosen.name_rows else [f"L{i}" for i in range(len(rows))])
+    names = (
+        []
+        if rows is None
+        else (
+            chosen.name_rows(trace, **given)
+            if chosen.name_rows
+            else [f"L{i}" for i in range(len(rows))]
+        )
+    )
     half = HALF.get(trace.score.dtype)
     if not torch.isfinite(scores).all():
-        why = f", since the model runs in {half}; load it in float32" if half else " for this input; try another method"
+        why = (
+            f", since the model runs in {half}; load it in float32"
+            if half
+            else " for this input; try another method"
+        )
         raise Refusal(f"{chosen.title} gave numbers that are not finite{why}.")
     notes = coded.notes
     if half and not chosen.widened:
-        notes.append(f"The model runs in {half}, and so does {chosen.title}: small scores and the order of scores that are "
-                     "close are not to be relied on. Loaded in float32, the same weights give exact ones.")
-    if coded.text and model.name in BUNDLED and model.task == "classes" and bool(coded.halves) != (model.name in PAIRED):
-        notes.append(f"The model {model.name} was trained on {'pairs of texts' if model.name in PAIRED else 'single texts'}; here it was given "
-                     f"{'one text' if model.name in PAIRED else 'a pair'}.")
+        notes.append(
+            f"The model runs in {half}, and so does {chosen.title}: small scores and the order of scores that are "
+            "close are not to be relied on. Loaded in float32, the same weights give exact ones."
+        )
+    if (
+        coded.text
+        and model.name in BUNDLED
+        and model.task == "classes"
+        and bool(coded.halves) != (model.name in PAIRED)
+    ):
+        notes.append(
+            f"The model {model.name} was trained on {'pairs of texts' if model.name in PAIRED else 'single texts'}; here it was given "
+            f"{'one text' if model.name in PAIRED else 'a pair'}."
+        )
     if chosen.at_readout and (len(trace.read_at) > 1 or trace.target.measured):
         notes.append(read_from(coded, trace))
     if trace.target.tie:
@@ -263,20 +315,47 @@ def explain_trace(model: Model, coded: Encoded, trace: Trace, key: str, *, brief
         lost = [name for name, row in zip(names, rows) if not torch.isfinite(row).all()]
         notes.append(f"Some numbers of {', '.join(lost)} are not finite; they are left blank.")
     if heads is not None and not torch.isfinite(heads).all():
-        lost = [f"head {head} of layer {layer}" for layer, head in (~torch.isfinite(heads)).any(-1).nonzero().tolist()]
-        notes.append(f"Not every number of {', '.join(lost[:6])}{' and others' if len(lost) > 6 else ''} is finite; they are left blank.")
+        lost = [
+            f"head {head} of layer {layer}"
+            for layer, head in (~torch.isfinite(heads)).any(-1).nonzero().tolist()
+        ]
+        notes.append(
+            f"Not every number of {', '.join(lost[:6])}{' and others' if len(lost) > 6 else ''} is finite; they are left blank."
+        )
     totals = {} if brief else chosen.totals(trace, **options)
     span = trace.target.span and coded.spans and [coded.spans[i] for i in trace.target.span]
     return Heatmap(
-        scores=shown(scores), labels=coded.labels, method=key, title=chosen.title, target=trace.target.name,
-        score=float(trace.score), unit=unit_of(model, trace),
-        signed=given.get("signed", chosen.signed), special=coded.special.cpu(),
-        poles=trace.target.poles, rows=rows, row_labels=names, heads=heads,
-        totals={name: shown(total) for name, total in totals.items()}, text=coded.text, spans=coded.spans, words=coded.words,
-        options=given, facts=facts, notes=notes, cost=chosen.cost_of(given, int((~coded.special).sum()), len(trace.layers)),
-        model=model.name, revision=model.revision, segments=coded.segments, halves=coded.halves,
+        scores=shown(scores),
+        labels=coded.labels,
+        method=key,
+        title=chosen.title,
+        target=trace.target.name,
+        score=float(trace.score),
+        unit=unit_of(model, trace),
+        signed=given.get("signed", chosen.signed),
+        special=coded.special.cpu(),
+        poles=trace.target.poles,
+        rows=rows,
+        row_labels=names,
+        heads=heads,
+        totals={name: shown(total) for name, total in totals.items()},
+        text=coded.text,
+        spans=coded.spans,
+        words=coded.words,
+        options=given,
+        facts=facts,
+        notes=notes,
+        cost=chosen.cost_of(given, int((~coded.special).sum()), len(trace.layers)),
+        model=model.name,
+        revision=model.revision,
+        segments=coded.segments,
+        halves=coded.halves,
         marked=(span[0][0], span[1][1]) if span and all(span) else None,
-        grid=coded.grid, picture=coded.picture, seen=coded.seen,
+        grid=coded.grid,
+        picture=coded.picture,
+        seen=coded.seen,
         pixels=shown(chosen.pixels(trace, **options)) if chosen.run_pixels and coded.grid else None,
-        pending=trace.target.name if model.task == "next" and not isinstance(trace.target, targets.Custom) else "",
+        pending=trace.target.name
+        if model.task == "next" and not isinstance(trace.target, targets.Custom)
+        else "",
     )

@@ -95,7 +95,7 @@ class Heatmap:
         """Scores [... token] of a picture's tokens as [... rows columns] of its patches, without the tokens before them."""
         if self.grid is None:
             raise Refusal("This is a map of a text; only pictures have patches.")
-        return scores[..., -self.grid[0] * self.grid[1]:].unflatten(-1, self.grid)
+        return scores[..., -self.grid[0] * self.grid[1] :].unflatten(-1, self.grid)
 
     @property
     def special_share(self) -> float:
@@ -116,40 +116,76 @@ class Heatmap:
         for i, word in enumerate(self.words):
             groups.setdefault(("special", i) if word is None else word, []).append(i)
         places = list(groups.values())
-        spans = [None if self.spans[group[0]] is None else (min(self.spans[i][0] for i in group), max(self.spans[i][1] for i in group))
-                 for group in places]
-        spans = [span and tight(self.text, *span) for span in spans]        # byte-level pieces may hold the space before the word
-        summed = lambda scores: torch.stack([scores[..., group].sum(-1) for group in places], dim=-1)
+        spans = [
+            None
+            if self.spans[group[0]] is None
+            else (min(self.spans[i][0] for i in group), max(self.spans[i][1] for i in group))
+            for group in places
+        ]
+        spans = [
+            span and tight(self.text, *span) for span in spans
+        ]  # byte-level pieces may hold the space before the word
+        summed = lambda scores: torch.stack(
+            [scores[..., group].sum(-1) for group in places], dim=-1
+        )
         return replace(
-            self, scores=summed(self.scores), rows=None if self.rows is None else summed(self.rows), spans=spans,
+            self,
+            scores=summed(self.scores),
+            rows=None if self.rows is None else summed(self.rows),
+            spans=spans,
             totals={name: summed(total) for name, total in self.totals.items()},
-            labels=[self.labels[group[0]] if span is None else self.text[slice(*span)] for group, span in zip(places, spans)],
+            labels=[
+                self.labels[group[0]] if span is None else self.text[slice(*span)]
+                for group, span in zip(places, spans)
+            ],
             special=torch.stack([self.special[group[0]] for group in places]),
-            words=[self.words[group[0]] for group in places], heads=None if self.heads is None else summed(self.heads),
-            segments=None if self.segments is None else [self.segments[group[0]] for group in places],
+            words=[self.words[group[0]] for group in places],
+            heads=None if self.heads is None else summed(self.heads),
+            segments=None
+            if self.segments is None
+            else [self.segments[group[0]] for group in places],
         )
 
     def without_specials(self) -> "Heatmap":
         """The same without special tokens: a view, since `special_share` is then gone."""
         keep = (~self.special).nonzero().flatten().tolist()
         pick = lambda values: None if values is None else [values[i] for i in keep]
-        return replace(self, scores=self.scores[keep], labels=pick(self.labels), special=self.special[keep],
-                       rows=None if self.rows is None else self.rows[:, keep], heads=None if self.heads is None else self.heads[..., keep],
-                       spans=pick(self.spans), words=pick(self.words), segments=pick(self.segments),
-                       totals={name: total[keep] for name, total in self.totals.items()})
+        return replace(
+            self,
+            scores=self.scores[keep],
+            labels=pick(self.labels),
+            special=self.special[keep],
+            rows=None if self.rows is None else self.rows[:, keep],
+            heads=None if self.heads is None else self.heads[..., keep],
+            spans=pick(self.spans),
+            words=pick(self.words),
+            segments=pick(self.segments),
+            totals={name: total[keep] for name, total in self.totals.items()},
+        )
 
     def layer(self, index: int) -> "Heatmap":
         """One row of the per-layer picture as a heatmap of its own."""
         if self.rows is None:
             raise Refusal(f"{self.title} has no per-layer picture.")
         if not -len(self.rows) <= index < len(self.rows):
-            raise Refusal(f"There is no row {index}: this picture has rows 0 to {len(self.rows) - 1}.")
-        return replace(self, scores=self.rows[index], rows=None, row_labels=[], totals={}, heads=None,
-                       title=f"{self.title}, {self.row_labels[index]}")
+            raise Refusal(
+                f"There is no row {index}: this picture has rows 0 to {len(self.rows) - 1}."
+            )
+        return replace(
+            self,
+            scores=self.rows[index],
+            rows=None,
+            row_labels=[],
+            totals={},
+            heads=None,
+            title=f"{self.title}, {self.row_labels[index]}",
+        )
 
     def half(self, i: int) -> int:
         """The half of a pair in which token i stands: a special token closes the half before it."""
-        return next((half for half in reversed((self.segments or [])[:i + 1]) if half is not None), 0)
+        return next(
+            (half for half in reversed((self.segments or [])[: i + 1]) if half is not None), 0
+        )
 
     def is_marked(self, i: int) -> bool:
         """Whether token i belongs to the part of the text that is explained."""
@@ -168,7 +204,9 @@ class Heatmap:
         """A pandas DataFrame: token, score, whether special, and one column a layer where there are layers."""
         import pandas as pd
 
-        frame = pd.DataFrame({"token": self.labels, "score": self.scores.tolist(), "special": self.special.tolist()})
+        frame = pd.DataFrame(
+            {"token": self.labels, "score": self.scores.tolist(), "special": self.special.tolist()}
+        )
         if self.halves:
             frame["part"] = [self.halves[self.half(i)] for i in range(len(self))]
         if self.rows is not None:

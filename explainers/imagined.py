@@ -25,18 +25,27 @@ class Imagined:
     options: dict
     model: str = ""
     revision: str = ""
-    rgb: Tensor | None = field(default=None, repr=False)       # [3 height width], 0 to 1 if bounded, before it was rounded
+    rgb: Tensor | None = field(
+        default=None, repr=False
+    )  # [3 height width], 0 to 1 if bounded, before it was rounded
 
     def _repr_png_(self) -> bytes:
         return self.image._repr_png_()
 
     def save(self, path) -> None:
         """A .png with model, target and options inside, or any other format that Pillow knows. Raises `Refusal` if it cannot be written."""
-        origin = {"model": self.model, "revision": self.revision, "target": self.target, "score": self.scores[-1]} | self.options
+        origin = {
+            "model": self.model,
+            "revision": self.revision,
+            "target": self.target,
+            "score": self.scores[-1],
+        } | self.options
         notes = PngInfo()
         for name, value in origin.items():
             notes.add_text(name, str(value))
         try:
-            self.image.save(path, **{"pnginfo": notes} if str(path).casefold().endswith(".png") else {})
+            self.image.save(
+                path, **{"pnginfo": notes} if str(path).casefold().endswith(".png") else {}
+            )
         except (OSError, ValueError) as error:
             raise Refusal(f"{path} could not be written: {error}.") from error

@@ -33,15 +33,16 @@ class ChainRules(TorchFunctionMode):
             own is; weights stay as they are in memory. None: the network's own.
     """
 
-    def __init__(self, table: dict[Callable, Rule], gradient: bool = False,
-                 dtype: torch.dtype | None = None):
+    def __init__(
+        self, table: dict[Callable, Rule], gradient: bool = False, dtype: torch.dtype | None = None
+    ):
         super().__init__()
         self.table, self.gradient, self.dtype = table, gradient, dtype
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         swapped = func in self.table and any(map(carries, args))
-        of_use = self.gradient or not swapped                   # the graph of the operation itself
+        of_use = self.gradient or not swapped  # the graph of the operation itself
         with torch.set_grad_enabled(torch.is_grad_enabled() and of_use):
             y = self.compute(func, args, kwargs)
         if swapped:
@@ -50,19 +51,25 @@ class ChainRules(TorchFunctionMode):
         if not wants(y[0] if isinstance(y, tuple) else y):
             return y
         if not any(map(carries, flat([*args, *kwargs.values()]))):
-            return y.detach() if torch.is_tensor(y) else y      # weights alone: what came before the first block, another tower
+            return (
+                y.detach() if torch.is_tensor(y) else y
+            )  # weights alone: what came before the first block, another tower
         if func in MOVES or self.gradient:
             return y
-        raise Refusal(f"There is no relevance rule for {resolve_name(func)}, which this model computes with.")
+        raise Refusal(
+            f"There is no relevance rule for {resolve_name(func)}, which this model computes with."
+        )
 
     def compute(self, func: Callable, args: tuple, kwargs: dict):
         """func(*args, **kwargs) in the precision `dtype`."""
         name = func.__name__
-        if not self.dtype or name in AS_IT_IS or name.rstrip("_") + "_" == name:    # "add_" writes as well
+        if (
+            not self.dtype or name in AS_IT_IS or name.rstrip("_") + "_" == name
+        ):  # "add_" writes as well
             return func(*args, **kwargs)
         if func is F.embedding:
-            return self.wide(func(*args, **kwargs))             # the words of this input, not the whole table
-        if func in CASTS:                                       # a network's own step to less is not taken
+            return self.wide(func(*args, **kwargs))  # the words of this input, not the whole table
+        if func in CASTS:  # a network's own step to less is not taken
             y = func(*args, **kwargs)
             down = torch.is_tensor(y) and y.is_floating_point() and args[0].dtype == self.dtype
             return args[0].to(y.device) if down else y
@@ -116,6 +123,7 @@ def share(a: Tensor, b: Tensor) -> Tensor:
 
 # --------------------------------------------------------------------------------- Chefer et al. 2021, CVPR
 
+
 def identity(y, x, *_, **__):
     """Activations, LayerNorm, softmax: relevance passes unchanged."""
     return Back.apply(y, lambda r: (r,), x)
@@ -132,20 +140,24 @@ def signs(x: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
 
 def linear(y, x, weight, bias=None):
     """To each input what it added with the sign that wins, the bias ignored (the αβ-rule with α = 1)."""
+
     def back(r):
         (up, down), (plus, minus) = signs(x, weight), signs(weight, weight)
         s = share(r.to(up), up @ plus.T + down @ minus.T)
         return ((up * (s @ plus) + down * (s @ minus)).to(r),)
+
     return Back.apply(y, back, x)
 
 
 def linear_apart(y, x, weight, bias=None):
     """The older rule: positive and negative inputs each get the whole relevance of what they added."""
+
     def back(r):
         (up, down), (plus, minus) = signs(x, weight), signs(weight, weight)
         of_up = share(r.to(up), up @ plus.T) @ plus
         of_down = share(r.to(up), down @ minus.T) @ minus
         return ((up * of_up + down * of_down).to(r),)
+
     return Back.apply(y, back, x)
 
 
@@ -159,7 +171,9 @@ def pool(y, x, dim=None, *_, **__):
         return stop(y)
     up = x.clamp(min=0)
     added = up.where(up.any(1, keepdim=True), x)
-    return Back.apply(y, lambda r: (added * share(r.view(len(x), 1, -1), added.sum(1, keepdim=True)),), x)
+    return Back.apply(
+        y, lambda r: (added * share(r.view(len(x), 1, -1), added.sum(1, keepdim=True)),), x
+    )
 
 
 def addmm(rule: Rule) -> Rule:
@@ -174,6 +188,7 @@ def matmul(y, a, b):
     def back(r):
         s = share(r, a @ b)
         return a * (s @ b.mT) / part, b * (a.mT @ s) / part
+
     return Back.apply(y, back, a, b)
 
 
@@ -186,7 +201,10 @@ def add(y, a, b):
         s = share(r, a + b)
         ra, rb, r = a * s, b * s, whole(r)
         both = whole(ra).abs() + whole(rb).abs()
-        return tuple(part * share(share(whole(part).abs(), both) * r, whole(part)) for part in (ra, rb))
+        return tuple(
+            part * share(share(whole(part).abs(), both) * r, whole(part)) for part in (ra, rb)
+        )
+
     return Back.apply(y, back, a, b)
 
 
@@ -218,6 +236,7 @@ def stop(y, *_, **__):
 # a product as well and is one activation of one signal. What tells them apart is what they are made of:
 # every tensor that is an elementwise function of another knows of which one (`source`), and a product of
 # two functions of one source is a function of it, like any activation.
+
 
 def source(x: Tensor) -> Tensor:
     """The signal of which `x` is known to be an elementwise function, at the least of itself."""
@@ -304,25 +323,35 @@ def linear_gamma(gamma: float, spared: Callable[[], bool]) -> Rule:
 
     spared() says whether the layer that runs keeps its own gradient.
     """
+
     def rule(y, x, weight, bias=None):
         if spared():
             return y
         weight = weight.to(x)
         b = torch.zeros(()).to(y) if bias is None else bias
         up, down = x.clamp(min=0), x.clamp(max=0)
-        towards, against = (weight + gamma * weight.clamp(min=0), weight + gamma * weight.clamp(max=0))
+        towards, against = (
+            weight + gamma * weight.clamp(min=0),
+            weight + gamma * weight.clamp(max=0),
+        )
 
         def back(g):
             plus = up @ towards.T + down @ against.T + b + gamma * b.clamp(min=0)
             minus = up @ against.T + down @ towards.T + b + gamma * b.clamp(max=0)
-            s, t = ((y * g).where(side, 0) / whole.where(side, 1) for side, whole in ((y > 0, plus), (y < 0, minus)))
+            s, t = (
+                (y * g).where(side, 0) / whole.where(side, 1)
+                for side, whole in ((y > 0, plus), (y < 0, minus))
+            )
             return ((s @ towards + t @ against).where(x > 0, s @ against + t @ towards),)
+
         return Back.apply(y, back, x)
+
     return rule
 
 
-def with_gamma(table: dict[Callable, Rule], gamma: float,
-               spared: Callable[[], bool]) -> dict[Callable, Rule]:
+def with_gamma(
+    table: dict[Callable, Rule], gamma: float, spared: Callable[[], bool]
+) -> dict[Callable, Rule]:
     """`table` with the gamma rule for linear layers, but not for those that run while `spared()`."""
     rule = linear_gamma(gamma, spared)
     return table | {F.linear: rule, torch.addmm: addmm(rule)} if gamma else table
@@ -341,29 +370,97 @@ SUBTRACT = [torch.sub, TENSOR.sub, TENSOR.__sub__, TENSOR.__rsub__]
 TIMES = [torch.mul, TENSOR.mul, TENSOR.__mul__, TENSOR.__rmul__]
 DIVIDE = [torch.div, TENSOR.div, TENSOR.__truediv__]
 ACTIVATION = [
-    F.gelu, torch.tanh, TENSOR.tanh, F.relu, torch.relu, TENSOR.relu, F.silu, F.mish, F.relu6,
-    F.leaky_relu, F.elu, F.selu, F.hardswish,
+    F.gelu,
+    torch.tanh,
+    TENSOR.tanh,
+    F.relu,
+    torch.relu,
+    TENSOR.relu,
+    F.silu,
+    F.mish,
+    F.relu6,
+    F.leaky_relu,
+    F.elu,
+    F.selu,
+    F.hardswish,
 ]
 SOFTMAX = [F.softmax, TENSOR.softmax, torch.softmax]
-TURN = [torch.neg, TENSOR.neg, TENSOR.__neg__]          # rotary positions: relevance does not change its sign with the signal
+TURN = [
+    torch.neg,
+    TENSOR.neg,
+    TENSOR.__neg__,
+]  # rotary positions: relevance does not change its sign with the signal
 POWER = [torch.pow, TENSOR.pow, TENSOR.__pow__]
 SIGMOID = [torch.sigmoid, TENSOR.sigmoid, F.sigmoid]
 #: Other functions of single numbers that activations are written with.
 ELEMENTWISE = [
-    torch.erf, TENSOR.erf, F.softplus, torch.square, TENSOR.square, torch.clamp, TENSOR.clamp,
-    torch.clip, TENSOR.clip, F.celu, F.hardsigmoid, F.hardtanh, F.logsigmoid, F.softsign, F.threshold,
+    torch.erf,
+    TENSOR.erf,
+    F.softplus,
+    torch.square,
+    TENSOR.square,
+    torch.clamp,
+    TENSOR.clamp,
+    torch.clip,
+    TENSOR.clip,
+    F.celu,
+    F.hardsigmoid,
+    F.hardtanh,
+    F.logsigmoid,
+    F.softsign,
+    F.threshold,
 ]
 LENGTH = [
-    TENSOR.norm, torch.linalg.vector_norm, torch.rsqrt, TENSOR.rsqrt, torch.sqrt, TENSOR.sqrt,
-    torch.reciprocal, TENSOR.reciprocal, TENSOR.__rtruediv__,
+    TENSOR.norm,
+    torch.linalg.vector_norm,
+    torch.rsqrt,
+    TENSOR.rsqrt,
+    torch.sqrt,
+    TENSOR.sqrt,
+    torch.reciprocal,
+    TENSOR.reciprocal,
+    TENSOR.__rtruediv__,
 ]
 NORM = [F.layer_norm, F.rms_norm, F.normalize]
 POOL = [torch.sum, TENSOR.sum, torch.mean, TENSOR.mean]
 
 #: What moves numbers about and does not compute: relevance follows the tensor.
-MOVES = {F.dropout, torch.split, torch.chunk, torch.transpose, torch.cat, torch.stack, torch.unbind} | {getattr(TENSOR, name) for name in (
-    "__getitem__", "chunk", "clone", "contiguous", "detach", "expand", "flatten", "float", "masked_fill", "permute", "requires_grad_", "reshape",
-    "split", "squeeze", "t", "to", "transpose", "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as")}
+MOVES = {
+    F.dropout,
+    torch.split,
+    torch.chunk,
+    torch.transpose,
+    torch.cat,
+    torch.stack,
+    torch.unbind,
+} | {
+    getattr(TENSOR, name)
+    for name in (
+        "__getitem__",
+        "chunk",
+        "clone",
+        "contiguous",
+        "detach",
+        "expand",
+        "flatten",
+        "float",
+        "masked_fill",
+        "permute",
+        "requires_grad_",
+        "reshape",
+        "split",
+        "squeeze",
+        "t",
+        "to",
+        "transpose",
+        "type_as",
+        "unbind",
+        "unflatten",
+        "unsqueeze",
+        "view",
+        "view_as",
+    )
+}
 
 #: What changes the precision of a tensor; what asks a tensor about itself, or writes into it.
 CASTS = {getattr(TENSOR, name) for name in ("to", "type", "type_as", "float", "half", "bfloat16")}
@@ -372,25 +469,38 @@ NAMED = ("weight", "bias", "eps", "dim")
 AS_IT_IS = {"__get__", "__set__", "__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__"}
 
 OURS = (
-    dict.fromkeys(LINEAR, linear) | {torch.addmm: addmm(linear)}
-    | dict.fromkeys(MATMUL, matmul) | dict.fromkeys(ADD, add)
+    dict.fromkeys(LINEAR, linear)
+    | {torch.addmm: addmm(linear)}
+    | dict.fromkeys(MATMUL, matmul)
+    | dict.fromkeys(ADD, add)
     | dict.fromkeys([*TIMES, *DIVIDE], scale)
     | dict.fromkeys([*ACTIVATION, *SOFTMAX, *TURN, *NORM], identity)
-    | dict.fromkeys([*POWER, *SIGMOID, *LENGTH], stop) | dict.fromkeys(POOL, pool)
+    | dict.fromkeys([*POWER, *SIGMOID, *LENGTH], stop)
+    | dict.fromkeys(POOL, pool)
 )
-ORIGINAL = OURS | dict.fromkeys(LINEAR, linear_apart) | {torch.addmm: addmm(linear_apart)} | dict.fromkeys(ADD, add_plain)
+ORIGINAL = (
+    OURS
+    | dict.fromkeys(LINEAR, linear_apart)
+    | {torch.addmm: addmm(linear_apart)}
+    | dict.fromkeys(ADD, add_plain)
+)
 
 ATTNLRP = (
     dict.fromkeys([*ACTIVATION, *SIGMOID, *ELEMENTWISE], activation)
-    | dict.fromkeys(NORM, ratio) | {F.layer_norm: norm_held}
+    | dict.fromkeys(NORM, ratio)
+    | {F.layer_norm: norm_held}
     | dict.fromkeys(MATMUL, matmul_halved)
-    | dict.fromkeys(TIMES, product) | dict.fromkeys(DIVIDE, quotient)
-    | dict.fromkeys([*ADD, *SUBTRACT], total) | dict.fromkeys(TURN, turn)
-    | dict.fromkeys(POWER, power) | dict.fromkeys(LENGTH, stop)
+    | dict.fromkeys(TIMES, product)
+    | dict.fromkeys(DIVIDE, quotient)
+    | dict.fromkeys([*ADD, *SUBTRACT], total)
+    | dict.fromkeys(TURN, turn)
+    | dict.fromkeys(POWER, power)
+    | dict.fromkeys(LENGTH, stop)
 )
 CPLRP = (
     {f: rule for f, rule in ATTNLRP.items() if f not in MATMUL}
-    | dict.fromkeys(SOFTMAX, softmax_held) | dict.fromkeys(TIMES, product_held)
+    | dict.fromkeys(SOFTMAX, softmax_held)
+    | dict.fromkeys(TIMES, product_held)
 )
 
 
@@ -414,6 +524,7 @@ def relevance(trace, table: dict = OURS):
     when this one is gone, and which a table that was changed keeps. A key stays alive as long as what is
     kept under it, so no rule is taken for another.
     """
+
     def propagate():
         dtype = torch.float32 if trace.score.device.type == "mps" else torch.float64
         record, shown = ("attention", "hidden"), at_least_single(trace.score)

@@ -30,7 +30,13 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.clip.modeling_clip import CLIPOutput
@@ -48,88 +54,194 @@ from .trace import Layer, Tape, Trace, configs_of, evaluating, ordinary, trace, 
 class Anatomy:
     """Names of an architecture's parts: paths from the model to its blocks, and from a block to its parts."""
 
-    tower: str                      # the encoder, from the model ("" for itself)
-    blocks: str                     # from the tower: a list of blocks; "a.*.b" for all of the lists b that the parts of a hold
-    attention: str                  # from a block: the module called with what attention reads and with the tape
-    w_o: str                        # from a block: attention's output projection
-    norm1: str                      # from a block: the LayerNorm of the attention sublayer
-    norm2: str                      # from a block: the LayerNorm of the feed-forward sublayer
-    norm_first: bool                # pre-LN (x + f(LN x)) or post-LN (LN(x + f(x)))
-    ffn: tuple[str, ...] = ()       # from a block: the two linear maps of the feed-forward sublayer and the function between; () if gated
-    w_v: str = ""                   # from a block: the values' projection; "" if queries, keys and values share one
-    head: tuple[str, ...] = ()      # from the model: the steps from a token's last hidden state to the logits; tanh, relu and gelu by name
-    readout: str = "first"          # what the score is read from: see READOUTS
-    prefix: tuple[str, ...] = ()    # of pictures: the tokens before the patches
-    sees: str = "text"              # text or image
-    lost_positions: int = 0         # rows of the position table that no token can have
+    tower: str  # the encoder, from the model ("" for itself)
+    blocks: str  # from the tower: a list of blocks; "a.*.b" for all of the lists b that the parts of a hold
+    attention: str  # from a block: the module called with what attention reads and with the tape
+    w_o: str  # from a block: attention's output projection
+    norm1: str  # from a block: the LayerNorm of the attention sublayer
+    norm2: str  # from a block: the LayerNorm of the feed-forward sublayer
+    norm_first: bool  # pre-LN (x + f(LN x)) or post-LN (LN(x + f(x)))
+    ffn: tuple[
+        str, ...
+    ] = ()  # from a block: the two linear maps of the feed-forward sublayer and the function between; () if gated
+    w_v: str = ""  # from a block: the values' projection; "" if queries, keys and values share one
+    head: tuple[
+        str, ...
+    ] = ()  # from the model: the steps from a token's last hidden state to the logits; tanh, relu and gelu by name
+    readout: str = "first"  # what the score is read from: see READOUTS
+    prefix: tuple[str, ...] = ()  # of pictures: the tokens before the patches
+    sees: str = "text"  # text or image
+    lost_positions: int = 0  # rows of the position table that no token can have
 
 
 #: What a score can be read from: the first token, the last real one, the very last, CLIP's end of text, the mean of a text's real tokens or
 #: of a picture's patches, [CLS] beside that mean, the first two tokens ([CLS] and DeiT's distillation token), or what one more attention gathers.
-READOUTS = ("first", "last", "very last", "end of text", "mean", "first and mean", "first two", "pooling attention")
+READOUTS = (
+    "first",
+    "last",
+    "very last",
+    "end of text",
+    "mean",
+    "first and mean",
+    "first two",
+    "pooling attention",
+)
 
 BLOCKS_OF_BERT = {
-    "blocks": "encoder.layer", "attention": "attention", "w_v": "attention.self.value", "w_o": "attention.output.dense",
-    "norm1": "attention.output.LayerNorm", "norm2": "output.LayerNorm", "norm_first": False,
+    "blocks": "encoder.layer",
+    "attention": "attention",
+    "w_v": "attention.self.value",
+    "w_o": "attention.output.dense",
+    "norm1": "attention.output.LayerNorm",
+    "norm2": "output.LayerNorm",
+    "norm_first": False,
     "ffn": ("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense"),
 }
 BLOCKS_OF_VIT = {
-    "blocks": "layers", "attention": "attention", "w_v": "attention.v_proj", "w_o": "attention.o_proj", "norm1": "layernorm_before",
-    "norm2": "layernorm_after", "norm_first": True, "ffn": ("mlp.fc1", "mlp.activation_fn", "mlp.fc2"), "sees": "image", "prefix": ("[CLS]",),
+    "blocks": "layers",
+    "attention": "attention",
+    "w_v": "attention.v_proj",
+    "w_o": "attention.o_proj",
+    "norm1": "layernorm_before",
+    "norm2": "layernorm_after",
+    "norm_first": True,
+    "ffn": ("mlp.fc1", "mlp.activation_fn", "mlp.fc2"),
+    "sees": "image",
+    "prefix": ("[CLS]",),
 }
-BLOCKS_OF_DINO = BLOCKS_OF_VIT | {"blocks": "encoder.layer", "norm1": "norm1", "norm2": "norm2", "readout": "first and mean"}
+BLOCKS_OF_DINO = BLOCKS_OF_VIT | {
+    "blocks": "encoder.layer",
+    "norm1": "norm1",
+    "norm2": "norm2",
+    "readout": "first and mean",
+}
 BLOCKS_OF_CLIP = {
-    "blocks": "encoder.layers", "attention": "self_attn", "w_v": "self_attn.v_proj", "w_o": "self_attn.out_proj", "norm1": "layer_norm1",
-    "norm2": "layer_norm2", "norm_first": True, "ffn": ("mlp.fc1", "mlp.activation_fn", "mlp.fc2"),
+    "blocks": "encoder.layers",
+    "attention": "self_attn",
+    "w_v": "self_attn.v_proj",
+    "w_o": "self_attn.out_proj",
+    "norm1": "layer_norm1",
+    "norm2": "layer_norm2",
+    "norm_first": True,
+    "ffn": ("mlp.fc1", "mlp.activation_fn", "mlp.fc2"),
 }
 
 HEAD_OF_ROBERTA = ("classifier.dense", "tanh", "classifier.out_proj")
 
 ANATOMIES = {
     "bert": Anatomy("bert", **BLOCKS_OF_BERT, head=("bert.pooler.dense", "tanh", "classifier")),
-    **{kind: Anatomy("roberta", **BLOCKS_OF_BERT, head=HEAD_OF_ROBERTA, lost_positions=2)
-       for kind in ("roberta", "camembert", "xlm-roberta")},
+    **{
+        kind: Anatomy("roberta", **BLOCKS_OF_BERT, head=HEAD_OF_ROBERTA, lost_positions=2)
+        for kind in ("roberta", "camembert", "xlm-roberta")
+    },
     "data2vec-text": Anatomy(
-        "data2vec_text", **BLOCKS_OF_BERT, head=HEAD_OF_ROBERTA, lost_positions=2),
+        "data2vec_text", **BLOCKS_OF_BERT, head=HEAD_OF_ROBERTA, lost_positions=2
+    ),
     "ernie": Anatomy("ernie", **BLOCKS_OF_BERT, head=("ernie.pooler.dense", "tanh", "classifier")),
     "distilbert": Anatomy(
-        "distilbert", "transformer.layer", attention="attention", w_v="attention.v_lin", w_o="attention.out_lin", norm1="sa_layer_norm",
-        norm2="output_layer_norm", norm_first=False, ffn=("ffn.lin1", "ffn.activation", "ffn.lin2"),
-        head=("pre_classifier", "relu", "classifier")),
-    "electra": Anatomy("electra", **BLOCKS_OF_BERT, head=("classifier.dense", "gelu", "classifier.out_proj")),
-    "albert": Anatomy(              # few blocks, run again and again
-        "albert", "encoder.albert_layer_groups.*.albert_layers", attention="attention", w_v="attention.value", w_o="attention.dense",
-        norm1="attention.LayerNorm", norm2="full_layer_layer_norm", norm_first=False, ffn=("ffn", "activation", "ffn_output"),
-        head=("albert.pooler", "tanh", "classifier")),
-    "modernbert": Anatomy(          # its first block has no norm before attention; a last norm stands before the head
-        "model", "layers", attention="attn", w_o="attn.Wo", norm1="attn_norm", norm2="mlp_norm", norm_first=True),
+        "distilbert",
+        "transformer.layer",
+        attention="attention",
+        w_v="attention.v_lin",
+        w_o="attention.out_lin",
+        norm1="sa_layer_norm",
+        norm2="output_layer_norm",
+        norm_first=False,
+        ffn=("ffn.lin1", "ffn.activation", "ffn.lin2"),
+        head=("pre_classifier", "relu", "classifier"),
+    ),
+    "electra": Anatomy(
+        "electra", **BLOCKS_OF_BERT, head=("classifier.dense", "gelu", "classifier.out_proj")
+    ),
+    "albert": Anatomy(  # few blocks, run again and again
+        "albert",
+        "encoder.albert_layer_groups.*.albert_layers",
+        attention="attention",
+        w_v="attention.value",
+        w_o="attention.dense",
+        norm1="attention.LayerNorm",
+        norm2="full_layer_layer_norm",
+        norm_first=False,
+        ffn=("ffn", "activation", "ffn_output"),
+        head=("albert.pooler", "tanh", "classifier"),
+    ),
+    "modernbert": Anatomy(  # its first block has no norm before attention; a last norm stands before the head
+        "model",
+        "layers",
+        attention="attn",
+        w_o="attn.Wo",
+        norm1="attn_norm",
+        norm2="mlp_norm",
+        norm_first=True,
+    ),
     "gpt2": Anatomy(
-        "transformer", "h", attention="attn", w_o="attn.c_proj", norm1="ln_1", norm2="ln_2", norm_first=True,
-        ffn=("mlp.c_fc", "mlp.act", "mlp.c_proj"), readout="last"),
+        "transformer",
+        "h",
+        attention="attn",
+        w_o="attn.c_proj",
+        norm1="ln_1",
+        norm2="ln_2",
+        norm_first=True,
+        ffn=("mlp.c_fc", "mlp.act", "mlp.c_proj"),
+        readout="last",
+    ),
     "vit": Anatomy("vit", **BLOCKS_OF_VIT, head=("vit.layernorm", "classifier")),
-    "deit": Anatomy("deit", **BLOCKS_OF_VIT | {"prefix": ("[CLS]", "[DIST]")}, head=("deit.layernorm", "classifier")),
-    "beit": Anatomy("beit", **BLOCKS_OF_VIT, readout="mean", head=("beit.pooler.layernorm", "classifier")),
+    "deit": Anatomy(
+        "deit",
+        **BLOCKS_OF_VIT | {"prefix": ("[CLS]", "[DIST]")},
+        head=("deit.layernorm", "classifier"),
+    ),
+    "beit": Anatomy(
+        "beit", **BLOCKS_OF_VIT, readout="mean", head=("beit.pooler.layernorm", "classifier")
+    ),
     "dinov2": Anatomy("dinov2", **BLOCKS_OF_DINO, head=("dinov2.layernorm", "twice", "classifier")),
-    "dinov2_with_registers": Anatomy("dinov2_with_registers", **BLOCKS_OF_DINO, head=("dinov2_with_registers.layernorm", "twice", "classifier")),
+    "dinov2_with_registers": Anatomy(
+        "dinov2_with_registers",
+        **BLOCKS_OF_DINO,
+        head=("dinov2_with_registers.layernorm", "twice", "classifier"),
+    ),
     "clip.vision": Anatomy(
-        "vision_model", **BLOCKS_OF_CLIP, sees="image", prefix=("[CLS]",), head=("vision_model.post_layernorm", "visual_projection")),
-    "clip.text": Anatomy("text_model", **BLOCKS_OF_CLIP, readout="end of text", head=("text_model.final_layer_norm", "text_projection")),
+        "vision_model",
+        **BLOCKS_OF_CLIP,
+        sees="image",
+        prefix=("[CLS]",),
+        head=("vision_model.post_layernorm", "visual_projection"),
+    ),
+    "clip.text": Anatomy(
+        "text_model",
+        **BLOCKS_OF_CLIP,
+        readout="end of text",
+        head=("text_model.final_layer_norm", "text_projection"),
+    ),
     "siglip.vision": Anatomy(
-        "vision_model", **BLOCKS_OF_CLIP, sees="image", readout="pooling attention", head=("vision_model.post_layernorm", "alone", "vision_model.head")),
-    "siglip.text": Anatomy("text_model", **BLOCKS_OF_CLIP, readout="very last", head=("text_model.final_layer_norm", "text_model.head")),
+        "vision_model",
+        **BLOCKS_OF_CLIP,
+        sees="image",
+        readout="pooling attention",
+        head=("vision_model.post_layernorm", "alone", "vision_model.head"),
+    ),
+    "siglip.text": Anatomy(
+        "text_model",
+        **BLOCKS_OF_CLIP,
+        readout="very last",
+        head=("text_model.final_layer_norm", "text_model.head"),
+    ),
 }
 
 #: Those that are not registered from outside.
 OWN = tuple(ANATOMIES)
 
 #: Why some well-known architectures have no row.
-REASONS = dict.fromkeys(("deberta", "deberta-v2"), "DeBERTa computes attention from relative positions inside its own code, which offers no place to record it.")
+REASONS = dict.fromkeys(
+    ("deberta", "deberta-v2"),
+    "DeBERTa computes attention from relative positions inside its own code, which offers no place to record it.",
+)
 
 #: The longest input that is recorded: attention maps of a base-sized model at 8,192 tokens would fill 70 GB.
 MOST_TOKENS = 1024
 
-PAIRED = ("paraphrase", "inference")        # of the bundled models, those that compare two texts
-PICTURED = ("vit", "image-text")            # and those that see pictures
+PAIRED = ("paraphrase", "inference")  # of the bundled models, those that compare two texts
+PICTURED = ("vit", "image-text")  # and those that see pictures
 BUNDLED = ("sentiment", "paraphrase", "inference", "question-answering", *PICTURED)
 
 
@@ -138,9 +250,13 @@ BLANKS = {"text": ("mask", "pad", "unk"), "image": ("mean", "black", "white", "b
 
 #: Steps of a head that are functions in the model's code, not modules.
 FUNCTIONS = {
-    "tanh": torch.tanh, "relu": torch.relu, "gelu": nn.functional.gelu,
-    "twice": lambda pooled: torch.cat([pooled, pooled], -1),        # [CLS] and the mean of the patches, side by side
-    "alone": lambda pooled: pooled[:, None],                        # a sequence of one token
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "gelu": nn.functional.gelu,
+    "twice": lambda pooled: torch.cat(
+        [pooled, pooled], -1
+    ),  # [CLS] and the mean of the patches, side by side
+    "alone": lambda pooled: pooled[:, None],  # a sequence of one token
 }
 
 #: The towers of a model that puts any two together, and how its own parts continue theirs.
@@ -168,17 +284,34 @@ def register(model_type: str, anatomy: Anatomy) -> None:
         ex.register("my-roberta", ex.ANATOMIES["roberta"])
     """
     if not isinstance(model_type, str) or not model_type.strip():
-        raise Refusal("An architecture is registered under its config.model_type, a word like 'bert'.")
+        raise Refusal(
+            "An architecture is registered under its config.model_type, a word like 'bert'."
+        )
     if not isinstance(anatomy, Anatomy):
         raise Refusal(f"An architecture is described by an Anatomy; got {type(anatomy).__name__}.")
     for field in fields(Anatomy):
-        value, wanted = getattr(anatomy, field.name), dict.fromkeys(("ffn", "head", "prefix"), tuple).get(field.name, field.type)
-        if type(value) is not wanted or (wanted is tuple and not all(isinstance(name, str) for name in value)):
-            raise Refusal(f"{field.name} of an Anatomy is {'a tuple of names' if wanted is tuple else f'of type {wanted.__name__}'}; got {value!r}.")
-    if anatomy.readout not in READOUTS or anatomy.sees not in ("text", "image") or len(anatomy.ffn) not in (0, 3):
-        raise Refusal(f"The readout of an Anatomy is one of {', '.join(map(repr, READOUTS))}, it sees 'text' or 'image', and ffn names three parts or none.")
+        value, wanted = (
+            getattr(anatomy, field.name),
+            dict.fromkeys(("ffn", "head", "prefix"), tuple).get(field.name, field.type),
+        )
+        if type(value) is not wanted or (
+            wanted is tuple and not all(isinstance(name, str) for name in value)
+        ):
+            raise Refusal(
+                f"{field.name} of an Anatomy is {'a tuple of names' if wanted is tuple else f'of type {wanted.__name__}'}; got {value!r}."
+            )
+    if (
+        anatomy.readout not in READOUTS
+        or anatomy.sees not in ("text", "image")
+        or len(anatomy.ffn) not in (0, 3)
+    ):
+        raise Refusal(
+            f"The readout of an Anatomy is one of {', '.join(map(repr, READOUTS))}, it sees 'text' or 'image', and ffn names three parts or none."
+        )
     if ANATOMIES.get(model_type, anatomy) != anatomy:
-        raise Refusal(f"There is an architecture {model_type!r} already; register yours under the model_type of its own config.")
+        raise Refusal(
+            f"There is an architecture {model_type!r} already; register yours under the model_type of its own config."
+        )
     ANATOMIES[model_type] = anatomy
 
 
@@ -215,13 +348,20 @@ class Model:
     def task(self) -> str:
         """What its logits are about: the "next" token, the ends of an "answer", the labels of single "tokens", or "classes"."""
         name = type(self.net).__name__
-        kinds = {"CausalLM": "next", "LMHead": "next", "QuestionAnswering": "answer", "TokenClassification": "tokens"}
+        kinds = {
+            "CausalLM": "next",
+            "LMHead": "next",
+            "QuestionAnswering": "answer",
+            "TokenClassification": "tokens",
+        }
         return next((task for kind, task in kinds.items() if kind in name), "classes")
 
     @property
     def apart(self) -> bool:
         """Whether each class is true or not by itself (several labels at once, SigLIP), so that probabilities do not add up to 1."""
-        return getattr(self.net.config, "problem_type", None) == "multi_label_classification" or hasattr(self.net, "logit_bias")
+        return getattr(
+            self.net.config, "problem_type", None
+        ) == "multi_label_classification" or hasattr(self.net, "logit_bias")
 
     @property
     def valued(self) -> bool:
@@ -245,8 +385,11 @@ class Model:
         names = {int(index): str(name) for index, name in self.net.config.id2label.items()}
         if self.columns:
             names = {index: names.get(index, f"LABEL_{index}") for index in range(self.columns)}
-        count = Counter(names.values())                     # ImageNet has two cranes
-        return {index: name if count[name] == 1 else f"{name} ({index})" for index, name in names.items()}
+        count = Counter(names.values())  # ImageNet has two cranes
+        return {
+            index: name if count[name] == 1 else f"{name} ({index})"
+            for index, name in names.items()
+        }
 
     @property
     def columns(self) -> int | None:
@@ -292,7 +435,10 @@ class Model:
         coded = [self.encode(one) for one in inputs]
         traces: list[Trace | None] = [None] * len(inputs)
         for places in of_one_shape(coded, rows):
-            tensors = {name: torch.cat([coded[i].tensors[name] for i in places]) for name in coded[places[0]].tensors}
+            tensors = {
+                name: torch.cat([coded[i].tensors[name] for i in places])
+                for name in coded[places[0]].tensors
+            }
             special = torch.stack([coded[i].special for i in places]).to(self.net.device)
             asked = [targets.chosen(self, coded[i], wanted[i]) for i in places]
             words = [coded[i].words for i in places]
@@ -328,12 +474,22 @@ class Model:
     def side(self, which: str) -> "Model":
         """The same network with its other tower traced: "vision" or "text"."""
         if not self.matches:
-            raise Refusal(f"{self.name} has one side only; a model that matches pictures with texts has two.")
-        return self if (self.anatomy.sees == "image") == (which == "vision") else replace(self, anatomy=anatomy_of(self.net, which))
+            raise Refusal(
+                f"{self.name} has one side only; a model that matches pictures with texts has two."
+            )
+        return (
+            self
+            if (self.anatomy.sees == "image") == (which == "vision")
+            else replace(self, anatomy=anatomy_of(self.net, which))
+        )
 
     def features(self, inputs: dict[str, Tensor], **tape) -> Tensor:
         """What a dual encoder makes of pictures or texts, as unit vectors [example dim]."""
-        take = self.net.get_image_features if self.anatomy.sees == "image" else self.net.get_text_features
+        take = (
+            self.net.get_image_features
+            if self.anatomy.sees == "image"
+            else self.net.get_text_features
+        )
         with evaluating(self.net):
             found = take(**inputs, **self.resized(inputs), **tape).pooler_output
         return found / found.norm(dim=-1, keepdim=True)
@@ -342,12 +498,17 @@ class Model:
         """[example match] the scaled cosines of unit vectors [example dim] and [1 or example match dim]."""
         cosines = torch.matmul(features[:, None], matched.mT)[:, 0]
         bias = getattr(self.net, "logit_bias", None)
-        return cosines * self.net.logit_scale.detach().exp() + (0 if bias is None else bias.detach())
+        return cosines * self.net.logit_scale.detach().exp() + (
+            0 if bias is None else bias.detach()
+        )
 
     @property
     def prefix(self) -> tuple[str, ...]:
         """Labels of the tokens before a picture's patches."""
-        return (*self.anatomy.prefix, *["[REG]"] * getattr(self.tower.config, "num_register_tokens", 0))
+        return (
+            *self.anatomy.prefix,
+            *["[REG]"] * getattr(self.tower.config, "num_register_tokens", 0),
+        )
 
     def grid(self, pixels: Tensor) -> tuple[int, int]:
         """(rows, columns) of the patches of pixel_values [example channel height width]."""
@@ -361,9 +522,16 @@ class Model:
 
     def resized(self, inputs: dict[str, Tensor]) -> dict:
         """What a call needs if the picture has not the size of the training: positions between the learned ones."""
-        if self.anatomy.sees != "image" or "interpolate_pos_encoding" not in inspect.signature(self.tower.forward).parameters:
+        if (
+            self.anatomy.sees != "image"
+            or "interpolate_pos_encoding" not in inspect.signature(self.tower.forward).parameters
+        ):
             return {}
-        return {} if tuple(inputs["pixel_values"].shape[-2:]) == self.trained_size else {"interpolate_pos_encoding": True}
+        return (
+            {}
+            if tuple(inputs["pixel_values"].shape[-2:]) == self.trained_size
+            else {"interpolate_pos_encoding": True}
+        )
 
     @property
     def trained_size(self) -> tuple[int, int]:
@@ -386,7 +554,9 @@ class Model:
         """What the processor makes of colours, measured; without one, all is from -1 to 1."""
         return HALVES if self.processor is None else colours_of(self.processor)
 
-    def answer(self, inputs: dict[str, Tensor], real: Tensor | None = None, **tape) -> targets.Answer:
+    def answer(
+        self, inputs: dict[str, Tensor], real: Tensor | None = None, **tape
+    ) -> targets.Answer:
         """What the network says, in evaluation mode. real [example token] tells where padding is,
         if not the attention mask."""
         with evaluating(self.net), naming_quantised(self.net):
@@ -396,38 +566,64 @@ class Model:
         self, inputs: dict[str, Tensor], real: Tensor | None, **tape
     ) -> targets.Answer:
         if self.matches:
-            table = self.match(self.features({name: tensor for name, tensor in inputs.items() if name != "matched"}, **tape), inputs["matched"])
-            outputs = CLIPOutput(**{"logits_per_image" if self.anatomy.sees == "image" else "logits_per_text": table})
+            table = self.match(
+                self.features(
+                    {name: tensor for name, tensor in inputs.items() if name != "matched"}, **tape
+                ),
+                inputs["matched"],
+            )
+            outputs = CLIPOutput(
+                **{"logits_per_image" if self.anatomy.sees == "image" else "logits_per_text": table}
+            )
             return self.said(outputs, table)
-        without_cache = {"use_cache": False} if hasattr(self.net.config, "use_cache") else {}  # GPT-2 would append to it
-        outputs = (self.pooled if self.pools_by_ids else self.net)(**inputs, **self.resized(inputs), **without_cache, **tape)
+        without_cache = (
+            {"use_cache": False} if hasattr(self.net.config, "use_cache") else {}
+        )  # GPT-2 would append to it
+        outputs = (self.pooled if self.pools_by_ids else self.net)(
+            **inputs, **self.resized(inputs), **without_cache, **tape
+        )
         if "start_logits" in outputs:
             ends = torch.stack([outputs.start_logits, outputs.end_logits], dim=-1)
             padding = ~(self.real(inputs, ends.shape[1]) if real is None else real)
             return targets.Answer(outputs, None, ends.masked_fill(padding[..., None], -torch.inf))
         table = outputs.logits if "logits" in outputs else None
-        if table is not None and table.ndim == 3:           # logits for every token: what comes next is read at the last
+        if (
+            table is not None and table.ndim == 3
+        ):  # logits for every token: what comes next is read at the last
             if self.task == "tokens" or self.anatomy.readout != "last":
                 return targets.Answer(outputs, None, table if self.task == "tokens" else None)
-            at = self.readout(inputs, self.real(inputs, table.shape[1]) if real is None else real).argmax(-1).expand(len(table))
+            at = (
+                self.readout(inputs, self.real(inputs, table.shape[1]) if real is None else real)
+                .argmax(-1)
+                .expand(len(table))
+            )
             table = table[torch.arange(len(table), device=table.device), at]
             if self.pools_by_ids:
                 outputs.logits = table
-        elif type(self.net).__name__ == "ElectraForPreTraining":        # [example token], one logit each: no table of classes
+        elif (
+            type(self.net).__name__ == "ElectraForPreTraining"
+        ):  # [example token], one logit each: no table of classes
             return targets.Answer(outputs, None)
         return self.said(outputs, table)
 
     @property
     def pools_by_ids(self) -> bool:
         """Whether the network's own head looks for the last token by the ids of the batch: GPT-2 as a classifier does."""
-        return self.anatomy.readout == "last" and "ForSequenceClassification" in type(self.net).__name__ and hasattr(self.net, "score")
+        return (
+            self.anatomy.readout == "last"
+            and "ForSequenceClassification" in type(self.net).__name__
+            and hasattr(self.net, "score")
+        )
 
     def pooled(self, **inputs) -> SequenceClassifierOutputWithPast:
         """The network up to the logits [example token class], from which `answer` takes the readout's: word embeddings have no ids to
         look at, blanks are no padding, and an edit can make more examples than ids came in."""
         outputs = self.tower(**inputs)
         return SequenceClassifierOutputWithPast(
-            logits=self.net.score(outputs.last_hidden_state), hidden_states=outputs.hidden_states, attentions=outputs.attentions)
+            logits=self.net.score(outputs.last_hidden_state),
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
 
     def real(self, inputs: dict[str, Tensor], tokens: int) -> Tensor:
         """[example token] bool: False at padding."""
@@ -435,13 +631,19 @@ class Model:
             real = inputs["attention_mask"].bool()
         else:
             real = torch.ones(1, tokens, dtype=torch.bool, device=self.net.device)
-        padding = self.net.config.pad_token_id if self.pools_by_ids and "input_ids" in inputs else None
-        if padding is not None:         # its own head skips trailing padding whatever the mask says, and causal attention never sees it
+        padding = (
+            self.net.config.pad_token_id if self.pools_by_ids and "input_ids" in inputs else None
+        )
+        if (
+            padding is not None
+        ):  # its own head skips trailing padding whatever the mask says, and causal attention never sees it
             said = (inputs["input_ids"] != padding).int()
             real = real & said.flip(-1).cummax(-1).values.flip(-1).bool()
         return real
 
-    def readout(self, inputs: dict[str, Tensor], real: Tensor, last: Tensor | None = None) -> Tensor:
+    def readout(
+        self, inputs: dict[str, Tensor], real: Tensor, last: Tensor | None = None
+    ) -> Tensor:
         """[example token] how much of a class's score is read from each token, adding up to 1.
 
         last [example token dim] left the last block; where one more attention pools it, its weights are the answer.
@@ -449,18 +651,29 @@ class Model:
         how, n = self.anatomy.readout, real.shape[-1]
         if how == "pooling attention":
             pool, states = self.tower.head, self.tower.post_layernorm(last)
-            return pool.attention(pool.probe.expand(len(states), -1, -1), states, states)[1].detach()[:, 0]
+            return pool.attention(pool.probe.expand(len(states), -1, -1), states, states)[
+                1
+            ].detach()[:, 0]
         if how in ("first", "first two", "mean", "first and mean"):
             token = torch.arange(n, device=real.device)[None]
-            places = {"first": token == 0, "first two": token < 2, "mean": real & (token >= len(self.prefix))}
-            parts = [places[name].to(self.net.dtype) for name in (("first", "mean") if how == "first and mean" else (how,))]
+            places = {
+                "first": token == 0,
+                "first two": token < 2,
+                "mean": real & (token >= len(self.prefix)),
+            }
+            parts = [
+                places[name].to(self.net.dtype)
+                for name in (("first", "mean") if how == "first and mean" else (how,))
+            ]
             return sum(part / part.sum(-1, keepdim=True) for part in parts) / len(parts)
         if how == "end of text":
             token = self.end_of_text(inputs["input_ids"])
         elif how == "very last":
             token = torch.tensor([n - 1], device=real.device)
         else:
-            token = (real * torch.arange(1, n + 1, device=real.device)).argmax(-1)      # the last that is real
+            token = (real * torch.arange(1, n + 1, device=real.device)).argmax(
+                -1
+            )  # the last that is real
         return F.one_hot(token, n).to(self.net.dtype)
 
     def end_of_text(self, ids: Tensor) -> Tensor:
@@ -488,22 +701,39 @@ class Model:
     def fill(self, inputs: dict[str, Tensor], where: Tensor, fill: str) -> dict[str, Tensor]:
         """`inputs` [1 token] n times over, the tokens `where` [n token] replaced by the blank that `fill` names."""
         if fill not in BLANKS[self.anatomy.sees]:
-            raise Refusal(f"What stands for nothing in {'a text' if self.anatomy.sees == 'text' else 'a picture'} is {' or '.join(BLANKS[self.anatomy.sees])}; "
-                          f"got {fill!r}.")
+            raise Refusal(
+                f"What stands for nothing in {'a text' if self.anatomy.sees == 'text' else 'a picture'} is {' or '.join(BLANKS[self.anatomy.sees])}; "
+                f"got {fill!r}."
+            )
         if self.anatomy.sees == "image":
-            return inputs | {"pixel_values": self.without_patches(inputs["pixel_values"], where, fill)}
+            return inputs | {
+                "pixel_values": self.without_patches(inputs["pixel_values"], where, fill)
+            }
         if "input_ids" not in inputs:
-            raise Refusal("Tokens can be blanked where they are given as ids, not as word embeddings.")
-        copies = {name: tensor.expand(len(where), -1) if tensor.shape == inputs["input_ids"].shape else tensor
-                  for name, tensor in inputs.items()}
+            raise Refusal(
+                "Tokens can be blanked where they are given as ids, not as word embeddings."
+            )
+        copies = {
+            name: tensor.expand(len(where), -1)
+            if tensor.shape == inputs["input_ids"].shape
+            else tensor
+            for name, tensor in inputs.items()
+        }
         copies = self.placed(copies, self.real(inputs, where.shape[-1]).expand(len(where), -1))
         return copies | {"input_ids": copies["input_ids"].masked_fill(where, self.blank(fill))}
 
     def without_patches(self, pixels: Tensor, where: Tensor, fill: str) -> Tensor:
         """[n channel height width] the picture `pixels` [1 channel height width] with the patches among the tokens `where` [n token] blanked."""
         (rows, columns), (tall, wide) = self.grid(pixels), self.patch
-        mask = where[:, -rows * columns:].unflatten(1, (rows, columns)).repeat_interleave(tall, 1).repeat_interleave(wide, 2)
-        mask = F.pad(mask, (0, pixels.shape[-1] - columns * wide, 0, pixels.shape[-2] - rows * tall))      # pixels of no patch stay
+        mask = (
+            where[:, -rows * columns :]
+            .unflatten(1, (rows, columns))
+            .repeat_interleave(tall, 1)
+            .repeat_interleave(wide, 2)
+        )
+        mask = F.pad(
+            mask, (0, pixels.shape[-1] - columns * wide, 0, pixels.shape[-2] - rows * tall)
+        )  # pixels of no patch stay
         return self.without_pixels(pixels, mask, fill)
 
     def without_pixels(self, pixels: Tensor, mask: Tensor, fill: str) -> Tensor:
@@ -512,7 +742,7 @@ class Model:
         if fill == "mean":
             blank = grey.expand_as(pixels)
         elif fill == "blur":
-            blank = blurred(pixels - grey) + grey           # its edges fade into grey
+            blank = blurred(pixels - grey) + grey  # its edges fade into grey
         else:
             blank = self.normalised(torch.full_like(pixels, {"black": 0, "white": 1}[fill]))
         return pixels.where(~mask[:, None], blank)
@@ -525,13 +755,19 @@ class Model:
 
     def blank(self, fill: str) -> int:
         """The id of the mask, padding or unknown token; a model that lacks the wanted one gets the next it has."""
-        order = {"mask": ("mask", "unk", "pad", "eos"), "pad": ("pad", "unk", "eos"), "unk": ("unk", "pad", "eos")}[fill]
+        order = {
+            "mask": ("mask", "unk", "pad", "eos"),
+            "pad": ("pad", "unk", "eos"),
+            "unk": ("unk", "pad", "eos"),
+        }[fill]
         for kind in order:
             for holder in (self.tokenizer, self.tower.config):
                 token = getattr(holder, f"{kind}_token_id", None)
                 if token is not None and token < self.tower.config.vocab_size:
                     return token
-        raise Refusal("This model has no token that stands for nothing (no mask, padding, unknown or end token).")
+        raise Refusal(
+            "This model has no token that stands for nothing (no mask, padding, unknown or end token)."
+        )
 
     def wordless(self, inputs: dict[str, Tensor], entering: Tensor) -> Tensor:
         """What would enter the first block [token dim] without any words: the positions, where embeddings are words plus positions and no
@@ -550,26 +786,39 @@ class Model:
         if self.embeds and "inputs_embeds" in inputs:
             return inputs
         if not self.embeds or "input_ids" not in inputs:
-            raise Refusal("Word embeddings can be fed to text models only, and not to the text side of a dual encoder.")
+            raise Refusal(
+                "Word embeddings can be fed to text models only, and not to the text side of a dual encoder."
+            )
         with torch.no_grad():
             inputs = self.placed(inputs, self.real(inputs, inputs["input_ids"].shape[-1]))
             embedded = self.tower.get_input_embeddings()(inputs["input_ids"])
-        return {name: tensor for name, tensor in inputs.items() if name != "input_ids"} | {"inputs_embeds": embedded}
+        return {name: tensor for name, tensor in inputs.items() if name != "input_ids"} | {
+            "inputs_embeds": embedded
+        }
 
     @property
     def steps(self) -> list[Callable] | None:
         """From what the head reads [n dim] to the logits, or to a dual encoder's features; None where the architecture's are not known."""
         by_token = {"answer": ("qa_outputs",), "tokens": ("classifier",)}.get(self.task)
         try:
-            steps = [self.step(name) for name in (by_token if by_token and not self.anatomy.norm_first else self.anatomy.head)]
+            steps = [
+                self.step(name)
+                for name in (
+                    by_token if by_token and not self.anatomy.norm_first else self.anatomy.head
+                )
+            ]
         except AttributeError:
             return None
-        return steps if steps and None not in steps else None           # ALBERT without a pooler has None for one
+        return (
+            steps if steps and None not in steps else None
+        )  # ALBERT without a pooler has None for one
 
     def step(self, name: str) -> Callable:
         if name in FUNCTIONS:
             return FUNCTIONS[name]
-        parts = [part(self.net, one) for one in name.split(" & ")]      # DeiT's two classifiers, whose mean is the answer
+        parts = [
+            part(self.net, one) for one in name.split(" & ")
+        ]  # DeiT's two classifiers, whose mean is the answer
         if len(parts) == 1:
             return parts[0]
         return lambda pooled: sum(one(pooled) for one in parts) / len(parts)
@@ -590,10 +839,16 @@ class Model:
     def answer_to(self, pooled: Tensor, inputs: dict[str, Tensor]) -> targets.Answer:
         """What the network would say if its head read the vectors `pooled` [n dim]."""
         if self.steps is None:
-            raise Refusal(f"What {type(self.net).__name__} does behind its last block is not known here.")
+            raise Refusal(
+                f"What {type(self.net).__name__} does behind its last block is not known here."
+            )
         with evaluating(self.net):
             said = reduce(lambda vectors, step: step(vectors), self.steps, pooled)
-        table = self.match(said / said.norm(dim=-1, keepdim=True), inputs["matched"]) if self.matches else said
+        table = (
+            self.match(said / said.norm(dim=-1, keepdim=True), inputs["matched"])
+            if self.matches
+            else said
+        )
         return self.said(None, table)
 
     def layer(
@@ -658,14 +913,23 @@ def of_one_shape(coded: list[Encoded], rows: int) -> list[list[int]]:
     for i, one in enumerate(coded):
         shapes = tuple((name, tensor.shape) for name, tensor in one.tensors.items())
         groups.setdefault(shapes, []).append(i)
-    return [places[k:k + rows] for places in groups.values() for k in range(0, len(places), rows)]
+    return [places[k : k + rows] for places in groups.values() for k in range(0, len(places), rows)]
 
 
 # ---------------------------------------------------------------------------------------------------- loading
 
+
 @ordinary
-def load(source, *, tokenizer=None, processor=None, tower: str | None = None, revision: str | None = None,
-         device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Model:
+def load(
+    source,
+    *,
+    tokenizer=None,
+    processor=None,
+    tower: str | None = None,
+    revision: str | None = None,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> Model:
     """A model that can be traced.
 
     source is the name of a bundled model (see `BUNDLED`), a folder in
@@ -690,7 +954,11 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
     source, tokenizer, processor = handed(source, tokenizer, processor)
     source = unwrapped(source)
     if isinstance(source, PreTrainedModel):
-        net, name, revision = source, source.config.name_or_path or type(source).__name__, revision or ""
+        net, name, revision = (
+            source,
+            source.config.name_or_path or type(source).__name__,
+            revision or "",
+        )
     elif not isinstance(source, str | Path) or not (name := hub_id(str(source).strip())):
         raise no_model(source)
     elif name in BUNDLED:
@@ -699,7 +967,8 @@ def load(source, *, tokenizer=None, processor=None, tower: str | None = None, re
         processor = processor or (bundled_processor() if name in PICTURED else None)
     else:
         net, tokenizer, processor, revision = from_files(
-            name, tokenizer, processor, revision or hub_revision(source), dtype or torch.float32)
+            name, tokenizer, processor, revision or hub_revision(source), dtype or torch.float32
+        )
     anatomy = anatomy_of(net, tower)
     move(net, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), dtype)
     model = Model(net, anatomy, tokenizer, processor, name, revision)
@@ -788,7 +1057,9 @@ def anatomy_of(net: PreTrainedModel, tower: str | None) -> Anatomy:
         return anatomy_of_side(net, tower or "vision")
     sides = [name.partition(".")[2] for name in ANATOMIES if name.startswith(f"{kind}.")]
     if tower is not None and tower not in sides:
-        raise ModelUnavailable(f"Models of type {kind!r} have {f'the towers {chr(32).join(sides)}' if sides else 'one tower'}; got tower={tower!r}.")
+        raise ModelUnavailable(
+            f"Models of type {kind!r} have {f'the towers {chr(32).join(sides)}' if sides else 'one tower'}; got tower={tower!r}."
+        )
     if sides and not hasattr(net, "logit_scale"):
         return anatomy_of_classifier(net, kind)
     kind += f".{tower or 'vision'}" if sides else ""
@@ -808,7 +1079,8 @@ def anatomy_of_classifier(net: PreTrainedModel, kind: str) -> Anatomy:
     if "ForImageClassification" not in type(net).__name__ or f"{kind}.vision" not in ANATOMIES:
         raise ModelUnavailable(
             f"{type(net).__name__} is one side of a model that matches pictures with texts, and "
-            "gives no score by itself; load the whole model, or one with a classifier on top.")
+            "gives no score by itself; load the whole model, or one with a classifier on top."
+        )
     head = ("classifier",) if kind == "clip" else ()
     anatomy = replace(ANATOMIES[f"{kind}.vision"], readout="mean", head=head)
     check(net, f"{kind}.vision", anatomy)
@@ -818,10 +1090,17 @@ def anatomy_of_classifier(net: PreTrainedModel, kind: str) -> Anatomy:
 def of_its_class(net: PreTrainedModel, anatomy: Anatomy) -> Anatomy:
     """The row of an architecture, where a class or a setting of it reads its score elsewhere."""
     if hasattr(net, "distillation_classifier"):
-        return replace(anatomy, readout="first two", head=(anatomy.head[0], "cls_classifier & distillation_classifier"))
-    if getattr(net.config, "classifier_pooling", "cls") == "mean" and "ForSequenceClassification" in type(net).__name__:
+        return replace(
+            anatomy,
+            readout="first two",
+            head=(anatomy.head[0], "cls_classifier & distillation_classifier"),
+        )
+    if (
+        getattr(net.config, "classifier_pooling", "cls") == "mean"
+        and "ForSequenceClassification" in type(net).__name__
+    ):
         return replace(anatomy, readout="mean")
-    if getattr(net.config, "use_swiglu_ffn", False):          # the largest DINOv2
+    if getattr(net.config, "use_swiglu_ffn", False):  # the largest DINOv2
         return replace(anatomy, ffn=())
     if net.config.model_type == "beit" and not net.config.use_mean_pooling:
         return replace(anatomy, readout="first", head=("beit.layernorm", "classifier"))
@@ -834,13 +1113,28 @@ def anatomy_of_side(net: PreTrainedModel, tower: str) -> Anatomy:
         raise ModelUnavailable(f"A {DUAL} has the towers vision and text; got tower={tower!r}.")
     path, projection = SIDES[tower]
     inner = part(net, path)
-    kind = {"clip_vision_model": "clip.vision", "clip_text_model": "clip.text"}.get(inner.config.model_type, inner.config.model_type)
+    kind = {"clip_vision_model": "clip.vision", "clip_text_model": "clip.text"}.get(
+        inner.config.model_type, inner.config.model_type
+    )
     if kind not in ANATOMIES or ANATOMIES[kind].sees != ("image" if tower == "vision" else "text"):
         raise unsupported(kind)
     row = ANATOMIES[kind]
-    own = [] if kind in ("bert", "roberta", "distilbert", "electra") else [f"{path}.{row.head[0].rpartition('.')[2]}"] if row.head else []
-    pooler = [f"{path}.pooler.dense", f"{path}.pooler.activation"] if hasattr(inner, "pooler") else []
-    anatomy = replace(row, tower=path, head=(*own, *pooler, projection), readout="first" if pooler else row.readout)
+    own = (
+        []
+        if kind in ("bert", "roberta", "distilbert", "electra")
+        else [f"{path}.{row.head[0].rpartition('.')[2]}"]
+        if row.head
+        else []
+    )
+    pooler = (
+        [f"{path}.pooler.dense", f"{path}.pooler.activation"] if hasattr(inner, "pooler") else []
+    )
+    anatomy = replace(
+        row,
+        tower=path,
+        head=(*own, *pooler, projection),
+        readout="first" if pooler else row.readout,
+    )
     check(net, f"{DUAL}.{tower}", anatomy)
     return anatomy
 
@@ -848,12 +1142,15 @@ def anatomy_of_side(net: PreTrainedModel, tower: str) -> Anatomy:
 def check(net: PreTrainedModel, kind: str, anatomy: Anatomy) -> None:
     """Refuse a network that lacks a part which its row names, whose calls cannot carry the tape, or that scores several texts against each other."""
     if "MultipleChoice" in type(net).__name__ or "DoubleHeads" in type(net).__name__:
-        raise ModelUnavailable(f"{type(net).__name__} chooses among several texts, and one text is explained here; choose a checkpoint that classifies, "
-                               "answers questions, labels words or says what comes next.")
+        raise ModelUnavailable(
+            f"{type(net).__name__} chooses among several texts, and one text is explained here; choose a checkpoint that classifies, "
+            "answers questions, labels words or says what comes next."
+        )
     if any(weight.is_meta for weight in net.parameters()):
         raise ModelUnavailable(
             f"This {type(net).__name__} has no weights in memory (they are on the device “meta”, "
-            "or left on the disk): load it whole, with from_pretrained and without a device map.")
+            "or left on the disk): load it whole, with from_pretrained and without a device map."
+        )
     try:
         tower = part(net, anatomy.tower)
     except AttributeError:
@@ -861,14 +1158,17 @@ def check(net: PreTrainedModel, kind: str, anatomy: Anatomy) -> None:
             raise lost(net, kind, "tower", anatomy.tower) from None
         raise ModelUnavailable(
             f"{type(net).__name__} has no head on top of its encoder, so there is no score to explain; "
-            "choose a checkpoint made for classification.") from None
+            "choose a checkpoint made for classification."
+        ) from None
     try:
         blocks = blocks_of(tower, anatomy)
     except (AttributeError, TypeError):
         blocks = []
     if not blocks:
         raise lost(net, kind, "blocks", anatomy.blocks)
-    named = [(name, getattr(anatomy, name)) for name in ("attention", "w_o", "norm1", "norm2", "w_v")] + [("ffn", path) for path in anatomy.ffn]
+    named = [
+        (name, getattr(anatomy, name)) for name in ("attention", "w_o", "norm1", "norm2", "w_v")
+    ] + [("ffn", path) for path in anatomy.ffn]
     for block in blocks:
         for name, path in named:
             try:
@@ -876,8 +1176,13 @@ def check(net: PreTrainedModel, kind: str, anatomy: Anatomy) -> None:
             except AttributeError:
                 raise lost(net, kind, name, path) from None
     for module in (net, blocks[0]):
-        if not any(one.kind is one.VAR_KEYWORD for one in inspect.signature(module.forward).parameters.values()):
-            raise ModelUnavailable(f"{type(module).__name__} does not hand keyword arguments on, so nothing inside it can be recorded.")
+        if not any(
+            one.kind is one.VAR_KEYWORD
+            for one in inspect.signature(module.forward).parameters.values()
+        ):
+            raise ModelUnavailable(
+                f"{type(module).__name__} does not hand keyword arguments on, so nothing inside it can be recorded."
+            )
 
 
 def lost(net: PreTrainedModel, kind: str, name: str, path: str) -> ModelUnavailable:
@@ -886,13 +1191,20 @@ def lost(net: PreTrainedModel, kind: str, name: str, path: str) -> ModelUnavaila
         return ModelUnavailable(
             f"This {type(net).__name__} is built otherwise than other models of type "
             f"{net.config.model_type!r}, so it cannot be traced; another checkpoint of the type "
-            "may work.")
-    return ModelUnavailable(f"The row {kind!r} of ANATOMIES names {path!r} as {name}, and {type(net).__name__} has nothing there.")
+            "may work."
+        )
+    return ModelUnavailable(
+        f"The row {kind!r} of ANATOMIES names {path!r} as {name}, and {type(net).__name__} has nothing there."
+    )
 
 
 def blocks_of(tower: nn.Module, anatomy: Anatomy) -> list[nn.Module]:
     outer, _, inner = anatomy.blocks.partition(".*.")
-    return [block for group in part(tower, outer) for block in part(group, inner)] if inner else list(part(tower, outer))
+    return (
+        [block for group in part(tower, outer) for block in part(group, inner)]
+        if inner
+        else list(part(tower, outer))
+    )
 
 
 def unsupported(kind: str) -> ModelUnavailable:
@@ -909,14 +1221,17 @@ def bundled_folder(part: str = "text") -> Path:
             return folder
     raise ModelUnavailable(
         "The bundled models are not installed beside this package. Clone the repository, or install it from there with "
-        "pip (pip install git+URL); or load a model from a folder or by its Hub id.")
+        "pip (pip install git+URL); or load a model from a folder or by its Hub id."
+    )
 
 
 @lru_cache(maxsize=2)
 def bundled_weights(file: str) -> dict[str, Tensor]:
     """A file of weights in memory once, however many of the models share it: the text encoder, the picture classifier."""
     folder, _, name = file.partition("/")
-    return {name: tensor.float() for name, tensor in load_file(bundled_folder(folder) / name).items()}
+    return {
+        name: tensor.float() for name, tensor in load_file(bundled_folder(folder) / name).items()
+    }
 
 
 @lru_cache(maxsize=1)
@@ -935,11 +1250,20 @@ def bundled(name: str) -> PreTrainedModel:
         net, weights = network("vision"), bundled_weights("vision/model.safetensors")
     elif name == "image-text":
         net = network("dual")
-        towers = {f"text_model.{key}": value for key, value in inner(bundled_weights("text/encoder.safetensors"), "bert.").items()}
-        towers |= {f"vision_model.{key}": value for key, value in inner(bundled_weights("vision/model.safetensors"), "vit.").items()}
+        towers = {
+            f"text_model.{key}": value
+            for key, value in inner(bundled_weights("text/encoder.safetensors"), "bert.").items()
+        }
+        towers |= {
+            f"vision_model.{key}": value
+            for key, value in inner(bundled_weights("vision/model.safetensors"), "vit.").items()
+        }
         weights = towers | load_file(bundled_folder("dual") / "head.safetensors")
     else:
-        net, head = network(f"text/{name}"), load_file(bundled_folder("text") / name / "head.safetensors")
+        net, head = (
+            network(f"text/{name}"),
+            load_file(bundled_folder("text") / name / "head.safetensors"),
+        )
         weights = bundled_weights("text/encoder.safetensors") | head
     net.load_state_dict({key: tensor.float() for key, tensor in weights.items()}, assign=True)
     return net.requires_grad_(False)
@@ -953,7 +1277,11 @@ def network(folder: str) -> PreTrainedModel:
 
 def inner(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The weights under `prefix`, without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in weights.items()
+        if name.startswith(prefix)
+    }
 
 
 def from_files(name: str, tokenizer, processor, revision, dtype):
@@ -963,7 +1291,9 @@ def from_files(name: str, tokenizer, processor, revision, dtype):
         revision = None
         source, where = str(folder), {"local_files_only": True}
         if not any(folder.glob("*.safetensors")):
-            raise ModelUnavailable(f"The folder {name} holds no .safetensors file; other formats can run code and are not read.")
+            raise ModelUnavailable(
+                f"The folder {name} holds no .safetensors file; other formats can run code and are not read."
+            )
     else:
         if name.startswith((".", "/", "~", "\\")) or name.count("/") > 1:
             raise no_folder(name)
@@ -974,29 +1304,59 @@ def from_files(name: str, tokenizer, processor, revision, dtype):
     try:
         kind, architecture = read_config(source, where)
         net, report = architecture.from_pretrained(
-            source, use_safetensors=True, trust_remote_code=False, output_loading_info=True, dtype=dtype, **where)
+            source,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            dtype=dtype,
+            **where,
+        )
         if report["missing_keys"]:
             raise ModelUnavailable(
-                f"{name} lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}: its scores would be random.")
-        sees = {row.sees for row_name, row in ANATOMIES.items() if row_name.split(".")[0] == kind} if kind != DUAL else {"image", "text"}
-        if "ForImageClassification" in type(net).__name__:      # one side of a dual encoder alone
+                f"{name} lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}: its scores would be random."
+            )
+        sees = (
+            {row.sees for row_name, row in ANATOMIES.items() if row_name.split(".")[0] == kind}
+            if kind != DUAL
+            else {"image", "text"}
+        )
+        if "ForImageClassification" in type(net).__name__:  # one side of a dual encoder alone
             sees = {"image"}
         if "text" in sees and tokenizer is None:
             tokenizer = tokenizer_of(source, where)
         if "image" in sees and processor is None:
             processor = processor_of(source, where)
     except SafetensorError as error:
-        raise ModelUnavailable(f"A file of {name} is damaged ({error}); download it again.") from error
+        raise ModelUnavailable(
+            f"A file of {name} is damaged ({error}); download it again."
+        ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelUnavailable(f"A settings file of {name} is damaged and cannot be read.") from error
+        raise ModelUnavailable(
+            f"A settings file of {name} is damaged and cannot be read."
+        ) from error
     except Refusal:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError) as error:
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ImportError,
+    ) as error:
         cause = next((e for e in causes(error) if isinstance(e, SafetensorError)), None)
         if cause:
-            raise ModelUnavailable(f"A file of {name} is damaged ({cause}); download it again.") from error
+            raise ModelUnavailable(
+                f"A file of {name} is damaged ({cause}); download it again."
+            ) from error
         raise ModelUnavailable(f"{name} could not be loaded: {first_line(error)}.") from error
-    return net, tokenizer, processor, getattr(net.config, "_commit_hash", None) or revision or "local"
+    return (
+        net,
+        tokenizer,
+        processor,
+        getattr(net.config, "_commit_hash", None) or revision or "local",
+    )
 
 
 def no_folder(name: str) -> ModelUnavailable:
@@ -1004,34 +1364,43 @@ def no_folder(name: str) -> ModelUnavailable:
     if re.match(r"https?://", name, re.IGNORECASE):
         return ModelUnavailable(
             f"{name[:200]} is an address, and not that of a model's page on the Hugging Face Hub "
-            "(https://huggingface.co/owner/name): give such a page, a Hub id or a folder.")
+            "(https://huggingface.co/owner/name): give such a page, a Hub id or a folder."
+        )
     return ModelUnavailable(f"There is no folder {name[:200]}.")
 
 
 def is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:             # a name that no file system takes
+    except OSError:  # a name that no file system takes
         return False
 
 
 def read_config(source: str, where: dict) -> tuple[str, type[PreTrainedModel]]:
     """Model type and class, refused before any weight is read when they cannot be traced."""
     config = Path(source) / "config.json"
-    if is_folder(Path(source)) and config.exists() and not isinstance(json.loads(config.read_text(encoding="utf-8")), dict):
+    if (
+        is_folder(Path(source))
+        and config.exists()
+        and not isinstance(json.loads(config.read_text(encoding="utf-8")), dict)
+    ):
         raise ModelUnavailable(f"The config.json of {source} holds no settings.")
     settings, _ = transformers.PretrainedConfig.get_config_dict(source, **where)
     if not settings:
         raise ModelUnavailable(f"{source} has no config.json, so its architecture is not known.")
     kind = settings.get("model_type", "without a model_type")
     if settings.get("auto_map") and kind not in CONFIG_MAPPING:
-        raise ModelUnavailable(f"{source} needs code from its own repository, which is never run here.")
+        raise ModelUnavailable(
+            f"{source} needs code from its own repository, which is never run here."
+        )
     if kind != DUAL and not any(name.split(".")[0] == kind for name in ANATOMIES):
         raise unsupported(kind)
     named = (settings.get("architectures") or [""])[0]
     architecture = getattr(transformers, named, None)
     if not (isinstance(architecture, type) and issubclass(architecture, PreTrainedModel)):
-        raise ModelUnavailable(f"{source} names the class {named or '(none)'}, which transformers {transformers.__version__} does not have.")
+        raise ModelUnavailable(
+            f"{source} names the class {named or '(none)'}, which transformers {transformers.__version__} does not have."
+        )
     return kind, architecture
 
 
@@ -1041,7 +1410,9 @@ def tokenizer_of(source: str, where: dict) -> PreTrainedTokenizerBase | None:
         return None
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **where)
     if not tokenizer.is_fast:
-        raise ModelUnavailable(f"{source} has no fast tokenizer, so its tokens cannot be placed in the text.")
+        raise ModelUnavailable(
+            f"{source} has no fast tokenizer, so its tokens cannot be placed in the text."
+        )
     return tokenizer
 
 
@@ -1064,7 +1435,8 @@ def as_tokenizer(given) -> PreTrainedTokenizerBase | None:
     if inside is not None and not isinstance(inside, PreTrainedTokenizerBase):
         raise ModelUnavailable(
             "A tokenizer is one of transformers (AutoTokenizer.from_pretrained), a processor that "
-            f"holds one, or the folder or Hub id of one; got {type(given).__name__}.")
+            f"holds one, or the folder or Hub id of one; got {type(given).__name__}."
+        )
     return inside
 
 
@@ -1091,7 +1463,8 @@ def as_processor(given):
         raise ModelUnavailable(
             "An image processor is one of transformers (AutoImageProcessor.from_pretrained), a "
             "processor that holds one, or the folder or Hub id of one; "
-            f"got {type(given).__name__}.")
+            f"got {type(given).__name__}."
+        )
     return inside
 
 
@@ -1116,7 +1489,8 @@ def by_name(name: str, files: Sequence[str], read: Callable, what: str):
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise ModelUnavailable(
-            f"The {what} {name[:200]} could not be read: {first_line(error)}.") from error
+            f"The {what} {name[:200]} could not be read: {first_line(error)}."
+        ) from error
     if found is None:
         raise ModelUnavailable(f"The folder {name[:200]} holds no {' or '.join(files)}.")
     return found
@@ -1131,9 +1505,9 @@ def no_model(given) -> ModelUnavailable:
     reasons = {
         PreTrainedTokenizerBase: "is a tokenizer: give its model, and it as tokenizer=",
         transformers.PretrainedConfig: "holds settings without weights: give the folder or the Hub "
-                                       "id, or a model made of it",
+        "id, or a model made of it",
         nn.Module: "is not a model of transformers; one that wraps such a model often has it "
-                   "inside, as .model, and that can be given",
+        "inside, as .model, and that can be given",
         dict: "is no model; weights alone do not say what is computed with them",
     }
     why = next((f", which {why}" for kind, why in reasons.items() if isinstance(given, kind)), "")
@@ -1144,7 +1518,9 @@ def no_model(given) -> ModelUnavailable:
 PAGE = re.compile(
     r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?!datasets/|spaces/)"
     r"(?P<name>[\w.-]+(?:/[\w.-]+)?)(?:/(?:tree|blob|resolve|commits?)/(?P<revision>[^/?#]+).*)?"
-    r"/?(?:[?#].*)?", re.IGNORECASE)
+    r"/?(?:[?#].*)?",
+    re.IGNORECASE,
+)
 
 
 def hub_id(given: str) -> str:
@@ -1163,7 +1539,9 @@ def processor_of(source: str, where: dict):
     """The model's image processor, by Pillow everywhere, so that numbers do not depend on what is installed; None when its folder has none."""
     if Path(source).is_dir() and not (Path(source) / PROCESSOR[0]).exists():
         return None
-    return AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False, **where)
+    return AutoImageProcessor.from_pretrained(
+        source, backend="pil", trust_remote_code=False, **where
+    )
 
 
 #: Of a model on the Hub: what has to be on this machine for it to be read without asking.
@@ -1183,7 +1561,8 @@ def ask_hub(name: str, revision: str | None) -> None:
     """Make sure that a Hub model can be had, in safetensors; otherwise the reason, in seconds."""
     if not any(file.endswith(".safetensors") for file in look_at_hub(name, revision)):
         raise ModelUnavailable(
-            f"{name} has no safetensors file; other formats can run code and are not read.")
+            f"{name} has no safetensors file; other formats can run code and are not read."
+        )
 
 
 def look_at_hub(name: str, revision: str | None) -> list[str]:
@@ -1197,16 +1576,22 @@ def look_at_hub(name: str, revision: str | None) -> list[str]:
             HfApi().auth_check(name)
     except HFValidationError:
         raise ModelUnavailable(
-            f"{name[:100]!r} is neither a bundled model ({', '.join(BUNDLED)}), nor a folder, nor a Hub id like owner/name.") from None
+            f"{name[:100]!r} is neither a bundled model ({', '.join(BUNDLED)}), nor a folder, nor a Hub id like owner/name."
+        ) from None
     except GatedRepoError:
-        raise ModelUnavailable(f"{name} is gated: its owner wants you to accept terms on the Hub first, then log in.") from None
+        raise ModelUnavailable(
+            f"{name} is gated: its owner wants you to accept terms on the Hub first, then log in."
+        ) from None
     except RepositoryNotFoundError:
-        raise ModelUnavailable(f"There is no model {name} on the Hugging Face Hub (or it is private).") from None
+        raise ModelUnavailable(
+            f"There is no model {name} on the Hugging Face Hub (or it is private)."
+        ) from None
     except RevisionNotFoundError:
         raise ModelUnavailable(f"{name} has no revision {revision}.") from None
     except HfHubHTTPError as error:
         raise ModelUnavailable(
-            f"The Hugging Face Hub refused {name}: {first_line(error)}.") from error
+            f"The Hugging Face Hub refused {name}: {first_line(error)}."
+        ) from error
     except (OSError, OfflineModeIsEnabled) as error:
         raise offline(name) from error
     except Exception as error:  # the HTTP library's own errors, whichever it is in this release of the Hub's client
@@ -1218,7 +1603,8 @@ def look_at_hub(name: str, revision: str | None) -> list[str]:
 
 def offline(name: str) -> ModelUnavailable:
     return ModelUnavailable(
-        f"{name} is not on this machine and the Hugging Face Hub cannot be reached. Bundled models need no network: {', '.join(BUNDLED)}.")
+        f"{name} is not on this machine and the Hugging Face Hub cannot be reached. Bundled models need no network: {', '.join(BUNDLED)}."
+    )
 
 
 def causes(error: BaseException | None):

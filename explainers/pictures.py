@@ -14,26 +14,42 @@ from torch import Tensor
 
 from .errors import Refusal, nearest
 
-MOST_PIXELS = 64_000_000        # of a decoded picture, 256 MB; JPEGs are decoded smaller instead
-WANTED = 1024                   # pixels of a side that views and models can use; much larger pictures are shrunk towards it, JPEGs while they are decoded
-KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")       # and no others: to read some, Pillow starts programs (EPS)
+MOST_PIXELS = 64_000_000  # of a decoded picture, 256 MB; JPEGs are decoded smaller instead
+WANTED = 1024  # pixels of a side that views and models can use; much larger pictures are shrunk towards it, JPEGs while they are decoded
+KINDS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "TIFF",
+)  # and no others: to read some, Pillow starts programs (EPS)
 
 
 #: The beginning of an address, which a path never has; `Path` makes one stroke of two.
 ADDRESS = re.compile(r"(https?|ftp|file|s3|gs|hf):/|data:", re.IGNORECASE)
 
-PHOTOS = ("astronaut", "cat", "coffee", "rocket")       # bundled; assets/examples/README.md says whose they are
+PHOTOS = (
+    "astronaut",
+    "cat",
+    "coffee",
+    "rocket",
+)  # bundled; assets/examples/README.md says whose they are
 
 
 def photo(name: str) -> Image.Image:
     """A bundled photo, free of rights: astronaut, cat, coffee or rocket."""
     if name not in PHOTOS:
         raise nearest(name, PHOTOS, "bundled photo")
-    package = Path(__file__).parent         # assets/ is beside the package in a checkout, inside it when installed
+    package = Path(
+        __file__
+    ).parent  # assets/ is beside the package in a checkout, inside it when installed
     for folder in (package.parent / "assets/examples", package / "assets/examples"):
         if (folder / f"{name}.jpg").exists():
             return open_picture(folder / f"{name}.jpg")
-    raise Refusal("The bundled photos are not installed beside this package; clone the repository, or give a picture of your own.")
+    raise Refusal(
+        "The bundled photos are not installed beside this package; clone the repository, or give a picture of your own."
+    )
 
 
 def open_picture(given) -> Image.Image:
@@ -44,18 +60,27 @@ def open_picture(given) -> Image.Image:
     if isinstance(given, np.ndarray):
         return upright(from_array(given), "This picture")
     if not isinstance(given, str | Path | bytes | bytearray | Image.Image):
-        raise Refusal(f"A picture is a path, the bytes of a file, a PIL image or an array of numbers; got {type(given).__name__}.")
+        raise Refusal(
+            f"A picture is a path, the bytes of a file, a PIL image or an array of numbers; got {type(given).__name__}."
+        )
     if isinstance(given, str | Path) and ADDRESS.match(str(given)):
         raise Refusal(
             "A picture is read from a file, and this is an address: nothing is fetched here. "
-            "Download the picture first, and give the path of its file.")
+            "Download the picture first, and give the path of its file."
+        )
     if isinstance(given, str) and not given.strip():
         raise Refusal("There is no picture: the path that was given is empty.")
-    name = (isinstance(given, str | Path) and " ".join(Path(given).name.split())[:100]) or "This picture"
+    name = (
+        isinstance(given, str | Path) and " ".join(Path(given).name.split())[:100]
+    ) or "This picture"
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="PIL")     # what it has to say is said below, or does not matter
-            return upright(given, name) if isinstance(given, Image.Image) else from_file(given, name)
+            warnings.filterwarnings(
+                "ignore", module="PIL"
+            )  # what it has to say is said below, or does not matter
+            return (
+                upright(given, name) if isinstance(given, Image.Image) else from_file(given, name)
+            )
     except Refusal:
         raise
     except FileNotFoundError:
@@ -63,16 +88,27 @@ def open_picture(given) -> Image.Image:
     except IsADirectoryError:
         raise Refusal(f"{name} is a folder, not a picture.") from None
     except UnidentifiedImageError:
-        raise Refusal(f"{name} is not a picture that can be read; give a JPEG, PNG, WebP, GIF, BMP or TIFF.") from None
+        raise Refusal(
+            f"{name} is not a picture that can be read; give a JPEG, PNG, WebP, GIF, BMP or TIFF."
+        ) from None
     except Image.DecompressionBombError:
         raise Refusal(f"{name} has too many pixels to be read. Make it smaller.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:     # the system's, and what decoders say of a damaged file
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        IndexError,
+        struct.error,
+    ) as error:  # the system's, and what decoders say of a damaged file
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:100]
         raise Refusal(f"{name} is damaged or cannot be opened ({reason}).") from error
 
 
 def from_file(given: str | Path | bytes | bytearray, name: str) -> Image.Image:
-    with Image.open(io.BytesIO(given) if isinstance(given, bytes | bytearray) else Path(given), formats=KINDS) as file:
+    with Image.open(
+        io.BytesIO(given) if isinstance(given, bytes | bytearray) else Path(given), formats=KINDS
+    ) as file:
         file.draft("RGB", (WANTED, WANTED))
         return upright(file, name)
 
@@ -82,13 +118,22 @@ def check_size(size: tuple[int, int], name: str) -> None:
     if not width * height:
         raise Refusal(f"{name} has no pixels.")
     if width * height > MOST_PIXELS:
-        raise Refusal(f"{name} has {width:,} × {height:,} pixels; at most {MOST_PIXELS // 10**6} million can be read. Make it smaller, or save it as a JPEG.")
+        raise Refusal(
+            f"{name} has {width:,} × {height:,} pixels; at most {MOST_PIXELS // 10**6} million can be read. Make it smaller, or save it as a JPEG."
+        )
 
 
 def from_array(given: np.ndarray) -> Image.Image:
-    if given.dtype != np.uint8 or given.ndim not in (2, 3) or (given.ndim == 3 and given.shape[2] not in (3, 4)) or 0 in given.shape:
-        raise Refusal(f"An array of a picture has shape (height, width), (height, width, 3) or (height, width, 4) and type uint8; "
-                      f"got {given.shape} of {given.dtype}.")
+    if (
+        given.dtype != np.uint8
+        or given.ndim not in (2, 3)
+        or (given.ndim == 3 and given.shape[2] not in (3, 4))
+        or 0 in given.shape
+    ):
+        raise Refusal(
+            f"An array of a picture has shape (height, width), (height, width, 3) or (height, width, 4) and type uint8; "
+            f"got {given.shape} of {given.dtype}."
+        )
     return Image.fromarray(given)
 
 
@@ -98,7 +143,7 @@ def upright(image: Image.Image, name: str) -> Image.Image:
     image = ImageOps.exif_transpose(shrunk(image))
     if image.mode.startswith("I") or image.mode == "F":
         image = eight_bits(image)
-    if image.mode == "La":                                  # grey times its opacity
+    if image.mode == "La":  # grey times its opacity
         image = image.convert("LA")
     if not image.has_transparency_data:
         return image.convert("RGB")
@@ -112,7 +157,7 @@ def shrunk(image: Image.Image) -> Image.Image:
     times = min(image.size) // WANTED
     if times < 2 or image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
         return image
-    image.load()                                            # a TIFF turns itself while it is decoded
+    image.load()  # a TIFF turns itself while it is decoded
     turned = image.getexif().get(ExifTags.Base.Orientation)
     image = image.reduce(times)
     if turned:
@@ -125,15 +170,23 @@ def eight_bits(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray(np.uint8(np.asarray(image) >> 8))
     levels = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
-    low, high = min(0, levels.min()), next(top for top in (1, 255, 65535, levels.max()) if levels.max() <= top)
+    low, high = (
+        min(0, levels.min()),
+        next(top for top in (1, 255, 65535, levels.max()) if levels.max() <= top),
+    )
     return Image.fromarray(np.uint8((levels - low) * (255 / (high - low))))
 
 
 def blurred(pixels: Tensor, size: int = 11, sigma: float = 5.0) -> Tensor:
     """[n channel height width] smoothed as RISE does: by a Gaussian whose tails beyond `size` pixels are folded back into them, edges padded with zeros."""
     reach = torch.arange(-round(4 * sigma), round(4 * sigma) + 1)
-    weights, place = (-reach.double().pow(2) / (2 * sigma**2)).exp(), (reach + size // 2) % (2 * size)
-    line = torch.zeros(size, dtype=torch.float64).index_add(0, torch.minimum(place, 2 * size - 1 - place), weights / weights.sum())
+    weights, place = (
+        (-reach.double().pow(2) / (2 * sigma**2)).exp(),
+        (reach + size // 2) % (2 * size),
+    )
+    line = torch.zeros(size, dtype=torch.float64).index_add(
+        0, torch.minimum(place, 2 * size - 1 - place), weights / weights.sum()
+    )
     line = line.to(pixels).expand(pixels.shape[1], 1, 1, size)
     across = F.conv2d(pixels, line, padding=(0, size // 2), groups=pixels.shape[1])
     return F.conv2d(across, line.mT, padding=(size // 2, 0), groups=pixels.shape[1])

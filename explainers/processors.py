@@ -16,16 +16,16 @@ from torch import Tensor
 from .errors import Refusal, first_line
 from .ties import place_of_largest
 
-FLAT = (224, 224)       # width and height of the pictures of one colour
+FLAT = (224, 224)  # width and height of the pictures of one colour
 MIXED = (204, 102, 51)  # a colour whose channels differ
-FAITHFUL = 0.02         # of full brightness: MIXED may come back as another colour by so much
-COVERED = 0.98          # a pixel with so large a share of photo in it shows nothing else
-LOOKS = 3               # at most, each nearer than the last
-DARKEST = 8             # level of a slope at its lower end
-LEVELS = 240            # from there to its upper end
-WAVES = 8               # that a slope moves up and down by half a level
-GRAIN = 8               # levels between which it is rough; with the waves, rounding averages out
-FEW = 4                 # pixels of a side, below which there is no slope to read
+FAITHFUL = 0.02  # of full brightness: MIXED may come back as another colour by so much
+COVERED = 0.98  # a pixel with so large a share of photo in it shows nothing else
+LOOKS = 3  # at most, each nearer than the last
+DARKEST = 8  # level of a slope at its lower end
+LEVELS = 240  # from there to its upper end
+WAVES = 8  # that a slope moves up and down by half a level
+GRAIN = 8  # levels between which it is rough; with the waves, rounding averages out
+FEW = 4  # pixels of a side, below which there is no slope to read
 
 Box = tuple[float, float, float, float]
 
@@ -132,17 +132,19 @@ def pixels_of(processor, picture: Image.Image) -> Tensor:
     name = type(processor).__name__
     try:
         pixels = torch.as_tensor(processor(images=picture, return_tensors="pt")["pixel_values"])
-    except Exception as error:      # whoever wrote it, and whatever it raises: it does not take it
+    except Exception as error:  # whoever wrote it, and whatever it raises: it does not take it
         said = first_line(error)
         raise Refusal(f"The image processor {name} does not take this picture: {said}.") from error
     if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or 0 in pixels.shape:
         raise Refusal(
             f"The image processor {name} gives pixel_values of shape {tuple(pixels.shape)}; "
-            "what can be explained has shape (1, 3, height, width).")
+            "what can be explained has shape (1, 3, height, width)."
+        )
     return pixels
 
 
 # ---------------------------------------------------------------------------------------- colours
+
 
 def colours_of(processor) -> Colours:
     """What the processor makes of colours, from pictures of a single colour.
@@ -173,10 +175,12 @@ def measured_colours(processor) -> Colours:
     raise Refusal(
         f"The image processor {type(processor).__name__} changes colours in a way that cannot be "
         "undone, so that what the model sees cannot be shown; one that only rescales and "
-        "normalises each colour would work.")
+        "normalises each colour would work."
+    )
 
 
 # --------------------------------------------------------------------------------------- geometry
+
 
 def lens_of(processor, size: tuple[int, int]) -> Lens:
     """Which part of a photo of this size (width, height) the processor keeps, and where.
@@ -202,7 +206,8 @@ def measured_lens(processor, size: tuple[int, int]) -> Lens:
         if not len(rows):
             raise Refusal(
                 f"A picture of {size[0]:,} × {size[1]:,} pixels is too slim for this model: "
-                "nothing of it is left to see.")
+                "nothing of it is left to see."
+            )
         in_a_row = all(len(line) == line[-1] - line[0] + 1 for line in (rows, columns))
         if not in_a_row or not covered[rows][:, columns].all():
             raise odd(processor)
@@ -219,8 +224,9 @@ def measured_lens(processor, size: tuple[int, int]) -> Lens:
     return lens
 
 
-def looked_up(processor, size: tuple[int, int],
-              window: Box) -> tuple[tuple[Tensor, Tensor], Tensor]:
+def looked_up(
+    processor, size: tuple[int, int], window: Box
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """Where in the photo each of the pixel_values is from: across and down [height width].
 
     And [height width] whether it is from the photo at all. The slopes lie over `window`. Their
@@ -228,8 +234,8 @@ def looked_up(processor, size: tuple[int, int],
     """
     image, colours = slopes(size, window), colours_of(processor)
     seen = lambda levels: colours.rgb(pixels_of(processor, Image.fromarray(levels))[0].float())
-    red, green, share = seen(image) - seen(np.invert(image, out=image))     # from -1 to 1
-    covered = share > COVERED                                               # full blue, or none
+    red, green, share = seen(image) - seen(np.invert(image, out=image))  # from -1 to 1
+    covered = share > COVERED  # full blue, or none
     share = share.where(covered, torch.ones(()))
     part = lambda slope: (255 * (slope / share + 1) / 2 - DARKEST) / LEVELS
     left, top, right, bottom = window
@@ -256,8 +262,9 @@ def wave(part: np.ndarray) -> np.ndarray:
     return np.abs((WAVES * part) % 1 * 2 - 1) - 0.5
 
 
-def edges(processor, places: Tensor, steps: Tensor, count: int, sides: tuple[int, int],
-          level: float) -> tuple[float, float]:
+def edges(
+    processor, places: Tensor, steps: Tensor, count: int, sides: tuple[int, int], level: float
+) -> tuple[float, float]:
     """Where the first and the last edge of `count` pixels are in a photo.
 
     places  [line step] of those that show the photo; a straight line is laid through them
@@ -266,7 +273,7 @@ def edges(processor, places: Tensor, steps: Tensor, count: int, sides: tuple[int
     level   pixels of the photo between two levels of the slope, which is how finely it is read
     """
     first, last, side = int(steps[0]), int(steps[-1]) + 1, sides[0]
-    if side < FEW or len(steps) < FEW:              # the whole of so few is shown, if anything is
+    if side < FEW or len(steps) < FEW:  # the whole of so few is shown, if anything is
         slope = side / (last - first)
         start = -first * slope
     else:
@@ -275,21 +282,22 @@ def edges(processor, places: Tensor, steps: Tensor, count: int, sides: tuple[int
     ends = []
     for end, reached in ((start, first == 0), (start + slope * count, last == count)):
         end = next((edge for edge in (0.0, float(side)) if abs(end - edge) < near), end)
-        ends.append(min(max(end, 0.0), float(side)) if reached else end)    # no padding there
+        ends.append(min(max(end, 0.0), float(side)) if reached else end)  # no padding there
     return ends[0], ends[1]
 
 
-def line_through(processor, places: Tensor, steps: Tensor, lines: int,
-                 level: float) -> tuple[float, float]:
+def line_through(
+    processor, places: Tensor, steps: Tensor, lines: int, level: float
+) -> tuple[float, float]:
     """Slope and start of the line through `places` [line step], of a photo of so many `lines`.
 
     Raises `Refusal` if they are not on one, or not the same in one half of the lines and the other.
     """
-    middle = slice(len(steps) // 4, len(steps) - len(steps) // 4)   # at its ends a slope is bent
+    middle = slice(len(steps) // 4, len(steps) - len(steps) // 4)  # at its ends a slope is bent
     at, mean = steps.double() + 0.5, places.double().mean(0)
     slope, start = np.polyfit(at[middle].numpy(), mean[middle].numpy(), 1).tolist()
     half = len(places) // 2
-    halves = torch.stack([places[:len(places) - half].mean(0), places[half:].mean(0)])
+    halves = torch.stack([places[: len(places) - half].mean(0), places[half:].mean(0)])
     off = float((halves - (start + slope * at)).abs().max())
     rough = level * (0.5 + GRAIN / (min(len(places), lines) / 2) ** 0.5)
     if off > 0.75 + rough + abs(slope) * (1.25 + 0.005 * len(steps)):
@@ -306,12 +314,17 @@ def grown(inside: Box, size: tuple[int, int], level: list[float]) -> Box:
     """A window larger than the part, by more than the slopes left open, within the photo."""
     wide, tall = (max(2.0, 3 * level[i], 0.15 * (inside[i + 2] - inside[i])) for i in (0, 1))
     left, top, right, bottom = inside
-    return (max(0.0, left - wide), max(0.0, top - tall),
-            min(float(size[0]), right + wide), min(float(size[1]), bottom + tall))
+    return (
+        max(0.0, left - wide),
+        max(0.0, top - tall),
+        min(float(size[0]), right + wide),
+        min(float(size[1]), bottom + tall),
+    )
 
 
 def odd(processor) -> Refusal:
     return Refusal(
         f"The image processor {type(processor).__name__} turns, bends or cuts up the picture, so "
         "that a map cannot be laid over it; one that only resizes, cuts off edges, pads or "
-        "mirrors would work.")
+        "mirrors would work."
+    )

@@ -18,9 +18,9 @@ from .ties import tied
 from .words import inside_word
 
 NO_ANSWER = "no answer in this text"
-LONGEST_ANSWER = 30             # tokens of a predicted answer, as in the evaluation of SQuAD
+LONGEST_ANSWER = 30  # tokens of a predicted answer, as in the evaluation of SQuAD
 
-NAMED = 4                       # of what is as high as the best, in a sentence
+NAMED = 4  # of what is as high as the best, in a sentence
 
 #: One term of a score: (token position, column of that token's logits, weight).
 Term = tuple[int, int, float]
@@ -74,7 +74,9 @@ class Answer:
     @property
     def by_token(self) -> Tensor:
         if self.tokens is None:
-            raise Refusal("This model has no logits for single tokens; pass a target that is a function of its outputs.")
+            raise Refusal(
+                "This model has no logits for single tokens; pass a target that is a function of its outputs."
+            )
         return self.tokens
 
 
@@ -95,13 +97,13 @@ def tie(best: str, equals: Sequence[str]) -> str:
 class Score:
     """What every target can do besides being called."""
 
-    span = None             # first and last token of what is explained, where that is a part of the input
-    unit = "logit"          # what its number is
+    span = None  # first and last token of what is explained, where that is a part of the input
+    unit = "logit"  # what its number is
     # names of what the model says just as much, where the model's answer chose the target
     equals = ()
     # whether only its slope by the last hidden states says from which tokens it is read
     measured = False
-    local = True            # whether its slope is zero where it is not read
+    local = True  # whether its slope is zero where it is not read
 
     @property
     def tie(self) -> str:
@@ -118,7 +120,9 @@ class Score:
 
     def columns(self, readout: int) -> list[Term]:
         """The score as a sum of logits, a class's read at the token `readout`. Raises `Refusal` where it is none."""
-        raise Refusal(f"The {self.name} is not a sum of logits, which this method needs: explain a logit or a difference of two.")
+        raise Refusal(
+            f"The {self.name} is not a sum of logits, which this method needs: explain a logit or a difference of two."
+        )
 
     def parts(self) -> "list[tuple[Score, float]]":
         """The scores that this one is a weighted sum of, each a target by itself."""
@@ -126,7 +130,9 @@ class Score:
 
     def chance(self, answer: Answer) -> Tensor:
         """[example] the probability of what is explained."""
-        raise Refusal(f"The {self.name} has no probability, which this method needs: explain a class.")
+        raise Refusal(
+            f"The {self.name} has no probability, which this method needs: explain a class."
+        )
 
     def probability(self) -> "Probability":
         """The target whose score is this one's probability."""
@@ -144,7 +150,9 @@ class Logit(Score):
     @property
     def poles(self) -> tuple[str, str]:
         """What a negative and a positive contribution do, in words."""
-        name = self.name if self.name == self.name.strip() else f"“{self.name}”"        # a next token's space is part of it
+        name = (
+            self.name if self.name == self.name.strip() else f"“{self.name}”"
+        )  # a next token's space is part of it
         return f"away from {name}", f"towards {name}"
 
     def __call__(self, answer: Answer) -> Tensor:
@@ -197,11 +205,16 @@ class Span(Score):
         return list(self.terms)
 
     def parts(self) -> list[tuple[Score, float]]:
-        return [(replace(self, terms=((token, column, 1.0),)), weight) for token, column, weight in self.terms]
+        return [
+            (replace(self, terms=((token, column, 1.0),)), weight)
+            for token, column, weight in self.terms
+        ]
 
     def chance(self, answer: Answer) -> Tensor:
         """The mean of the places' probabilities: for an answer the start's and the end's, halved."""
-        return self.total(answer.by_token.softmax(1 if self.among == "tokens" else 2)) / len(self.terms)
+        return self.total(answer.by_token.softmax(1 if self.among == "tokens" else 2)) / len(
+            self.terms
+        )
 
 
 @dataclass(frozen=True)
@@ -249,7 +262,9 @@ class Difference(Score):
         return weights / weights.sum()
 
     def columns(self, readout: int) -> list[Term]:
-        return self.first.columns(readout) + [(token, column, -weight) for token, column, weight in self.second.columns(readout)]
+        return self.first.columns(readout) + [
+            (token, column, -weight) for token, column, weight in self.second.columns(readout)
+        ]
 
     def parts(self) -> list[tuple[Score, float]]:
         return self.first.parts() + [(part, -weight) for part, weight in self.second.parts()]
@@ -264,7 +279,7 @@ class Probability(Score):
 
     of: Score
     unit = "probability"
-    local = False           # answers share their probability among all tokens
+    local = False  # answers share their probability among all tokens
 
     @property
     def name(self) -> str:
@@ -314,14 +329,19 @@ class Custom(Score):
         scores = self.function(answer.outputs)
         if not torch.is_tensor(scores) or scores.ndim != 1:
             got = tuple(scores.shape) if torch.is_tensor(scores) else type(scores).__name__
-            raise Refusal(f"A target must give one score an example, shape (examples,); this one gave {got}.")
+            raise Refusal(
+                f"A target must give one score an example, shape (examples,); this one gave {got}."
+            )
         return scores
 
     def probability(self) -> Probability:
-        raise Refusal(f"The {self.name} has no probability, which this method needs: explain a class.")
+        raise Refusal(
+            f"The {self.name} has no probability, which this method needs: explain a class."
+        )
 
 
 # ----------------------------------------------------------------------------- targets that wait for the model's answer
+
 
 class Choice(Score):
     """A target that is chosen by the model's answer, an example at a time; `fixed` says which one it is."""
@@ -376,8 +396,12 @@ class Ends(Choice):
         return replace(self.at(*best), equals=tuple(self.at(*other).name for other in others))
 
     def at(self, first: int, last: int) -> Span:
-        name, span = (NO_ANSWER, None) if last == 0 else (f"“{self.words(first, last)}”", (first, last))
-        terms = {"start": ((first, 0, 1.0),), "end": ((last, 1, 1.0),)}.get(self.part, ((first, 0, 1.0), (last, 1, 1.0)))
+        name, span = (
+            (NO_ANSWER, None) if last == 0 else (f"“{self.words(first, last)}”", (first, last))
+        )
+        terms = {"start": ((first, 0, 1.0),), "end": ((last, 1, 1.0),)}.get(
+            self.part, ((first, 0, 1.0), (last, 1, 1.0))
+        )
         return Span(terms, name if self.part == "answer" else f"{self.part} of {name}", span)
 
 
@@ -416,9 +440,13 @@ class Tag(Choice):
     def fixed(self, answer: Answer, example: int) -> Span:
         logits = answer.by_token[example][list(self.places)][:, list(self.labels)]
         highest = tied(logits.flatten()).view(logits.shape).nonzero().tolist()
-        (token, column), *others = [(self.places[place], self.labels[label]) for place, label in highest]
+        (token, column), *others = [
+            (self.places[place], self.labels[label]) for place, label in highest
+        ]
         equals = tuple(self.say(*other) for other in others)
-        return Span(((token, column, 1.0),), self.say(token, column), (token, token), "labels", equals)
+        return Span(
+            ((token, column, 1.0),), self.say(token, column), (token, token), "labels", equals
+        )
 
 
 def at_one_word(first: Score, second: Score, answer: Answer, example: int) -> tuple[Score, Score]:
@@ -439,22 +467,33 @@ Target = Logit | Span | Difference | Probability | Predicted | Ends | Tag | Cust
 
 # --------------------------------------------------------------------------------------------- what a person writes
 
+
 def chosen(model, coded, target) -> Target:
     """The target that a person means for the input `coded`: None is what the model predicts, whatever its task."""
     if model.task == "answer":
-        return resolve(target, read=lambda asked: read_answer(asked, coded),
-                       predicted=lambda: read_answer("answer", coded))
+        return resolve(
+            target,
+            read=lambda asked: read_answer(asked, coded),
+            predicted=lambda: read_answer("answer", coded),
+        )
     labels = model.classes(coded)
     if model.task == "tokens":
-        return resolve(target, read=lambda asked: read_tag(asked, labels, coded),
-                       predicted=lambda: read_tag(None, labels, coded))
+        return resolve(
+            target,
+            read=lambda asked: read_tag(asked, labels, coded),
+            predicted=lambda: read_tag(None, labels, coded),
+        )
     if model.task == "next":
         return resolve(target, labels, read=lambda asked: read_next(asked, labels, model.tokenizer))
     return resolve(target, labels)
 
 
-def resolve(target, labels: dict[int, str] | None = None, read: Callable | None = None,
-            predicted: Callable[[], Target] | None = None) -> Target:
+def resolve(
+    target,
+    labels: dict[int, str] | None = None,
+    read: Callable | None = None,
+    predicted: Callable[[], Target] | None = None,
+) -> Target:
     """A target from what a person writes: None (what is predicted), a label, an index, 'A - B', a pair of these, a function.
 
     read: what one name of `labels` means, by default the logit of a class. predicted: gives what
@@ -468,7 +507,11 @@ def resolve(target, labels: dict[int, str] | None = None, read: Callable | None 
         return target
     if callable(target):
         return Custom(target)
-    if isinstance(target, tuple | list) and len(target) == 2 and not (labels is None and all(type(end) is int for end in target)):
+    if (
+        isinstance(target, tuple | list)
+        and len(target) == 2
+        and not (labels is None and all(type(end) is int for end in target))
+    ):
         return difference(*(one if isinstance(one, Target) else read(one) for one in target))
     try:
         return read(target)
@@ -484,7 +527,7 @@ def two_sides(target, read: Callable) -> list[Target] | None:
     half_right = None
     for minus in (" − ", " - "):
         if isinstance(target, str) and target.count(minus) == 1:
-            for tidy in (str, str.strip):                   # " Paris" may be another token than "Paris"
+            for tidy in (str, str.strip):  # " Paris" may be another token than "Paris"
                 found, refusals = [], []
                 for side in target.split(minus):
                     try:
@@ -501,7 +544,9 @@ def two_sides(target, read: Callable) -> list[Target] | None:
 
 def difference(first: Target, second: Target) -> Difference:
     if first == second:
-        raise Refusal(f"The difference of {getattr(first, 'name', 'a target')!r} and itself is always zero: choose two that differ.")
+        raise Refusal(
+            f"The difference of {getattr(first, 'name', 'a target')!r} and itself is always zero: choose two that differ."
+        )
     return Difference(first, second)
 
 
@@ -509,9 +554,11 @@ def index_of(target, labels: dict[int, str]) -> int:
     """The class that a label (upper or lower case), one of its names or an index means. Class 0 is a class like any other."""
     if not isinstance(target, str | bool):
         with suppress(TypeError):
-            target = operator.index(target)                 # numpy's integers too
+            target = operator.index(target)  # numpy's integers too
     if isinstance(target, bool) or not isinstance(target, int | str):
-        raise Refusal(f"A target is a class label, a class index, a pair of these or a function; got {type(target).__name__}.")
+        raise Refusal(
+            f"A target is a class label, a class index, a pair of these or a function; got {type(target).__name__}."
+        )
     if isinstance(target, str):
         found = named(target, labels)
         if found:
@@ -538,7 +585,8 @@ def named(asked: str, labels: dict[int, str]) -> list[int]:
         [index for index in labels if asked == labels[index]],
         [index for index in labels if asked == shared[index] or asked in parts[index]],
         [index for index in labels if fold(asked) in (fold(labels[index]), fold(shared[index]))],
-        [index for index in labels if fold(asked) in map(fold, parts[index])])
+        [index for index in labels if fold(asked) in map(fold, parts[index])],
+    )
     found = next(filter(None, tiers), [])
     choices = list(dict.fromkeys(labels[index] for index in found))
     if len(choices) > 1:
@@ -559,23 +607,37 @@ def read_next(asked, labels: dict[int, str], tokenizer) -> Logit:
             return Logit(exact[text], text)
     if re.fullmatch(r"#?\d{1,9}", asked.strip()):
         return Logit(index := index_of(int(asked.strip().removeprefix("#")), labels), labels[index])
-    pieces = [labels.get(i, str(i)) for i in tokenizer(asked, add_special_tokens=False)["input_ids"]] if tokenizer and asked.strip() else []
+    pieces = (
+        [labels.get(i, str(i)) for i in tokenizer(asked, add_special_tokens=False)["input_ids"]]
+        if tokenizer and asked.strip()
+        else []
+    )
     if len(pieces) > 1:
-        raise Refusal(f"{asked[:60]!r} is {len(pieces)} tokens in this model ({', '.join(map(repr, pieces[:8]))}), and one at a time is predicted: "
-                      "name one of them.")
-    raise Refusal(f"{asked[:60]!r} is no token of this model: give a token's text, such as ' the', or its id.")
+        raise Refusal(
+            f"{asked[:60]!r} is {len(pieces)} tokens in this model ({', '.join(map(repr, pieces[:8]))}), and one at a time is predicted: "
+            "name one of them."
+        )
+    raise Refusal(
+        f"{asked[:60]!r} is no token of this model: give a token's text, such as ' the', or its id."
+    )
 
 
 def read_answer(asked, coded) -> Ends:
     """An answer in the context: start, end, answer, best span, no answer, a part of the text word for word, or its characters (from, to)."""
     spans, text = coded.spans, coded.text
-    words = lambda first, last: text[spans[first][0]:spans[last][1]] if text and spans else " ".join(coded.labels[first:last + 1])
+    words = lambda first, last: (
+        text[spans[first][0] : spans[last][1]]
+        if text and spans
+        else " ".join(coded.labels[first : last + 1])
+    )
     if isinstance(asked, str) and asked.casefold() in ("no answer", NO_ANSWER):
         return Ends((), words, none=False, spans=((0, 0),))
     if not coded.segments:
-        raise Refusal("These tensors do not say where the question ends and the context begins: "
-                      "give both as texts, as (question, context), "
-                      "or token_type_ids that are 1 in the context.")
+        raise Refusal(
+            "These tensors do not say where the question ends and the context begins: "
+            "give both as texts, as (question, context), "
+            "or token_type_ids that are 1 in the context."
+        )
     context = tuple(segment == 1 for segment in coded.segments)
     choose = lambda **more: Ends(context, words, **more)
     if isinstance(asked, str) and asked.casefold() in ("answer", "start", "end"):
@@ -583,23 +645,41 @@ def read_answer(asked, coded) -> Ends:
     if isinstance(asked, str) and asked.casefold() == "best span":
         return choose(none=False)
     menu = "answer, start, end, best span or no answer"
-    if isinstance(asked, tuple | list) and len(asked) == 2 and all(type(end) is int for end in asked):
+    if (
+        isinstance(asked, tuple | list)
+        and len(asked) == 2
+        and all(type(end) is int for end in asked)
+    ):
         if asked[0] > asked[1]:
-            raise Refusal(f"Characters are given as (from, to), and from comes first; got ({asked[0]}, {asked[1]}).")
+            raise Refusal(
+                f"Characters are given as (from, to), and from comes first; got ({asked[0]}, {asked[1]})."
+            )
         ranges, what = [tuple(asked)], f"characters {asked[0]} to {asked[1]}"
     elif isinstance(asked, str) and asked.strip():
         whole = text_of_context(coded)
         asked = asked.strip().removeprefix("“").removesuffix("”")
         ranges, what = places_of(asked, whole), f"“{asked[:60]}”"
     else:
-        raise Refusal(f"An answer is explained by {menu}, by a part of the context, or by its first and last character; got {str(asked)[:40]!r}.")
+        raise Refusal(
+            f"An answer is explained by {menu}, by a part of the context, or by its first and last character; got {str(asked)[:40]!r}."
+        )
     if not ranges:
-        raise Refusal(f"{what} is not in the context: give a part of it word for word, or one of {menu}.")
+        raise Refusal(
+            f"{what} is not in the context: give a part of it word for word, or one of {menu}."
+        )
     found = [tokens for one in ranges if (tokens := tokens_at(one, coded))]
-    if not found and coded.unread and ranges[-1][1] > len(text_of_context(coded)) - len(coded.unread):
-        raise Refusal(f"The {len(coded.labels)} tokens that the model reads end before {what}: shorten the context.")
+    if (
+        not found
+        and coded.unread
+        and ranges[-1][1] > len(text_of_context(coded)) - len(coded.unread)
+    ):
+        raise Refusal(
+            f"The {len(coded.labels)} tokens that the model reads end before {what}: shorten the context."
+        )
     if not found:
-        raise Refusal(f"There is no token of the context at {what}; it has {len(text_of_context(coded)):,} characters.")
+        raise Refusal(
+            f"There is no token of the context at {what}; it has {len(text_of_context(coded)):,} characters."
+        )
     return choose(none=False, spans=tuple(found))
 
 
@@ -612,7 +692,7 @@ def places_of(asked: str, text: str) -> list[tuple[int, int]]:
 
 def text_of_context(coded) -> str:
     """The second text as it was given, with what the model does not read of it."""
-    return (coded.text or "")[coded.starts[1] if coded.starts else 0:] + coded.unread
+    return (coded.text or "")[coded.starts[1] if coded.starts else 0 :] + coded.unread
 
 
 def tokens_at(characters: tuple[int, int], coded) -> tuple[int, int] | None:
@@ -621,7 +701,11 @@ def tokens_at(characters: tuple[int, int], coded) -> tuple[int, int] | None:
     first, last = characters[0] + offset, characters[1] + offset
     if not 0 <= characters[0] < characters[1] or last > len(coded.text or ""):
         return None
-    inside = [i for i, span in enumerate(coded.spans or []) if span and span[0] >= offset and span[0] < last and span[1] > first]
+    inside = [
+        i
+        for i, span in enumerate(coded.spans or [])
+        if span and span[0] >= offset and span[0] < last and span[1] > first
+    ]
     return (inside[0], inside[-1]) if inside else None
 
 
@@ -643,7 +727,9 @@ def read_tag(asked, labels: dict[int, str], coded) -> Tag:
 
     if asked is None:
         return Tag(tuple(words), telling, say)
-    label, _, where = asked.rpartition(" at ") if isinstance(asked, str) and " at " in asked else (asked, "", "")
+    label, _, where = (
+        asked.rpartition(" at ") if isinstance(asked, str) and " at " in asked else (asked, "", "")
+    )
     columns = tuple(labels) if label == "predicted" else (index_of(label, labels),)
     if not where:
         return Tag(tuple(words), columns, say)
@@ -655,11 +741,13 @@ def read_tag(asked, labels: dict[int, str], coded) -> Tag:
     if not places:
         alike = [i for i, name in enumerate(coded.labels) if name == where]
         places = [i for i in alike if not coded.special[i]]
-    if not places and coded.text:           # several words are labelled where the first one is
+    if not places and coded.text:  # several words are labelled where the first one is
         starts = {first for first, _ in places_of(where, coded.text)}
         places = [i for i in words if coded.spans[i][0] in starts]
     if not places:
-        raise Refusal(f"{where[:60]!r} is neither a word of this text nor one of its {len(coded.labels)} token positions.")
+        raise Refusal(
+            f"{where[:60]!r} is neither a word of this text nor one of its {len(coded.labels)} token positions."
+        )
     return Tag(tuple(places), columns, say)
 
 
@@ -667,9 +755,11 @@ def labelled(position: int, coded) -> int:
     """A token position that can have a label; else a `Refusal`."""
     if coded.special[position]:
         there = [i for i, special in enumerate(coded.special.tolist()) if not special]
-        raise Refusal(f"Token {position} is {coded.labels[position]}, which belongs to no word and "
-                      "has no label: name a word of the text, "
-                      f"or a position from {there[0]} to {there[-1]}.")
+        raise Refusal(
+            f"Token {position} is {coded.labels[position]}, which belongs to no word and "
+            "has no label: name a word of the text, "
+            f"or a position from {there[0]} to {there[-1]}."
+        )
     return position
 
 
@@ -685,8 +775,10 @@ def words_by_first_piece(coded) -> dict[int, str]:
             words[token] = [token]
     if not (coded.text and coded.spans):
         return {first: coded.labels[first] for first in words}
-    return {first: coded.text[coded.spans[first][0]:coded.spans[pieces[-1]][1]].strip()
-            for first, pieces in words.items()}
+    return {
+        first: coded.text[coded.spans[first][0] : coded.spans[pieces[-1]][1]].strip()
+        for first, pieces in words.items()
+    }
 
 
 def goes_on(coded, before: int, token: int) -> bool:

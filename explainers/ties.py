@@ -22,13 +22,15 @@ from torch import Tensor
 
 Numbers = Tensor | Sequence[float]
 
-SINGLE = 1e-5                               # r of float32, and of plain numbers, which were computed in it as a rule
-RELATIVE = {                                # r of what else there is
+SINGLE = 1e-5  # r of float32, and of plain numbers, which were computed in it as a rule
+RELATIVE = {  # r of what else there is
     torch.float64: 1e-9,
     torch.float16: 2 * torch.finfo(torch.float16).eps,
     torch.bfloat16: 2 * torch.finfo(torch.bfloat16).eps,
 }
-PROBABILITY = 1e-6                          # a floor for what is added up of probabilities, which float32 rounds at 6e-8 of one
+PROBABILITY = (
+    1e-6  # a floor for what is added up of probabilities, which float32 rounds at 6e-8 of one
+)
 
 
 def comparable(values: Numbers) -> Tensor:

@@ -43,6 +43,7 @@ FED = {"pixels": "pixel_values", "embedded": "inputs_embeds"}
 def ordinary(function: Callable) -> Callable:
     """`function` as it runs outside of `torch.inference_mode()`, inside of which nothing has a
     slope."""
+
     @wraps(function)
     def run(*args, **kwargs):
         if not torch.is_inference_mode_enabled():
@@ -95,10 +96,12 @@ class Tape:
     value: list[Tensor] = field(default_factory=list)
     hidden: list[Tensor] = field(default_factory=list)
     normed: list[Tensor] = field(default_factory=list)
-    shape: tuple[int, int] = (0, 0)     # examples, tokens
+    shape: tuple[int, int] = (0, 0)  # examples, tokens
     # what left the latest block [example token dim], with its history
     last: Tensor | None = None
-    runs: list[tuple[nn.Module, tuple, dict]] = field(default_factory=list)     # each block that ran, with its other arguments
+    runs: list[tuple[nn.Module, tuple, dict]] = field(
+        default_factory=list
+    )  # each block that ran, with its other arguments
     # whether something needed no gradient although it came of what does
     cut: bool = False
 
@@ -125,10 +128,23 @@ RUNNING: ContextVar[tuple[Tape | None, ...]] = ContextVar("running", default=())
 #: What architectures tell their attention function and what changes nothing here: windows and
 #: causality are in the mask, positions in queries and keys, and the rest is about what is given
 #: back.
-HARMLESS = frozenset((
-    "is_causal", "sliding_window", "position_ids", "cache_position", "use_cache", "deterministic",
-    "output_attentions", "output_hidden_states", "output_router_logits", "num_items_in_batch",
-    "token_type_ids", "tape", "on_tape"))
+HARMLESS = frozenset(
+    (
+        "is_causal",
+        "sliding_window",
+        "position_ids",
+        "cache_position",
+        "use_cache",
+        "deterministic",
+        "output_attentions",
+        "output_hidden_states",
+        "output_router_logits",
+        "num_items_in_batch",
+        "token_type_ids",
+        "tape",
+        "on_tape",
+    )
+)
 
 
 def running() -> Tape | None:
@@ -156,7 +172,9 @@ def attention(
     key, value = (each_head(tensor, query.shape[1]) for tensor in (key, value))
     if on_tape:
         value = on_tape.write("value", on_tape.edit("value", value))
-    scores = torch.matmul(query, key.transpose(-2, -1)) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    scores = torch.matmul(query, key.transpose(-2, -1)) * (
+        query.shape[-1] ** -0.5 if scaling is None else scaling
+    )
     if softcap is not None:
         scores = torch.tanh(scores / softcap) * softcap
     if on_tape:
@@ -188,7 +206,9 @@ def recording(tape: Tape):
 
 
 AttentionInterface.register("explainers", attention)
-AttentionMaskInterface.register("explainers", eager_mask)  # without it GPT-2 loses its causal mask, silently
+AttentionMaskInterface.register(
+    "explainers", eager_mask
+)  # without it GPT-2 loses its causal mask, silently
 
 
 def wire(
@@ -200,8 +220,10 @@ def wire(
     Raises `ModelUnavailable` for a network with attention code of its own.
     """
     attend_by(net, "explainers")
-    if net.config._attn_implementation != "explainers":     # it warns, and goes on with its own
-        raise ModelUnavailable(f"{type(net).__name__} computes attention inside its own code, which offers no place to record it.")
+    if net.config._attn_implementation != "explainers":  # it warns, and goes on with its own
+        raise ModelUnavailable(
+            f"{type(net).__name__} computes attention inside its own code, which offers no place to record it."
+        )
     return [
         hook
         for block, inner in zip(blocks, attentions)
@@ -246,12 +268,16 @@ def hooked(module: nn.Module, before: Callable, after: Callable) -> list[Removab
 
 def on_entry(block, args, kwargs):
     tape = kwargs.pop("tape", None)
-    if tape is None or not any(block is other for other in tape.blocks):    # none, or the other tower's
+    if tape is None or not any(
+        block is other for other in tape.blocks
+    ):  # none, or the other tower's
         return args, kwargs
     if not tape.runs:
         entry = tape.edit("entry", args[0])
         if entry.ndim != args[0].ndim:
-            raise ValueError(f"an edit of entry gives [example token dim], like what it gets; this one gave {tuple(entry.shape)}")
+            raise ValueError(
+                f"an edit of entry gives [example token dim], like what it gets; this one gave {tuple(entry.shape)}"
+            )
         tape.shape = tuple(entry.shape[:2])
         args = (tape.write("hidden", entry), *args[1:])
     tape.runs.append((block, args[1:], dict(kwargs)))
@@ -391,7 +417,11 @@ class Trace:
     run: "Rerun | None" = field(default=None, repr=False)
 
     def __repr__(self) -> str:
-        parts = {name: tuple(part.shape) for name in (*RECORDED, *FED) if (part := getattr(self, name)) is not None}
+        parts = {
+            name: tuple(part.shape)
+            for name in (*RECORDED, *FED)
+            if (part := getattr(self, name)) is not None
+        }
         return f"Trace(score {float(self.score):.4g}{f' of {self.target.name}' if self.target else ''}, {parts})"
 
     @property
@@ -408,7 +438,7 @@ class Trace:
 
         A mean and not a sum, so that what adds up to one in every row still does, and a slope is the one along `readout`.
         """
-        rows = self.read_at             # only these: elsewhere there may be numbers that are not finite
+        rows = self.read_at  # only these: elsewhere there may be numbers that are not finite
         return torch.einsum("q,...qk->...k", self.readout[rows].to(maps), maps[..., rows, :])
 
     @property
@@ -420,7 +450,9 @@ class Trace:
         """The same input once more, with changes; see `Rerun.again_many` for what can change."""
         traces = self.run.again_many(**how)
         if len(traces) != 1:
-            raise ValueError(f"the edit made {len(traces)} examples of one; again_many returns them all")
+            raise ValueError(
+                f"the edit made {len(traces)} examples of one; again_many returns them all"
+            )
         return traces[0]
 
     def again_many(self, **how) -> "list[Trace]":
@@ -460,14 +492,21 @@ class Rerun:
     special: Tensor
     real: Tensor
     readout: Tensor
-    plain: Callable[[], object]         # the model with one plain layer for each adapted one
-    flat: bool = False                  # whether no slope passes through the network
+    plain: Callable[[], object]  # the model with one plain layer for each adapted one
+    flat: bool = False  # whether no slope passes through the network
     words: list[int | None] | None = None
     made: dict = field(default_factory=dict, repr=False)
 
     @ordinary
-    def again_many(self, inputs: dict | None = None, target: Callable | None = None, hide: Tensor | None = None,
-                   rules: AbstractContextManager | None = None, record: Sequence[str] = RECORDED, **edits: Edit) -> list[Trace]:
+    def again_many(
+        self,
+        inputs: dict | None = None,
+        target: Callable | None = None,
+        hide: Tensor | None = None,
+        rules: AbstractContextManager | None = None,
+        record: Sequence[str] = RECORDED,
+        **edits: Edit,
+    ) -> list[Trace]:
         """Forward and backward once more, for every example that `inputs` or an edit holds.
 
         inputs   other tensors of the same length, n examples stacked
@@ -517,7 +556,12 @@ class Rerun:
     @torch.no_grad()
     def rescore(self, inputs: dict, target: Callable | None = None) -> Tensor:
         """[n] the score (of `target`, if another is wanted) for n examples stacked in `inputs`. Forward only."""
-        return torch.cat([(target or self.target)(self.model.answer(part, self.real[None])) for part in chunks(inputs, len(self.real))])
+        return torch.cat(
+            [
+                (target or self.target)(self.model.answer(part, self.real[None]))
+                for part in chunks(inputs, len(self.real))
+            ]
+        )
 
 
 def rows_at_once(count: int, tokens: int, device: torch.device) -> int:
@@ -532,7 +576,10 @@ def chunks(inputs: dict, tokens: int):
     size = max(map(len, inputs.values()))
     rows = rows_at_once(size, tokens, next(iter(inputs.values())).device)
     for i in range(0, size, rows):
-        yield {name: tensor[i:i + rows] if len(tensor) == size else tensor for name, tensor in inputs.items()}
+        yield {
+            name: tensor[i : i + rows] if len(tensor) == size else tensor
+            for name, tensor in inputs.items()
+        }
 
 
 def trace(
@@ -567,9 +614,15 @@ def trace(
     if any(on_entry not in block._forward_pre_hooks.values() for block in model.blocks):
         raise Refusal("Layers of this network were replaced after it was loaded: load it again.")
     plain = plain or cache(model.plain)
-    below = rules is None or "inputs_embeds" in inputs      # relevance stops at the first block, unless word embeddings are given to go on to
+    below = (
+        rules is None or "inputs_embeds" in inputs
+    )  # relevance stops at the first block, unless word embeddings are given to go on to
     tape = Tape(model.blocks, edits or {}, record)
-    fed = inputs | {key: inputs[key].detach().requires_grad_() for key in FED.values() if below and key in inputs}
+    fed = inputs | {
+        key: inputs[key].detach().requires_grad_()
+        for key in FED.values()
+        if below and key in inputs
+    }
     with torch.set_grad_enabled(not flat):
         try:
             with rules or nullcontext():
@@ -579,17 +632,34 @@ def trace(
                 raise
             # their library may pass forward only
             return trace(
-                model, inputs, targets, special, real, rules, record, edits, words,
-                known=known, plain=plain, flat=True,
+                model,
+                inputs,
+                targets,
+                special,
+                real,
+                rules,
+                record,
+                edits,
+                words,
+                known=known,
+                plain=plain,
+                flat=True,
             )
-        if not tape.runs or any(len(getattr(tape, name)) != len(tape.runs) for name in ("attention", "normed") if name in record):
+        if not tape.runs or any(
+            len(getattr(tape, name)) != len(tape.runs)
+            for name in ("attention", "normed")
+            if name in record
+        ):
             raise Refusal(
                 "The layers of this model do not hand the tape on to their attention, so what it "
                 "does cannot be recorded. If the network was "
                 "changed after it was loaded, load it again."
             )
         size, tokens = tape.shape
-        targets = [target.fixed(answer, i) for i, target in enumerate(targets * size if len(targets) == 1 else targets)]
+        targets = [
+            target.fixed(answer, i)
+            for i, target in enumerate(targets * size if len(targets) == 1 else targets)
+        ]
         scores = torch.stack([target(answer)[i] for i, target in enumerate(targets)])
         total = scores.sum()
     flat = flat or cut_off(model, tape, total, rules, edits or {})
@@ -614,9 +684,18 @@ def trace(
     own = lambda given, i: given[i if len(given) > 1 else 0]
     traces = []
     for i in range(size):
-        where = {"score": scores[i].detach(), "readout": readout[i], "real": own(real, i),
-                 "special": own(special, i), "grid": grid, "words": own(words, i)}
-        one = {name: tensor[i:i + 1] if len(tensor) == size else tensor for name, tensor in inputs.items()}
+        where = {
+            "score": scores[i].detach(),
+            "readout": readout[i],
+            "real": own(real, i),
+            "special": own(special, i),
+            "grid": grid,
+            "words": own(words, i),
+        }
+        one = {
+            name: tensor[i : i + 1] if len(tensor) == size else tensor
+            for name, tensor in inputs.items()
+        }
         traces.append(
             Trace(
                 **where,
@@ -629,8 +708,15 @@ def trace(
                     for block, args, kwargs in tape.runs
                 ],
                 run=Rerun(
-                    model, one, targets[i], where["special"], where["real"], readout[i], plain,
-                    flat, where["words"],
+                    model,
+                    one,
+                    targets[i],
+                    where["special"],
+                    where["real"],
+                    readout[i],
+                    plain,
+                    flat,
+                    where["words"],
                 ),
             )
         )
@@ -750,15 +836,28 @@ def told(places: list[int]) -> str:
 
 def stacked(written: dict[str, list[Tensor]], i: int) -> dict[str, Tensor | None]:
     """Example i of what was written, layers first. What was fed in has no layers, and may be one for many edits."""
-    rows = {name: torch.stack([tensor[i] for tensor in written[name]]) if name in written else None for name in RECORDED}
-    return rows | {name: None if name not in written else written[name][0][i if len(written[name][0]) > 1 else 0] for name in FED}
+    rows = {
+        name: torch.stack([tensor[i] for tensor in written[name]]) if name in written else None
+        for name in RECORDED
+    }
+    return rows | {
+        name: None
+        if name not in written
+        else written[name][0][i if len(written[name][0]) > 1 else 0]
+        for name in FED
+    }
 
 
 def example(args: tuple, kwargs: dict, i: int, size: int) -> tuple[tuple, dict]:
     """A block's other arguments (masks, positions) for example i alone."""
+
     def alone(value):
-        if isinstance(value, tuple):        # sines and cosines of the positions
+        if isinstance(value, tuple):  # sines and cosines of the positions
             return tuple(map(alone, value))
-        return value[i:i + 1] if torch.is_tensor(value) and value.ndim > 1 and len(value) == size > 1 else value
+        return (
+            value[i : i + 1]
+            if torch.is_tensor(value) and value.ndim > 1 and len(value) == size > 1
+            else value
+        )
 
     return tuple(map(alone, args)), {name: alone(value) for name, value in kwargs.items()}

@@ -14,9 +14,27 @@ from itertools import accumulate, groupby
 
 #: Beginnings of the Unicode names of letters whose scripts put no space between words.
 WITHOUT_SPACES = (
-    "CJK ", "IDEOGRAPHIC ", "HIRAGANA ", "KATAKANA", "HALFWIDTH KATAKANA ", "BOPOMOFO ",
-    "VERTICAL KANA ", "THAI ", "LAO ", "KHMER ", "MYANMAR ", "TAI LE ", "NEW TAI LUE ", "TAI THAM ",
-    "TAI VIET ", "JAVANESE ", "BALINESE ", "YI SYLLABLE ", "TANGUT ", "NUSHU ")
+    "CJK ",
+    "IDEOGRAPHIC ",
+    "HIRAGANA ",
+    "KATAKANA",
+    "HALFWIDTH KATAKANA ",
+    "BOPOMOFO ",
+    "VERTICAL KANA ",
+    "THAI ",
+    "LAO ",
+    "KHMER ",
+    "MYANMAR ",
+    "TAI LE ",
+    "NEW TAI LUE ",
+    "TAI THAM ",
+    "TAI VIET ",
+    "JAVANESE ",
+    "BALINESE ",
+    "YI SYLLABLE ",
+    "TANGUT ",
+    "NUSHU ",
+)
 
 #: Letters by their category that are drawn onto the one before (Thai and Lao am, the voicing marks
 #: of narrow Katakana).
@@ -35,7 +53,8 @@ UNIT = re.compile(
     r"|c[mj]*+(?:k[mj]*+c?[mj]*+)*+"
     r"|ff?[mj]*+"
     r"|[oa][mk]*+(?:j++[oa]?[mk]*+)*+"
-    r"|[mjk]++")
+    r"|[mjk]++"
+)
 
 
 @lru_cache(maxsize=2**16)
@@ -59,7 +78,7 @@ def kind(character: str) -> str:
     if character in STACKING:
         return "k"
     category = unicodedata.category(character)
-    space_of_no_width = "\u200b"             # it parts words in Thai and Khmer
+    space_of_no_width = "\u200b"  # it parts words in Thai and Khmer
     if category[0] == "Z" or category == "Cc" or character == space_of_no_width:
         return "s"
     tone_of_skin = "\U0001f3fb" <= character <= "\U0001f3ff"

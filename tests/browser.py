@@ -13,9 +13,16 @@ from urllib.parse import urlsplit
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-PATIENCE = 60       # seconds for whatever a person waits for; only a failing run needs them
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 60  # seconds for whatever a person waits for; only a failing run needs them
 
 
 def missing(what: str):
@@ -32,12 +39,23 @@ class Server:
             port = free.getsockname()[1]
         unset = ("HF_HUB_OFFLINE", "GRADIO_ANALYTICS_ENABLED")
         environment = {name: value for name, value in os.environ.items() if name not in unset}
-        environment |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_TEMP_DIR": str(folder / "gradio"),
-                        "CUDA_VISIBLE_DEVICES": "", "PYTHONUNBUFFERED": "1"}
+        environment |= {
+            "GRADIO_SERVER_PORT": str(port),
+            "GRADIO_SERVER_NAME": "127.0.0.1",
+            "GRADIO_TEMP_DIR": str(folder / "gradio"),
+            "CUDA_VISIBLE_DEVICES": "",
+            "PYTHONUNBUFFERED": "1",
+        }
         self.address = f"http://127.0.0.1:{port}"
         self.log = folder / "server.log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen([sys.executable, str(ROOT / "app.py")], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "app.py")],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -74,7 +92,9 @@ def until(page, condition: str, argument=None):
 
 
 def foreign(url: str, home: str) -> bool:
-    return urlsplit(url).scheme not in ("data", "blob", "about", "file") and not url.startswith(home)
+    return urlsplit(url).scheme not in ("data", "blob", "about", "file") and not url.startswith(
+        home
+    )
 
 
 # ------------------------------------------------------------------------------- what stands on the page, in one call

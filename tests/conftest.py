@@ -15,7 +15,12 @@ import transformers
 from browser import FLAGS, PATIENCE, ROOT, Server, foreign, missing
 from tiny import fresh
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import BertTokenizer, RobertaConfig, RobertaForSequenceClassification, RobertaTokenizer
+from transformers import (
+    BertTokenizer,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+    RobertaTokenizer,
+)
 
 import explainers as ex
 
@@ -25,8 +30,31 @@ hypothesis.settings.load_profile("any machine")
 
 #: Whole words that the tiny tokenizer knows; everything else it spells with pieces of one letter.
 WORDS = [
-    "the", "movie", "was", "good", "bad", "boring", "not", "really", "did", "like", "this", "a", "film", "and", "it", "is",
-    "some", "of", "actors", "were", "but", "over", "love", "hate", "un",
+    "the",
+    "movie",
+    "was",
+    "good",
+    "bad",
+    "boring",
+    "not",
+    "really",
+    "did",
+    "like",
+    "this",
+    "a",
+    "film",
+    "and",
+    "it",
+    "is",
+    "some",
+    "of",
+    "actors",
+    "were",
+    "but",
+    "over",
+    "love",
+    "hate",
+    "un",
 ]
 PIECES = ["##all", "##believ", "##able", "##ing", "##s", "##n", "##t"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -47,7 +75,18 @@ def _quiet_and_quick():
 @pytest.fixture(scope="session")
 def word_tokenizer() -> BertTokenizer:
     """A real WordPiece tokenizer whose vocabulary fits the 200 ids of the tiny BERT."""
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *LETTERS, *MARKS, *PIECES, *(f"##{letter}" for letter in LETTERS)]
+    pieces = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *WORDS,
+        *LETTERS,
+        *MARKS,
+        *PIECES,
+        *(f"##{letter}" for letter in LETTERS),
+    ]
     vocabulary = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
     assert len(vocabulary) <= 200
     return BertTokenizer(vocab=vocabulary, model_max_length=64)
@@ -65,14 +104,42 @@ def reader(word_tokenizer) -> ex.Model:
 def byte_reader() -> ex.Model:
     """A random RoBERTa whose tokenizer cuts text into bytes: a character can be several tokens."""
     alphabet = sorted(ByteLevel.alphabet())
-    names = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *alphabet, "Ġt", "he", "Ġthe", "Ġn", "ot", "Ġnot"]
+    names = [
+        "<s>",
+        "<pad>",
+        "</s>",
+        "<unk>",
+        "<mask>",
+        *alphabet,
+        "Ġt",
+        "he",
+        "Ġthe",
+        "Ġn",
+        "ot",
+        "Ġnot",
+    ]
     tokenizer = RobertaTokenizer(
-        vocab={name: i for i, name in enumerate(names)}, model_max_length=96,
-        merges=[("Ġ", "t"), ("h", "e"), ("Ġt", "he"), ("Ġ", "n"), ("o", "t"), ("Ġn", "ot")])
+        vocab={name: i for i, name in enumerate(names)},
+        model_max_length=96,
+        merges=[("Ġ", "t"), ("h", "e"), ("Ġt", "he"), ("Ġ", "n"), ("o", "t"), ("Ġn", "ot")],
+    )
     torch.manual_seed(0)
-    config = RobertaConfig(vocab_size=len(names), hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=24,
-                           max_position_embeddings=98, num_labels=2, initializer_range=0.4)
-    return ex.load(RobertaForSequenceClassification(config), tokenizer=tokenizer, device="cpu", dtype=torch.float64)
+    config = RobertaConfig(
+        vocab_size=len(names),
+        hidden_size=12,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=24,
+        max_position_embeddings=98,
+        num_labels=2,
+        initializer_range=0.4,
+    )
+    return ex.load(
+        RobertaForSequenceClassification(config),
+        tokenizer=tokenizer,
+        device="cpu",
+        dtype=torch.float64,
+    )
 
 
 @pytest.fixture
@@ -94,11 +161,14 @@ def package() -> Path:
 
 # ------------------------------------------------------------------------------------------------------- the page
 
+
 @pytest.fixture(scope="module")
 def app():
     pytest.importorskip("gradio")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")         # gradio leaves event loops open while it is imported; gone when collected
+        warnings.simplefilter(
+            "ignore"
+        )  # gradio leaves event loops open while it is imported; gone when collected
         patch.syspath_prepend(ROOT)
         module = importlib.import_module("app")
         gc.collect()
@@ -112,7 +182,9 @@ def chromium():
     except ImportError:
         missing("playwright is not installed: pip install playwright")
     with sync_playwright() as playwright:
-        installed = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+        installed = filter(
+            None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+        )
         found = next(installed, playwright.chromium.executable_path)
         if not Path(found).exists():
             missing("no Chromium: install one, or run `playwright install chromium`")
@@ -144,16 +216,37 @@ def visit(chromium, server):
     """Open the page. Afterwards: nothing left this machine, no error in the console, no dialog."""
     contexts, complaints = [], []
 
-    def visit(_address: str = "", *, dark: bool = False, width: int = 1280, height: int = 900, **query):
+    def visit(
+        _address: str = "", *, dark: bool = False, width: int = 1280, height: int = 900, **query
+    ):
         server.check()
-        context = chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", accept_downloads=True)
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            reduced_motion="reduce",
+            accept_downloads=True,
+        )
         context.set_default_timeout(1000 * PATIENCE)
         contexts.append(context)
         page = context.new_page()
-        page.on("request", lambda request: complaints.append(f"asked {request.url}") if foreign(request.url, server.address) else None)
-        page.on("console", lambda said: complaints.append(f"console: {said.text}") if said.type == "error" else None)
+        page.on(
+            "request",
+            lambda request: (
+                complaints.append(f"asked {request.url}")
+                if foreign(request.url, server.address)
+                else None
+            ),
+        )
+        page.on(
+            "console",
+            lambda said: (
+                complaints.append(f"console: {said.text}") if said.type == "error" else None
+            ),
+        )
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on(
+            "dialog",
+            lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()),
+        )
         query |= {"__theme": "dark"} if dark else {"__theme": "light"}
         page.goto(_address or f"{server.address}/?{urlencode(query)}")
         return page

@@ -1,7 +1,7 @@
 """Run lessons in place, offline, and keep what they show, without what a machine adds:
 
-    python tests/lessons.py                                        # all of them, after new weights
-    python tests/lessons.py notebooks/07_vision_transformers.ipynb
+python tests/lessons.py                                        # all of them, after new weights
+python tests/lessons.py notebooks/07_vision_transformers.ipynb
 """
 
 import os
@@ -53,19 +53,36 @@ def execute(notebook: NotebookNode, scratch: Path, before: str = "") -> Notebook
         hidden = nbformat.v4.new_code_cell(before)
         execute(nbformat.v4.new_notebook(cells=[hidden, *notebook.cells]), scratch)
         return notebook
-    client = NotebookClient(notebook, kernel_manager_class=ThisPython, timeout=600, store_widget_state=False, resources={"metadata": {"path": str(FOLDER)}})
-    elsewhere = {"IPYTHONDIR": str(scratch), "JUPYTER_RUNTIME_DIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}
-    elsewhere |= {"OMP_NUM_THREADS": "1"}       # for small models as fast as two, and five times as fast where something else keeps the cores busy
+    client = NotebookClient(
+        notebook,
+        kernel_manager_class=ThisPython,
+        timeout=600,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(FOLDER)}},
+    )
+    elsewhere = {
+        "IPYTHONDIR": str(scratch),
+        "JUPYTER_RUNTIME_DIR": str(scratch),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    elsewhere |= {
+        "OMP_NUM_THREADS": "1"
+    }  # for small models as fast as two, and five times as fast where something else keeps the cores busy
     client.execute(env=os.environ | elsewhere | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""})
     return notebook
 
 
 def cleaned(notebook: NotebookNode) -> NotebookNode:
     """Without the machine's metadata; of what a cell shows, the one form that a reader sees."""
-    notebook.metadata = NotebookNode(kernelspec=NotebookNode(display_name="Python 3", language="python", name="python3"),
-                                     language_info=NotebookNode(name="python"), colab=NotebookNode(toc_visible=True))
+    notebook.metadata = NotebookNode(
+        kernelspec=NotebookNode(display_name="Python 3", language="python", name="python3"),
+        language_info=NotebookNode(name="python"),
+        colab=NotebookNode(toc_visible=True),
+    )
     for cell in notebook.cells:
-        cell.metadata = NotebookNode({name: kept for name, kept in cell.metadata.items() if name in ("cellView", "jupyter")})
+        cell.metadata = NotebookNode(
+            {name: kept for name, kept in cell.metadata.items() if name in ("cellView", "jupyter")}
+        )
     for cell in code(notebook):
         cell.outputs = joined(cell.outputs)
         for output in cell.outputs:
@@ -81,7 +98,15 @@ def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
     pieces = []
     for name, run in groupby(outputs, lambda output: output.get("name")):
         run = list(run)
-        pieces += [NotebookNode(output_type="stream", name=name, text="".join(output.text for output in run))] if name else run
+        pieces += (
+            [
+                NotebookNode(
+                    output_type="stream", name=name, text="".join(output.text for output in run)
+                )
+            ]
+            if name
+            else run
+        )
     return pieces
 
 
@@ -92,7 +117,10 @@ def main(paths: list[str]) -> None:
             notebook = cleaned(execute(read(path), Path(scratch)))
         nbformat.write(notebook, path)
         size = path.stat().st_size
-        print(f"{path.name}: {time.monotonic() - began:.0f} s, {size:,} bytes{'' if size <= MOST_BYTES else ', which is too many'}", flush=True)
+        print(
+            f"{path.name}: {time.monotonic() - began:.0f} s, {size:,} bytes{'' if size <= MOST_BYTES else ', which is too many'}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

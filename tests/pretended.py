@@ -29,8 +29,17 @@ CARD, CPU = torch.device("cuda", 0), torch.device("cpu")
 INDEXING = ("index", "index_put", "_index_put_impl", "_unsafe_index", "_unsafe_index_put")
 CROSSING = ("copy", "_to_copy", "set")
 #: These take no scalar of the CPU beside tensors of the card.
-STRICT = ("cat", "stack", "index_fill", "index_select", "index_add", "index_copy", "gather",
-          "scatter", "embedding")
+STRICT = (
+    "cat",
+    "stack",
+    "index_fill",
+    "index_select",
+    "index_add",
+    "index_copy",
+    "gather",
+    "scatter",
+    "embedding",
+)
 
 
 class ElsewhereError(RuntimeError):
@@ -141,7 +150,7 @@ class Calls(TorchFunctionMode):
             return moved(args[0], args[0], CARD)
         if function is Tensor.to:
             return self.to(*args, **kwargs)
-        if function is torch._C._nn._parse_to:      # how `Module.to` reads its arguments
+        if function is torch._C._nn._parse_to:  # how `Module.to` reads its arguments
             return function(*args, **kwargs)
         return self.made(function, args, kwargs)
 

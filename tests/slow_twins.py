@@ -34,7 +34,10 @@ def gradient(trace, order: int = 2) -> list[float]:
 
 
 def input_x_gradient(trace) -> list[float]:
-    return [sum(x * slope for x, slope in zip(xs, slopes)) for xs, slopes in zip(trace.hidden[0].tolist(), trace.grad.hidden[0].tolist())]
+    return [
+        sum(x * slope for x, slope in zip(xs, slopes))
+        for xs, slopes in zip(trace.hidden[0].tolist(), trace.grad.hidden[0].tolist())
+    ]
 
 
 def integrated_gradients(trace, steps: int, blank: int) -> list[float]:
@@ -55,7 +58,9 @@ def smoothgrad(trace, samples: int, sigma: float, seed: int) -> list[float]:
     """The mean slope of noisy copies; the noise is drawn for all copies at once, in float64, and only for real tokens."""
     x = trace.hidden[0]
     spread = sigma * (max(max(row) for row in x.tolist()) - min(min(row) for row in x.tolist()))
-    noise = torch.randn(samples, *x.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    noise = torch.randn(
+        samples, *x.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
     scores = [0.0] * len(x)
     for sample in noise:
         slopes = slope_at(trace, x + spread * sample)
@@ -67,7 +72,7 @@ def smoothgrad(trace, samples: int, sigma: float, seed: int) -> list[float]:
 def occlusion(trace, blank: int, window: int) -> list[float]:
     """The score lost, averaged over the windows of neighbouring words that hold the token."""
     words = [i for i, special in enumerate(trace.special.tolist()) if not special]
-    windows = [words[first:first + window] for first in range(max(1, len(words) - window + 1))]
+    windows = [words[first : first + window] for first in range(max(1, len(words) - window + 1))]
     lost = []
     for hidden in windows:
         lost.append(float(trace.score - trace.again(inputs=blanked(trace, hidden, blank)).score))
@@ -87,8 +92,14 @@ def attcat_layers(trace) -> list[list[float]]:
     for layer in range(layers):
         row = []
         for i in range(tokens):
-            received = [float(trace.attention[layer, head, query, i]) for head in range(heads) for query in range(tokens)]
-            row.append(math.fsum(received) / len(received) * float(states[layer, i] @ slopes[layer, i]))
+            received = [
+                float(trace.attention[layer, head, query, i])
+                for head in range(heads)
+                for query in range(tokens)
+            ]
+            row.append(
+                math.fsum(received) / len(received) * float(states[layer, i] @ slopes[layer, i])
+            )
         rows.append(row)
     return rows
 
@@ -103,7 +114,9 @@ def attcat_rollout(trace) -> list[float]:
             carried = [0.0] * tokens
             for query in range(tokens):
                 for key in range(tokens):
-                    share = (float(mixed[query, key]) + (query == key)) / 2        # attention's rows sum to 1, and 1 for the token itself
+                    share = (
+                        float(mixed[query, key]) + (query == key)
+                    ) / 2  # attention's rows sum to 1, and 1 for the token itself
                     carried[key] += row[query] * share
             row = carried
         scores = [score + more for score, more in zip(scores, row)]
@@ -116,7 +129,13 @@ def rollout(trace) -> list[float]:
     reach = trace.readout.tolist()
     for layer in reversed(range(layers)):
         mixed = trace.attention[layer].sum(0) / heads
-        reach = [sum(reach[query] * (float(mixed[query, key]) + (query == key)) / 2 for query in range(tokens)) for key in range(tokens)]
+        reach = [
+            sum(
+                reach[query] * (float(mixed[query, key]) + (query == key)) / 2
+                for query in range(tokens)
+            )
+            for key in range(tokens)
+        ]
     return reach
 
 
@@ -127,19 +146,34 @@ def attattr(trace, points: list[float]) -> list[float]:
     for layer in range(layers):
         full = trace.attention[layer]
         for alpha in points:
-            run = trace.again(target=trace.target.probability(), attention={layer: lambda now, a=alpha, full=full: (a * full)[None]})
+            run = trace.again(
+                target=trace.target.probability(),
+                attention={layer: lambda now, a=alpha, full=full: (a * full)[None]},
+            )
             for i in range(tokens):
-                paid = [float(full[head, query, i] * run.grad.attention[layer, head, query, i]) for head in range(heads) for query in range(tokens)]
+                paid = [
+                    float(full[head, query, i] * run.grad.attention[layer, head, query, i])
+                    for head in range(heads)
+                    for query in range(tokens)
+                ]
                 scores[i] += math.fsum(paid) / len(points)
     return scores
 
 
 # ------------------------------------------------------------------------------------------------ two kinds of tokens (Chefer et al., ICCV 2021)
 
+
 def raised(attention, gradient) -> list[list[float]]:
     """Eq. 5, of [head query key]."""
     heads, queries, keys = attention.shape
-    return [[sum(max(0.0, float(attention[h, q, k] * gradient[h, q, k])) for h in range(heads)) / heads for k in range(keys)] for q in range(queries)]
+    return [
+        [
+            sum(max(0.0, float(attention[h, q, k] * gradient[h, q, k])) for h in range(heads))
+            / heads
+            for k in range(keys)
+        ]
+        for q in range(queries)
+    ]
 
 
 def times(a: list, b: list) -> list[list[float]]:
@@ -155,14 +189,24 @@ def normalised(ss: list) -> list[list[float]]:
     rows = []
     for i, row in enumerate(ss):
         given = [x - (i == j) for j, x in enumerate(row)]
-        rows.append([(x / sum(given) if sum(given) else 0.0) + (i == j) for j, x in enumerate(given)])
+        rows.append(
+            [(x / sum(given) if sum(given) else 0.0) + (i == j) for j, x in enumerate(given)]
+        )
     return rows
 
 
 def cross_attention(ss: list, sq: list, qq: list, qs: list, paid: list) -> tuple[list, list]:
     """Eqs. 11 and 10, one token of s, one of q, and every way between them at a time."""
     own, other = normalised(ss), normalised(qq)
-    added = [[sum(own[a][i] * paid[a][b] * other[b][j] for a in range(len(ss)) for b in range(len(qq))) for j in range(len(qq))] for i in range(len(ss))]
+    added = [
+        [
+            sum(
+                own[a][i] * paid[a][b] * other[b][j] for a in range(len(ss)) for b in range(len(qq))
+            )
+            for j in range(len(qq))
+        ]
+        for i in range(len(ss))
+    ]
     return plus(ss, times(paid, qs)), plus(sq, added)
 
 

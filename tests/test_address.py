@@ -13,7 +13,10 @@ from lessons import NOTEBOOKS, code, read
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = "https://github.com/somebody/heat"
-BARE = ("-I", "-S")     # a Python without the current folder, site-packages and so without this package
+BARE = (
+    "-I",
+    "-S",
+)  # a Python without the current folder, site-packages and so without this package
 
 spec = importlib.util.spec_from_file_location("address", ROOT / "docs" / "address.py")
 address = importlib.util.module_from_spec(spec)
@@ -38,8 +41,13 @@ def setup(path: Path) -> str:
 
 def run(cell: str, folder: Path, *flags: str) -> subprocess.CompletedProcess:
     program = RUN.format(cell=TransformerManager().transform_cell(cell))
-    return subprocess.run([sys.executable, *flags, "-c", program], cwd=folder,
-                          capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, *flags, "-c", program],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 @pytest.fixture
@@ -86,7 +94,9 @@ def test_an_address_reaches_every_file_and_leaves_it_again(copy):
         assert title.startswith("# ") and title.count("Open in Colab") == 1
         assert setup(path).count(f'REPOSITORY = "{PUBLISHED}"') == 1
     assert f"<{PUBLISHED}>" in (copy / "README.md").read_text(encoding="utf-8")
-    assert f"\nrepository-code: {PUBLISHED}\n" in (copy / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nrepository-code: {PUBLISHED}\n" in (copy / "CITATION.cff").read_text(
+        encoding="utf-8"
+    )
     for path, text in address.written(copy).items():
         assert text == path.read_text(encoding="utf-8"), "a second time changes nothing"
     shutil.copy(ROOT / "pyproject.toml", copy / "pyproject.toml")
@@ -134,7 +144,7 @@ def test_setup_installs_from_the_address_only_where_the_package_is_missing(copy,
     nowhere.mkdir()
     asked = 'magic: pip install -q "explainers[notebooks] @ git+{REPOSITORY}"'
     assert asked in run(cell, nowhere, *BARE).stdout
-    done = run(cell, ROOT / "tests" / "goldens")            # deep inside the clone
+    done = run(cell, ROOT / "tests" / "goldens")  # deep inside the clone
     assert done.stdout.startswith("explainers ") and "magic" not in done.stdout, done.stderr
 
 

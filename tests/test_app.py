@@ -14,44 +14,92 @@ from explainers.render import tokens
 from explainers.render.card import PALETTES, visible
 
 TEXT = "The plot is dull, but the acting is unbelievably good."
-QUICK = "attcat,raw_attention,gae"          # methods of one pass, in the page's order: signed, unsigned, unsigned
+QUICK = "attcat,raw_attention,gae"  # methods of one pass, in the page's order: signed, unsigned, unsigned
 HOSTILE = "<script>alert(1)</script> good <img src=x onerror=alert(2)>"
 
 
 @pytest.fixture
 def ask(app):
     """Run the page's main function as the Explain button does: everything it yields, by name."""
-    def ask(text=TEXT, pair="", kind="Sentence", model="sentiment", target="predicted", versus="nothing", layered="attcat", part="Layers", layer=5,
-            merge=True, specials=False, palette="orange-blue", methods=("attcat", "raw_attention"), options="{}",
-            picture=None):
-        steps = app.run(kind, picture, text, pair, model, target, versus, layered, part, layer, merge, specials, palette, options, list(methods))
+
+    def ask(
+        text=TEXT,
+        pair="",
+        kind="Sentence",
+        model="sentiment",
+        target="predicted",
+        versus="nothing",
+        layered="attcat",
+        part="Layers",
+        layer=5,
+        merge=True,
+        specials=False,
+        palette="orange-blue",
+        methods=("attcat", "raw_attention"),
+        options="{}",
+        picture=None,
+    ):
+        steps = app.run(
+            kind,
+            picture,
+            text,
+            pair,
+            model,
+            target,
+            versus,
+            layered,
+            part,
+            layer,
+            merge,
+            specials,
+            palette,
+            options,
+            list(methods),
+        )
         return [dict(zip(app.ANSWER, step, strict=True)) for step in steps]
+
     return ask
 
 
 def complaint(updates) -> str:
     """The sentence that an answer of the page shows as a refusal, if any."""
     updates = updates.values() if isinstance(updates, dict) else updates
-    shown = [one["value"] for one in updates if isinstance(one, dict) and 'class="refusal"' in str(one.get("value"))]
+    shown = [
+        one["value"]
+        for one in updates
+        if isinstance(one, dict) and 'class="refusal"' in str(one.get("value"))
+    ]
     assert len(shown) <= 1
     return unescape(re.sub("<[^>]+>", "", shown[0])) if shown else ""
 
 
 # ---------------------------------------------------------------------------------------------------- functions
 
+
 def test_every_method_is_on_the_menu_of_its_tabs(app):
     for tab in app.TABS.values():
         offered = {method.key for method in tab.methods}
-        assert offered == {key for key, method in ex.METHODS.items() if ("text" if tab.name == "Text" else "image") in method.tasks}
+        assert offered == {
+            key
+            for key, method in ex.METHODS.items()
+            if ("text" if tab.name == "Text" else "image") in method.tasks
+        }
         assert set(tab.first) <= offered
-        assert {key for _, key in tab.parts["Layers"]} == {key for key in offered if ex.METHODS[key].run_layers}
-        assert {key for _, key in tab.parts["Heads"]} == {key for key in offered if ex.METHODS[key].run_heads}
-        assert len(tab.first) <= 7 and all(("·" in app.named(one)) != one.single_pass for one in tab.methods)
+        assert {key for _, key in tab.parts["Layers"]} == {
+            key for key in offered if ex.METHODS[key].run_layers
+        }
+        assert {key for _, key in tab.parts["Heads"]} == {
+            key for key in offered if ex.METHODS[key].run_heads
+        }
+        assert len(tab.first) <= 7 and all(
+            ("·" in app.named(one)) != one.single_pass for one in tab.methods
+        )
 
 
 def test_signed_methods_come_first_and_attcat_on_top(app):
-    assert app.in_order([["raw_attention", "rollout"], None, [], ["occlusion"], ["cat", "attcat"]]) == [
-        "attcat", "occlusion", "cat", "raw_attention", "rollout"]
+    assert app.in_order(
+        [["raw_attention", "rollout"], None, [], ["occlusion"], ["cat", "attcat"]]
+    ) == ["attcat", "occlusion", "cat", "raw_attention", "rollout"]
 
 
 def test_one_method_after_another(ask):
@@ -59,7 +107,11 @@ def test_one_method_after_another(ask):
     assert len(steps) == 3
     for done, step in enumerate(steps, 1):
         compared = step["compared"]
-        assert (compared.count("computing …"), compared.count("waiting …")) == [(1, 1), (1, 0), (0, 0)][done - 1]
+        assert (compared.count("computing …"), compared.count("waiting …")) == [
+            (1, 1),
+            (1, 0),
+            (0, 0),
+        ][done - 1]
         assert compared.count("<style") == 0, "the page has the styles already"
     assert not any(complaint(step) for step in steps)
     assert "layer by layer" in steps[0]["panel"]
@@ -69,33 +121,62 @@ def test_one_method_after_another(ask):
 
 def test_a_method_of_many_passes_says_what_it_costs_before_it_starts(ask):
     first, second, last = ask(methods=("integrated_gradients", "smoothgrad"))
-    assert "Integrated gradients · 50F 50B" in first["compared"] and "SmoothGrad · 20F 20B" in first["compared"]
+    assert (
+        "Integrated gradients · 50F 50B" in first["compared"]
+        and "SmoothGrad · 20F 20B" in first["compared"]
+    )
     assert re.findall(r"(computing|waiting) …", first["compared"]) == ["computing", "waiting"]
-    assert "Integrated gradients · 50F 50B" not in second["compared"] and re.findall(r"(computing|waiting) …", second["compared"]) == ["computing"]
+    assert "Integrated gradients · 50F 50B" not in second["compared"] and re.findall(
+        r"(computing|waiting) …", second["compared"]
+    ) == ["computing"]
     assert not re.findall(r"(computing|waiting) …", last["compared"])
 
 
 def test_a_long_text_is_refused_by_the_methods_that_would_hang_the_page(ask):
     """In words, with what they would need, and before anything of theirs is computed; the others explain it."""
-    *_, last = ask("a dull film " * 134, methods=("attcat", "attention_flow", "attattr", "value_zeroing", "optimus"))
+    *_, last = ask(
+        "a dull film " * 134,
+        methods=("attcat", "attention_flow", "attattr", "value_zeroing", "optimus"),
+    )
     said = unescape(last["compared"])
-    for title, most, needs in (("Value Zeroing", 384, "every layer 404 times over"),
-                               ("Optimus", 384, "404 whole forward passes"), ("Attention flow", 256, "404 maximum flows"),
-                               ("AttAttr", 256, "a whole forward and backward pass for every step in every layer")):
-        assert f"{title} takes at most {most} tokens and this input has 404: it would need {needs}" in said
+    for title, most, needs in (
+        ("Value Zeroing", 384, "every layer 404 times over"),
+        ("Optimus", 384, "404 whole forward passes"),
+        ("Attention flow", 256, "404 maximum flows"),
+        ("AttAttr", 256, "a whole forward and backward pass for every step in every layer"),
+    ):
+        assert (
+            f"{title} takes at most {most} tokens and this input has 404: it would need {needs}"
+            in said
+        )
     assert "strongest:" in said
 
 
 def test_what_a_person_typed_is_escaped(ask):
-    for part in (answer[name] for answer in (ask(HOSTILE)[-1], ask(HOSTILE, HOSTILE, "Pair", "inference")[-1]) for name in ("said", "compared", "panel")):
+    for part in (
+        answer[name]
+        for answer in (ask(HOSTILE)[-1], ask(HOSTILE, HOSTILE, "Pair", "inference")[-1])
+        for name in ("said", "compared", "panel")
+    ):
         assert "<script" not in str(part) and "<img" not in str(part)
 
 
-@pytest.mark.parametrize(("given", "says"), [
-    ({"text": ""}, "empty"), ({"text": None}, "empty"), ({"text": " \u200b\n"}, "empty"), ({"methods": ()}, "at least one method"),
-    ({"model": "./nowhere"}, ""), ({"model": "a b c"}, ""), ({"model": ""}, ""), ({"model": None}, ""),
-    ({"target": "NEUTRAL"}, "NEUTRAL"), ({"target": "NEGATIVE", "versus": "NEGATIVE"}, "always zero"),
-], ids=str)
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"text": ""}, "empty"),
+        ({"text": None}, "empty"),
+        ({"text": " \u200b\n"}, "empty"),
+        ({"methods": ()}, "at least one method"),
+        ({"model": "./nowhere"}, ""),
+        ({"model": "a b c"}, ""),
+        ({"model": ""}, ""),
+        ({"model": None}, ""),
+        ({"target": "NEUTRAL"}, "NEUTRAL"),
+        ({"target": "NEGATIVE", "versus": "NEGATIVE"}, "always zero"),
+    ],
+    ids=str,
+)
 def test_refusals_are_one_sentence_and_keep_what_was_shown(ask, given, says):
     steps = ask(**given)
     assert len(steps) == 1
@@ -105,7 +186,11 @@ def test_refusals_are_one_sentence_and_keep_what_was_shown(ask, given, says):
 
 
 def test_a_refusal_escapes_what_it_quotes(app, ask):
-    update = next(one for one in ask(model=HOSTILE)[0].values() if isinstance(one, dict) and "refusal" in str(one.get("value")))
+    update = next(
+        one
+        for one in ask(model=HOSTILE)[0].values()
+        if isinstance(one, dict) and "refusal" in str(one.get("value"))
+    )
     assert "<script" not in update["value"] and "<img" not in update["value"]
     assert "&lt;script&gt;" in app.refusal("<script>")["value"]
 
@@ -113,6 +198,7 @@ def test_a_refusal_escapes_what_it_quotes(app, ask):
 def test_an_accident_is_a_plain_sentence_and_is_logged(app, ask, monkeypatch, caplog):
     def broken(*_):
         raise RuntimeError("the secret inside")
+
     monkeypatch.setattr(app, "heats_of", broken)
     sentence = complaint(ask()[-1])
     assert sentence and "secret" not in sentence
@@ -121,8 +207,15 @@ def test_an_accident_is_a_plain_sentence_and_is_logged(app, ask, monkeypatch, ca
 
 def test_visitors_get_no_look_at_the_disk(app, ask):
     """A folder of the server, with a model in it or not, is not loaded and not told apart from one that is not there."""
-    said = {complaint(ask(model=str(folder))[-1]).replace(str(folder), "")
-            for folder in (ROOT / "tests/goldens/models/bert", ROOT / "tests", "/no/such/folder", "tests/goldens")}
+    said = {
+        complaint(ask(model=str(folder))[-1]).replace(str(folder), "")
+        for folder in (
+            ROOT / "tests/goldens/models/bert",
+            ROOT / "tests",
+            "/no/such/folder",
+            "tests/goldens",
+        )
+    }
     assert len(said) == 1 and said != {""}
 
 
@@ -140,30 +233,49 @@ def test_files(app, suffix):
     asked = ["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing"]
     *_, file = app.write_file(asked, suffix, "http://x/?text=y", "{}", ["attcat", "raw_attention"])
     written = Path(file["value"]).read_bytes()
-    assert b"unbelievably" in written or suffix == ".csv" or (suffix == ".png" and written.startswith(b"\x89PNG"))
+    assert (
+        b"unbelievably" in written
+        or suffix == ".csv"
+        or (suffix == ".png" and written.startswith(b"\x89PNG"))
+    )
     assert complaint(app.write_file(asked, suffix, "http://x/?text=y", "{}", []))
     assert "first" in complaint(app.write_file(None, suffix, "", "{}", ["attcat"]))
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, several in json.loads((ROOT / "assets/examples/examples.json").read_text()).items()
-                                            for name in several])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (kind, name)
+        for kind, several in json.loads(
+            (ROOT / "assets/examples/examples.json").read_text()
+        ).items()
+        for name in several
+    ],
+)
 def test_examples_can_be_explained(app, kind, name):
     example, one = app.EXAMPLES[kind][name], app.KINDS[kind]
     assert len(app.EXAMPLES[kind]) >= 3
-    assert all(bool(example.get(field)) == bool(getattr(one, field)) for field in ("picture", "text", "pair"))
+    assert all(
+        bool(example.get(field)) == bool(getattr(one, field))
+        for field in ("picture", "text", "pair")
+    )
     assert sum(map(len, example.values())) <= app.LINK_LIMIT
-    if kind != "Next token":                                # its model is not bundled
+    if kind != "Next token":  # its model is not bundled
         model = app.model_of(example.get("model", one.model))
-        heat = ex.explain(model, app.given_by(kind, *app.given_of(example).values()), "raw_attention")
+        heat = ex.explain(
+            model, app.given_by(kind, *app.given_of(example).values()), "raw_attention"
+        )
         assert heat.grid or len(tokens.view(heat)) <= tokens.COLUMNS
 
 
 def test_a_method_that_refuses_does_not_stop_the_others(app, ask, monkeypatch):
     real = ex.explain_trace
+
     def some(model, coded, trace, key, **options):
         if key == "gae":
             raise ex.Refusal("GAE is not <b>for</b> this.")
         return real(model, coded, trace, key, **options)
+
     monkeypatch.setattr(ex, "explain_trace", some)
     last = ask("A sentence asked only here.", methods=("attcat", "gae", "raw_attention"))[-1]
     assert not complaint(last) and "GAE is not &lt;b&gt;for&lt;/b&gt; this." in last["compared"]
@@ -178,17 +290,39 @@ def test_options_are_kept_said_and_refused(app, ask, sentiment):
     assert app.options_in(options) == {"rollout": {"start": 2}, "attcat": {"states": "output"}}
     last = ask(methods=("attcat", "rollout"), options=options)[-1]
     heat = ex.explain(sentiment, TEXT, "rollout", start=2)
-    assert "Attention rollout: start 2" in last["compared"] and "AttCAT: states output" in last["compared"]
+    assert (
+        "Attention rollout: start 2" in last["compared"]
+        and "AttCAT: states output" in last["compared"]
+    )
     assert heat.in_words(float(heat.merged().scores[3])) in unescape(last["compared"])
-    assert app.changed("rollout", "start", options, 0) == '{"attcat": {"states": "output"}}', "a default is not kept"
+    assert app.changed("rollout", "start", options, 0) == '{"attcat": {"states": "output"}}', (
+        "a default is not kept"
+    )
     assert app.changed("attcat", "states", '{"attcat": {"states": "output"}}', app.DEFAULT) == "{}"
-    assert "There is no layer 99" in ask(methods=("grads",), options='{"grads": {"layer": 99}}')[-1]["compared"]
-    for odd in ("", "[]", "{", '{"rollout": 3}', '{"no": {"start": 1}}', '{"rollout": {"no": 1}}', '{"rollout": {"start": "x"}}', "null"):
+    assert (
+        "There is no layer 99"
+        in ask(methods=("grads",), options='{"grads": {"layer": 99}}')[-1]["compared"]
+    )
+    for odd in (
+        "",
+        "[]",
+        "{",
+        '{"rollout": 3}',
+        '{"no": {"start": 1}}',
+        '{"rollout": {"no": 1}}',
+        '{"rollout": {"start": "x"}}',
+        "null",
+    ):
         assert app.options_in(odd) == {}, odd
 
 
-@pytest.mark.parametrize(("kind", "text", "pair", "model"), [
-    ("Pair", "A man sleeps.", "Nobody sleeps.", "inference"), ("Question", "Who sleeps?", "A man sleeps, and a woman reads.", "question-answering")])
+@pytest.mark.parametrize(
+    ("kind", "text", "pair", "model"),
+    [
+        ("Pair", "A man sleeps.", "Nobody sleeps.", "inference"),
+        ("Question", "Who sleeps?", "A man sleeps, and a woman reads.", "question-answering"),
+    ],
+)
 def test_pairs_and_questions(app, ask, kind, text, pair, model):
     last = ask(text, pair, kind, model)[-1]
     assert not complaint(last) and last["compared"].count('class="xp-half-name"') >= 2
@@ -202,47 +336,115 @@ def test_pairs_and_questions(app, ask, kind, text, pair, model):
 
 
 def test_an_answer_can_be_chosen_by_its_words(ask):
-    given = {"text": "Who sleeps?", "pair": "A man sleeps, and a woman reads.", "kind": "Question", "model": "question-answering"}
+    given = {
+        "text": "Who sleeps?",
+        "pair": "A man sleeps, and a woman reads.",
+        "kind": "Question",
+        "model": "question-answering",
+    }
     assert "towards “a woman”" in unescape(ask(**given, target="a woman")[-1]["compared"])
-    assert "towards “A man”" in unescape(ask(**given, target="A man", versus="a woman")[-1]["compared"])
+    assert "towards “A man”" in unescape(
+        ask(**given, target="A man", versus="a woman")[-1]["compared"]
+    )
     assert "not in the context" in complaint(ask(**given, target="a dog")[-1])
 
 
 def test_the_kind_follows_the_model_and_the_model_the_kind(app):
     mixed = app.EXAMPLES["Sentence"]["mixed review"]["text"]
     _, kind, _, text, pair, model, *_ = app.choose_kind("Question", mixed, "sentiment")
-    assert (kind["value"], model) == ("Question", "question-answering") and pair["visible"] and pair["value"] and text["value"] != mixed
+    assert (
+        (kind["value"], model) == ("Question", "question-answering")
+        and pair["visible"]
+        and pair["value"]
+        and text["value"] != mixed
+    )
     _, kind, _, text, pair, model, *_ = app.choose_kind("Pair", "typed by hand", "sentiment")
-    assert "value" not in text and "value" not in pair and model == "inference", "what was typed stays"
-    _, kind, _, text, pair, model, target, *_ = app.choose_model("paraphrase", "Sentence", mixed, "POSITIVE", "nothing", 5)
-    assert (kind["value"], model, target["value"]) == ("Pair", "paraphrase", "predicted") and "paraphrase" in target["choices"]
+    assert "value" not in text and "value" not in pair and model == "inference", (
+        "what was typed stays"
+    )
+    _, kind, _, text, pair, model, target, *_ = app.choose_model(
+        "paraphrase", "Sentence", mixed, "POSITIVE", "nothing", 5
+    )
+    assert (kind["value"], model, target["value"]) == (
+        "Pair",
+        "paraphrase",
+        "predicted",
+    ) and "paraphrase" in target["choices"]
     _, kind, *_ = app.choose_model("paraphrase", "Pair", "a", "predicted", "nothing", 5)
     assert kind["value"] == "Pair"
-    *_, model, target, versus, layer, _, _, _, _ = app.choose_model("sentiment", "Sentence", mixed, "NEGATIVE", "POSITIVE", 2)
-    assert [model, *(one["value"] for one in (target, versus, layer))] == ["sentiment", "NEGATIVE", "POSITIVE", 2], "the same model changes nothing"
-    assert app.kinds_of("sentiment") == ["Sentence"] and app.kinds_of("inference") == app.kinds_of("paraphrase") == ["Pair"]
+    *_, model, target, versus, layer, _, _, _, _ = app.choose_model(
+        "sentiment", "Sentence", mixed, "NEGATIVE", "POSITIVE", 2
+    )
+    assert [model, *(one["value"] for one in (target, versus, layer))] == [
+        "sentiment",
+        "NEGATIVE",
+        "POSITIVE",
+        2,
+    ], "the same model changes nothing"
+    assert app.kinds_of("sentiment") == ["Sentence"] and app.kinds_of("inference") == app.kinds_of(
+        "paraphrase"
+    ) == ["Pair"]
 
 
 def test_a_language_model_brings_its_own_kind(app, ask, monkeypatch):
     from tiny import tiny
     from transformers import GPT2Tokenizer
-    tokenizer = GPT2Tokenizer(vocab={letter: i for i, letter in enumerate("abcdefghijklmnopqrstuvwxyzĠ")} | {"<|endoftext|>": 199}, merges=[])
+
+    tokenizer = GPT2Tokenizer(
+        vocab={letter: i for i, letter in enumerate("abcdefghijklmnopqrstuvwxyzĠ")}
+        | {"<|endoftext|>": 199},
+        merges=[],
+    )
     writer = ex.load(tiny("gpt2").net, tokenizer=tokenizer, device="cpu")
     real = ex.load
-    monkeypatch.setattr(ex, "load", lambda name, **how: writer if name == "some/writer" else real(name, **how))
+    monkeypatch.setattr(
+        ex, "load", lambda name, **how: writer if name == "some/writer" else real(name, **how)
+    )
     app.model_of.cache_clear()
-    _, kind, _, _, pair, _, target, *_ = app.choose_model("some/writer", "Sentence", "", "predicted", "nothing", 5)
-    assert kind["value"] == "Next token" and "Next token" in kind["choices"] and not pair["visible"] and "token" in target["info"]
-    compared = ask("so it goes", kind="Next token", model="some/writer", target="a", layer=0, methods=["attcat"])[0]["compared"]
+    _, kind, _, _, pair, _, target, *_ = app.choose_model(
+        "some/writer", "Sentence", "", "predicted", "nothing", 5
+    )
+    assert (
+        kind["value"] == "Next token"
+        and "Next token" in kind["choices"]
+        and not pair["visible"]
+        and "token" in target["info"]
+    )
+    compared = ask(
+        "so it goes",
+        kind="Next token",
+        model="some/writer",
+        target="a",
+        layer=0,
+        methods=["attcat"],
+    )[0]["compared"]
     assert 'class="xp-pending"' in compared and "towards" in compared
     app.model_of.cache_clear()
 
 
 def test_what_was_answered_is_not_answered_again_and_what_was_refused_is(app):
     """Menus say that they were used when the keyboard passes through them."""
-    question = ["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing", "attcat", "Layers", 5, True, False, "orange-blue", "{}", ["attcat", "gae"]]
+    question = [
+        "Sentence",
+        None,
+        TEXT,
+        "",
+        "sentiment",
+        "predicted",
+        "nothing",
+        "attcat",
+        "Layers",
+        5,
+        True,
+        False,
+        "orange-blue",
+        "{}",
+        ["attcat", "gae"],
+    ]
     turn, again = app.Turn(), app.answer()
-    assert len(list(app.latest(turn, *question))) == 2 and list(app.latest(turn, *question)) == [again]
+    assert len(list(app.latest(turn, *question))) == 2 and list(app.latest(turn, *question)) == [
+        again
+    ]
     assert len(list(app.latest(turn, *question[:-1], ["gae"]))) == 1
     empty = [*question[:2], "", *question[3:]]
     for _ in range(2):
@@ -250,16 +452,31 @@ def test_what_was_answered_is_not_answered_again_and_what_was_refused_is(app):
     first, second = app.latest(turn, *question), app.latest(turn, *question)
     next(first)
     assert list(second) == [again] and len(list(first)) == 1, "one that is being answered goes on"
-    older, newer = app.latest(turn, *question[:-1], ["attcat", "rollout"]), app.latest(turn, *question)
+    older, newer = (
+        app.latest(turn, *question[:-1], ["attcat", "rollout"]),
+        app.latest(turn, *question),
+    )
     next(older), next(newer)
     assert list(older) == [app.untouched()]
 
 
 def test_layers_follow_what_was_explained(app):
-    asked = ["Question", None, "Who sleeps?", "A man sleeps.", "question-answering", "predicted", "nothing"]
+    asked = [
+        "Question",
+        None,
+        "Who sleeps?",
+        "A man sleeps.",
+        "question-answering",
+        "predicted",
+        "nothing",
+    ]
     look, text = (True, False, "orange-blue", "{}"), app.TABS["Text"]
     panel, methods, slider = app.show_layers(text, asked, "rollout", "Layers", 0, *look)
-    assert "Attention rollout, layer by layer" in panel and not slider["visible"] and methods["value"] == "rollout"
+    assert (
+        "Attention rollout, layer by layer" in panel
+        and not slider["visible"]
+        and methods["value"] == "rollout"
+    )
     panel, methods, slider = app.show_layers(text, asked, "rollout", "Heads", 99, *look)
     assert methods["value"] == "attcat" and slider["visible"] and "Layer 5, head by head" in panel
     assert not complaint(app.show_layers(text, None, "attcat", "Layers", 0, *look))
@@ -280,21 +497,29 @@ def words_of(heat) -> list[str]:
 
 def settled(page, words: list[str] | None = None, target: str = "") -> dict:
     """Wait until every method is there, for these words and this legend; what is shown then."""
-    until(page, """([words, target]) => {
+    until(
+        page,
+        """([words, target]) => {
       const root = document.querySelector('#text-compared');
       if (!root) return false;
       const seen = [...root.querySelectorAll('.xp > .xp-prose [data-i]')].map(cell => cell.textContent);
       return seen.length && !root.innerText.includes('computing …') && (!words || JSON.stringify(words) === JSON.stringify(seen))
         && root.querySelector('.xp-legend').innerText.includes(target);
-    }""", [words, target])
-    page.wait_for_timeout(150)                  # a frame for the script that adds tab stops
+    }""",
+        [words, target],
+    )
+    page.wait_for_timeout(150)  # a frame for the script that adds tab stops
     return page.evaluate(SHOWN)
 
 
 def strips(page, count: int):
     """Wait until a long text is explained by `count` methods."""
-    until(page, """count => document.querySelectorAll('#text-compared .xp-strip').length === count
-      && !document.querySelector('#text-compared').innerText.includes('computing …')""", count)
+    until(
+        page,
+        """count => document.querySelectorAll('#text-compared .xp-strip').length === count
+      && !document.querySelector('#text-compared').innerText.includes('computing …')""",
+        count,
+    )
 
 
 def explain(page, text: str):
@@ -310,14 +535,22 @@ def choose(page, menu: str, option: str):
 
 def tab(page, name: str):
     page.get_by_role("tab", name=name, exact=True).click()
-    until(page, "name => document.querySelector('#text-views [role=tab][aria-selected=true]').textContent.trim() === name", name)
+    until(
+        page,
+        "name => document.querySelector('#text-views [role=tab][aria-selected=true]').textContent.trim() === name",
+        name,
+    )
 
 
 def refusal(page, says: str = "") -> object:
     found = page.locator(".refusal:visible")
     found.wait_for()
-    until(page, """says => [...document.querySelectorAll('.refusal')].some(
-      one => one.checkVisibility() && one.innerText.includes(says))""", says)
+    until(
+        page,
+        """says => [...document.querySelectorAll('.refusal')].some(
+      one => one.checkVisibility() && one.innerText.includes(says))""",
+        says,
+    )
     assert found.count() == 1
     return found
 
@@ -334,19 +567,25 @@ def check_rows(shown: dict, expected: list):
     """Every row stands over the same words in the same order, with the library's numbers and signs."""
     words = words_of(expected[0])
     assert [cell["text"] for cell in shown["words"]] == words
-    assert shown["columns"][-len(words):] == words
+    assert shown["columns"][-len(words) :] == words
     assert [row["name"] for row in shown["rows"]] == [heat.title for heat in expected]
     check_numbers([cell["tip"] for cell in shown["words"]], expected[0].scores)
     for row, heat in zip(shown["rows"], expected):
         assert [cell["i"] for cell in row["cells"]] == list(range(len(words)))
-        assert [cell["tip"].rpartition("  ")[0] for cell in row["cells"]] == [word[:40] for word in words]
+        assert [cell["tip"].rpartition("  ")[0] for cell in row["cells"]] == [
+            word[:40] for word in words
+        ]
         check_numbers([cell["tip"] for cell in row["cells"]], heat.scores)
         for cell in row["cells"]:
             kinds, score = cell["kind"].split(), value(cell["tip"])
-            assert ("pos" in kinds, "neg" in kinds) == (heat.signed and score > 0, heat.signed and score < 0)
+            assert ("pos" in kinds, "neg" in kinds) == (
+                heat.signed and score > 0,
+                heat.signed and score < 0,
+            )
 
 
 # ------------------------------------------------------------------------------------------------------- the page
+
 
 @browser_test
 def test_the_first_example_is_explained_without_a_click(visit, sentiment, app, pictures):
@@ -354,7 +593,10 @@ def test_the_first_example_is_explained_without_a_click(visit, sentiment, app, p
     shown = settled(page)
     text = app.EXAMPLES["Sentence"]["mixed review"]["text"]
     assert page.get_by_label("Text", exact=True).input_value() == text
-    keys = [next(key for key, method in ex.METHODS.items() if method.title == row["name"]) for row in shown["rows"]]
+    keys = [
+        next(key for key, method in ex.METHODS.items() if method.title == row["name"])
+        for row in shown["rows"]
+    ]
     assert set(keys) == set(app.TABS["Text"].first) and keys[0] == "attcat"
     check_rows(shown, heats(sentiment, text, ",".join(keys)))
     best = ex.predict(sentiment, text)
@@ -373,7 +615,7 @@ def test_a_typed_sentence_is_explained_with_the_library_s_numbers(visit, sentime
     check_rows(settled(page, words_of(expected[0])), expected)
     again = "Not good. Not bad either?"
     page.get_by_label("Text", exact=True).fill(again)
-    page.get_by_label("Text", exact=True).press("Shift+Enter")          # as the button
+    page.get_by_label("Text", exact=True).press("Shift+Enter")  # as the button
     expected = heats(sentiment, again)
     check_rows(settled(page, words_of(expected[0])), expected)
 
@@ -385,7 +627,10 @@ def test_an_example_is_one_click(visit, sentiment, app):
     page.get_by_role("button", name="negation", exact=True).click()
     expected = heats(sentiment, app.EXAMPLES["Sentence"]["negation"]["text"])
     check_rows(settled(page, words_of(expected[0])), expected)
-    assert page.get_by_label("Text", exact=True).input_value() == app.EXAMPLES["Sentence"]["negation"]["text"]
+    assert (
+        page.get_by_label("Text", exact=True).input_value()
+        == app.EXAMPLES["Sentence"]["negation"]["text"]
+    )
 
 
 @browser_test
@@ -407,7 +652,9 @@ def test_rows_appear_one_by_one(visit):
     explain(page, text)
     until(page, "() => window.steps.length > 1 && window.steps.at(-1).every(waits => !waits)")
     steps = page.evaluate("window.steps")
-    assert [False, True, True] in steps, "the first row was not shown while the others were computed"
+    assert [False, True, True] in steps, (
+        "the first row was not shown while the others were computed"
+    )
     assert [sum(step) for step in steps] == sorted((sum(step) for step in steps), reverse=True)
     assert len(settled(page)["rows"]) == 3
 
@@ -417,14 +664,22 @@ def test_hovering_a_word_shows_its_number_and_marks_it_in_every_row(visit):
     page = visit(methods=QUICK, text=TEXT)
     settled(page)
     hot = "() => [...document.querySelectorAll('#text-compared .hot')].map(cell => cell.dataset.i)"
-    for target in (page.locator("#text-compared tbody tr").nth(1).locator("td").nth(3), page.locator("#text-compared .xp-prose [data-i]").nth(3)):
+    for target in (
+        page.locator("#text-compared tbody tr").nth(1).locator("td").nth(3),
+        page.locator("#text-compared .xp-prose [data-i]").nth(3),
+    ):
         target.hover()
-        assert page.evaluate(hot) == ["3"] * 4                          # the text and three rows
+        assert page.evaluate(hot) == ["3"] * 4  # the text and three rows
         tip = target.get_attribute("data-tip")
-        assert target.evaluate("cell => getComputedStyle(cell, '::after').content") == json.dumps(tip, ensure_ascii=False)
+        assert target.evaluate("cell => getComputedStyle(cell, '::after').content") == json.dumps(
+            tip, ensure_ascii=False
+        )
         page.mouse.move(2, 2)
         assert page.evaluate(hot) == []
-        assert target.evaluate("cell => getComputedStyle(cell, '::after').content") in ("none", "normal")
+        assert target.evaluate("cell => getComputedStyle(cell, '::after').content") in (
+            "none",
+            "normal",
+        )
 
 
 @browser_test
@@ -439,16 +694,28 @@ def test_arrow_keys_walk_through_words_and_rows(visit):
     }"""
     page.locator("#text-compared tbody td").first.focus()
     last = len(shown["words"]) - 1
-    for key, row, i in (("ArrowRight", 0, 1), ("ArrowRight", 0, 2), ("ArrowDown", 1, 2), ("ArrowDown", 2, 2), ("ArrowDown", 2, 2),
-                        ("ArrowUp", 1, 2), ("ArrowLeft", 1, 1), ("End", 1, last), ("ArrowRight", 1, last), ("Home", 1, 0),
-                        ("ArrowLeft", 1, 0)):
+    for key, row, i in (
+        ("ArrowRight", 0, 1),
+        ("ArrowRight", 0, 2),
+        ("ArrowDown", 1, 2),
+        ("ArrowDown", 2, 2),
+        ("ArrowDown", 2, 2),
+        ("ArrowUp", 1, 2),
+        ("ArrowLeft", 1, 1),
+        ("End", 1, last),
+        ("ArrowRight", 1, last),
+        ("Home", 1, 0),
+        ("ArrowLeft", 1, 0),
+    ):
         page.keyboard.press(key)
         tip = json.dumps(shown["rows"][row]["cells"][i]["tip"], ensure_ascii=False)
         assert page.evaluate(where) == [row, i, tip, 4], key
     page.locator("#text-compared .xp-prose [data-i]").first.focus()
     page.keyboard.press("ArrowRight")
     assert page.evaluate(where)[:2] == [-1, 1]
-    assert page.locator("#text-compared [data-i][tabindex='0']").count() == 2, "one tab stop in the text and one in the table"
+    assert page.locator("#text-compared [data-i][tabindex='0']").count() == 2, (
+        "one tab stop in the text and one in the table"
+    )
 
 
 @browser_test
@@ -459,10 +726,16 @@ def test_a_method_s_name_paints_the_text_with_its_row(visit):
         page.get_by_role("button", name=name, exact=True).click()
         shown = page.evaluate(SHOWN)
         row = shown["rows"][k]
-        assert row["name"] == name and [one["lead"] for one in shown["rows"]] == [i == k for i in range(3)]
+        assert row["name"] == name and [one["lead"] for one in shown["rows"]] == [
+            i == k for i in range(3)
+        ]
         paint = {"pos", "neg", "mag", "strong"}
         for word, cell in zip(shown["words"], row["cells"], strict=True):
-            assert (word["tip"], word["share"], word["label"]) == (cell["tip"], cell["share"], cell["label"])
+            assert (word["tip"], word["share"], word["label"]) == (
+                cell["tip"],
+                cell["share"],
+                cell["label"],
+            )
             assert paint & set(word["kind"].split()) == paint & set(cell["kind"].split())
         assert shown["legend"].startswith(name)
 
@@ -499,14 +772,25 @@ def test_display_choices_redraw(visit, sentiment):
     page.get_by_label("Sum sub-words into words", exact=True).uncheck()
     apart = ex.explain(sentiment, TEXT, "attcat").without_specials()
     assert len(apart) > len(shown["words"]), "this text has no word of several pieces"
-    until(page, "n => document.querySelectorAll('#text-compared .xp > .xp-prose [data-i]').length === n", len(apart))
+    until(
+        page,
+        "n => document.querySelectorAll('#text-compared .xp > .xp-prose [data-i]').length === n",
+        len(apart),
+    )
     check_numbers([cell["tip"] for cell in settled(page)["words"]], apart.scores)
     page.get_by_label("Show [CLS] and [SEP]", exact=True).check()
-    until(page, "() => document.querySelectorAll('#text-compared .xp > .xp-prose .xp-special').length === 2")
-    assert [cell["text"] for cell in settled(page)["words"]][:: len(apart) + 1] == ["[CLS]", "[SEP]"]
+    until(
+        page,
+        "() => document.querySelectorAll('#text-compared .xp > .xp-prose .xp-special').length === 2",
+    )
+    assert [cell["text"] for cell in settled(page)["words"]][:: len(apart) + 1] == [
+        "[CLS]",
+        "[SEP]",
+    ]
 
 
 # ----------------------------------------------------------------------------------------------------- other tabs
+
 
 @browser_test
 def test_options_of_a_method_redraw_it_and_stay_in_the_link(visit, pictures):
@@ -519,15 +803,26 @@ def test_options_of_a_method_redraw_it_and_stay_in_the_link(visit, pictures):
     start = panel.get_by_role("spinbutton", name="start")
     start.fill("2")
     start.press("Enter")
-    until(page, "() => document.querySelector('#text-compared').innerText.includes('Attention rollout: start 2')")
+    until(
+        page,
+        "() => document.querySelector('#text-compared').innerText.includes('Attention rollout: start 2')",
+    )
     panel.get_by_role("checkbox", name="residual").uncheck()
-    until(page, "() => document.querySelector('#text-compared')?.innerText.includes('residual False, start 2')")
+    until(
+        page,
+        "() => document.querySelector('#text-compared')?.innerText.includes('residual False, start 2')",
+    )
     until(page, "() => decodeURIComponent(location.search).includes('residual')")
     page.screenshot(path=pictures / "options_light.png", full_page=True)
     fresh = visit(page.url)
-    until(fresh, "() => document.querySelector('#text-compared')?.innerText.includes('residual False, start 2')")
+    until(
+        fresh,
+        "() => document.querySelector('#text-compared')?.innerText.includes('residual False, start 2')",
+    )
     fresh.get_by_role("button", name=re.compile("Options of a method")).click()
-    assert fresh.locator("#text-options").get_by_role("spinbutton", name="start").input_value() == "2"
+    assert (
+        fresh.locator("#text-options").get_by_role("spinbutton", name="start").input_value() == "2"
+    )
     assert not fresh.locator("#text-options").get_by_role("checkbox", name="residual").is_checked()
 
 
@@ -537,7 +832,11 @@ def test_layers(visit, sentiment, pictures):
     settled(page)
     tab(page, "Layers")
     one = tokens.view(ex.explain(sentiment, TEXT, "attcat"))
-    until(page, "title => document.querySelector('#text-panel h3')?.textContent === title", "AttCAT, layer by layer")
+    until(
+        page,
+        "title => document.querySelector('#text-panel h3')?.textContent === title",
+        "AttCAT, layer by layer",
+    )
     seen = page.evaluate(LAYERS)
     assert [row["name"] for row in seen["rows"]] == [*one.row_labels, "Sum", "Rollout"]
     assert one.row_labels == [f"L{i}" for i in range(len(sentiment.blocks))]
@@ -546,7 +845,13 @@ def test_layers(visit, sentiment, pictures):
     assert seen["output"] == "Sum"
 
     page.locator("#text-panel .xp-range").focus()
-    for key, name in (("Home", "L0"), ("ArrowRight", "L1"), ("End", "Rollout"), ("ArrowLeft", "Sum"), ("Home", "L0")):
+    for key, name in (
+        ("Home", "L0"),
+        ("ArrowRight", "L1"),
+        ("End", "Rollout"),
+        ("ArrowLeft", "Sum"),
+        ("Home", "L0"),
+    ):
         page.keyboard.press(key)
         seen = page.evaluate(LAYERS)
         chosen = [row for row in seen["rows"] if row["chosen"]]
@@ -555,7 +860,11 @@ def test_layers(visit, sentiment, pictures):
     page.screenshot(path=pictures / "layers_light.png", full_page=True)
 
     page.get_by_role("radio", name="Attention rollout", exact=True).check()
-    until(page, "title => document.querySelector('#text-panel h3')?.textContent === title", "Attention rollout, layer by layer")
+    until(
+        page,
+        "title => document.querySelector('#text-panel h3')?.textContent === title",
+        "Attention rollout, layer by layer",
+    )
     page.wait_for_timeout(150)
     other = tokens.view(ex.explain(sentiment, TEXT, "rollout"))
     seen = page.evaluate(LAYERS)
@@ -564,8 +873,11 @@ def test_layers(visit, sentiment, pictures):
     assert seen["output"] == seen["rows"][-1]["name"] and "unsigned" in seen["legend"]
 
     explain(page, "Now it is good.")
-    until(page, """() =>
-      [...document.querySelectorAll('#text-panel .xp-reading [data-i]')].map(word => word.textContent).join(' ') === 'Now it is good .'""")
+    until(
+        page,
+        """() =>
+      [...document.querySelectorAll('#text-panel .xp-reading [data-i]')].map(word => word.textContent).join(' ') === 'Now it is good .'""",
+    )
 
 
 @browser_test
@@ -574,12 +886,17 @@ def test_every_method_has_its_card(visit, pictures):
     settled(page)
     tab(page, "Methods")
     cards = page.locator(".xp-card:visible")
-    methods = sorted(ex.METHODS.values(), key=lambda method: "text" not in method.tasks)        # those of other tabs last, with the reason
+    methods = sorted(
+        ex.METHODS.values(), key=lambda method: "text" not in method.tasks
+    )  # those of other tabs last, with the reason
     assert cards.locator("summary b").all_inner_texts() == [method.title for method in methods]
     for k, method in enumerate(methods):
         if cards.nth(k).get_attribute("open") is None:
             cards.nth(k).locator("summary").click()
-        assert method.card.formula in cards.nth(k).inner_text() and method.only in cards.nth(k).inner_text()
+        assert (
+            method.card.formula in cards.nth(k).inner_text()
+            and method.only in cards.nth(k).inner_text()
+        )
     page.screenshot(path=pictures / "methods_light.png", full_page=True)
 
 
@@ -602,12 +919,18 @@ def test_a_link_restores_the_view(visit, sentiment, pictures):
     until(page, "() => document.querySelector('#text-panel h3')?.textContent.startsWith('CAT,')")
     tab(page, "Share")
     link = page.locator("label:has-text('A link that restores this view') :is(input, textarea)")
-    until(page, "() => location.search.includes('layers=cat') && location.search.includes('view=layers')")
+    until(
+        page,
+        "() => location.search.includes('layers=cat') && location.search.includes('view=layers')",
+    )
     page.screenshot(path=pictures / "share_light.png", full_page=True)
     assert link.input_value() == page.url
 
     fresh = visit(link.input_value())
-    until(fresh, "() => document.querySelector('#text-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Layers'")
+    until(
+        fresh,
+        "() => document.querySelector('#text-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Layers'",
+    )
     tab(fresh, "Compare")
     shown = settled(fresh, words, target=f"towards {second}")
     for part in ("words", "rows", "legend", "said"):
@@ -615,7 +938,9 @@ def test_a_link_restores_the_view(visit, sentiment, pictures):
     assert fresh.get_by_label("Text", exact=True).input_value() == text
     assert fresh.get_by_label("Explain", exact=True).input_value() == first
     assert fresh.get_by_label("rather than", exact=True).input_value() == second
-    checked = fresh.get_by_role("checkbox", checked=True).evaluate_all("boxes => boxes.map(box => box.closest('label').innerText.trim())")
+    checked = fresh.get_by_role("checkbox", checked=True).evaluate_all(
+        "boxes => boxes.map(box => box.closest('label').innerText.trim())"
+    )
     assert {"CAT", "AttCAT"} == set(checked) & {method.title for method in ex.METHODS.values()}
     tab(fresh, "Layers")
     assert fresh.get_by_role("radio", name="CAT", exact=True).is_checked()
@@ -624,12 +949,27 @@ def test_a_link_restores_the_view(visit, sentiment, pictures):
 
 @browser_test
 def test_a_link_of_nonsense_still_opens(visit, app):
-    nonsense = {"model": "no-such-owner/no-such-model-<b>", "class": "NOPE", "versus": "<i>", "methods": "zzz,,attcat,vit_cx", "layers": "nope",
-                "view": "nowhere", "text": "", "colours": "mud", "specials": "x", "more": "x" * 500}
+    nonsense = {
+        "model": "no-such-owner/no-such-model-<b>",
+        "class": "NOPE",
+        "versus": "<i>",
+        "methods": "zzz,,attcat,vit_cx",
+        "layers": "nope",
+        "view": "nowhere",
+        "text": "",
+        "colours": "mud",
+        "specials": "x",
+        "more": "x" * 500,
+    }
     page = visit(**nonsense)
     shown = settled(page)
-    assert shown["legend"].startswith("AttCAT") and shown["rows"] == []         # the one method that there is; alone it needs no table
-    assert page.get_by_label("Text", exact=True).input_value() == app.EXAMPLES["Sentence"]["mixed review"]["text"]
+    assert (
+        shown["legend"].startswith("AttCAT") and shown["rows"] == []
+    )  # the one method that there is; alone it needs no table
+    assert (
+        page.get_by_label("Text", exact=True).input_value()
+        == app.EXAMPLES["Sentence"]["mixed review"]["text"]
+    )
     assert page.get_by_label("Explain", exact=True).input_value() == "predicted"
     assert "<b>" in refusal(page, "The bundled model is shown instead").inner_text()
 
@@ -646,10 +986,15 @@ def test_a_question_is_explained_and_its_link_restores_it(visit, app, pictures):
     check_rows(shown, expected)
     assert page.get_by_role("textbox", name="Question", exact=True).input_value() == given[0]
     assert page.get_by_label("Context", exact=True).input_value() == given[1]
-    assert shown["said"].startswith(ex.predict(finder, given).best) and shown["columns"][:2] == ["question", "context"]
+    assert shown["said"].startswith(ex.predict(finder, given).best) and shown["columns"][:2] == [
+        "question",
+        "context",
+    ]
     frame = page.locator("#text-compared .xp-prose .xp-marked")
     answer = expected[0].text[slice(*expected[0].marked)]
-    assert frame.inner_text() == answer and frame.get_attribute("aria-label") == f"explained: {answer}"
+    assert (
+        frame.inner_text() == answer and frame.get_attribute("aria-label") == f"explained: {answer}"
+    )
     assert frame.evaluate("one => getComputedStyle(one).boxShadow") != "none"
     page.get_by_label("Context", exact=True).fill(given[1] + " Nobody knows why.")
     page.get_by_role("button", name="Explain", exact=True).click()
@@ -659,7 +1004,9 @@ def test_a_question_is_explained_and_its_link_restores_it(visit, app, pictures):
     until(page, "() => location.search.includes('Nobody')")
     fresh = visit(page.url)
     restored = settled(fresh, words_of(heats(finder, longer, "attcat")[0]))
-    assert [restored[part] for part in ("words", "rows", "legend", "said")] == [shown[part] for part in ("words", "rows", "legend", "said")]
+    assert [restored[part] for part in ("words", "rows", "legend", "said")] == [
+        shown[part] for part in ("words", "rows", "legend", "said")
+    ]
     assert fresh.get_by_role("radio", name="Question", exact=True).is_checked()
 
 
@@ -670,22 +1017,35 @@ def test_heads_are_beside_the_layers_and_follow_what_was_explained(visit, sentim
     page.get_by_label("Text", exact=True).fill("not sent yet")
     tab(page, "Layers")
     page.get_by_role("radio", name="Heads", exact=True).check()
-    until(page, "() => document.querySelector('#text-panel h3')?.textContent === 'AttCAT, head by head'")
+    until(
+        page,
+        "() => document.querySelector('#text-panel h3')?.textContent === 'AttCAT, head by head'",
+    )
     seen = tokens.view(ex.explain(sentiment, TEXT, "attcat"))
     tips = "which => [...document.querySelectorAll(`#text-panel ${which} td[data-i]`)].map(cell => cell.dataset.tip)"
     check_numbers(page.evaluate(tips, ".xp-heads"), seen.heads.abs().sum(-1).flatten())
     check_numbers(page.evaluate(tips, ".xp-layers:not(.xp-heads)"), seen.heads[5].flatten())
     page.get_by_role("slider", name=re.compile("Layer")).first.focus()
     page.keyboard.press("ArrowLeft")
-    until(page, "() => document.querySelector('#text-panel .xp-second')?.textContent.startsWith('Layer 4,')")
+    until(
+        page,
+        "() => document.querySelector('#text-panel .xp-second')?.textContent.startsWith('Layer 4,')",
+    )
     check_numbers(page.evaluate(tips, ".xp-layers:not(.xp-heads)"), seen.heads[4].flatten())
     page.locator("#text-panel .xp-heads td[data-i]").nth(3).hover()
-    assert page.evaluate("() => [...document.querySelectorAll('#text-panel .hot')].every(cell => cell.closest('.xp-heads'))"), "heads are no words"
+    assert page.evaluate(
+        "() => [...document.querySelectorAll('#text-panel .hot')].every(cell => cell.closest('.xp-heads'))"
+    ), "heads are no words"
     page.screenshot(path=pictures / "heads_light.png", full_page=True)
-    until(page, "() => location.search.includes('part=Heads') && location.search.includes('layer=4')")
+    until(
+        page, "() => location.search.includes('part=Heads') && location.search.includes('layer=4')"
+    )
     assert "not+sent" not in page.url and "dull" in page.url
     fresh = visit(page.url)
-    until(fresh, "() => document.querySelector('#text-panel .xp-second')?.textContent.startsWith('Layer 4,')")
+    until(
+        fresh,
+        "() => document.querySelector('#text-panel .xp-second')?.textContent.startsWith('Layer 4,')",
+    )
 
 
 @browser_test
@@ -700,8 +1060,14 @@ def test_what_was_chosen_survives_a_redraw(visit):
     page.get_by_text("Display", exact=True).click()
     choose(page, "Colours", PALETTES["red-blue"])
     until(page, "() => document.querySelector('#text-panel .xp-red-blue')")
-    until(page, "() => document.querySelector('#text-compared .xp-red-blue') && !document.querySelector('#text-compared').innerText.includes('computing …')")
-    until(page, "() => document.querySelector('#text-compared tr.xp-lead .xp-name')?.textContent.startsWith('GAE')")
+    until(
+        page,
+        "() => document.querySelector('#text-compared .xp-red-blue') && !document.querySelector('#text-compared').innerText.includes('computing …')",
+    )
+    until(
+        page,
+        "() => document.querySelector('#text-compared tr.xp-lead .xp-name')?.textContent.startsWith('GAE')",
+    )
     assert page.evaluate(SHOWN)["legend"].startswith("GAE")
     tab(page, "Layers")
     assert page.evaluate(LAYERS)["output"] == "L0"
@@ -714,7 +1080,9 @@ def test_a_link_that_cuts_a_long_text_says_so(visit, app):
     page = visit(methods="raw_attention", text="fine")
     settled(page)
     explain(page, "good bad " * 300)
-    strips_or_text = "() => document.querySelector('#text-compared .xp-meta') && location.search.length > 1500"
+    strips_or_text = (
+        "() => document.querySelector('#text-compared .xp-meta') && location.search.length > 1500"
+    )
     until(page, strips_or_text)
     tab(page, "Share")
     until(page, "() => document.querySelector('.long')?.innerText.includes('only its beginning')")
@@ -728,8 +1096,10 @@ def test_a_link_that_cuts_a_long_text_says_so(visit, app):
 def test_a_closed_family_opens_and_its_methods_run(visit, sentiment):
     page = visit(methods="attcat", text="a dull film")
     settled(page)
-    assert page.get_by_role("checkbox", name="Norm-based attention", exact=False).count() == 0 or not page.get_by_role(
-        "checkbox", name="Norm-based attention", exact=False).is_visible()
+    assert (
+        page.get_by_role("checkbox", name="Norm-based attention", exact=False).count() == 0
+        or not page.get_by_role("checkbox", name="Norm-based attention", exact=False).is_visible()
+    )
     page.get_by_role("button", name=re.compile("^Decomposition")).click()
     page.get_by_role("checkbox", name="Norm-based attention", exact=False).check()
     until(page, "() => document.querySelectorAll('#text-compared tbody tr .xp-name').length === 2")
@@ -753,16 +1123,33 @@ def test_a_file_can_be_taken_away(visit, sentiment):
     assert [record["method"] for record in records] == [heat.method for heat in expected]
     for record, heat in zip(records, expected):
         assert record["scores"] == pytest.approx(heat.scores.tolist(), rel=1e-4, abs=1e-6)
-        assert (record["text"], record["target"], record["tokens"], record["model"]) == (TEXT, heat.target, heat.labels, "sentiment")
+        assert (record["text"], record["target"], record["tokens"], record["model"]) == (
+            TEXT,
+            heat.target,
+            heat.labels,
+            "sentiment",
+        )
 
 
 # ------------------------------------------------------------------------------------------- whatever people type
 
+
 @browser_test
-@pytest.mark.parametrize("text", [
-    HOSTILE, '"><svg onload=alert(1)>', "هذا الفيلم رائع جدا", "I ❤️ this 👩‍👩‍👧 film 🎬", "mo\u200bvie \x07 bad", "one",
-    "a" * 300 + " good", "{{7*7}} ${7*7} <b>bold</b> &amp; &lt;", "The\nlines\n\nare bad",
-], ids=["script", "svg", "arabic", "emoji", "invisible", "one", "long-word", "template", "lines"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        HOSTILE,
+        '"><svg onload=alert(1)>',
+        "هذا الفيلم رائع جدا",
+        "I ❤️ this 👩‍👩‍👧 film 🎬",
+        "mo\u200bvie \x07 bad",
+        "one",
+        "a" * 300 + " good",
+        "{{7*7}} ${7*7} <b>bold</b> &amp; &lt;",
+        "The\nlines\n\nare bad",
+    ],
+    ids=["script", "svg", "arabic", "emoji", "invisible", "one", "long-word", "template", "lines"],
+)
 def test_typed_text_stays_text(visit, sentiment, text):
     page = visit(methods="attcat,raw_attention", text="fine")
     settled(page)
@@ -771,7 +1158,9 @@ def test_typed_text_stays_text(visit, sentiment, text):
     check_rows(settled(page, words_of(expected[0])), expected)
     assert page.locator("#text-compared :is(script, img, svg, iframe)").count() == 0
     assert page.locator("#text-panel :is(script, img, svg, iframe)").count() == 0
-    direction = page.locator("#text-compared .xp-prose").first.evaluate("prose => getComputedStyle(prose).direction")
+    direction = page.locator("#text-compared .xp-prose").first.evaluate(
+        "prose => getComputedStyle(prose).direction"
+    )
     assert direction == ("rtl" if "هذا" in text else "ltr")
     assert page.evaluate(CUT) == []
 
@@ -799,7 +1188,10 @@ def test_no_method_is_answered(visit):
     refusal(page, "at least one method")
     assert page.evaluate(SHOWN)["words"] == before["words"]
     page.get_by_role("checkbox", name="Raw attention", exact=True).check()
-    until(page, "() => document.querySelector('#text-compared .xp-legend').innerText.startsWith('Raw attention')")
+    until(
+        page,
+        "() => document.querySelector('#text-compared .xp-legend').innerText.startsWith('Raw attention')",
+    )
     assert page.locator(".refusal:visible").count() == 0
 
 
@@ -846,11 +1238,18 @@ def test_an_unknown_model_is_answered_beside_its_field_and_the_next_request_work
 
 # --------------------------------------------------------------------------------------- light, dark, narrow, keys
 
+
 def faint(page, selector: str) -> list[tuple]:
     """Texts that are hard to read there."""
     found = page.evaluate(CONTRAST, selector)
     assert found
-    return sorted({(round(one["contrast"], 2), one["kind"].replace(" xp-right", "")) for one in found if one["contrast"] < 4.5})
+    return sorted(
+        {
+            (round(one["contrast"], 2), one["kind"].replace(" xp-right", ""))
+            for one in found
+            if one["contrast"] < 4.5
+        }
+    )
 
 
 @browser_test
@@ -892,11 +1291,15 @@ def test_colours_can_be_read(visit, app, pictures, dark):
 
 
 @browser_test
-def test_a_saved_page_needs_nothing_and_follows_the_reader_s_system(chromium, sentiment, tmp_path, pictures):
+def test_a_saved_page_needs_nothing_and_follows_the_reader_s_system(
+    chromium, sentiment, tmp_path, pictures
+):
     several = ex.compare(sentiment, TEXT, QUICK.split(","))
     several.save(tmp_path / "map.html")
     for scheme in ("light", "dark"):
-        context = chromium.new_context(color_scheme=scheme, java_script_enabled=True, viewport={"width": 390, "height": 800})
+        context = chromium.new_context(
+            color_scheme=scheme, java_script_enabled=True, viewport={"width": 390, "height": 800}
+        )
         page = context.new_page()
         asked = []
         page.on("request", lambda request, asked=asked: asked.append(request.url))
@@ -919,7 +1322,10 @@ def test_a_phone(visit, pictures):
         page.wait_for_timeout(100)
         assert page.evaluate(CUT) == [], name
         page.screenshot(path=pictures / f"{name.lower()}_390.png", full_page=True)
-    result, menu = page.locator("#text-results").bounding_box(), page.locator("#text-menu").bounding_box()
+    result, menu = (
+        page.locator("#text-results").bounding_box(),
+        page.locator("#text-menu").bounding_box(),
+    )
     assert result["y"] < menu["y"], "the answer comes before the long menus"
     explain(page, "")
     refusal(page)
@@ -947,14 +1353,31 @@ def test_the_keyboard_is_enough(visit):
         if reached[-1][:2] == ["SPAN", "GAE (generic attention)"]:
             break
     names, kinds = [name for _, name, _ in reached], [kind for kind, _, _ in reached]
-    assert {"Explain", "Compare", "methods side by side", "AttCAT", "GAE (generic attention)", "Raw attention"} <= set(names)
-    assert kinds.index("TEXTAREA") < names.index("Explain") < names.index("Compare") < names.index("methods side by side")
+    assert {
+        "Explain",
+        "Compare",
+        "methods side by side",
+        "AttCAT",
+        "GAE (generic attention)",
+        "Raw attention",
+    } <= set(names)
+    assert (
+        kinds.index("TEXTAREA")
+        < names.index("Explain")
+        < names.index("Compare")
+        < names.index("methods side by side")
+    )
     assert "TD" in kinds, "the table has a tab stop"
-    assert [name for kind, name, seen in reached if not seen and kind in ("TD", "SPAN", "BUTTON")] == [], "focus cannot be seen"
+    assert [
+        name for kind, name, seen in reached if not seen and kind in ("TD", "SPAN", "BUTTON")
+    ] == [], "focus cannot be seen"
     page.keyboard.press("Enter")
     assert [row["lead"] for row in page.evaluate(SHOWN)["rows"]] == [False, False, True]
     page.wait_for_timeout(1000)
-    assert page.evaluate("document.querySelector('#text-compared table.xp-map').dataset.first") == "yes", "passing through the menus draws nothing anew"
+    assert (
+        page.evaluate("document.querySelector('#text-compared table.xp-map').dataset.first")
+        == "yes"
+    ), "passing through the menus draws nothing anew"
 
 
 @browser_test
@@ -971,12 +1394,17 @@ def test_axe_finds_nothing_serious(visit, dark):
         tab(page, name)
         page.wait_for_timeout(200)
         report = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-        found |= {(name, one["id"], node["target"][0]): node["html"][:160]
-                  for one in report if one["impact"] in ("serious", "critical") for node in one["nodes"]}
+        found |= {
+            (name, one["id"], node["target"][0]): node["html"][:160]
+            for one in report
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        }
     assert found == {}
 
 
 # ---------------------------------------------------------------------------------------------------- the server
+
 
 @browser_test
 def test_one_function_is_public(server, sentiment):
@@ -984,8 +1412,12 @@ def test_one_function_is_public(server, sentiment):
 
     client = Client(server.address, verbose=False)
     try:
-        assert list(client.view_api(return_format="dict", print_info=False)["named_endpoints"]) == ["/explain"]
+        assert list(client.view_api(return_format="dict", print_info=False)["named_endpoints"]) == [
+            "/explain"
+        ]
         record = client.predict(TEXT, "sentiment", "attcat", "", api_name="/explain")
-        assert record["scores"] == pytest.approx(ex.explain(sentiment, TEXT).scores.tolist(), rel=1e-4, abs=1e-6)
+        assert record["scores"] == pytest.approx(
+            ex.explain(sentiment, TEXT).scores.tolist(), rel=1e-4, abs=1e-6
+        )
     finally:
         client.close()

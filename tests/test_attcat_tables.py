@@ -11,10 +11,16 @@ from explainers.evaluation.faithfulness import ATTCAT_ZEROES
 
 #: The first three sentences of SST-2's development set that have at least ten tokens, with labels.
 SENTENCES = [
-    ("if you 've ever entertained the notion of doing what the title of this film implies , what "
-     "sex with strangers actually shows may put you off the idea forever", 0),
-    ("k 19 exploits our substantial collective fear of nuclear holocaust to generate cheap "
-     "hollywood tension", 0),
+    (
+        "if you 've ever entertained the notion of doing what the title of this film implies , what "
+        "sex with strangers actually shows may put you off the idea forever",
+        0,
+    ),
+    (
+        "k 19 exploits our substantial collective fear of nuclear holocaust to generate cheap "
+        "hollywood tension",
+        0,
+    ),
     ("it 's played in the most straight faced fashion , with little humor to lighten things up", 0),
 ]
 
@@ -27,12 +33,22 @@ KENDALL = "kendall:form=permutation"
 #: Attention Grad-CAM, whose relu makes many zeros that the notebook leaves in no stated order.
 NOTEBOOK = {
     "attcat": {
-        AOPC: .4682, AOPC_PAD: .5116, LOGODDS_DELETE: -2.993, LOGODDS: -3.023, KENDALL: .2153},
-    "raw_attention": {AOPC: .4443, AOPC_PAD: .4921, LOGODDS_DELETE: -.900, LOGODDS: -1.179},
+        AOPC: 0.4682,
+        AOPC_PAD: 0.5116,
+        LOGODDS_DELETE: -2.993,
+        LOGODDS: -3.023,
+        KENDALL: 0.2153,
+    },
+    "raw_attention": {AOPC: 0.4443, AOPC_PAD: 0.4921, LOGODDS_DELETE: -0.900, LOGODDS: -1.179},
     "partial_lrp": {
-        AOPC: .4195, AOPC_PAD: .4452, LOGODDS_DELETE: -1.797, LOGODDS: -1.201, KENDALL: .9482},
-    "rollout": {AOPC: .4222, AOPC_PAD: .5557, LOGODDS_DELETE: -.114, LOGODDS: -1.032},
-    "transatt": {AOPC: .3940},
+        AOPC: 0.4195,
+        AOPC_PAD: 0.4452,
+        LOGODDS_DELETE: -1.797,
+        LOGODDS: -1.201,
+        KENDALL: 0.9482,
+    },
+    "rollout": {AOPC: 0.4222, AOPC_PAD: 0.5557, LOGODDS_DELETE: -0.114, LOGODDS: -1.032},
+    "transatt": {AOPC: 0.3940},
 }
 
 
@@ -59,7 +75,7 @@ def test_the_first_token_is_the_one_that_is_never_taken(reader, method):
     """[CLS] has zero there, so that every word is taken at the end, however large its score was."""
     case = ev.case_of(reader, "some of the actors were really good and the film was not bad", 2)
     heat = case.heat(method)
-    heat = replace(heat, scores=heat.scores.abs() + 0.1)    # in which no word has zero, too
+    heat = replace(heat, scores=heat.scores.abs() + 0.1)  # in which no word has zero, too
     queries = ev.METRICS["aopc"].ask(case, heat, reproduce="attcat")
     assert queries[-1].keep.nonzero().flatten().tolist() == [0, len(heat) - 1]
     for_pairs = ev.METRICS["aopc"].ask(case, heat, reproduce="attcat-pairs")
@@ -84,46 +100,60 @@ def test_the_lists_of_positions_are_compared_with_cls_at_zero(reader):
 
 # ------------------------------------------------------------------------------- what they printed
 
+
 def test_every_printed_number_stands_in_the_protocol():
     numbers = {
-        key: [number for table in ev.PROTOCOLS[key].published.values() for row in table.values()
-              for number in row.values()]
-        for key in ("attcat-table1", "attcat-kendall")}
+        key: [
+            number
+            for table in ev.PROTOCOLS[key].published.values()
+            for row in table.values()
+            for number in row.values()
+        ]
+        for key in ("attcat-table1", "attcat-kendall")
+    }
     assert {key: len(some) for key, some in numbers.items()} == {
-        "attcat-table1": 96, "attcat-kendall": 36}
+        "attcat-table1": 96,
+        "attcat-kendall": 36,
+    }
     assert sum(map(float, numbers["attcat-table1"])) == pytest.approx(-37.960)
     assert sum(map(float, numbers["attcat-kendall"])) == pytest.approx(10.115)
 
 
-@pytest.mark.parametrize(("key", "dataset", "row", "wanted"), [
-    ("attcat-table1", "SST-2", "RawAtt", [".331", "-.885"]),
-    ("attcat-table1", "SST-2", "AttCAT", [".371", "-1.319"]),
-    ("attcat-table1", "QQP", "Rollout", [".139", ".262"]),
-    ("attcat-table1", "QQP", "AttCAT", [".139", ".073"]),
-    ("attcat-table1", "MNLI", "TransAtt", [".130", ".214"]),
-    ("attcat-table1", "Amazon", "Grads", [".316", "-1.820"]),
-    ("attcat-table1", "Yelp", "PartialLRP", [".424", "-2.199"]),
-    ("attcat-table1", "IMDB", "CAT", [".406", "-3.052"]),
-    ("attcat-table1", "IMDB", "AttCAT", [".528", "-3.671"]),
-    ("attcat-kendall", "SST-2", "Grads", [".150"]),
-    ("attcat-kendall", "QQP", "TransAtt", [".222"]),
-    ("attcat-kendall", "MNLI", "CAT", [".339"]),
-    ("attcat-kendall", "IMDB", "PartialLRP", [".858"]),
-    ("attcat-kendall", "IMDB", "AttCAT", [".023"]),
-])
+@pytest.mark.parametrize(
+    ("key", "dataset", "row", "wanted"),
+    [
+        ("attcat-table1", "SST-2", "RawAtt", [".331", "-.885"]),
+        ("attcat-table1", "SST-2", "AttCAT", [".371", "-1.319"]),
+        ("attcat-table1", "QQP", "Rollout", [".139", ".262"]),
+        ("attcat-table1", "QQP", "AttCAT", [".139", ".073"]),
+        ("attcat-table1", "MNLI", "TransAtt", [".130", ".214"]),
+        ("attcat-table1", "Amazon", "Grads", [".316", "-1.820"]),
+        ("attcat-table1", "Yelp", "PartialLRP", [".424", "-2.199"]),
+        ("attcat-table1", "IMDB", "CAT", [".406", "-3.052"]),
+        ("attcat-table1", "IMDB", "AttCAT", [".528", "-3.671"]),
+        ("attcat-kendall", "SST-2", "Grads", [".150"]),
+        ("attcat-kendall", "QQP", "TransAtt", [".222"]),
+        ("attcat-kendall", "MNLI", "CAT", [".339"]),
+        ("attcat-kendall", "IMDB", "PartialLRP", [".858"]),
+        ("attcat-kendall", "IMDB", "AttCAT", [".023"]),
+    ],
+)
 def test_printed_numbers_by_value(key, dataset, row, wanted):
     found = ev.PROTOCOLS[key].published[dataset][row].values()
     assert [float(number) for number in found] == [float(number) for number in wanted]
 
 
-@pytest.mark.parametrize(("data", "dataset"), [
-    ("glue/sst2/dev.tsv", "SST-2"),
-    ("SST_2.csv", "SST-2"),
-    ("stanfordnlp/sst2:validation", "SST-2"),
-    ("pairs/QQP_dev.tsv", "QQP"),
-    ("reviews/yelp_review_test.json", "Yelp"),
-    ("imdb/test.jsonl.gz", "IMDB"),
-])
+@pytest.mark.parametrize(
+    ("data", "dataset"),
+    [
+        ("glue/sst2/dev.tsv", "SST-2"),
+        ("SST_2.csv", "SST-2"),
+        ("stanfordnlp/sst2:validation", "SST-2"),
+        ("pairs/QQP_dev.tsv", "QQP"),
+        ("reviews/yelp_review_test.json", "Yelp"),
+        ("imdb/test.jsonl.gz", "IMDB"),
+    ],
+)
 def test_a_note_has_the_numbers_of_the_dataset_at_hand(data, dataset):
     one = ev.PROTOCOLS["attcat-table1"]
     table = one.published[dataset]
@@ -157,15 +187,35 @@ def test_both_settings_of_attcat_are_rows(key):
     assert "`attcat:mask_specials=true`" in ev.PROTOCOLS[key].note()
 
 
-@pytest.mark.parametrize(("key", "rows"), [
-    ("chefer-perturbation", ["rollout:start=1", "transatt:start=1", "lrp:rules=original",
-                             "partial_lrp:rules=original"]),
-    ("chefer-segmentation", ["rollout:start=1", "transatt:start=1", "lrp:rules=original",
-                             "partial_lrp:rules=original"]),
-    ("beyond-intuition-vit", ["rollout:start=1", "transatt:start=1", "gae:start=1", "partial_lrp"]),
-    ("beyond-intuition-bert", ["transatt:start=-1:rules=original", "gae:start=-1"]),
-    ("eraser-movies", ["transatt:start=-1:rules=original", "partial_lrp:rules=original"]),
-])
+@pytest.mark.parametrize(
+    ("key", "rows"),
+    [
+        (
+            "chefer-perturbation",
+            [
+                "rollout:start=1",
+                "transatt:start=1",
+                "lrp:rules=original",
+                "partial_lrp:rules=original",
+            ],
+        ),
+        (
+            "chefer-segmentation",
+            [
+                "rollout:start=1",
+                "transatt:start=1",
+                "lrp:rules=original",
+                "partial_lrp:rules=original",
+            ],
+        ),
+        (
+            "beyond-intuition-vit",
+            ["rollout:start=1", "transatt:start=1", "gae:start=1", "partial_lrp"],
+        ),
+        ("beyond-intuition-bert", ["transatt:start=-1:rules=original", "gae:start=-1"]),
+        ("eraser-movies", ["transatt:start=-1:rules=original", "partial_lrp:rules=original"]),
+    ],
+)
 def test_methods_run_with_their_authors_settings(key, rows):
     assert set(rows) <= set(ev.PROTOCOLS[key].methods)
 

@@ -11,7 +11,7 @@ from transformers import ResNetConfig
 import explainers as ex
 from explainers.methods import bimodal
 
-S, Q = 4, 3         # tokens of the two kinds
+S, Q = 4, 3  # tokens of the two kinds
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -23,13 +23,17 @@ def as_is(*tensors: torch.Tensor) -> list:
 
 
 def same(got: torch.Tensor, wanted: list) -> None:
-    torch.testing.assert_close(got, torch.tensor(wanted, dtype=torch.float64), rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(
+        got, torch.tensor(wanted, dtype=torch.float64), rtol=1e-12, atol=1e-14
+    )
 
 
 def test_attention_that_raises_the_score():
     attention, gradient = drawn(2, S, Q), drawn(2, S, Q, seed=1) - 0.5
     same(bimodal.raised(attention, gradient), slow.raised(attention, gradient))
-    assert (bimodal.raised(attention, gradient) >= 0).all() and not torch.equal(bimodal.raised(attention, gradient), (attention * gradient).mean(0))
+    assert (bimodal.raised(attention, gradient) >= 0).all() and not torch.equal(
+        bimodal.raised(attention, gradient), (attention * gradient).mean(0)
+    )
 
 
 def test_what_others_gave_sums_to_one_beside_the_token_itself():
@@ -40,7 +44,10 @@ def test_what_others_gave_sums_to_one_beside_the_token_itself():
 
 def test_a_token_that_nothing_reached_has_only_itself():
     ss = torch.eye(S).double() + drawn(S, S) * torch.tensor([1.0, 0, 1, 1])[:, None]
-    assert bimodal.normalised(ss)[1].tolist() == [0, 1, 0, 0] and bimodal.normalised(ss).isfinite().all()
+    assert (
+        bimodal.normalised(ss)[1].tolist() == [0, 1, 0, 0]
+        and bimodal.normalised(ss).isfinite().all()
+    )
     assert torch.equal(bimodal.normalised(torch.eye(S)), torch.eye(S))
 
 
@@ -56,14 +63,29 @@ def test_tokens_that_attend_to_others():
     """Nothing before: what reaches s of q is attention itself. Later: what q had gathered, too."""
     ss, qq = torch.eye(S).double() + drawn(S, S), torch.eye(Q).double() + drawn(Q, Q, seed=1)
     sq, qs, paid = drawn(S, Q, seed=2), drawn(Q, S, seed=3), drawn(S, Q, seed=4)
-    for got, wanted in zip(bimodal.cross_attention(ss, sq, qq, qs, paid), slow.cross_attention(*as_is(ss, sq, qq, qs, paid))):
+    for got, wanted in zip(
+        bimodal.cross_attention(ss, sq, qq, qs, paid),
+        slow.cross_attention(*as_is(ss, sq, qq, qs, paid)),
+    ):
         same(got, wanted)
-    first = bimodal.cross_attention(torch.eye(S).double(), torch.zeros_like(sq), torch.eye(Q).double(), torch.zeros_like(qs), paid)
+    first = bimodal.cross_attention(
+        torch.eye(S).double(),
+        torch.zeros_like(sq),
+        torch.eye(Q).double(),
+        torch.zeros_like(qs),
+        paid,
+    )
     assert torch.equal(first[0], torch.eye(S).double()) and torch.equal(first[1], paid)
 
 
 def test_no_rule_changes_what_it_is_given():
-    given = [torch.eye(S).double(), drawn(S, Q), torch.eye(Q).double(), drawn(Q, S, seed=1), drawn(S, Q, seed=2)]
+    given = [
+        torch.eye(S).double(),
+        drawn(S, Q),
+        torch.eye(Q).double(),
+        drawn(Q, S, seed=1),
+        drawn(S, Q, seed=2),
+    ]
     before = [tensor.clone() for tensor in given]
     bimodal.cross_attention(*given)
     bimodal.self_attention(given[0], given[1], drawn(S, S))
@@ -72,12 +94,32 @@ def test_no_rule_changes_what_it_is_given():
 
 # ------------------------------------------------------------------------------------------------ DETR
 
+
 @cache
 def detr(kind: str = "Detr"):
     """Two layers a side, five objects, three classes and "no object"; pictures of 64 x 96 pixels have 4 x 6 places."""
-    backbone = ResNetConfig(embedding_size=8, hidden_sizes=[8, 12], depths=[1, 1], layer_type="basic", out_features=["stage2"], downsample_in_first_stage=True)
-    return random_model(f"{kind}ForObjectDetection", backbone_config=backbone, use_timm_backbone=False, d_model=24, encoder_layers=2, decoder_layers=2,
-                        encoder_attention_heads=3, decoder_attention_heads=3, encoder_ffn_dim=32, decoder_ffn_dim=32, num_queries=5, num_labels=3).double()
+    backbone = ResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[8, 12],
+        depths=[1, 1],
+        layer_type="basic",
+        out_features=["stage2"],
+        downsample_in_first_stage=True,
+    )
+    return random_model(
+        f"{kind}ForObjectDetection",
+        backbone_config=backbone,
+        use_timm_backbone=False,
+        d_model=24,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=3,
+        decoder_attention_heads=3,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        num_queries=5,
+        num_labels=3,
+    ).double()
 
 
 def picture() -> dict[str, torch.Tensor]:
@@ -92,7 +134,16 @@ def test_an_object_of_detr_by_plain_autograd_on_the_stock_models_attentions(quer
     logits = said.logits[0, query, :3]
     score = logits.max() if label is None else logits[label]
     groups = (said.encoder_attentions, said.decoder_attentions, said.cross_attentions)
-    maps = [[slow.raised(attention[0].detach(), torch.autograd.grad(score, attention, retain_graph=True)[0][0]) for attention in group] for group in groups]
+    maps = [
+        [
+            slow.raised(
+                attention[0].detach(),
+                torch.autograd.grad(score, attention, retain_graph=True)[0][0],
+            )
+            for attention in group
+        ]
+        for group in groups
+    ]
     wanted = slow.of_object(*maps, query)
     got = bimodal.of_object(net, picture(), query, label)
     assert got.shape == (24,) and not got.requires_grad and (got > 0).any()
@@ -118,12 +169,20 @@ def test_frozen_weights_and_no_grad_around_the_call_change_nothing():
         net.requires_grad_(True)
 
 
-@pytest.mark.parametrize("query, label, said", [(5, None, "There is no object 5: this model has objects 0 to 4"), (0, 3, "There is no class 3")])
+@pytest.mark.parametrize(
+    "query, label, said",
+    [
+        (5, None, "There is no object 5: this model has objects 0 to 4"),
+        (0, 3, "There is no class 3"),
+    ],
+)
 def test_an_object_or_a_class_that_is_not_there_is_refused(query, label, said):
     with pytest.raises(ex.Refusal, match=said):
         bimodal.of_object(detr(), picture(), query, label)
 
 
 def test_a_model_with_attention_of_its_own_is_refused():
-    with pytest.raises(ex.Refusal, match="TableTransformerForObjectDetection does not attend as DETR does"):
+    with pytest.raises(
+        ex.Refusal, match="TableTransformerForObjectDetection does not attend as DETR does"
+    ):
         bimodal.of_object(detr("TableTransformer"), picture(), 0)

@@ -19,10 +19,14 @@ from explainers.methods.optimus import VIEWS, losses, weights
 from explainers.methods.relevance import relevance
 
 RECORDS = json.loads((GOLDENS / "decomposition.json").read_text())
-USUAL = (1e-6, 1e-4)        # float64, float32
-SENTENCE = "really didn't like this movie. some of the actors were good, but overall the movie was boring"
+USUAL = (1e-6, 1e-4)  # float64, float32
+SENTENCE = (
+    "really didn't like this movie. some of the actors were good, but overall the movie was boring"
+)
 
-each_precision = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+each_precision = pytest.mark.parametrize(
+    "dtype", [torch.float64, torch.float32], ids=["float64", "float32"]
+)
 
 
 def named(record: dict) -> str:
@@ -42,7 +46,10 @@ def traced(name: str, target, dtype: torch.dtype, padded: bool = False):
     """The fixed input, its first and last token marked special as [CLS] and [SEP]: bare ids do not say so."""
     inputs = example(name, dtype)
     if padded:
-        inputs = {"input_ids": torch.nn.functional.pad(inputs["input_ids"], (0, 4)), "attention_mask": (torch.arange(16) < 12).long()[None]}
+        inputs = {
+            "input_ids": torch.nn.functional.pad(inputs["input_ids"], (0, 4)),
+            "attention_mask": (torch.arange(16) < 12).long()[None],
+        }
     trace = with_unknown(name, dtype).trace(inputs, target)
     special = ~trace.real.clone()
     special[0] = True
@@ -62,7 +69,10 @@ def measured(record: dict, dtype: torch.dtype) -> torch.Tensor:
         return relevance(trace, **options).attention
     if part == "spearman":
         scores = method(trace, **options)
-        saliency = [(trace.hidden[0] * traced("bert", c, dtype).grad.hidden[0]).norm(dim=-1) for c in range(3)]
+        saliency = [
+            (trace.hidden[0] * traced("bert", c, dtype).grad.hidden[0]).norm(dim=-1)
+            for c in range(3)
+        ]
         return torch.tensor([spearmanr(scores, one).statistic for one in saliency])
     scores = getattr(method, part)(trace, **options) if part else method(trace, **options)
     if record.get("tokens") == "words":
@@ -125,12 +135,25 @@ def wanted(record: dict, dtype: torch.dtype) -> list[float]:
 
 
 READINGS = [one for one in RECORDS if one.get("part") == "readings"]
-EACH = [(record, dtype) for record in RECORDS for dtype in (torch.float64, torch.float32) if record.get("precision", str(dtype)) in str(dtype)]
+EACH = [
+    (record, dtype)
+    for record in RECORDS
+    for dtype in (torch.float64, torch.float32)
+    if record.get("precision", str(dtype)) in str(dtype)
+]
 
 
-@pytest.mark.parametrize("record, dtype", EACH, ids=[f"{named(record)}-{str(dtype).removeprefix('torch.')}" for record, dtype in EACH])
+@pytest.mark.parametrize(
+    "record, dtype",
+    EACH,
+    ids=[f"{named(record)}-{str(dtype).removeprefix('torch.')}" for record, dtype in EACH],
+)
 def test_numbers_are_the_authors_own(record, dtype):
-    close(measured(record, dtype), wanted(record, dtype), record.get("tolerance", USUAL)[dtype == torch.float32])
+    close(
+        measured(record, dtype),
+        wanted(record, dtype),
+        record.get("tolerance", USUAL)[dtype == torch.float32],
+    )
 
 
 @pytest.mark.parametrize("record", READINGS, ids=named)
@@ -146,11 +169,17 @@ def test_most_readings_are_compared_with_the_authors_numbers_in_float32_too(reco
 
 def test_every_method_of_these_families_has_numbers_of_its_authors():
     families = {"Relevance propagation", "Decomposition"}
-    wanted = {key for key, method in METHODS.items() if method.family in families} | {"attention_flow", "attattr", "beyond_intuition", "optimus"}
+    wanted = {key for key, method in METHODS.items() if method.family in families} | {
+        "attention_flow",
+        "attattr",
+        "beyond_intuition",
+        "optimus",
+    }
     assert wanted <= {record["method"] for record in RECORDS}
 
 
 # ------------------------------------------------------------------------------------------------ laws
+
 
 def test_decompx_adds_up_to_the_logit_of_the_trained_model(sentiment):
     for target in (0, 1, (0, 1)):
@@ -159,15 +188,30 @@ def test_decompx_adds_up_to_the_logit_of_the_trained_model(sentiment):
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "distilbert", "electra", "albert"])
-@pytest.mark.parametrize("options", [{}, {"bias": "norm"}, {"bias": "equal"}, {"bias": "abssim"}, {"bias": "cls"}, {"activation": "tangent"},
-                                     {"head_activation": "tangent"}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"bias": "norm"},
+        {"bias": "equal"},
+        {"bias": "abssim"},
+        {"bias": "cls"},
+        {"activation": "tangent"},
+        {"head_activation": "tangent"},
+    ],
+    ids=str,
+)
 def test_decompx_adds_up_to_the_logit(name, options):
     trace = tiny(name).trace(example(name), 0)
-    torch.testing.assert_close(METHODS["decompx"](trace, **options).sum(), trace.score, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(
+        METHODS["decompx"](trace, **options).sum(), trace.score, rtol=1e-8, atol=1e-10
+    )
 
 
 def test_decompx_of_a_difference_is_the_difference():
-    first, second, both = (METHODS["decompx"](tiny("bert").trace(example("bert"), target)) for target in (0, 2, (0, 2)))
+    first, second, both = (
+        METHODS["decompx"](tiny("bert").trace(example("bert"), target)) for target in (0, 2, (0, 2))
+    )
     torch.testing.assert_close(both, first - second)
 
 
@@ -184,12 +228,17 @@ def test_integrated_gradients_add_up_on_the_trained_model(sentiment):
 def test_the_relevance_of_transatt_is_conserved_on_the_trained_model(sentiment):
     """What reaches each layer's input is the one unit that the class handed out."""
     trace = sentiment.trace(SENTENCE, "NEGATIVE")
-    torch.testing.assert_close(METHODS["lrp"].layers(trace).sum(-1), torch.ones(7), rtol=0, atol=2e-3)
+    torch.testing.assert_close(
+        METHODS["lrp"].layers(trace).sum(-1), torch.ones(7), rtol=0, atol=2e-3
+    )
 
 
 @pytest.mark.parametrize("key", ["rollout", "attention_flow", "alti", "value_zeroing"])
 def test_shares_sum_to_one(key):
-    torch.testing.assert_close(METHODS[key](tiny("bert").trace(example("bert"), 0)).sum(), torch.tensor(1.0, dtype=torch.float64))
+    torch.testing.assert_close(
+        METHODS[key](tiny("bert").trace(example("bert"), 0)).sum(),
+        torch.tensor(1.0, dtype=torch.float64),
+    )
 
 
 def materialised(trace, l: int) -> torch.Tensor:
@@ -217,7 +266,9 @@ def test_the_vectors_of_a_layer_add_up_to_what_it_makes():
     trace = tiny("bert").trace(example("bert"), 0)
     for l, layer in enumerate(trace.layers):
         after1 = layer.norm1(materialised(trace, l).sum(1) + layer.b_o)
-        torch.testing.assert_close(layer.norm2(after1 + layer.down(layer.act(layer.up(after1)))), trace.hidden[l + 1])
+        torch.testing.assert_close(
+            layer.norm2(after1 + layer.down(layer.act(layer.up(after1)))), trace.hidden[l + 1]
+        )
 
 
 def test_value_zeroing_by_one_pass_a_token():
@@ -225,6 +276,7 @@ def test_value_zeroing_by_one_pass_a_token():
     maps = METHODS["value_zeroing"].maps(trace)
     for l, layer in enumerate(trace.layers):
         for k in range(12):
+
             def without(value, k=k):
                 value = value.clone()
                 value[:, :, k] = 0
@@ -240,7 +292,9 @@ def unnormalised(trace, layer, l: int) -> torch.Tensor:
     total = torch.zeros(12, dtype=torch.float64)
     for k in range(12):
         keep = (torch.arange(12) != k).double()[None, None, :, None]
-        changed = layer.run(trace.hidden[l][None], value=lambda value, keep=keep: value * keep)[0].detach()
+        changed = layer.run(trace.hidden[l][None], value=lambda value, keep=keep: value * keep)[
+            0
+        ].detach()
         total += 1 - torch.cosine_similarity(changed, trace.hidden[l + 1], dim=-1)
     return total
 
@@ -260,12 +314,16 @@ def test_stages_after_a_layernorm_are_refused_before_one():
 
 def test_a_text_too_long_for_a_method_is_refused_with_its_cost_before_the_model_runs():
     trace = tiny("bert").trace(example("bert"), 0)
-    with pytest.raises(ex.Refusal, match=r"at most 256 tokens and this input has 300: it would need a whole forward and backward pass"):
+    with pytest.raises(
+        ex.Refusal,
+        match=r"at most 256 tokens and this input has 300: it would need a whole forward and backward pass",
+    ):
         METHODS["attattr"].check_length(300)
     METHODS["attattr"].check_length(len(trace.real))
 
 
 # ------------------------------------------------------------------------------------------------ Optimus
+
 
 @each_precision
 @pytest.mark.parametrize("record", READINGS, ids=named)
@@ -296,14 +354,19 @@ def test_the_whole_search_space_is_reported():
 
 def test_the_sigmoid_of_a_difference_is_each_logit_s_own():
     trace = traced("bert", (0, 1), torch.float64)
-    lost, each = losses(trace, "sigmoid"), [losses(traced("bert", c, torch.float64), "sigmoid") for c in (0, 1)]
+    lost, each = (
+        losses(trace, "sigmoid"),
+        [losses(traced("bert", c, torch.float64), "sigmoid") for c in (0, 1)],
+    )
     assert torch.allclose(lost, each[0] - each[1], atol=1e-12) and lost.any()
 
 
 def test_attention_grad_cam_is_the_mean_of_its_heads():
     trace = traced("bert", 0, torch.float64)
     heads = METHODS["attn_gradcam"].heads(trace)
-    assert heads.shape[:2] == (4, 3) and torch.allclose(heads[-1].mean(0).clamp(min=0), METHODS["attn_gradcam"](trace))
+    assert heads.shape[:2] == (4, 3) and torch.allclose(
+        heads[-1].mean(0).clamp(min=0), METHODS["attn_gradcam"](trace)
+    )
 
 
 def test_a_reading_can_be_chosen_for_a_whole_dataset():
@@ -315,7 +378,9 @@ def test_a_reading_can_be_chosen_for_a_whole_dataset():
             mean[one.name] += one.faithfulness
     assert mean[name] == max(mean.values())
     means = mean_readings(traces)
-    assert means == pytest.approx({one: total / 2 for one, total in mean.items()}) and list(means.values()) == sorted(means.values(), reverse=True)
+    assert means == pytest.approx({one: total / 2 for one, total in mean.items()}) and list(
+        means.values()
+    ) == sorted(means.values(), reverse=True)
     chosen = next(one for one in readings(traces[0]) if one.name == name)
     assert torch.equal(METHODS["optimus"](traces[0], choice=name.lower()), chosen.scores)
     with pytest.raises(ex.Refusal, match="layer/head/row"):
@@ -335,6 +400,7 @@ def test_of_all_classes_together_every_reading_is_as_faithful_and_the_first_is_c
 
 # ------------------------------------------------------------------------------------------------ shared passes
 
+
 def test_methods_that_need_the_same_pass_share_it(monkeypatch):
     model = fresh("bert")
     trace, passes = model.trace(example("bert"), 0), []
@@ -342,14 +408,22 @@ def test_methods_that_need_the_same_pass_share_it(monkeypatch):
     for key in ("partial_lrp", "transatt", "lrp"):
         METHODS[key](trace)
         METHODS[key].layers(trace) if METHODS[key].run_layers else None
-    assert passes == [1]                                    # one relevance pass for the three of them
-    METHODS["attattr"](trace, steps=2), METHODS["attattr"].layers(trace, steps=2), METHODS["attattr"].heads(trace, steps=2)
+    assert passes == [1]  # one relevance pass for the three of them
+    (
+        METHODS["attattr"](trace, steps=2),
+        METHODS["attattr"].layers(trace, steps=2),
+        METHODS["attattr"].heads(trace, steps=2),
+    )
     assert sum(passes) == 1 + 4 * 2
-    METHODS["beyond_intuition"](trace, steps=3), METHODS["beyond_intuition"](trace, variant="token", steps=3)
+    (
+        METHODS["beyond_intuition"](trace, steps=3),
+        METHODS["beyond_intuition"](trace, variant="token", steps=3),
+    )
     assert sum(passes) == 1 + 4 * 2 + 3
 
 
 # ------------------------------------------------------------------------------------------------ heads and maps
+
 
 @pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.run_heads])
 def test_heads_have_one_row_a_head(key):

@@ -13,7 +13,7 @@ from explainers.methods import METHODS
 
 STEMS = ("clip", "siglip", "vision-text-dual-encoder")
 each_stem = pytest.mark.parametrize("stem", STEMS)
-near = dict(rtol=1e-5, atol=1e-6)       # pictures' towers softmax in float32 in the stock models
+near = dict(rtol=1e-5, atol=1e-6)  # pictures' towers softmax in float32 in the stock models
 TEXTS = ["a good movie", "the boring film was not good", "bad actors"]
 
 
@@ -21,7 +21,12 @@ TEXTS = ["a good movie", "the boring film was not good", "bad actors"]
 def model(word_tokenizer) -> ex.Model:
     """A ViT and a BERT with words to read and a processor for pictures; its picture side is traced."""
     processor = ViTImageProcessorPil(size={"height": 32, "width": 32})
-    return ex.load(fresh("vision-text-dual-encoder.vision").net, tokenizer=word_tokenizer, processor=processor, device="cpu")
+    return ex.load(
+        fresh("vision-text-dual-encoder.vision").net,
+        tokenizer=word_tokenizer,
+        processor=processor,
+        device="cpu",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +54,7 @@ def stock_logits(stem: str, tensors: dict) -> tuple[torch.Tensor, torch.Tensor]:
 
 # ------------------------------------------------------------------------------------------------ matches
 
+
 @each_stem
 def test_features_are_the_stock_models_as_unit_vectors_and_matches_its_logits(stem):
     pictures, texts = several(stem)
@@ -67,7 +73,10 @@ def test_siglips_bias_is_part_of_a_match():
     model = tiny("siglip.vision")
     east = torch.tensor([[1.0, 0.0]]).double()
     assert model.net.logit_bias.abs() > 0.01
-    torch.testing.assert_close(model.match(east, east[None])[0, 0], (model.net.logit_scale.exp() + model.net.logit_bias)[0].detach())
+    torch.testing.assert_close(
+        model.match(east, east[None])[0, 0],
+        (model.net.logit_scale.exp() + model.net.logit_bias)[0].detach(),
+    )
 
 
 @each_stem
@@ -100,10 +109,12 @@ def test_the_slopes_of_a_match_and_of_a_difference_are_plain_autograds(stem, tar
     pixels = pictures["pixel_values"][:1].clone().requires_grad_()
     logits = stock(stem).double()(pixel_values=pixels, **texts).logits_per_image[0]
     score = logits[target] if isinstance(target, int) else logits[target[0]] - logits[target[1]]
-    wanted, = torch.autograd.grad(score, pixels)
+    (wanted,) = torch.autograd.grad(score, pixels)
     trace = tiny(f"{stem}.vision").trace({"pixel_values": pixels.detach()} | texts, target)
     torch.testing.assert_close(trace.score, score.detach(), **near)
-    torch.testing.assert_close(trace.grad.pixels, wanted[0], rtol=1e-4, atol=1e-5 * wanted.abs().max().item())
+    torch.testing.assert_close(
+        trace.grad.pixels, wanted[0], rtol=1e-4, atol=1e-5 * wanted.abs().max().item()
+    )
 
 
 @each_stem
@@ -112,9 +123,11 @@ def test_many_inputs_with_several_matches_each_are_the_single_ones(stem, side):
     """They share a pass, and each is explained for the match that was chosen for it."""
     (pictures, texts), model = several(stem), tiny(f"{stem}.{side}")
     own, matches = (pictures, texts) if side == "vision" else (texts, pictures)
-    given = [{name: tensor[i:i + 1] for name, tensor in own.items()} | matches for i in range(3)]
+    given = [{name: tensor[i : i + 1] for name, tensor in own.items()} | matches for i in range(3)]
     targets = [2, (0, 1), None]
-    for one, alone in zip(model.trace_many(given, targets), [model.trace(*both) for both in zip(given, targets)]):
+    for one, alone in zip(
+        model.trace_many(given, targets), [model.trace(*both) for both in zip(given, targets)]
+    ):
         torch.testing.assert_close(one.score, alone.score)
         torch.testing.assert_close(one.grad.attention, alone.grad.attention, rtol=1e-9, atol=1e-12)
         assert one.target.name == alone.target.name
@@ -124,12 +137,16 @@ def test_a_side_is_the_same_network_with_the_other_tower_traced():
     for stem in STEMS:
         vision = tiny(f"{stem}.vision")
         text = vision.side("text")
-        assert text.net is vision.net and (vision.anatomy.sees, text.anatomy.sees) == ("image", "text")
+        assert text.net is vision.net and (vision.anatomy.sees, text.anatomy.sees) == (
+            "image",
+            "text",
+        )
         assert text.side("text") is text and text.side("vision").anatomy == vision.anatomy
         assert not {*map(id, text.blocks)} & {*map(id, vision.blocks)}
 
 
 # ------------------------------------------------------------------------------------------------ a picture and words
+
 
 def tensors_of(model, picture, texts) -> dict:
     """As a person would make them with `transformers`: one padded batch of texts."""
@@ -138,10 +155,16 @@ def tensors_of(model, picture, texts) -> dict:
 
 
 def test_a_prediction_is_the_softmax_of_the_stock_models_logits(model, picture):
-    wanted = stock_logits("vision-text-dual-encoder", tensors_of(model, picture, TEXTS))[0][0].softmax(-1)
+    wanted = stock_logits("vision-text-dual-encoder", tensors_of(model, picture, TEXTS))[0][
+        0
+    ].softmax(-1)
     said = ex.predict(model, (picture, TEXTS))
-    assert said.kind == "probability" and said.labels == [TEXTS[i] for i in wanted.argsort(descending=True)]
-    torch.testing.assert_close(torch.tensor(said.values).double(), wanted.sort(descending=True).values, **near)
+    assert said.kind == "probability" and said.labels == [
+        TEXTS[i] for i in wanted.argsort(descending=True)
+    ]
+    torch.testing.assert_close(
+        torch.tensor(said.values).double(), wanted.sort(descending=True).values, **near
+    )
     alone = ex.predict(model, (picture, TEXTS[0]))
     assert alone.kind == "value" and alone.labels == TEXTS[:1]
 
@@ -151,41 +174,81 @@ def test_siglips_texts_each_have_a_probability_of_their_own():
     one = {"pixel_values": pictures["pixel_values"][:1]}
     said = ex.predict(tiny("siglip.vision"), one | texts)
     wanted = stock_logits("siglip", one | texts)[0][0].sigmoid().sort(descending=True).values
-    assert said.kind == "probability of each label by itself" and sorted(said.labels) == ["text 0", "text 1", "text 2"]
+    assert said.kind == "probability of each label by itself" and sorted(said.labels) == [
+        "text 0",
+        "text 1",
+        "text 2",
+    ]
     torch.testing.assert_close(torch.tensor(said.values).double(), wanted, **near)
 
 
-@pytest.mark.parametrize("target, score", [
-    (None, lambda logits: logits.max()), (1, lambda logits: logits[1]), (TEXTS[2], lambda logits: logits[2]),
-    ((TEXTS[0], TEXTS[2]), lambda logits: logits[0] - logits[2]), (f"{TEXTS[0]} - {TEXTS[1]}", lambda logits: logits[0] - logits[1])], ids=str)
+@pytest.mark.parametrize(
+    "target, score",
+    [
+        (None, lambda logits: logits.max()),
+        (1, lambda logits: logits[1]),
+        (TEXTS[2], lambda logits: logits[2]),
+        ((TEXTS[0], TEXTS[2]), lambda logits: logits[0] - logits[2]),
+        (f"{TEXTS[0]} - {TEXTS[1]}", lambda logits: logits[0] - logits[1]),
+    ],
+    ids=str,
+)
 def test_a_picture_is_explained_for_a_text_or_for_what_parts_two(model, picture, target, score):
     logits = stock_logits("vision-text-dual-encoder", tensors_of(model, picture, TEXTS))[0][0]
     heat = ex.explain(model, (picture, TEXTS), method="gae", target=target)
     assert heat.score == pytest.approx(score(logits).item(), rel=1e-5)
-    assert heat.grid == (4, 4) and heat.picture.size == (60, 40) and len(heat) == 17 and heat.scores.any()
+    assert (
+        heat.grid == (4, 4)
+        and heat.picture.size == (60, 40)
+        and len(heat) == 17
+        and heat.scores.any()
+    )
     assert all(text in TEXTS for text in heat.target.split(" − "))
 
 
 def test_a_difference_of_two_texts_is_the_difference_of_their_slopes(model, picture):
-    maps = {target: ex.explain(model, (picture, TEXTS), "input_x_gradient", target=target).scores for target in (0, 1, (0, 1))}
+    maps = {
+        target: ex.explain(model, (picture, TEXTS), "input_x_gradient", target=target).scores
+        for target in (0, 1, (0, 1))
+    }
     torch.testing.assert_close(maps[0, 1], maps[0] - maps[1], rtol=1e-9, atol=1e-12)
 
 
 def shown(heat: ex.Heatmap) -> bool:
     """Finite, and zero everywhere only if that is said: the whole map of Attention Grad-CAM can be below zero."""
-    return bool(heat.scores.isfinite().all()) and heat.scores.any().item() != (f"{heat.title} is zero for every token here." in heat.notes)
+    return bool(heat.scores.isfinite().all()) and heat.scores.any().item() != (
+        f"{heat.title} is zero for every token here." in heat.notes
+    )
 
 
-@pytest.mark.parametrize("method", ["gae", "rollout", "attn_gradcam", "beyond_intuition", "legrad", "attcat", "raw_attention", "input_x_gradient",
-                                    "integrated_gradients"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "gae",
+        "rollout",
+        "attn_gradcam",
+        "beyond_intuition",
+        "legrad",
+        "attcat",
+        "raw_attention",
+        "input_x_gradient",
+        "integrated_gradients",
+    ],
+)
 def test_both_sides_are_explained_by_what_was_promised(model, picture, method):
     options = {"steps": 4} if "steps" in METHODS[method].options else {}
     seen = ex.explain(model, (picture, TEXTS), method, target=0, **options)
     assert seen.grid == (4, 4) and shown(seen)
     if "text" in METHODS[method].tasks:
         read = ex.explain(model.side("text"), (picture, TEXTS[0]), method, **options)
-        assert read.labels == ["[CLS]", "a", "good", "movie", "[SEP]"] and read.text == TEXTS[0] and read.target == "the picture"
-        assert read.score == pytest.approx(seen.score, rel=1e-5), "the same match, seen from the other side"
+        assert (
+            read.labels == ["[CLS]", "a", "good", "movie", "[SEP]"]
+            and read.text == TEXTS[0]
+            and read.target == "the picture"
+        )
+        assert read.score == pytest.approx(seen.score, rel=1e-5), (
+            "the same match, seen from the other side"
+        )
         assert shown(read)
 
 
@@ -196,22 +259,39 @@ def test_one_text_needs_no_list(model, picture):
 
 def test_a_text_that_was_cut_says_so_on_both_sides(model, picture):
     long = "good " * 100
-    assert f"“{long[:40]} …”: The model reads 64 tokens; 38 more were left out." in ex.explain(model, (picture, [TEXTS[0], long]), "gae").notes
-    assert "The model reads 64 tokens; 38 more were left out." in ex.explain(model.side("text"), (picture, long), "gae").notes
+    assert (
+        f"“{long[:40]} …”: The model reads 64 tokens; 38 more were left out."
+        in ex.explain(model, (picture, [TEXTS[0], long]), "gae").notes
+    )
+    assert (
+        "The model reads 64 tokens; 38 more were left out."
+        in ex.explain(model.side("text"), (picture, long), "gae").notes
+    )
 
 
 # ------------------------------------------------------------------------------------------------ refusals
 
-@pytest.mark.parametrize("given, said", [
-    (lambda picture: picture, "give both, as (picture, texts)"), (lambda picture: "a good movie", "give both, as (picture, texts)"),
-    (lambda picture: (picture,), "give both, as (picture, texts)"), (lambda picture: (picture, "a", "b"), "give both, as (picture, texts)"),
-    (lambda picture: (picture, []), "at least one text"), (lambda picture: (picture, ()), "at least one text"),
-    (lambda picture: (picture, None), "at least one text"), (lambda picture: (picture, [3]), "at least one text"),
-    (lambda picture: ("a good movie", picture), "at least one text"), (lambda picture: (picture, [" "]), "The text is empty"),
-    (lambda picture: (picture, ["a good movie"] * 1001), "at most 1,000 texts; got 1,001"),
-    (lambda picture: ("/no/such/photo.jpg", "a good movie"), "There is no file photo.jpg"),
-    (lambda picture: ({"pixel_values": 1}, "a good movie"), "A picture is a path"),
-    (lambda picture: example("vit"), "its tensors are pixel_values and input_ids")], ids=range(14))
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (lambda picture: picture, "give both, as (picture, texts)"),
+        (lambda picture: "a good movie", "give both, as (picture, texts)"),
+        (lambda picture: (picture,), "give both, as (picture, texts)"),
+        (lambda picture: (picture, "a", "b"), "give both, as (picture, texts)"),
+        (lambda picture: (picture, []), "at least one text"),
+        (lambda picture: (picture, ()), "at least one text"),
+        (lambda picture: (picture, None), "at least one text"),
+        (lambda picture: (picture, [3]), "at least one text"),
+        (lambda picture: ("a good movie", picture), "at least one text"),
+        (lambda picture: (picture, [" "]), "The text is empty"),
+        (lambda picture: (picture, ["a good movie"] * 1001), "at most 1,000 texts; got 1,001"),
+        (lambda picture: ("/no/such/photo.jpg", "a good movie"), "There is no file photo.jpg"),
+        (lambda picture: ({"pixel_values": 1}, "a good movie"), "A picture is a path"),
+        (lambda picture: example("vit"), "its tensors are pixel_values and input_ids"),
+    ],
+    ids=range(14),
+)
 def test_what_is_no_picture_with_texts_is_refused_in_words(model, picture, given, said):
     for side in ("vision", "text"):
         with pytest.raises(ex.Refusal) as refused:
@@ -232,7 +312,9 @@ def test_the_side_of_the_text_explains_one_text(model, picture):
         tiny("clip.text").trace(pictures | texts, 0)
 
 
-def test_a_dual_encoder_without_tokenizer_or_processor_says_what_it_lacks(model, picture, word_tokenizer):
+def test_a_dual_encoder_without_tokenizer_or_processor_says_what_it_lacks(
+    model, picture, word_tokenizer
+):
     net = fresh("vision-text-dual-encoder.vision").net
     with pytest.raises(ex.Refusal, match="without a tokenizer"):
         ex.explain(ex.load(net, processor=model.processor, device="cpu"), (picture, TEXTS), "gae")

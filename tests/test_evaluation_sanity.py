@@ -20,13 +20,27 @@ def weights_of(model: ex.Model) -> dict[str, torch.Tensor]:
     return {name: weight.clone() for name, weight in model.net.named_parameters()}
 
 
-@pytest.mark.parametrize("name", ["bert", "gpt2-classifier", "vit", "albert", "vision-text-dual-encoder.vision", "vision-text-dual-encoder.text"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bert",
+        "gpt2-classifier",
+        "vit",
+        "albert",
+        "vision-text-dual-encoder.vision",
+        "vision-text-dual-encoder.text",
+    ],
+)
 def test_a_cascade_changes_a_copy_from_the_head_down_and_never_the_model(name):
     model = tiny(name)
     before = weights_of(model)
     case = ev.case_of(model, ev.Example(example(name)), 0)
     found = list(ev.cascade(case, ["attcat", "gradient"]))
-    assert [stage.name for stage in found] == ["head", *(f"block {i}" for i in reversed(range(len(model.blocks)))), "embeddings"]
+    assert [stage.name for stage in found] == [
+        "head",
+        *(f"block {i}" for i in reversed(range(len(model.blocks)))),
+        "embeddings",
+    ]
     after = weights_of(model)
     assert all(torch.equal(after[key], weight) for key, weight in before.items())
     assert torch.equal(case.heat("attcat").scores, replace(case, made={}).heat("attcat").scores)
@@ -38,7 +52,9 @@ def test_a_cascade_changes_a_copy_from_the_head_down_and_never_the_model(name):
 def test_stages_hold_every_weight_of_the_explained_side_once(name):
     model = tiny(name)
     held = [id(weight) for _, weights in stages(model) for weight in weights]
-    assert len(held) == len(set(held)) and {id(weight) for weight in model.tower.parameters()} <= set(held)
+    assert len(held) == len(set(held)) and {
+        id(weight) for weight in model.tower.parameters()
+    } <= set(held)
     if model.matches:
         other = model.side("text" if model.anatomy.sees == "image" else "vision")
         assert not {id(weight) for weight in other.tower.parameters()} & set(held)
@@ -53,7 +69,10 @@ def test_a_map_of_attention_does_not_feel_the_head_and_one_of_slopes_does(reader
 
 def test_a_cascade_is_the_same_for_the_same_seed(reader):
     case = ev.case_of(reader, TEXTS[1])
-    first, second, other = (list(ev.cascade(case, ["attcat"], seed=seed))[-1].correlation["attcat"] for seed in (0, 0, 1))
+    first, second, other = (
+        list(ev.cascade(case, ["attcat"], seed=seed))[-1].correlation["attcat"]
+        for seed in (0, 0, 1)
+    )
     assert first == second != other
     with pytest.raises(ex.Refusal, match="did you mean 'attcat'"):
         next(ev.cascade(case, ["atcat"]))
@@ -64,7 +83,9 @@ def test_class_sensitivity_is_against_the_next_probable_class(reader):
     second = case.probabilities.argsort(descending=True)[1]
     one, two = case.heat("attcat"), case.heat("attcat", target=int(second))
     kept = case.words
-    assert measured("class_sensitivity", case, one) == pytest.approx(ev.rank_correlation(one.scores[kept], two.scores[kept]))
+    assert measured("class_sensitivity", case, one) == pytest.approx(
+        ev.rank_correlation(one.scores[kept], two.scores[kept])
+    )
 
 
 def test_completeness_is_kept_by_those_who_promise_it(reader):
@@ -72,18 +93,23 @@ def test_completeness_is_kept_by_those_who_promise_it(reader):
     gap = lambda name: measured("completeness", case, case.heat(name))
     assert gap("decompx")["of_score"] == pytest.approx(0, abs=1e-6)
     assert gap("integrated_gradients:steps=200")["of_change"] == pytest.approx(0, abs=1e-2)
-    assert gap("lrp")["of_one"] == pytest.approx(0, abs=1e-6) and gap("rollout")["of_one"] == pytest.approx(0, abs=1e-6)
+    assert gap("lrp")["of_one"] == pytest.approx(0, abs=1e-6) and gap("rollout")[
+        "of_one"
+    ] == pytest.approx(0, abs=1e-6)
     assert gap("attcat")["sum"] == pytest.approx(float(case.heat("attcat").scores.sum()))
 
 
 # ---------------------------------------------------------------------------------------------------------------- captum
+
 
 def test_infidelity_is_zero_for_a_map_that_says_what_is_lost(reader, monkeypatch):
     """Of a score that is a sum over tokens: its terms, up to a factor; and not of their reverse."""
     pytest.importorskip("captum")
     case = ev.case_of(reader, TEXTS[1])
     terms = torch.arange(1.0, len(case.coded.labels) + 1, dtype=torch.float64).sin()
-    rescored = lambda self, inputs, target=None: (terms * (inputs["input_ids"] != 4)).sum(-1)       # 4 is [MASK]
+    rescored = lambda self, inputs, target=None: (terms * (inputs["input_ids"] != 4)).sum(
+        -1
+    )  # 4 is [MASK]
     monkeypatch.setattr(type(case.trace), "rescore", rescored)
     heat = heat_of(terms, case.heat("random"))
     assert measured("infidelity", case, heat) == pytest.approx(0, abs=1e-12)
@@ -98,7 +124,10 @@ def test_sensitivity_grows_with_the_radius_and_is_zero_at_none(name):
     pytest.importorskip("captum")
     case = ev.case_of(tiny(name), ev.Example(example(name)), 1)
     heat = case.heat("attcat")
-    still, little, more = (measured("sensitivity", case, heat, radius=radius, samples=3) for radius in (0.0, 0.001, 0.1))
+    still, little, more = (
+        measured("sensitivity", case, heat, radius=radius, samples=3)
+        for radius in (0.0, 0.001, 0.1)
+    )
     assert still == pytest.approx(0, abs=1e-9) and 0 < little < more
     assert measured("sensitivity", case, heat, radius=0.001, samples=3) == little
     assert math.isnan(measured("sensitivity", case, case.heat("random")))
@@ -107,5 +136,8 @@ def test_sensitivity_grows_with_the_radius_and_is_zero_at_none(name):
 def test_sensitivity_of_texts_is_for_methods_that_take_embeddings(reader):
     pytest.importorskip("captum")
     case = ev.case_of(reader, TEXTS[1])
-    found = {name: measured("sensitivity", case, case.heat(name), samples=2) for name in ("gae", "lrp", "attnlrp", "decompx", "occlusion")}
+    found = {
+        name: measured("sensitivity", case, case.heat(name), samples=2)
+        for name in ("gae", "lrp", "attnlrp", "decompx", "occlusion")
+    }
     assert {name for name, number in found.items() if math.isnan(number)} == {"occlusion"}

@@ -45,14 +45,18 @@ def seen_as(record: dict, scores: torch.Tensor) -> torch.Tensor:
     """The view of the scores that the authors print."""
     scores = scores[1:] if record.get("tokens") == "not the first" else scores
     return {
-        None: lambda: scores, "absolute": lambda: scores.abs(), "divided by its largest": lambda: scores / scores.max(),
+        None: lambda: scores,
+        "absolute": lambda: scores.abs(),
+        "divided by its largest": lambda: scores / scores.max(),
     }[record.get("view")]()
 
 
 @each_precision
 @named(ON_METHODS)
 def test_scores_are_the_authors_own(record, dtype):
-    trace = golden_trace(record["model"], record["class"] or 0, dtype, record.get("input") == "padded")
+    trace = golden_trace(
+        record["model"], record["class"] or 0, dtype, record.get("input") == "padded"
+    )
     method = METHODS[record["method"]]
     if "layer" in record:
         scores = method.layers(trace, **record["options"])[record["layer"]]
@@ -72,9 +76,13 @@ def test_logits_are_the_authors_own_with_and_without_specials(record, dtype):
     answer = model.answer(inputs)
     if answer.tokens is None:
         close(answer.table[0], record["scores"], PRECISIONS[dtype])
-    else:                                                   # the authors' rows are start and end; a hidden token is no candidate here
+    else:  # the authors' rows are start and end; a hidden token is no candidate here
         seen = answer.tokens[0].isfinite().all(-1)
-        close(answer.tokens[0, seen], torch.tensor(record["scores"], dtype=torch.float64).T[seen], PRECISIONS[dtype])
+        close(
+            answer.tokens[0, seen],
+            torch.tensor(record["scores"], dtype=torch.float64).T[seen],
+            PRECISIONS[dtype],
+        )
 
 
 @each_precision
@@ -84,24 +92,43 @@ def test_answer_spans_are_the_authors_own(record, dtype, custom):
     start, end = record["span"]
 
     def answer(outputs):
-        ends = [logits[:, index] for logits, index in ((outputs.start_logits, start), (outputs.end_logits, end)) if index is not None]
+        ends = [
+            logits[:, index]
+            for logits, index in ((outputs.start_logits, start), (outputs.end_logits, end))
+            if index is not None
+        ]
         return sum(ends)
 
-    terms = tuple((index, column, 1.0) for column, index in enumerate((start, end)) if index is not None)
-    trace = tiny(record["model"], dtype).trace(example("bert"), answer if custom else Span(terms, "the authors' span"))
-    assert custom or (trace.read_at, trace.target.columns(0)) == (sorted({place for place, _, _ in terms}), list(terms))
+    terms = tuple(
+        (index, column, 1.0) for column, index in enumerate((start, end)) if index is not None
+    )
+    trace = tiny(record["model"], dtype).trace(
+        example("bert"), answer if custom else Span(terms, "the authors' span")
+    )
+    assert custom or (trace.read_at, trace.target.columns(0)) == (
+        sorted({place for place, _, _ in terms}),
+        list(terms),
+    )
     special = torch.zeros(12, dtype=torch.bool)
     special[0] = special[-1] = True
-    close(METHODS["attcat"](replace(trace, special=special), **record["options"]), record["scores"], PRECISIONS[dtype])
+    close(
+        METHODS["attcat"](replace(trace, special=special), **record["options"]),
+        record["scores"],
+        PRECISIONS[dtype],
+    )
 
 
 @each_precision
 def test_the_authors_ends_are_the_predicted_ones_and_start_and_end_add_up_to_the_answer(dtype):
-    inputs = example("bert")            # without segments: an answer may lie at any token
+    inputs = example("bert")  # without segments: an answer may lie at any token
     everywhere = (True,) * inputs["input_ids"].shape[1]
     asked = {part: Ends(everywhere, "{}-{}".format, part) for part in ("start", "end", "answer")}
     trace = {part: tiny("bert-qa-2label", dtype).trace(inputs, one) for part, one in asked.items()}
-    assert (trace["start"].read_at, trace["end"].read_at, trace["answer"].read_at) == ([7], [9], [7, 9])
+    assert (trace["start"].read_at, trace["end"].read_at, trace["answer"].read_at) == (
+        [7],
+        [9],
+        [7, 9],
+    )
     scores = {part: METHODS["attcat"](one) for part, one in trace.items()}
     close(scores["start"] + scores["end"], scores["answer"], PRECISIONS[dtype])
     wanted = next(one for one in RECORDS if one["name"] == "qa_attcat@allmask1")
@@ -114,7 +141,9 @@ def test_product_is_the_layers_multiplied_as_in_the_authors_notebook(dtype):
         if record["name"] == "attcat_perlayer":
             trace = golden_trace(record["model"], record["class"], dtype)
             wanted = torch.tensor(record["scores"], dtype=torch.float64).prod(0)
-            close(METHODS["attcat"](trace, aggregate="product"), wanted, 10 * PRECISIONS[dtype])     # an error a factor
+            close(
+                METHODS["attcat"](trace, aggregate="product"), wanted, 10 * PRECISIONS[dtype]
+            )  # an error a factor
 
 
 @each_precision
@@ -122,10 +151,16 @@ def test_product_is_the_layers_multiplied_as_in_the_authors_notebook(dtype):
 def test_a_path_of_entries_gives_captums_integrated_gradients(record, dtype):
     """Of a picture too, by the passes that the method is made of: the blank's embedded patches are where the path begins."""
     trace = golden_trace(record["model"], record["class"], dtype)
-    start = trace.again(inputs={"pixel_values": torch.zeros_like(INPUTS["pixel_values"], dtype=dtype)}).hidden[0]
+    start = trace.again(
+        inputs={"pixel_values": torch.zeros_like(INPUTS["pixel_values"], dtype=dtype)}
+    ).hidden[0]
     way = trace.hidden[0] - start
-    nodes, weights = (torch.as_tensor(values).to(dtype) for values in np.polynomial.legendre.leggauss(50))
-    path = trace.again_many(entry=lambda _: start + (nodes[:, None, None] + 1) / 2 * way, record=("hidden",))
+    nodes, weights = (
+        torch.as_tensor(values).to(dtype) for values in np.polynomial.legendre.leggauss(50)
+    )
+    path = trace.again_many(
+        entry=lambda _: start + (nodes[:, None, None] + 1) / 2 * way, record=("hidden",)
+    )
     mean = sum(weight / 2 * step.grad.hidden[0] for weight, step in zip(weights, path))
     close((way * mean).sum(-1), record["scores"], PRECISIONS[dtype])
 
@@ -134,7 +169,11 @@ def test_every_method_with_published_numbers_is_covered():
     covered = {one["method"] for one in RECORDS}
     for others in ("decomposition.json", "vision.json"):
         covered |= {one["method"] for one in json.loads((GOLDENS / others).read_text())}
-    without = {"occlusion", "vit_cx", "smoothgrad"} - covered       # slow_twins.py; recorded masks and noise: test_vision_goldens.py
+    without = {
+        "occlusion",
+        "vit_cx",
+        "smoothgrad",
+    } - covered  # slow_twins.py; recorded masks and noise: test_vision_goldens.py
     assert covered - {"logits", "mixing_ratios"} == set(METHODS) - without
 
 

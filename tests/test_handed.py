@@ -348,9 +348,15 @@ def test_a_method_called_on_a_trace_refuses_as_explain_does(key, name):
         assert refusal(lambda call=call: call(trace)) == wanted
 
 
-@pytest.mark.parametrize("address", [
-    "https://huggingface.co/datasets/owner/name", "https://huggingface.co/spaces/owner/name",
-    "https://example.com/model", "https://huggingface.co/owner/name/discussions/3"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://huggingface.co/datasets/owner/name",
+        "https://huggingface.co/spaces/owner/name",
+        "https://example.com/model",
+        "https://huggingface.co/owner/name/discussions/3",
+    ],
+)
 def test_an_address_of_something_else_is_not_called_a_folder(address):
     for load in (lambda: ex.load(address), lambda: ex.load("vit", processor=address)):
         with pytest.raises(ex.Refusal, match="is an address, and not that of a model's page"):

@@ -13,17 +13,50 @@ from tiny import fresh, tiny
 import explainers as ex
 from explainers.inputs import encode, from_text
 
-EMPTY = ["", " ", "\n\t \r\n", "\u200b", "\u200b\u200d\ufeff", "\x00", "\x00\x01\x1f\x7f", "\u00ad", "\u202e\u202c", "\u2060"]
+EMPTY = [
+    "",
+    " ",
+    "\n\t \r\n",
+    "\u200b",
+    "\u200b\u200d\ufeff",
+    "\x00",
+    "\x00\x01\x1f\x7f",
+    "\u00ad",
+    "\u202e\u202c",
+    "\u2060",
+]
 
 AWKWARD = [
-    "really didn't like this movie", "l’homme n'est pas là", "unbelievable", "good 👍🏽 movie 👨‍👩‍👧‍👦 🇩🇪", "🎬", "السينما رائعة",
-    "שלום עולם", "good فيلم bad 電影 boring кино", "電影很好看", "ไม่ชอบหนังเรื่องนี้", "e\u0301le\u0300ve café naïve",
+    "really didn't like this movie",
+    "l’homme n'est pas là",
+    "unbelievable",
+    "good 👍🏽 movie 👨‍👩‍👧‍👦 🇩🇪",
+    "🎬",
+    "السينما رائعة",
+    "שלום עולם",
+    "good فيلم bad 電影 boring кино",
+    "電影很好看",
+    "ไม่ชอบหนังเรื่องนี้",
+    "e\u0301le\u0300ve café naïve",
     "\ud800 lone \udfff surrogates",
-    "zero\u200bwidth\u200djoiners", "null\x00byte and \x1b[31mescape", "\u202eright to left override\u202c",
+    "zero\u200bwidth\u200djoiners",
+    "null\x00byte and \x1b[31mescape",
+    "\u202eright to left override\u202c",
     "[CLS] [SEP] [MASK] [PAD] [UNK]",
-    "<s> </s> <mask>", "<script>alert('x')</script> & <b>bold</b>", "a" * 300, "....!!!???", "'''", "’’", "a'b'c'd", "'quoted' words'",
-    "tabs\tand\nnew\r\nlines", "ﬁne ligatures Ǆ ß İ", "１２３ ｆｕｌｌ ｗｉｄｔｈ",
-    "don't can't won't", "x\u2028y\u2029z", "😀😃😄",
+    "<s> </s> <mask>",
+    "<script>alert('x')</script> & <b>bold</b>",
+    "a" * 300,
+    "....!!!???",
+    "'''",
+    "’’",
+    "a'b'c'd",
+    "'quoted' words'",
+    "tabs\tand\nnew\r\nlines",
+    "ﬁne ligatures Ǆ ß İ",
+    "１２３ ｆｕｌｌ ｗｉｄｔｈ",
+    "don't can't won't",
+    "x\u2028y\u2029z",
+    "😀😃😄",
 ]
 
 
@@ -35,19 +68,24 @@ def model(request) -> ex.Model:
 
 # ------------------------------------------------------------------------------------------------ refusals
 
+
 @pytest.mark.parametrize("text", EMPTY, ids=ascii)
 def test_text_without_anything_to_see_is_refused(model, text):
     with pytest.raises(ex.Refusal, match="The text is empty: type something to explain"):
         encode(model, text)
 
 
-@pytest.mark.parametrize("pair, which", [(("", "good"), "first"), (("good", " "), "second"), (("", ""), "first")])
+@pytest.mark.parametrize(
+    "pair, which", [(("", "good"), "first"), (("good", " "), "second"), (("", ""), "first")]
+)
 def test_an_empty_half_of_a_pair_is_refused_by_its_place(reader, pair, which):
     with pytest.raises(ex.Refusal, match=f"The {which} text is empty"):
         encode(reader, pair)
 
 
-@pytest.mark.parametrize("given_", [None, 3, 1.5, b"bytes", ["one"], ("a", "b", "c"), ("a", 3), [None, None]], ids=str)
+@pytest.mark.parametrize(
+    "given_", [None, 3, 1.5, b"bytes", ["one"], ("a", "b", "c"), ("a", 3), [None, None]], ids=str
+)
 def test_what_is_no_input_is_refused_with_what_would_do(reader, given_):
     with pytest.raises(ex.Refusal, match="Give a text, a pair of texts, or a dict of tensors"):
         encode(reader, given_)
@@ -58,8 +96,17 @@ def test_text_for_a_model_without_a_tokenizer_is_refused_with_the_way_out():
         encode(tiny("bert"), "good movie")
 
 
-@pytest.mark.parametrize("tensors", [{}, {"attention_mask": torch.ones(1, 3)}, {"input_ids": torch.ones(3).long()},
-                                     {"input_ids": torch.ones(1, 0).long()}, {"input_ids": torch.ones(0, 3).long()}], ids=str)
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {},
+        {"attention_mask": torch.ones(1, 3)},
+        {"input_ids": torch.ones(3).long()},
+        {"input_ids": torch.ones(1, 0).long()},
+        {"input_ids": torch.ones(0, 3).long()},
+    ],
+    ids=str,
+)
 def test_tensors_without_ids_of_one_row_are_refused(tensors):
     with pytest.raises(ex.Refusal, match="input_ids of shape"):
         encode(tiny("bert"), tensors)
@@ -71,8 +118,11 @@ def test_tensors_with_several_rows_are_refused():
         tiny("bert").trace({"input_ids": tiny_input("bert")["input_ids"].expand(2, -1)}, 0)
 
 
-@pytest.mark.parametrize("tensors", [{"input_ids": [[5, 500, 6]]}, {"input_ids": [[5, -1, 6]]}, {"input_ids": [[5] * 65]}],
-                         ids=["unknown id", "negative id", "too long"])
+@pytest.mark.parametrize(
+    "tensors",
+    [{"input_ids": [[5, 500, 6]]}, {"input_ids": [[5, -1, 6]]}, {"input_ids": [[5] * 65]}],
+    ids=["unknown id", "negative id", "too long"],
+)
 def test_ids_that_the_model_does_not_have_are_refused_in_words(tensors):
     with pytest.raises(ex.Refusal):
         tiny("bert").trace(tensors, 0)
@@ -84,6 +134,7 @@ def test_a_picture_model_without_pixels_is_refused():
 
 
 # ------------------------------------------------------------------------------------------------ labels, spans, words
+
 
 def check(coded, model) -> None:
     tokens = coded.tensors["input_ids"].shape[1]
@@ -97,8 +148,10 @@ def check(coded, model) -> None:
         if span:
             assert 0 <= span[0] <= span[1] <= len(coded.text)
     numbers = [word for word in coded.words if word is not None]
-    assert sorted(set(numbers)) == list(range(len(set(numbers)))), "words are numbered from 0 without gaps"
-    coded.text.encode()     # no lone surrogate is left
+    assert sorted(set(numbers)) == list(range(len(set(numbers)))), (
+        "words are numbered from 0 without gaps"
+    )
+    coded.text.encode()  # no lone surrogate is left
 
 
 @pytest.mark.parametrize("text", AWKWARD, ids=ascii)
@@ -124,7 +177,12 @@ def test_spans_are_the_place_of_each_token_in_the_text(reader):
 def test_spans_of_a_pair_are_places_in_both_texts_joined(reader):
     coded = encode(reader, ("good movie", "bad film"))
     assert coded.text == "good movie\nbad film"
-    assert [coded.text[slice(*span)] for span in coded.spans if span] == ["good", "movie", "bad", "film"]
+    assert [coded.text[slice(*span)] for span in coded.spans if span] == [
+        "good",
+        "movie",
+        "bad",
+        "film",
+    ]
     assert coded.special.tolist() == [True, False, False, True, False, False, True]
     assert coded.tensors["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1, 1]]
     assert len(set(coded.words) - {None}) == 4
@@ -139,7 +197,18 @@ def test_pieces_of_a_word_and_words_with_an_apostrophe_are_one_word(reader):
             first, last = words.get(number, (len(text), 0))
             words[number] = (min(first, span[0]), max(last, span[1]))
     assert [text[slice(*span)] for span in words.values()] == [
-        "unbelievable", "didn't", "l’homme", "good", "-", "bad", "'", "good", "'", "movies", "'"]
+        "unbelievable",
+        "didn't",
+        "l’homme",
+        "good",
+        "-",
+        "bad",
+        "'",
+        "good",
+        "'",
+        "movies",
+        "'",
+    ]
 
 
 def test_the_same_word_twice_is_two_words(reader):
@@ -148,10 +217,14 @@ def test_the_same_word_twice_is_two_words(reader):
 
 
 def test_a_special_token_that_was_typed_is_read_as_what_the_model_reads(reader):
-    """"[MASK]" in the text is one token with a place in the text; the [CLS] and [SEP] around it have none."""
+    """ "[MASK]" in the text is one token with a place in the text; the [CLS] and [SEP] around it have none."""
     coded = encode(reader, "good [MASK] movie")
     assert coded.labels == ["[CLS]", "good", "[MASK]", "movie", "[SEP]"]
-    assert coded.spans[0] is None and coded.spans[-1] is None and coded.text[slice(*coded.spans[1])] == "good"
+    assert (
+        coded.spans[0] is None
+        and coded.spans[-1] is None
+        and coded.text[slice(*coded.spans[1])] == "good"
+    )
 
 
 def test_a_lone_surrogate_becomes_a_visible_mark(reader):
@@ -160,8 +233,14 @@ def test_a_lone_surrogate_becomes_a_visible_mark(reader):
 
 
 anything = st.text(st.characters(codec=None, exclude_categories=()), max_size=60)
-pieces = st.lists(st.sampled_from([*AWKWARD, *EMPTY, "'", " ", "good", "##ing"]), max_size=4).map("".join)
-many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+pieces = st.lists(st.sampled_from([*AWKWARD, *EMPTY, "'", " ", "good", "##ing"]), max_size=4).map(
+    "".join
+)
+many = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @many
@@ -176,15 +255,34 @@ def test_every_text_is_refused_or_encoded(model, text):
         return
     check(coded, model)
     scores = torch.arange(1.0, len(coded.labels) + 1, dtype=torch.float64)
-    heat = ex.Heatmap(scores=scores, labels=coded.labels, method="m", title="M", target="t", score=0.0, signed=True,
-                      special=coded.special, text=coded.text, spans=coded.spans, words=coded.words,
-                      rows=torch.stack([scores, -scores]), totals={"Sum": 2 * scores})
+    heat = ex.Heatmap(
+        scores=scores,
+        labels=coded.labels,
+        method="m",
+        title="M",
+        target="t",
+        score=0.0,
+        signed=True,
+        special=coded.special,
+        text=coded.text,
+        spans=coded.spans,
+        words=coded.words,
+        rows=torch.stack([scores, -scores]),
+        totals={"Sum": 2 * scores},
+    )
     merged = heat.merged()
     torch.testing.assert_close(merged.scores.sum(), scores.sum())
     torch.testing.assert_close(merged.rows.sum(1), heat.rows.sum(1))
     torch.testing.assert_close(merged.totals["Sum"].sum(), 2 * scores.sum())
     torch.testing.assert_close(merged.scores[merged.special].sum(), scores[coded.special].sum())
-    assert len(merged.labels) == len(merged.scores) == len(merged.spans) == len(merged.words) == len(merged.special) <= len(heat)
+    assert (
+        len(merged.labels)
+        == len(merged.scores)
+        == len(merged.spans)
+        == len(merged.words)
+        == len(merged.special)
+        <= len(heat)
+    )
     assert len(set(merged.words) - {None}) == sum(word is not None for word in merged.words)
 
 
@@ -197,10 +295,13 @@ def test_every_pair_is_refused_or_encoded(model, first, second):
         return
     check(coded, model)
     join = coded.text.encode("utf-8", "replace").decode().index("\n", len(first))
-    assert all(span is None or span[1] <= join or span[0] > join for span in coded.spans), "no token lies in both texts"
+    assert all(span is None or span[1] <= join or span[0] > join for span in coded.spans), (
+        "no token lies in both texts"
+    )
 
 
 # ------------------------------------------------------------------------------------------------ length
+
 
 def test_text_past_the_limit_is_cut_and_counted(reader):
     coded = encode(reader, "good " * 100)
@@ -241,16 +342,26 @@ def test_a_megabyte_without_a_space_is_cut_within_seconds(model):
 
 
 def test_the_limit_is_what_the_positions_and_the_tokenizer_allow(reader, byte_reader):
-    assert byte_reader.max_tokens == 96                         # 98 positions, of which RoBERTa never uses two
-    assert tiny("roberta").max_tokens == 62 and tiny("gpt2").max_tokens == 64 and tiny("vit").max_tokens is None
+    assert byte_reader.max_tokens == 96  # 98 positions, of which RoBERTa never uses two
+    assert (
+        tiny("roberta").max_tokens == 62
+        and tiny("gpt2").max_tokens == 64
+        and tiny("vit").max_tokens is None
+    )
 
 
 # ------------------------------------------------------------------------------------------------ tensors
 
+
 def test_ready_tensors_are_labelled_by_the_tokenizer_or_by_number(reader):
     ids = encode(reader, "good movie").tensors["input_ids"]
     coded = encode(reader, {"input_ids": ids})
-    assert coded.labels == ["[CLS]", "good", "movie", "[SEP]"] and coded.special.tolist() == [True, False, False, True]
+    assert coded.labels == ["[CLS]", "good", "movie", "[SEP]"] and coded.special.tolist() == [
+        True,
+        False,
+        False,
+        True,
+    ]
     assert encode(tiny("bert"), {"input_ids": ids}).labels == [str(i) for i in ids[0].tolist()]
     assert coded.text is None and coded.spans is None
 
@@ -258,19 +369,27 @@ def test_ready_tensors_are_labelled_by_the_tokenizer_or_by_number(reader):
 def test_lists_will_do_for_tensors():
     model = tiny("bert")
     wanted = model.trace(tiny_input("bert"), 0)
-    assert torch.equal(model.trace({"input_ids": tiny_input("bert")["input_ids"].tolist()}, 0).score, wanted.score)
+    assert torch.equal(
+        model.trace({"input_ids": tiny_input("bert")["input_ids"].tolist()}, 0).score, wanted.score
+    )
 
 
 def test_a_text_and_its_tensors_are_the_same_input(reader):
     by_text = reader.trace("good movie", 0)
     by_tensors = reader.trace(encode(reader, "good movie").tensors, 0)
-    assert torch.equal(by_text.score, by_tensors.score) and torch.equal(by_text.special, by_tensors.special)
+    assert torch.equal(by_text.score, by_tensors.score) and torch.equal(
+        by_text.special, by_tensors.special
+    )
 
 
 def test_patches_are_numbered_behind_the_class_token():
     coded = encode(tiny("vit"), tiny_input("vit"))
     assert coded.labels == ["[CLS]", *(f"row {1 + i // 4}, column {1 + i % 4}" for i in range(16))]
-    assert coded.special.tolist() == [True] + [False] * 16 and coded.grid == (4, 4) and coded.picture.size == (32, 32)
+    assert (
+        coded.special.tolist() == [True] + [False] * 16
+        and coded.grid == (4, 4)
+        and coded.picture.size == (32, 32)
+    )
 
 
 def test_an_encoded_input_is_taken_as_it_is(reader):
@@ -279,36 +398,67 @@ def test_an_encoded_input_is_taken_as_it_is(reader):
 
 
 def test_what_a_tokenizer_returns_will_do(reader, word_tokenizer):
-    assert torch.equal(reader.trace(word_tokenizer("good movie", return_tensors="pt"), 0).score, reader.trace("good movie", 0).score)
+    assert torch.equal(
+        reader.trace(word_tokenizer("good movie", return_tensors="pt"), 0).score,
+        reader.trace("good movie", 0).score,
+    )
 
 
 # ------------------------------------------------------------------------------------------------ halves of a pair
 
+
 def test_every_token_knows_its_half(reader):
     coded = encode(reader, ("good movie", "bad"))
-    assert coded.segments == [None, 0, 0, None, 1, None] and coded.halves == ("first text", "second text")
+    assert coded.segments == [None, 0, 0, None, 1, None] and coded.halves == (
+        "first text",
+        "second text",
+    )
     assert [coded.text[start:] for start in coded.starts] == ["good movie\nbad", "bad"]
     swapped = encode(reader, ("bad", "good movie"))
-    assert swapped.segments == [None, 0, None, 1, 1, None] and swapped.labels == ["[CLS]", "bad", "[SEP]", "good", "movie", "[SEP]"]
-    assert encode(reader, "good movie").segments is None and encode(reader, "good movie").halves == ()
+    assert swapped.segments == [None, 0, None, 1, 1, None] and swapped.labels == [
+        "[CLS]",
+        "bad",
+        "[SEP]",
+        "good",
+        "movie",
+        "[SEP]",
+    ]
+    assert (
+        encode(reader, "good movie").segments is None and encode(reader, "good movie").halves == ()
+    )
 
 
 def test_a_cut_pair_says_which_half_lost_what(reader):
     both = encode(reader, ("good " * 50, "bad " * 40))
-    assert sum(both.lost) == both.left_out == 93 - 64 and min(both.lost) > 0, "the longest first: here both in the end"
-    assert f"{both.lost[0]} of the first text and {both.lost[1]} of the second text" in both.notes[0]
+    assert sum(both.lost) == both.left_out == 93 - 64 and min(both.lost) > 0, (
+        "the longest first: here both in the end"
+    )
+    assert (
+        f"{both.lost[0]} of the first text and {both.lost[1]} of the second text" in both.notes[0]
+    )
     one = encode(reader, ("good " * 100, "bad movie"))
-    assert one.lost == (41, 0) and one.notes == ["The model reads 64 tokens; 41 more were left out: 41 of the first text."]
+    assert one.lost == (41, 0) and one.notes == [
+        "The model reads 64 tokens; 41 more were left out: 41 of the first text."
+    ]
     assert encode(reader, "good").notes == []
 
 
 def test_halves_survive_words_and_the_table(reader):
     heat = ex.explain(reader, ("unbelievable movie", "bad film"))
     merged = heat.merged()
-    assert merged.segments == [None, 0, 0, None, 1, 1, None] and [merged.half(i) for i in range(7)] == [0, 0, 0, 0, 1, 1, 1]
+    assert merged.segments == [None, 0, 0, None, 1, 1, None] and [
+        merged.half(i) for i in range(7)
+    ] == [0, 0, 0, 0, 1, 1, 1]
     assert heat.without_specials().segments == [0] * (len(heat) - 5) + [1, 1]
-    assert list(heat.without_specials().table()["part"])[-3:] == ["first text", "second text", "second text"]
-    assert merged.heads.shape == (*heat.heads.shape[:2], 7) and heat.without_specials().heads.shape[-1] == len(heat) - 3
+    assert list(heat.without_specials().table()["part"])[-3:] == [
+        "first text",
+        "second text",
+        "second text",
+    ]
+    assert (
+        merged.heads.shape == (*heat.heads.shape[:2], 7)
+        and heat.without_specials().heads.shape[-1] == len(heat) - 3
+    )
     torch.testing.assert_close(merged.heads.sum(-1), heat.heads.sum(-1))
 
 
@@ -317,5 +467,8 @@ def test_siglips_text_is_padded_to_its_window_and_the_padding_is_seen(word_token
     model = ex.load(fresh("siglip.text").net, tokenizer=word_tokenizer, tower="text", device="cpu")
     coded = from_text(model, ("a good movie",))
     assert "attention_mask" not in coded.tensors and coded.tensors["input_ids"].shape == (1, 64)
-    assert coded.labels[:6] == ["[CLS]", "a", "good", "movie", "[SEP]", "[PAD]"] and coded.special.sum() == 61
+    assert (
+        coded.labels[:6] == ["[CLS]", "a", "good", "movie", "[SEP]", "[PAD]"]
+        and coded.special.sum() == 61
+    )
     assert not coded.left_out and from_text(model, ("good " * 100,)).left_out == 38

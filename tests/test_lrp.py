@@ -16,7 +16,7 @@ EPS = 1e-9
 def relevance_of(function, *inputs, table=OURS, given=None):
     """What `table` hands back to each input when the output holds `given` relevance (or 1, 2, 3, ...)."""
     leaves = [tensor.clone().requires_grad_() for tensor in inputs]
-    signals = [leaf * 1 for leaf in leaves]                      # a leaf with a history, as in a network
+    signals = [leaf * 1 for leaf in leaves]  # a leaf with a history, as in a network
     with ChainRules(table, gradient=table not in (OURS, ORIGINAL)):
         y = function(*signals)
     given = torch.arange(1.0, y.numel() + 1).to(y).view_as(y) if given is None else given
@@ -58,7 +58,9 @@ def test_gpt2s_linear_layer_has_the_same_rule():
     x, weight, bias = drawn(2, 4), drawn(3, 4, seed=1), drawn(3, seed=2)
     for table in (OURS, ORIGINAL):
         as_linear = relevance_of(lambda x: F.linear(x, weight, bias), x, table=table)[2][0]
-        torch.testing.assert_close(relevance_of(lambda x: torch.addmm(bias, x, weight.T), x, table=table)[2][0], as_linear)
+        torch.testing.assert_close(
+            relevance_of(lambda x: torch.addmm(bias, x, weight.T), x, table=table)[2][0], as_linear
+        )
 
 
 def test_a_product_is_shared_half_and_half_by_what_each_pair_made():
@@ -84,13 +86,21 @@ def test_a_product_with_a_constant_is_not_halved():
 def test_a_skip_connection_is_shared_by_what_either_side_added(table):
     a, b = drawn(1, 3), drawn(1, 3, seed=1)
     _, given, (got_a, got_b) = relevance_of(torch.add, a, b, table=table)
-    plain_a, plain_b = (torch.tensor([[float(given[0, i] * x[0, i] / (a[0, i] + b[0, i] + EPS)) for i in range(3)]], dtype=torch.float64)
-                        for x in (a, b))
+    plain_a, plain_b = (
+        torch.tensor(
+            [[float(given[0, i] * x[0, i] / (a[0, i] + b[0, i] + EPS)) for i in range(3)]],
+            dtype=torch.float64,
+        )
+        for x in (a, b)
+    )
     if table is ORIGINAL:
         wanted_a, wanted_b = plain_a, plain_b
     else:
         whole = plain_a.sum().abs() + plain_b.sum().abs()
-        wanted_a, wanted_b = (side * (side.sum().abs() / (whole + EPS) * given.sum()) / (side.sum() + EPS) for side in (plain_a, plain_b))
+        wanted_a, wanted_b = (
+            side * (side.sum().abs() / (whole + EPS) * given.sum()) / (side.sum() + EPS)
+            for side in (plain_a, plain_b)
+        )
     torch.testing.assert_close(got_a, wanted_a), torch.testing.assert_close(got_b, wanted_b)
 
 
@@ -98,16 +108,40 @@ def test_skip_connections_share_each_example_by_itself():
     a, b = drawn(2, 3), drawn(2, 3, seed=1)
     together = relevance_of(torch.add, a, b)[2]
     for i in range(2):
-        given = torch.arange(1.0, 7.0, dtype=torch.float64).view(2, 3)[i:i + 1]
-        for got, alone in zip(together, relevance_of(torch.add, a[i:i + 1], b[i:i + 1], given=given)[2]):
-            torch.testing.assert_close(got[i:i + 1], alone)
+        given = torch.arange(1.0, 7.0, dtype=torch.float64).view(2, 3)[i : i + 1]
+        for got, alone in zip(
+            together, relevance_of(torch.add, a[i : i + 1], b[i : i + 1], given=given)[2]
+        ):
+            torch.testing.assert_close(got[i : i + 1], alone)
 
 
-@pytest.mark.parametrize("function", [
-    F.gelu, torch.tanh, F.relu, lambda x: F.softmax(x, -1), lambda x: F.layer_norm(x, (3,)), lambda x: x * 0.25, lambda x: x / 8.0, lambda x: x + 3.0,
-    lambda x: x * torch.sigmoid(1.702 * x),
-    lambda x: 0.5 * x * (1.0 + torch.tanh(0.8 * (x + 0.044715 * torch.pow(x, 3.0)))),
-], ids=["gelu", "tanh", "relu", "softmax", "layer_norm", "times", "divided", "plus", "quick gelu", "new gelu"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        F.gelu,
+        torch.tanh,
+        F.relu,
+        lambda x: F.softmax(x, -1),
+        lambda x: F.layer_norm(x, (3,)),
+        lambda x: x * 0.25,
+        lambda x: x / 8.0,
+        lambda x: x + 3.0,
+        lambda x: x * torch.sigmoid(1.702 * x),
+        lambda x: 0.5 * x * (1.0 + torch.tanh(0.8 * (x + 0.044715 * torch.pow(x, 3.0)))),
+    ],
+    ids=[
+        "gelu",
+        "tanh",
+        "relu",
+        "softmax",
+        "layer_norm",
+        "times",
+        "divided",
+        "plus",
+        "quick gelu",
+        "new gelu",
+    ],
+)
 def test_relevance_passes_unchanged(function):
     _, given, (got,) = relevance_of(function, drawn(2, 3))
     torch.testing.assert_close(got, given)
@@ -115,7 +149,9 @@ def test_relevance_passes_unchanged(function):
 
 def test_views_and_fan_out_need_no_rule():
     x = drawn(2, 6)
-    _, given, (got,) = relevance_of(lambda x: x.view(2, 2, 3).transpose(1, 2).reshape(2, 6)[:, 1:4].contiguous(), x)
+    _, given, (got,) = relevance_of(
+        lambda x: x.view(2, 2, 3).transpose(1, 2).reshape(2, 6)[:, 1:4].contiguous(), x
+    )
     torch.testing.assert_close(got.sum(), given.sum())
 
 
@@ -133,6 +169,7 @@ def test_weights_alone_carry_no_relevance():
 
 # ------------------------------------------------------------------------------------------------ AttnLRP
 
+
 @pytest.mark.parametrize("function", [F.gelu, torch.tanh, F.relu], ids=["gelu", "tanh", "relu"])
 def test_an_activation_counts_as_its_input_times_a_constant(function):
     x = drawn(5)
@@ -142,7 +179,9 @@ def test_an_activation_counts_as_its_input_times_a_constant(function):
 
 def test_a_layernorm_with_its_deviation_held():
     x, gamma, beta = drawn(1, 4), drawn(4, seed=1), drawn(4, seed=2)
-    y, given, (got,) = relevance_of(lambda x: F.layer_norm(x, (4,), gamma, beta, 1e-5), x, table=ATTNLRP)
+    y, given, (got,) = relevance_of(
+        lambda x: F.layer_norm(x, (4,), gamma, beta, 1e-5), x, table=ATTNLRP
+    )
     torch.testing.assert_close(y, F.layer_norm(x, (4,), gamma, beta, 1e-5))
     deviation = float((x.var(unbiased=False) + 1e-5).sqrt())
     weighed = given[0] * gamma / deviation
@@ -152,7 +191,10 @@ def test_a_layernorm_with_its_deviation_held():
 def test_products_halve_the_gradient_unless_attention_is_a_constant():
     a, b = drawn(2, 3), drawn(3, 2, seed=1)
     _, given, (got_a, got_b) = relevance_of(torch.matmul, a, b, table=ATTNLRP)
-    torch.testing.assert_close(got_a, given @ b.T / 2), torch.testing.assert_close(got_b, a.T @ given / 2)
+    (
+        torch.testing.assert_close(got_a, given @ b.T / 2),
+        torch.testing.assert_close(got_b, a.T @ given / 2),
+    )
     _, given, (scores, values) = relevance_of(lambda a, b: F.softmax(a, -1) @ b, a, b, table=CPLRP)
     assert not scores.any()
     torch.testing.assert_close(values, F.softmax(a, -1).T @ given)
@@ -161,13 +203,24 @@ def test_products_halve_the_gradient_unless_attention_is_a_constant():
 def test_the_gamma_rule_neuron_by_neuron():
     x, weight, bias, gamma = drawn(1, 4), drawn(3, 4, seed=1), drawn(3, seed=2), 0.3
     table = {F.linear: lrp.linear_gamma(gamma, lambda: False)}
-    y, given, (got,) = relevance_of(lambda x: F.linear(x, weight, bias), x, table=table | lrp.ATTNLRP)
+    y, given, (got,) = relevance_of(
+        lambda x: F.linear(x, weight, bias), x, table=table | lrp.ATTNLRP
+    )
     wanted = torch.zeros(4, dtype=torch.float64)
     for k in range(3):
         sign = 1 if y[0, k] > 0 else -1
-        more = lambda value, sign=sign: value * (1 + gamma) if value * sign > 0 else value       # what agrees with the output
-        parts = [float(x[0, j]) * (more(float(weight[k, j])) if x[0, j] > 0 else
-                                   float(weight[k, j]) * (1 + gamma if weight[k, j] * sign < 0 else 1)) for j in range(4)]
+        more = lambda value, sign=sign: (
+            value * (1 + gamma) if value * sign > 0 else value
+        )  # what agrees with the output
+        parts = [
+            float(x[0, j])
+            * (
+                more(float(weight[k, j]))
+                if x[0, j] > 0
+                else float(weight[k, j]) * (1 + gamma if weight[k, j] * sign < 0 else 1)
+            )
+            for j in range(4)
+        ]
         whole = sum(parts) + more(float(bias[k]))
         for j in range(4):
             wanted[j] += float(y[0, k] * given[0, k]) * parts[j] / whole / float(x[0, j])
@@ -181,6 +234,7 @@ def test_a_gamma_that_makes_no_sense_is_refused(gamma):
 
 
 # ------------------------------------------------------------------------------------------------ networks
+
 
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if defined(METHODS["lrp"], name)])
 def test_relevance_is_conserved_at_every_layer(name):
@@ -199,14 +253,19 @@ def test_rules_change_no_value(name):
     for table, gradient in ((OURS, False), (ATTNLRP, True)):
         if table is OURS and not defined(METHODS["lrp"], name):
             continue
-        torch.testing.assert_close(trace.again(rules=ChainRules(table, gradient)).score, trace.score, rtol=1e-8, atol=1e-8)
+        torch.testing.assert_close(
+            trace.again(rules=ChainRules(table, gradient)).score, trace.score, rtol=1e-8, atol=1e-8
+        )
 
 
 def test_frozen_and_trainable_networks_give_the_same_relevance():
     frozen = fresh("bert")
     frozen.net.requires_grad_(False)
     for key in ("lrp", "attnlrp"):
-        torch.testing.assert_close(METHODS[key](frozen.trace(example("bert"), 0)), METHODS[key](tiny("bert").trace(example("bert"), 0)))
+        torch.testing.assert_close(
+            METHODS[key](frozen.trace(example("bert"), 0)),
+            METHODS[key](tiny("bert").trace(example("bert"), 0)),
+        )
 
 
 @pytest.mark.parametrize("key", ["lrp", "partial_lrp", "transatt"])
@@ -214,7 +273,12 @@ def test_a_difference_hands_out_a_unit_for_each_class(key):
     first, second, both = (tiny("bert").trace(example("bert"), target) for target in (0, 2, (0, 2)))
     relevance = [lrp.relevance(trace).grad for trace in (first, second, both)]
     for name in ("attention", "hidden"):
-        torch.testing.assert_close(getattr(relevance[2], name), getattr(relevance[0], name) - getattr(relevance[1], name), rtol=1e-8, atol=1e-12)
+        torch.testing.assert_close(
+            getattr(relevance[2], name),
+            getattr(relevance[0], name) - getattr(relevance[1], name),
+            rtol=1e-8,
+            atol=1e-12,
+        )
     assert METHODS[key](both)[1:].abs().max() > 1e-6
 
 
@@ -226,7 +290,9 @@ def test_a_mean_over_tokens_hands_relevance_to_what_each_added():
     wanted = torch.zeros_like(x)
     for d in range(4):
         column = x[0, :, d].tolist()
-        added = [max(0.0, value) for value in column] if any(value > 0 for value in column) else column
+        added = (
+            [max(0.0, value) for value in column] if any(value > 0 for value in column) else column
+        )
         for t in range(3):
             wanted[0, t, d] = given[0, d] * added[t] / sum(added)
     torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-8)

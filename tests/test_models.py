@@ -22,8 +22,26 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import ModelInfo
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from tiny import ARCHITECTURES, DUAL, MADE, PICTURE, SIZE, classes, example, folder, fresh, random_model, tiny
-from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification, BertModel, BertTokenizer
+from tiny import (
+    ARCHITECTURES,
+    DUAL,
+    MADE,
+    PICTURE,
+    SIZE,
+    classes,
+    example,
+    folder,
+    fresh,
+    random_model,
+    tiny,
+)
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    BertTokenizer,
+)
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 import explainers as ex
@@ -34,7 +52,12 @@ def refusal(source, **how) -> str:
     with pytest.raises(ex.ModelUnavailable) as refused:
         ex.load(source, device="cpu", **how)
     said = str(refused.value)
-    assert "\n" not in said and "Traceback" not in said and "Error(" not in said and "NoneType" not in said, said
+    assert (
+        "\n" not in said
+        and "Traceback" not in said
+        and "Error(" not in said
+        and "NoneType" not in said
+    ), said
     assert 15 < len(said) < 500, said
     return said
 
@@ -57,11 +80,16 @@ def settings_of(place, **changes) -> None:
 
 # ------------------------------------------------------------------------------------------------ what works
 
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_folder_is_loaded_and_traced(name):
     model = fresh(name, torch.float32)
     assert model.net.dtype == torch.float32 and not model.net.training
-    assert len(model.blocks) == (1 if name == "albert" else 4) and model.name == str(folder(name)) and model.revision == "local"
+    assert (
+        len(model.blocks) == (1 if name == "albert" else 4)
+        and model.name == str(folder(name))
+        and model.revision == "local"
+    )
     assert model.trace(example(name, torch.float32), 0).attention.shape[:2] == (4, 3)
 
 
@@ -73,7 +101,9 @@ def test_the_anatomy_names_parts_that_are_there(name):
     for i, block in enumerate(model.blocks):
         assert part(block, model.anatomy.w_o).weight.shape == (48, 48)
         for norm in (model.anatomy.norm1, model.anatomy.norm2):
-            if name.startswith("modernbert") and i == 0 and norm == "attn_norm":         # the embeddings' own norm stands right before it
+            if (
+                name.startswith("modernbert") and i == 0 and norm == "attn_norm"
+            ):  # the embeddings' own norm stands right before it
                 assert isinstance(part(block, norm), torch.nn.Identity)
             else:
                 assert part(block, norm).normalized_shape == (48,)
@@ -82,18 +112,25 @@ def test_the_anatomy_names_parts_that_are_there(name):
 
 def test_every_architecture_of_the_table_is_tested():
     variants = re.compile("-(mean|distilled|first|gated)$|(?<=gpt2)-classifier$")
-    assert set(ex.ANATOMIES) == {variants.sub("", name) for name in ARCHITECTURES
-                                 if not name.startswith("vision-text-dual-encoder")
-                                 and not name.endswith("p-classifier")}
+    assert set(ex.ANATOMIES) == {
+        variants.sub("", name)
+        for name in ARCHITECTURES
+        if not name.startswith("vision-text-dual-encoder") and not name.endswith("p-classifier")
+    }
 
 
 def test_a_path_object_and_spaces_around_a_name_will_do(copied):
-    scores = [ex.load(source, device="cpu").trace(example("bert"), 0).score for source in (copied, str(copied), f" {copied} ")]
+    scores = [
+        ex.load(source, device="cpu").trace(example("bert"), 0).score
+        for source in (copied, str(copied), f" {copied} ")
+    ]
     assert scores[0] == scores[1] == scores[2]
 
 
 def test_a_ready_model_is_taken_with_its_weights_and_precision():
-    net = AutoModelForSequenceClassification.from_pretrained(folder("bert"), dtype=torch.float64).train()
+    net = AutoModelForSequenceClassification.from_pretrained(
+        folder("bert"), dtype=torch.float64
+    ).train()
     model = ex.load(net, device="cpu")
     assert model.net is net and not net.training and net.dtype == torch.float64
     wanted = tiny("bert").trace(example("bert"), 0)
@@ -107,7 +144,9 @@ def test_a_folder_with_a_tokenizer_reads_text(copied, word_tokenizer):
 
 
 def test_a_given_tokenizer_is_used_instead_of_the_folders_own(copied, word_tokenizer):
-    own = BertTokenizer(vocab={name: i for i, name in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])})
+    own = BertTokenizer(
+        vocab={name: i for i, name in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])}
+    )
     own.save_pretrained(copied)
     assert ex.load(copied, device="cpu", tokenizer=word_tokenizer).tokenizer is word_tokenizer
 
@@ -120,17 +159,37 @@ def test_a_folder_without_a_tokenizer_takes_tensors(copied):
 @pytest.fixture
 def seeing(tmp_path):
     """The folder of a model that sees pictures."""
-    return shutil.copytree(folder("vit"), tmp_path / "my eyes", ignore=shutil.ignore_patterns("preprocessor_config.json"))
+    return shutil.copytree(
+        folder("vit"),
+        tmp_path / "my eyes",
+        ignore=shutil.ignore_patterns("preprocessor_config.json"),
+    )
 
 
-@pytest.mark.parametrize("named", [{"image_processor_type": "ViTImageProcessor"}, {"image_processor_type": "ViTImageProcessorFast"},
-                                   {"feature_extractor_type": "ViTFeatureExtractor"}, {}], ids=str)
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"image_processor_type": "ViTImageProcessor"},
+        {"image_processor_type": "ViTImageProcessorFast"},
+        {"feature_extractor_type": "ViTFeatureExtractor"},
+        {},
+    ],
+    ids=str,
+)
 def test_a_folder_with_a_processor_sees_pictures(seeing, named):
     """By Pillow, whatever a folder was saved with: numbers must not depend on what is installed."""
-    settings = {"size": {"height": 32, "width": 32}, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.5], "do_normalize": True}
+    settings = {
+        "size": {"height": 32, "width": 32},
+        "image_mean": [0.4, 0.5, 0.6],
+        "image_std": [0.2, 0.25, 0.5],
+        "do_normalize": True,
+    }
     (seeing / "preprocessor_config.json").write_text(json.dumps(settings | named))
     model = ex.load(seeing, device="cpu")
-    assert "torchvision" not in type(model.processor).__module__ and type(model.processor).__name__ == "ViTImageProcessorPil"
+    assert (
+        "torchvision" not in type(model.processor).__module__
+        and type(model.processor).__name__ == "ViTImageProcessorPil"
+    )
     pixels = model.encode(Image.new("RGB", (60, 40), (255, 0, 102))).tensors["pixel_values"]
     assert pixels.shape == (1, 3, 32, 32)
     torch.testing.assert_close(pixels.mean((0, 2, 3)), torch.tensor([3.0, -2.0, -0.4]))
@@ -148,12 +207,21 @@ def test_a_given_processor_is_used_instead_of_the_folders_own(seeing):
 def test_a_folder_without_a_processor_takes_pixels_and_refuses_pictures_in_words(seeing):
     model = ex.load(seeing, device="cpu")
     assert model.processor is None
-    with pytest.raises(ex.Refusal, match=r"^This model came without an image processor: pass one to load\(...\), or give pixel_values\.$"):
+    with pytest.raises(
+        ex.Refusal,
+        match=r"^This model came without an image processor: pass one to load\(...\), or give pixel_values\.$",
+    ):
         ex.explain(model, Image.new("RGB", (60, 40)), "gae")
-    torch.testing.assert_close(model.trace(example("vit"), 0).score, tiny("vit", torch.float32).trace(example("vit"), 0).score)
+    torch.testing.assert_close(
+        model.trace(example("vit"), 0).score,
+        tiny("vit", torch.float32).trace(example("vit"), 0).score,
+    )
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"image_processor_type": "NoSuchProcessor"}', '{"image_processor_type": 3}'])
+@pytest.mark.parametrize(
+    "damage",
+    ["{", "[]", '{"image_processor_type": "NoSuchProcessor"}', '{"image_processor_type": 3}'],
+)
 def test_damaged_settings_of_a_processor_are_refused(seeing, damage):
     (seeing / "preprocessor_config.json").write_text(damage)
     refusal(seeing)
@@ -166,12 +234,16 @@ def test_loading_twice_gives_two_models(copied):
 
 # ------------------------------------------------------------------------------------------------ what was asked for
 
+
 @pytest.mark.parametrize("source", [None, 3, "", "   ", [], torch.nn.Linear(2, 2)], ids=str)
 def test_what_names_no_model_is_refused(source):
     assert "bundled name, a folder, a Hub id or a transformers model" in refusal(source)
 
 
-@pytest.mark.parametrize("name", ["./nowhere", "/no/such/folder", "~/no/such/folder", "a/b/c", "..\\windows", "no/such/folder/"])
+@pytest.mark.parametrize(
+    "name",
+    ["./nowhere", "/no/such/folder", "~/no/such/folder", "a/b/c", "..\\windows", "no/such/folder/"],
+)
 def test_a_folder_that_is_not_there_is_refused(name):
     assert "There is no folder" in refusal(name)
 
@@ -186,17 +258,37 @@ def test_an_empty_folder_and_a_file_are_refused(tmp_path, copied):
     refusal(copied / "config.json")
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:1000], lambda data: b"", lambda data: b"x" * len(data), lambda data: data[:-64]],
-                         ids=["cut early", "empty", "other bytes", "cut late"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:1000],
+        lambda data: b"",
+        lambda data: b"x" * len(data),
+        lambda data: data[:-64],
+    ],
+    ids=["cut early", "empty", "other bytes", "cut late"],
+)
 def test_damaged_weights_are_refused(copied, damage):
     weights = copied / "model.safetensors"
     weights.write_bytes(damage(weights.read_bytes()))
     assert "damaged" in refusal(copied) and "download it again" in refusal(copied)
 
 
-@pytest.mark.parametrize("damage", [
-    b"", b"{", b"not json", b"\xff\xfe\x00", b'{"model_type": "bert",', b"[1, 2]", b"null", b'"text"', b"{}",
-], ids=ascii)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"not json",
+        b"\xff\xfe\x00",
+        b'{"model_type": "bert",',
+        b"[1, 2]",
+        b"null",
+        b'"text"',
+        b"{}",
+    ],
+    ids=ascii,
+)
 def test_damaged_settings_are_refused(copied, damage):
     (copied / "config.json").write_bytes(damage)
     assert str(copied) in refusal(copied)
@@ -218,13 +310,19 @@ def test_an_architecture_that_cannot_be_traced_is_refused_with_those_that_can(co
 def test_an_architecture_of_a_ready_model_that_cannot_be_traced_is_refused():
     from transformers import T5Config, T5ForSequenceClassification
 
-    net = T5ForSequenceClassification(T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2))
+    net = T5ForSequenceClassification(
+        T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+    )
     assert "'t5' cannot be traced yet" in refusal(net)
 
 
-@pytest.mark.parametrize("kind", ["DebertaForSequenceClassification", "DebertaV2ForSequenceClassification"])
+@pytest.mark.parametrize(
+    "kind", ["DebertaForSequenceClassification", "DebertaV2ForSequenceClassification"]
+)
 def test_deberta_is_refused_with_the_reason(kind):
-    assert "attention from relative positions inside its own code" in refusal(random_model(kind, **SIZE))
+    assert "attention from relative positions inside its own code" in refusal(
+        random_model(kind, **SIZE)
+    )
 
 
 def test_a_dual_encoder_shows_its_vision_side_first_and_gives_the_other():
@@ -263,7 +361,11 @@ def test_a_side_that_is_not_there_is_refused(source, tower):
 def test_code_from_a_repository_is_never_run(copied):
     marker = copied / "ran"
     (copied / "modeling_mine.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
-    settings_of(copied, model_type="mine", auto_map={"AutoModelForSequenceClassification": "modeling_mine.Mine"})
+    settings_of(
+        copied,
+        model_type="mine",
+        auto_map={"AutoModelForSequenceClassification": "modeling_mine.Mine"},
+    )
     assert "code from its own repository, which is never run" in refusal(copied)
     assert not marker.exists()
 
@@ -272,7 +374,10 @@ def test_remote_code_for_a_known_architecture_is_ignored(copied):
     marker = copied / "ran"
     (copied / "modeling_mine.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
     settings_of(copied, auto_map={"AutoModelForSequenceClassification": "modeling_mine.Mine"})
-    assert ex.load(copied, device="cpu").trace(example("bert"), 0).score.isfinite() and not marker.exists()
+    assert (
+        ex.load(copied, device="cpu").trace(example("bert"), 0).score.isfinite()
+        and not marker.exists()
+    )
 
 
 @pytest.mark.parametrize("named", ["NoSuchModel", "load_file", "Trainer", None])
@@ -284,8 +389,11 @@ def test_a_class_that_is_no_model_is_refused(copied, named):
 def test_a_checkpoint_without_its_head_is_refused(copied):
     """Its scores would come from random weights, and would look like any others."""
     weights = load_file(copied / "model.safetensors")
-    save_file({name: tensor for name, tensor in weights.items() if not name.startswith("classifier")}, copied / "model.safetensors",
-              metadata={"format": "pt"})
+    save_file(
+        {name: tensor for name, tensor in weights.items() if not name.startswith("classifier")},
+        copied / "model.safetensors",
+        metadata={"format": "pt"},
+    )
     said = refusal(copied)
     assert "classifier.bias" in said and "random" in said
 
@@ -304,6 +412,7 @@ def test_weights_of_another_size_are_refused(copied):
 
 # ------------------------------------------------------------------------------------------------ a row of one's own
 
+
 class RenamedConfig(BertConfig):
     model_type = "renamed"
 
@@ -315,25 +424,36 @@ class RenamedForSequenceClassification(BertForSequenceClassification):
 @pytest.fixture
 def renamed(forgetful):
     """The tiny BERT under another model type, and a table that forgets what is added to it."""
-    net = RenamedForSequenceClassification(RenamedConfig(**fresh("bert").net.config.to_dict() | {"model_type": "renamed"}))
+    net = RenamedForSequenceClassification(
+        RenamedConfig(**fresh("bert").net.config.to_dict() | {"model_type": "renamed"})
+    )
     net.load_state_dict(fresh("bert").net.state_dict())
     return net
 
 
 def test_an_architecture_can_be_added(renamed):
     assert "'renamed' cannot be traced yet" in refusal(renamed)
-    for _ in range(2):          # a cell of a notebook is run twice
+    for _ in range(2):  # a cell of a notebook is run twice
         ex.register("renamed", ex.ANATOMIES["bert"])
-    assert "renamed" in refusal(random_model("T5ForSequenceClassification", d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2))
+    assert "renamed" in refusal(
+        random_model(
+            "T5ForSequenceClassification", d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2
+        )
+    )
     model = ex.load(renamed, device="cpu", dtype=torch.float64)
-    torch.testing.assert_close(ex.explain(model, example("bert"), target=0).scores, ex.explain(tiny("bert"), example("bert"), target=0).scores)
+    torch.testing.assert_close(
+        ex.explain(model, example("bert"), target=0).scores,
+        ex.explain(tiny("bert"), example("bert"), target=0).scores,
+    )
 
 
 def test_a_model_of_pictures_can_be_added_with_a_readout_and_tokens_of_its_own(renamed):
     """As many tokens before the patches as the row names, its score read as the row says."""
     net = random_model("DeiTForImageClassificationWithTeacher", **PICTURE)
     net.config.model_type = "renamed"
-    ex.register("renamed", replace(ex.ANATOMIES["deit"], prefix=("[A]", "[B]"), readout="first two"))
+    ex.register(
+        "renamed", replace(ex.ANATOMIES["deit"], prefix=("[A]", "[B]"), readout="first two")
+    )
     model = ex.load(net, device="cpu", dtype=torch.float64)
     trace = model.trace(example("deit"), 0)
     assert model.encode(example("deit")).labels[:3] == ["[A]", "[B]", "row 1, column 1"]
@@ -370,12 +490,22 @@ def test_one_side_of_a_dual_encoder_can_be_added(renamed):
         ex.register(f"renamed.{side}", ex.ANATOMIES[f"clip.{side}"])
     for side in ("vision", "text"):
         model = ex.load(net, tower=side, device="cpu")
-        torch.testing.assert_close(model.trace(example("clip.vision"), 0).score, tiny(f"clip.{side}").trace(example("clip.vision"), 0).score)
+        torch.testing.assert_close(
+            model.trace(example("clip.vision"), 0).score,
+            tiny(f"clip.{side}").trace(example("clip.vision"), 0).score,
+        )
 
 
 def test_the_python_of_the_contributors_guide_runs(renamed):
     guide = Path(__file__).parent.parent / "CONTRIBUTING.md"
-    exec(compile(guide.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0], guide.name, "exec"), {})
+    exec(
+        compile(
+            guide.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0],
+            guide.name,
+            "exec",
+        ),
+        {},
+    )
     assert {"my-roberta", "my-bert"} <= set(ex.models.ANATOMIES)
 
 
@@ -385,36 +515,88 @@ def test_the_example_of_the_docstring_works(renamed):
     net.config.model_type = "my-roberta"
     with torch.no_grad():
         wanted = net(**example("roberta")).logits[0]
-    torch.testing.assert_close(ex.load(net, device="cpu").trace(example("roberta"), 0).logits, wanted)
+    torch.testing.assert_close(
+        ex.load(net, device="cpu").trace(example("roberta"), 0).logits, wanted
+    )
 
 
-@pytest.mark.parametrize("name, row, said", [
-    ("bert", ex.ANATOMIES["gpt2"], "There is an architecture 'bert' already"),
-    ("", ex.ANATOMIES["bert"], "registered under its config.model_type"),
-    (BertConfig, ex.ANATOMIES["bert"], "registered under its config.model_type"),
-    ("renamed", "bert", "described by an Anatomy; got str"),
-    ("renamed", replace(ex.ANATOMIES["bert"], ffn="output.dense"), "ffn of an Anatomy is a tuple of names; got 'output.dense'"),
-    ("renamed", replace(ex.ANATOMIES["bert"], head=("classifier", None)), "head of an Anatomy is a tuple of names"),
-    ("renamed", replace(ex.ANATOMIES["vit"], prefix="[CLS]"), "prefix of an Anatomy is a tuple of names; got '[CLS]'"),
-    ("renamed", replace(ex.ANATOMIES["vit"], head=["classifier"]), "head of an Anatomy is a tuple of names"),
-    ("renamed", replace(ex.ANATOMIES["bert"], norm_first="no"), "norm_first of an Anatomy is of type bool; got 'no'"),
-    ("renamed", replace(ex.ANATOMIES["bert"], blocks=None), "blocks of an Anatomy is of type str; got None"),
-    ("renamed", replace(ex.ANATOMIES["bert"], lost_positions=0.5), "lost_positions of an Anatomy is of type int"),
-    ("renamed", replace(ex.ANATOMIES["bert"], readout="middle"), "'first', 'last', 'very last', 'end of text'"),
-    ("renamed", replace(ex.ANATOMIES["bert"], sees="sound"), "'text' or 'image'"),
-    ("renamed", replace(ex.ANATOMIES["bert"], ffn=("output.dense",)), "three parts or none"),
-], ids=lambda value: value if isinstance(value, str) and value else None)
+@pytest.mark.parametrize(
+    "name, row, said",
+    [
+        ("bert", ex.ANATOMIES["gpt2"], "There is an architecture 'bert' already"),
+        ("", ex.ANATOMIES["bert"], "registered under its config.model_type"),
+        (BertConfig, ex.ANATOMIES["bert"], "registered under its config.model_type"),
+        ("renamed", "bert", "described by an Anatomy; got str"),
+        (
+            "renamed",
+            replace(ex.ANATOMIES["bert"], ffn="output.dense"),
+            "ffn of an Anatomy is a tuple of names; got 'output.dense'",
+        ),
+        (
+            "renamed",
+            replace(ex.ANATOMIES["bert"], head=("classifier", None)),
+            "head of an Anatomy is a tuple of names",
+        ),
+        (
+            "renamed",
+            replace(ex.ANATOMIES["vit"], prefix="[CLS]"),
+            "prefix of an Anatomy is a tuple of names; got '[CLS]'",
+        ),
+        (
+            "renamed",
+            replace(ex.ANATOMIES["vit"], head=["classifier"]),
+            "head of an Anatomy is a tuple of names",
+        ),
+        (
+            "renamed",
+            replace(ex.ANATOMIES["bert"], norm_first="no"),
+            "norm_first of an Anatomy is of type bool; got 'no'",
+        ),
+        (
+            "renamed",
+            replace(ex.ANATOMIES["bert"], blocks=None),
+            "blocks of an Anatomy is of type str; got None",
+        ),
+        (
+            "renamed",
+            replace(ex.ANATOMIES["bert"], lost_positions=0.5),
+            "lost_positions of an Anatomy is of type int",
+        ),
+        (
+            "renamed",
+            replace(ex.ANATOMIES["bert"], readout="middle"),
+            "'first', 'last', 'very last', 'end of text'",
+        ),
+        ("renamed", replace(ex.ANATOMIES["bert"], sees="sound"), "'text' or 'image'"),
+        ("renamed", replace(ex.ANATOMIES["bert"], ffn=("output.dense",)), "three parts or none"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value else None,
+)
 def test_a_row_that_makes_no_sense_is_refused(renamed, name, row, said):
     before = dict(ex.models.ANATOMIES)
     with pytest.raises(ex.Refusal) as refused:
         ex.register(name, row)
-    assert said in str(refused.value) and "\n" not in str(refused.value) and before == ex.models.ANATOMIES
+    assert (
+        said in str(refused.value)
+        and "\n" not in str(refused.value)
+        and before == ex.models.ANATOMIES
+    )
 
 
-@pytest.mark.parametrize("name, path", [
-    ("tower", "brt"), ("blocks", "encoder.layers"), ("blocks", "encoder.*.layer"), ("blocks", "pooler.dense"), ("attention", "attn"),
-    ("w_o", "attention.out"), ("norm1", "norm"), ("norm2", "output.norm"), ("w_v", "attention.self.values"),
-])
+@pytest.mark.parametrize(
+    "name, path",
+    [
+        ("tower", "brt"),
+        ("blocks", "encoder.layers"),
+        ("blocks", "encoder.*.layer"),
+        ("blocks", "pooler.dense"),
+        ("attention", "attn"),
+        ("w_o", "attention.out"),
+        ("norm1", "norm"),
+        ("norm2", "output.norm"),
+        ("w_v", "attention.self.values"),
+    ],
+)
 def test_a_path_that_leads_nowhere_is_named_when_a_model_is_loaded(renamed, name, path):
     ex.register("renamed", replace(ex.ANATOMIES["bert"], **{name: path}))
     said = refusal(renamed)
@@ -422,7 +604,9 @@ def test_a_path_that_leads_nowhere_is_named_when_a_model_is_loaded(renamed, name
 
 
 def test_a_feed_forward_part_that_is_not_there_is_named_too(renamed):
-    ex.register("renamed", replace(ex.ANATOMIES["bert"], ffn=("intermediate.dense", "gelu", "output.dense")))
+    ex.register(
+        "renamed", replace(ex.ANATOMIES["bert"], ffn=("intermediate.dense", "gelu", "output.dense"))
+    )
     assert "names 'gelu' as ffn" in refusal(renamed)
 
 
@@ -435,20 +619,29 @@ def test_attention_that_cannot_be_recorded_is_refused_whatever_the_row_says(rena
 
 # ------------------------------------------------------------------------------------------------ the Hub
 
+
 def answer(kind, status: int):
-    response = httpx.Response(status, request=httpx.Request("GET", "https://huggingface.co/api/models/nobody/nothing"))
+    response = httpx.Response(
+        status, request=httpx.Request("GET", "https://huggingface.co/api/models/nobody/nothing")
+    )
     return kind(f"{status} Client Error. (Request ID: abc)\n\nSecond line", response=response)
 
 
 REQUEST = httpx.Request("GET", "https://huggingface.co")
 ANSWERS = [
-    (httpx.ConnectError("[Errno -3] Temporary failure in name resolution", request=REQUEST), "cannot be reached"),
+    (
+        httpx.ConnectError("[Errno -3] Temporary failure in name resolution", request=REQUEST),
+        "cannot be reached",
+    ),
     (httpx.ConnectTimeout("timed out", request=REQUEST), "cannot be reached"),
     (httpx.ReadTimeout("timed out", request=REQUEST), "cannot be reached"),
     (httpx.ProxyError("403 Forbidden", request=REQUEST), "cannot be reached"),
     (ConnectionResetError("reset"), "cannot be reached"),
     (OfflineModeIsEnabled("offline"), "cannot be reached"),
-    (answer(RepositoryNotFoundError, 404), "There is no model nobody/nothing on the Hugging Face Hub"),
+    (
+        answer(RepositoryNotFoundError, 404),
+        "There is no model nobody/nothing on the Hugging Face Hub",
+    ),
     (answer(GatedRepoError, 403), "gated"),
     (answer(RevisionNotFoundError, 404), "has no revision"),
     (answer(HfHubHTTPError, 500), "refused nobody/nothing"),
@@ -457,7 +650,11 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize("error, said", ANSWERS, ids=[type(error).__name__ + str(i) for i, (error, _) in enumerate(ANSWERS)])
+@pytest.mark.parametrize(
+    "error, said",
+    ANSWERS,
+    ids=[type(error).__name__ + str(i) for i, (error, _) in enumerate(ANSWERS)],
+)
 def test_whatever_the_hub_answers_is_said_in_one_sentence_and_at_once(monkeypatch, error, said):
     def asked(*args, **kwargs):
         assert kwargs["timeout"] <= 5
@@ -478,7 +675,9 @@ def test_a_faraway_model_without_a_network_names_those_that_need_none(monkeypatc
     assert all(name in said for name in ex.BUNDLED)
 
 
-@pytest.mark.parametrize("name", ["sentimnt", "a b c", "owner/na me", "-x", "x" * 500, "owner/name?x=1", "<b>x</b>"])
+@pytest.mark.parametrize(
+    "name", ["sentimnt", "a b c", "owner/na me", "-x", "x" * 500, "owner/name?x=1", "<b>x</b>"]
+)
 def test_a_name_that_is_no_hub_id_is_refused_without_asking(name, monkeypatch):
     def nobody_there(*args, **kwargs):
         raise httpx.ConnectError("no route", request=REQUEST)
@@ -501,15 +700,23 @@ def test_a_name_that_is_no_hub_id_is_refused_without_asking(name, monkeypatch):
 
 def hub_model(gated=False, files=("config.json", "model.safetensors")) -> ModelInfo:
     siblings = [{"rfilename": name} for name in files]
-    return ModelInfo(id="nobody/nothing", sha="0123abc", gated=gated, siblings=siblings, tags=[], downloads=0)
+    return ModelInfo(
+        id="nobody/nothing", sha="0123abc", gated=gated, siblings=siblings, tags=[], downloads=0
+    )
 
 
-@pytest.mark.parametrize("info, said", [
-    (hub_model(gated="manual"), "gated"),
-    (hub_model(files=["config.json", "pytorch_model.bin"]), "no safetensors file"),
-    (hub_model(files=[]), "no safetensors file"),
-], ids=["gated", "pickle", "empty"])
-def test_a_faraway_model_that_may_not_be_read_is_refused_before_it_is_downloaded(monkeypatch, info, said):
+@pytest.mark.parametrize(
+    "info, said",
+    [
+        (hub_model(gated="manual"), "gated"),
+        (hub_model(files=["config.json", "pytorch_model.bin"]), "no safetensors file"),
+        (hub_model(files=[]), "no safetensors file"),
+    ],
+    ids=["gated", "pickle", "empty"],
+)
+def test_a_faraway_model_that_may_not_be_read_is_refused_before_it_is_downloaded(
+    monkeypatch, info, said
+):
     def no_entry(*args, **kwargs):
         raise GatedRepoError("gated", response=httpx.Response(403, request=REQUEST))
 

@@ -14,7 +14,11 @@ from lessons import MOST_BYTES, NOTEBOOKS, PRETEND, cleaned, code, execute, read
 from explainers.evaluation import PROTOCOLS
 
 MAY_IMPORT = {"explainers", "torch", "scipy", "ipywidgets", "IPython"} | sys.stdlib_module_names
-PUBLIC = {"explainers.methods", "explainers.render.maps", "explainers.evaluation"}        # parts of the library that lessons may look into
+PUBLIC = {
+    "explainers.methods",
+    "explainers.render.maps",
+    "explainers.evaluation",
+}  # parts of the library that lessons may look into
 
 # Moves the slider where there is one: by convention it is called `slider`, and what it changes `picture`.
 MOVE_THE_SLIDER = """
@@ -42,7 +46,9 @@ def parsed(notebook: nbformat.NotebookNode) -> list[ast.Module]:
 
 
 def shows_heatmap(cell: nbformat.NotebookNode) -> bool:
-    return any('class="xp ' in output.get("data", {}).get("text/html", "") for output in cell.outputs)
+    return any(
+        'class="xp ' in output.get("data", {}).get("text/html", "") for output in cell.outputs
+    )
 
 
 def test_there_are_notebooks():
@@ -51,8 +57,10 @@ def test_there_are_notebooks():
 
 def exercise(notebook: nbformat.NotebookNode) -> tuple[str, int]:
     """The check of the student's answer, `mine`, and the place behind the cell with the solution."""
-    check, = (cell.source for cell in code(notebook) if "if mine is None" in cell.source)
-    solution, = (i for i, cell in enumerate(notebook.cells) if "### BEGIN SOLUTION" in cell.source)
+    (check,) = (cell.source for cell in code(notebook) if "if mine is None" in cell.source)
+    (solution,) = (
+        i for i, cell in enumerate(notebook.cells) if "### BEGIN SOLUTION" in cell.source
+    )
     return check, solution + 1
 
 
@@ -63,13 +71,27 @@ def test_runs_offline_and_on_a_pretended_gpu_and_its_exercise_is_judged(path, tm
     check, behind = exercise(notebook)
     notebook.cells.insert(behind, nbformat.v4.new_code_cell(JUDGE.format(check=check)))
     notebook.cells.append(nbformat.v4.new_code_cell(MOVE_THE_SLIDER))
-    execute(notebook, tmp_path, before=PRETEND)             # raises at the first error
-    assert not [output for cell in code(notebook) for output in cell.outputs if output.output_type == "error"]
-    assert not [output.text for cell in code(notebook) for output in cell.outputs if output.get("name") == "stderr"]
-    assert any(shows_heatmap(cell) for cell in code(notebook)[:3]), "the first heatmap belongs in the first three code cells"
+    execute(notebook, tmp_path, before=PRETEND)  # raises at the first error
+    assert not [
+        output
+        for cell in code(notebook)
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
+    assert not [
+        output.text
+        for cell in code(notebook)
+        for output in cell.outputs
+        if output.get("name") == "stderr"
+    ]
+    assert any(shows_heatmap(cell) for cell in code(notebook)[:3]), (
+        "the first heatmap belongs in the first three code cells"
+    )
     notebook.cells.pop()
     del notebook.cells[behind]
-    assert len(nbformat.writes(cleaned(notebook)).encode()) <= MOST_BYTES, "with today's weights it shows too much to be kept"
+    assert len(nbformat.writes(cleaned(notebook)).encode()) <= MOST_BYTES, (
+        "with today's weights it shows too much to be kept"
+    )
 
 
 @each_notebook
@@ -81,7 +103,9 @@ def test_is_small_and_clean(path):
     assert notebook.metadata.kernelspec.name == "python3"
     assert {name for cell in notebook.cells for name in cell.metadata} <= {"cellView", "jupyter"}
     assert notebook.metadata.colab.toc_visible
-    assert not re.search(r"/home/|/Users/|/root/|/tmp/", path.read_text(encoding="utf-8")), "a path of somebody's machine"
+    assert not re.search(r"/home/|/Users/|/root/|/tmp/", path.read_text(encoding="utf-8")), (
+        "a path of somebody's machine"
+    )
 
 
 @each_notebook
@@ -103,8 +127,12 @@ def test_helpers_are_short(path):
 @each_notebook
 def test_keeps_what_it_shows(path):
     shown = [output for cell in code(read(path)) for output in cell.outputs]
-    assert [kind for output in shown for kind in output.get("data", {}) if "widget" in kind] == [], "a widget without its state is a hole in the page"
-    assert any(shows_heatmap(cell) for cell in code(read(path))) and not [output for output in shown if output.output_type == "error"]
+    assert [
+        kind for output in shown for kind in output.get("data", {}) if "widget" in kind
+    ] == [], "a widget without its state is a hole in the page"
+    assert any(shows_heatmap(cell) for cell in code(read(path))) and not [
+        output for output in shown if output.output_type == "error"
+    ]
 
 
 @each_notebook
@@ -125,7 +153,9 @@ def test_imports_little(path):
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module)
     assert {name.split(".")[0] for name in imported} <= MAY_IMPORT
-    assert {name for name in imported if name.startswith("explainers.")} <= PUBLIC, "public names only"
+    assert {name for name in imported if name.startswith("explainers.")} <= PUBLIC, (
+        "public names only"
+    )
 
 
 @each_notebook
@@ -135,7 +165,11 @@ def test_has_an_exercise_with_solution_and_check(path):
     solved = [source for source in cells if "### BEGIN SOLUTION" in source]
     assert solved
     for source in solved:
-        assert re.search(r"^### BEGIN SOLUTION\n.+\n### END SOLUTION$.*assert_close", source, re.MULTILINE | re.DOTALL)
+        assert re.search(
+            r"^### BEGIN SOLUTION\n.+\n### END SOLUTION$.*assert_close",
+            source,
+            re.MULTILINE | re.DOTALL,
+        )
     checks = [source for source in cells if "assert_close(mine" in source and source not in solved]
     assert checks, "no check of the student's own answer, `mine`"
     assert any("What to notice" in cell.source for cell in notebook.cells)
@@ -144,7 +178,14 @@ def test_has_an_exercise_with_solution_and_check(path):
 def test_a_check_that_accepts_too_much_is_found():
     places, scores = [4, 1, 3, 2], torch.tensor([0.2, -1.0, 3.0])
     with pytest.raises(AssertionError, match="the right first, the others in reading order"):
-        exercises.judge(places, lambda answer: torch.testing.assert_close((answer[0], sorted(answer)), (4, [1, 2, 3, 4])))
+        exercises.judge(
+            places,
+            lambda answer: torch.testing.assert_close(
+                (answer[0], sorted(answer)), (4, [1, 2, 3, 4])
+            ),
+        )
     with pytest.raises(AssertionError, match="1 % more"):
-        exercises.judge(scores, lambda answer: torch.testing.assert_close(answer, scores, rtol=1e-2, atol=1e-3))
+        exercises.judge(
+            scores, lambda answer: torch.testing.assert_close(answer, scores, rtol=1e-2, atol=1e-3)
+        )
     exercises.judge(scores, lambda answer: torch.testing.assert_close(answer, scores))

@@ -131,7 +131,7 @@ def test_a_link_with_options_opens_its_own_question_and_methods(visit, head):
     asked = """said => ["not good", said].every(
         one => document.querySelector("#text-compared")?.innerText.includes(one))"""
     until(page, asked, said)
-    page.wait_for_timeout(1000)         # an older answer would come after it
+    page.wait_for_timeout(1000)  # an older answer would come after it
     assert page.locator("#text-compared .xp-prose").inner_text().strip() == "not good"
     maps = page.locator("#text-compared tbody tr:has([data-i]) .xp-name")
     assert maps.count() == (1 if head > 11 else 2)

@@ -52,7 +52,7 @@ def test_what_little_a_linear_layer_adds_is_shared_out_exactly(little):
     leaf = x.requires_grad_()
     with lrp.ChainRules(lrp.OURS):
         y = F.linear(leaf * 1, weight)
-    got, = torch.autograd.grad(y, leaf, torch.tensor([[1.0, 2.0, 3.0]]))
+    (got,) = torch.autograd.grad(y, leaf, torch.tensor([[1.0, 2.0, 3.0]]))
     wanted = torch.zeros(1, 1000)
     wanted[0, 7:9] = 6 * little / (2 * little + 1e-9)
     torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-7)

@@ -7,8 +7,12 @@ from pretended import Card, ElsewhereError
 import explainers as ex
 from explainers import evaluation
 
-FEW = {"integrated_gradients": {"steps": 2}, "smoothgrad": {"samples": 2},
-       "beyond_intuition": {"steps": 2}, "attattr": {"steps": 2}}
+FEW = {
+    "integrated_gradients": {"steps": 2},
+    "smoothgrad": {"samples": 2},
+    "beyond_intuition": {"steps": 2},
+    "attattr": {"steps": 2},
+}
 METRICS = ["aopc", "logodds", "comprehensiveness", "sufficiency", "infidelity", "sensitivity"]
 
 
@@ -23,27 +27,41 @@ def test_tensors_say_where_they_live_and_move_as_pytorch_moves_them(card):
     there = here.to("cuda")
     assert (here.device.type, there.device.type) == ("cpu", "cuda")
     assert there.cpu().device.type == "cpu" and there.double().device.type == "cuda"
-    for one in (there[0], there.T, there + 1, torch.zeros_like(there), there.new_ones(2),
-                torch.eye(3, device=there.device), here.to(there)):
+    for one in (
+        there[0],
+        there.T,
+        there + 1,
+        torch.zeros_like(there),
+        there.new_ones(2),
+        torch.eye(3, device=there.device),
+        here.to(there),
+    ):
         assert one.device.type == "cuda"
-    for one in (torch.eye(3), torch.tensor(there.tolist()), there.cpu()[0],
-                torch.zeros_like(there, device="cpu")):
+    for one in (
+        torch.eye(3),
+        torch.tensor(there.tolist()),
+        there.cpu()[0],
+        torch.zeros_like(there, device="cpu"),
+    ):
         assert one.device.type == "cpu"
     assert torch.equal(here, there.cpu()), "the place is pretended, the numbers are not"
 
 
-@pytest.mark.parametrize("mixed", [
-    lambda here, there: here + there,
-    lambda here, there: here + there.sum(),
-    lambda here, there: there @ torch.eye(3),
-    lambda here, there: there == torch.arange(3),
-    lambda here, there: here[torch.tensor([0, 2]).to(there.device)],
-    lambda here, there: torch.stack([there.sum(), here.sum()]),
-    lambda here, there: torch.where(there > 0, there, here),
-    lambda here, there: torch.equal(here, there),
-    lambda here, there: torch.einsum("ij,jk->ik", there, here),
-    lambda here, there: there.index_fill(0, torch.tensor(1), 0),
-])
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        lambda here, there: here + there,
+        lambda here, there: here + there.sum(),
+        lambda here, there: there @ torch.eye(3),
+        lambda here, there: there == torch.arange(3),
+        lambda here, there: here[torch.tensor([0, 2]).to(there.device)],
+        lambda here, there: torch.stack([there.sum(), here.sum()]),
+        lambda here, there: torch.where(there > 0, there, here),
+        lambda here, there: torch.equal(here, there),
+        lambda here, there: torch.einsum("ij,jk->ik", there, here),
+        lambda here, there: there.index_fill(0, torch.tensor(1), 0),
+    ],
+)
 def test_what_cuda_refuses_is_refused(card, mixed):
     here = torch.rand(3, 3)
     with pytest.raises(ElsewhereError, match="cuda:0 and on the CPU"):
@@ -53,8 +71,12 @@ def test_what_cuda_refuses_is_refused(card, mixed):
 def test_what_cuda_allows_is_allowed(card):
     here = torch.rand(3, 3)
     there = here.to("cuda")
-    for one in (there + torch.tensor(2.0), there[torch.tensor([0, 2])], there[here > 0.5],
-                torch.zeros_like(there).copy_(here)):
+    for one in (
+        there + torch.tensor(2.0),
+        there[torch.tensor([0, 2])],
+        there[here > 0.5],
+        torch.zeros_like(there).copy_(here),
+    ):
         assert one.device.type == "cuda"
     with pytest.raises(TypeError, match="numpy"):
         there.numpy()
@@ -70,7 +92,7 @@ def test_rules_of_the_pass_backward_are_watched_too(card):
 
         @staticmethod
         def backward(ctx, slope):
-            return slope @ (torch.eye(len(slope)) / 2)      # a matrix on the CPU
+            return slope @ (torch.eye(len(slope)) / 2)  # a matrix on the CPU
 
     x = torch.rand(3, device="cuda").requires_grad_()
     with pytest.raises(ElsewhereError):

@@ -47,7 +47,8 @@ class Own:
     def __init__(self, change, processor=None):
         self.change = change
         self.processor = processor or CLIPImageProcessorPil(
-            **SHORT, crop_size={"height": 64, "width": 64})
+            **SHORT, crop_size={"height": 64, "width": 64}
+        )
 
     def __call__(self, images, return_tensors=None):
         return self.processor(images=self.change(images), return_tensors="pt")
@@ -137,7 +138,7 @@ def test_where_nothing_is_rounded_the_part_is_found_to_a_tenth_of_a_pixel(size):
 
 
 @pytest.mark.parametrize("size", [*SIZES, (24, 30), (1500, 1000)], ids=str)
-@pytest.mark.parametrize("name", sorted(set(KEEP) - {"convnext of 384"}))      # too many patches
+@pytest.mark.parametrize("name", sorted(set(KEEP) - {"convnext of 384"}))  # too many patches
 def test_the_picture_under_the_heat_is_what_the_patches_are_made_of(name, size):
     """Patch by patch: mean colours in what the network gets, with padding, and under the map."""
     model = replace(tiny("vit"), processor=KEEP[name][0])

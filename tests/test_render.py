@@ -16,13 +16,51 @@ import explainers as ex
 from explainers.render import card, cards, export, heatmaps, maps, prediction, text_files, tokens
 
 HOSTILE = [
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '" onmouseover="alert(1)" x="', "' onfocus='alert(1)",
-    "</span></td></style>", "&lt;b&gt; &amp; &#60;", "{{7*7}} ${7*7} {value}",
-    "javascript:alert(1)", "]]>", "<!-- -->", "a\x00b\x1bc\x07", "line\nbreak\ttab",
-    "mo\ufffevie", "😀👩\u200d👩\u200d👧", "مرحبا\u200f",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '" onmouseover="alert(1)" x="',
+    "' onfocus='alert(1)",
+    "</span></td></style>",
+    "&lt;b&gt; &amp; &#60;",
+    "{{7*7}} ${7*7} {value}",
+    "javascript:alert(1)",
+    "]]>",
+    "<!-- -->",
+    "a\x00b\x1bc\x07",
+    "line\nbreak\ttab",
+    "mo\ufffevie",
+    "😀👩\u200d👩\u200d👧",
+    "مرحبا\u200f",
 ]
-ALLOWED = {"html", "meta", "title", "style", "body", "div", "p", "span", "b", "i", "strong", "h3", "table", "thead", "tbody", "tr",
-           "th", "td", "details", "summary", "dl", "dt", "dd", "a", "label", "input", "output"}
+ALLOWED = {
+    "html",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "div",
+    "p",
+    "span",
+    "b",
+    "i",
+    "strong",
+    "h3",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "details",
+    "summary",
+    "dl",
+    "dt",
+    "dd",
+    "a",
+    "label",
+    "input",
+    "output",
+}
 VOID = {"meta", "input", "img", "br"}
 each_hostile = pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 
@@ -38,14 +76,23 @@ class Reader(HTMLParser):
         assert not self.open, f"never closed: {[element['tag'] for element in self.open]}"
 
     def handle_starttag(self, tag, attributes):
-        assert len({name for name, _ in attributes}) == len(attributes), f"an attribute twice in <{tag}>"
-        element = {"tag": tag, "text": "", "parents": [one["tag"] for one in self.open], **dict(attributes)}
+        assert len({name for name, _ in attributes}) == len(attributes), (
+            f"an attribute twice in <{tag}>"
+        )
+        element = {
+            "tag": tag,
+            "text": "",
+            "parents": [one["tag"] for one in self.open],
+            **dict(attributes),
+        }
         self.elements.append(element)
         if tag not in VOID:
             self.open.append(element)
 
     def handle_endtag(self, tag):
-        assert self.open and self.open[-1]["tag"] == tag, f"</{tag}> closes {[element['tag'] for element in self.open]}"
+        assert self.open and self.open[-1]["tag"] == tag, (
+            f"</{tag}> closes {[element['tag'] for element in self.open]}"
+        )
         self.open.pop()
 
     def handle_data(self, data):
@@ -54,34 +101,65 @@ class Reader(HTMLParser):
             element["text"] += data
 
     def all(self, tag: str | None = None, kind: str | None = None) -> list[dict]:
-        return [element for element in self.elements
-                if (tag is None or element["tag"] == tag) and (kind is None or kind in element.get("class", "").split())]
+        return [
+            element
+            for element in self.elements
+            if (tag is None or element["tag"] == tag)
+            and (kind is None or kind in element.get("class", "").split())
+        ]
 
     def painted(self, tag: str | None = None) -> list[dict]:
-        return [element for element in self.elements if "data-i" in element and (tag is None or element["tag"] == tag)]
+        return [
+            element
+            for element in self.elements
+            if "data-i" in element and (tag is None or element["tag"] == tag)
+        ]
 
     def check_harmless(self, *also: str):
         for element in self.elements:
             assert element["tag"] in ALLOWED | set(also)
             for name, value in element.items():
                 assert not name.startswith("on")
-                assert name not in ("href", "src") or value.startswith(("https://", "data:image/png;base64,"))
+                assert name not in ("href", "src") or value.startswith(
+                    ("https://", "data:image/png;base64,")
+                )
 
 
 def heat(scores, labels=None, **fields) -> ex.Heatmap:
     """A map made by hand: [CLS] first, [SEP] last."""
     labels = labels or [f"w{i}" for i in range(len(scores) - 2)]
-    fields = {"method": "attcat", "title": "AttCAT", "target": "POSITIVE", "score": 1.5, "signed": True,
-              "poles": ("away from POSITIVE", "towards POSITIVE"), "cost": "1F 1B", "model": "tiny", "revision": "r1"} | fields
+    fields = {
+        "method": "attcat",
+        "title": "AttCAT",
+        "target": "POSITIVE",
+        "score": 1.5,
+        "signed": True,
+        "poles": ("away from POSITIVE", "towards POSITIVE"),
+        "cost": "1F 1B",
+        "model": "tiny",
+        "revision": "r1",
+    } | fields
     special = torch.tensor([True, *[False] * (len(scores) - 2), True])
-    return ex.Heatmap(torch.tensor(scores, dtype=torch.float64), ["[CLS]", *labels, "[SEP]"], special=special, **fields)
+    return ex.Heatmap(
+        torch.tensor(scores, dtype=torch.float64),
+        ["[CLS]", *labels, "[SEP]"],
+        special=special,
+        **fields,
+    )
 
 
 def layered(words: int, signed: bool = True) -> ex.Heatmap:
-    rows = torch.randn(3, words + 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    rows = torch.randn(
+        3, words + 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
     rows = rows if signed else rows.abs()
-    return heat(rows.sum(0).tolist(), signed=signed, rows=rows, row_labels=["L0", "L1", "L2"],
-                totals={"Sum": rows.sum(0), "Rollout": rows.flip(0).cumsum(0)[-1]})
+    return heat(
+        rows.sum(0).tolist(),
+        signed=signed,
+        rows=rows,
+        row_labels=["L0", "L1", "L2"],
+        totals={"Sum": rows.sum(0), "Rollout": rows.flip(0).cumsum(0)[-1]},
+    )
 
 
 SIGNED = heat([0.5, 0.9, -0.3, 0.0, -1.2, 0.05, 0.1])
@@ -90,20 +168,23 @@ UNSIGNED = heat([0.5, 0.9, 0.3, 0.0, 1.2, 0.05, 0.1], signed=False, method="gae"
 
 # ------------------------------------------------------------------------------------------------- what is drawn
 
+
 @pytest.mark.parametrize("one", [SIGNED, UNSIGNED], ids=["signed", "unsigned"])
 @pytest.mark.parametrize("specials", [False, True])
 def test_colour_number_and_words_say_the_score(one, specials):
     seen = tokens.view(one, specials=specials)
     html = tokens.fragment([one, one], specials=specials)
     painted = Reader(html).painted()
-    assert len(painted) == 3 * len(seen)                    # the running text and a row for each of two maps
+    assert len(painted) == 3 * len(seen)  # the running text and a row for each of two maps
     for element in painted:
         i = int(element["data-i"])
         score, classes = float(seen.scores[i]), element["class"].split()
         assert ("pos" in classes) == (one.signed and score > 0)
         assert ("neg" in classes) == (one.signed and score < 0)
         assert ("mag" in classes) == (not one.signed or score == 0)
-        assert ("strong" in classes) == (one.signed and abs(score) >= card.STRONG * float(seen.scores.abs().max()))
+        assert ("strong" in classes) == (
+            one.signed and abs(score) >= card.STRONG * float(seen.scores.abs().max())
+        )
         share = float(element["style"].removeprefix("--a:"))
         assert share == pytest.approx(abs(score) / float(seen.scores.abs().max()), abs=6e-4)
         label, _, said = element["data-tip"].rpartition("  ")
@@ -117,18 +198,32 @@ def test_colour_number_and_words_say_the_score(one, specials):
 
 def test_sign_is_spoken():
     said = [element["aria-label"] for element in Reader(tokens.fragment([SIGNED])).painted("span")]
-    assert said == ["w0: plus 0.9, towards POSITIVE", "w1: minus 0.3, away from POSITIVE", "w2: 0", "w3: minus 1.2, away from POSITIVE",
-                    "w4: plus 0.05, towards POSITIVE"]
-    unsigned = [element["aria-label"] for element in Reader(tokens.fragment([UNSIGNED])).painted("span")]
+    assert said == [
+        "w0: plus 0.9, towards POSITIVE",
+        "w1: minus 0.3, away from POSITIVE",
+        "w2: 0",
+        "w3: minus 1.2, away from POSITIVE",
+        "w4: plus 0.05, towards POSITIVE",
+    ]
+    unsigned = [
+        element["aria-label"] for element in Reader(tokens.fragment([UNSIGNED])).painted("span")
+    ]
     assert not any("plus" in words or "minus" in words for words in unsigned)
 
 
 def test_rows_have_headers_and_one_set_of_columns():
     reader = Reader(tokens.fragment([SIGNED, UNSIGNED]))
-    table = [element for element in reader.all() if "table" in element["parents"] and "details" not in element["parents"]]
+    table = [
+        element
+        for element in reader.all()
+        if "table" in element["parents"] and "details" not in element["parents"]
+    ]
     columns = [element["text"] for element in table if element.get("scope") == "col"]
     assert columns == ["w0", "w1", "w2", "w3", "w4"]
-    assert [element["text"].split()[0] for element in table if element.get("scope") == "row"] == ["AttCAT", "GAE"]
+    assert [element["text"].split()[0] for element in table if element.get("scope") == "row"] == [
+        "AttCAT",
+        "GAE",
+    ]
     assert all(element["tag"] == "th" for element in table if "scope" in element)
     assert [element["text"] for element in reader.all("span", "xp-badge")] == ["signed", "unsigned"]
 
@@ -136,14 +231,26 @@ def test_rows_have_headers_and_one_set_of_columns():
 @pytest.mark.parametrize("signed", [True, False])
 def test_an_empty_map_is_blank(signed):
     rows = torch.zeros(2, 4)
-    nothing = heat([0.0] * 4, signed=signed, rows=rows, row_labels=["L0", "L1"], totals={"Sum": rows[0], "Rollout": rows[0]},
-                   notes=["AttCAT is zero for every token here."])
-    for html in (tokens.fragment([nothing]), tokens.fragment([nothing, nothing]), heatmaps.page([nothing]),
-                 tokens.layer_panel(nothing, slider=True)):
+    nothing = heat(
+        [0.0] * 4,
+        signed=signed,
+        rows=rows,
+        row_labels=["L0", "L1"],
+        totals={"Sum": rows[0], "Rollout": rows[0]},
+        notes=["AttCAT is zero for every token here."],
+    )
+    for html in (
+        tokens.fragment([nothing]),
+        tokens.fragment([nothing, nothing]),
+        heatmaps.page([nothing]),
+        tokens.layer_panel(nothing, slider=True),
+    ):
         reader = Reader(html)
         assert reader.painted()
         assert {element["style"] for element in reader.painted()} == {"--a:0.000"}
-        assert not any({"pos", "neg", "strong"} & set(element["class"].split()) for element in reader.painted())
+        assert not any(
+            {"pos", "neg", "strong"} & set(element["class"].split()) for element in reader.painted()
+        )
         assert "nan" not in "".join(reader.texts).casefold()
     assert "AttCAT is zero for every token here." in Reader(tokens.fragment([nothing])).texts
     for text in (export.to_svg([nothing]), export.to_csv([nothing]), export.to_json([nothing])):
@@ -164,7 +271,9 @@ def test_the_legend_is_words():
     assert words([SIGNED]) == "AttCATaway from POSITIVEtowards POSITIVE"
     assert words([UNSIGNED]) == "GAEunsigned: littlemuch"
     assert words([UNSIGNED, SIGNED]).startswith("GAE")
-    assert "away from POSITIVE" in words([UNSIGNED, SIGNED]) and "unsigned: little" in words([UNSIGNED, SIGNED])
+    assert "away from POSITIVE" in words([UNSIGNED, SIGNED]) and "unsigned: little" in words(
+        [UNSIGNED, SIGNED]
+    )
 
 
 def test_a_difference_says_both_sides(sentiment):
@@ -173,14 +282,18 @@ def test_a_difference_says_both_sides(sentiment):
     assert one.poles == ("towards POSITIVE", "towards NEGATIVE")
     legend = Reader(html).all("p", "xp-legend")[0]["text"]
     assert legend == "AttCATtowards POSITIVEtowards NEGATIVE"
-    assert {element["aria-label"].rpartition(", ")[2] for element in Reader(html).painted("span")} <= set(one.poles)
+    assert {
+        element["aria-label"].rpartition(", ")[2] for element in Reader(html).painted("span")
+    } <= set(one.poles)
 
 
 def test_hidden_specials_are_stated():
     share = round(100 * SIGNED.special_share)
     assert share == round(100 * 0.6 / 3.05)
     for html in (tokens.fragment([SIGNED]), tokens.fragment([SIGNED, UNSIGNED])):
-        assert any(f"specials {share} %" in text.replace("\u00a0", " ") for text in Reader(html).texts)
+        assert any(
+            f"specials {share} %" in text.replace("\u00a0", " ") for text in Reader(html).texts
+        )
         assert "[CLS]" not in "".join(Reader(html).texts)
     shown = Reader(tokens.fragment([SIGNED], specials=True))
     assert [element["text"] for element in shown.all("span", "xp-special")] == ["[CLS]", "[SEP]"]
@@ -190,7 +303,9 @@ def test_words_are_summed_from_pieces_and_can_be_taken_apart(sentiment):
     one = ex.explain(sentiment, "An unbelievably good film!", "attcat")
     whole = Reader(tokens.fragment([one])).painted("span")
     assert "".join(element["text"] for element in whole) == "Anunbelievablygoodfilm!"
-    assert "An unbelievably good film!" in "".join(Reader(tokens.fragment([one], style=False)).texts)
+    assert "An unbelievably good film!" in "".join(
+        Reader(tokens.fragment([one], style=False)).texts
+    )
     pieces = Reader(tokens.fragment([one], merge=False)).painted("span")
     assert len(pieces) == len(one) - 2 >= len(whole)
     assert "".join(element["text"] for element in pieces) == "Anunbelievablygoodfilm!"
@@ -206,24 +321,44 @@ def test_the_same_numbers_as_a_table():
 def test_waiting_methods_keep_their_place():
     reader = Reader(tokens.fragment([SIGNED], waiting=["GAE & co", "CAT"], layers=False))
     waiting = reader.all("tr", "xp-wait")
-    assert [" ".join(row["text"].split()) for row in waiting] == ["GAE & co computing …", "CAT waiting …"]
+    assert [" ".join(row["text"].split()) for row in waiting] == [
+        "GAE & co computing …",
+        "CAT waiting …",
+    ]
     long = Reader(tokens.fragment([layered(50)], waiting=["CAT"], layers=False))
     assert any(strip["text"] == "CATcomputing …" for strip in long.all("div", "xp-strip"))
 
 
 # ------------------------------------------------------------------------------------------------------ layers
 
+
 def test_the_layer_panel_has_a_row_a_layer_and_the_totals():
     one = layered(4)
     reader = Reader(tokens.layer_panel(one, slider=True))
-    assert [element["text"] for element in reader.all("th") if element.get("scope") == "row"] == ["L0", "L1", "L2", "Sum", "Rollout"]
+    assert [element["text"] for element in reader.all("th") if element.get("scope") == "row"] == [
+        "L0",
+        "L1",
+        "L2",
+        "Sum",
+        "Rollout",
+    ]
     cells = reader.painted("td")
-    expected = torch.cat([one.rows, torch.stack(list(one.totals.values()))])[:, 1:-1].flatten().tolist()
-    assert [float(cell["data-tip"].split("  ")[1].replace("−", "-")) for cell in cells] == pytest.approx(expected, rel=6e-3)
+    expected = (
+        torch.cat([one.rows, torch.stack(list(one.totals.values()))])[:, 1:-1].flatten().tolist()
+    )
+    assert [
+        float(cell["data-tip"].split("  ")[1].replace("−", "-")) for cell in cells
+    ] == pytest.approx(expected, rel=6e-3)
     scale = float(one.rows[:, 1:-1].abs().max())
-    assert [float(cell["style"][4:]) for cell in cells[:12]] == pytest.approx([abs(x) / scale for x in expected[:12]], abs=6e-4)
+    assert [float(cell["style"][4:]) for cell in cells[:12]] == pytest.approx(
+        [abs(x) / scale for x in expected[:12]], abs=6e-4
+    )
     slider = reader.all("input")[0]
-    assert (slider["min"], slider["max"], slider["value"]) == ("0", "4", "3")       # starts at Sum, the map itself
+    assert (slider["min"], slider["max"], slider["value"]) == (
+        "0",
+        "4",
+        "3",
+    )  # starts at Sum, the map itself
     assert Reader(tokens.layer_panel(one)).all("input") == []
     assert tokens.layer_panel(SIGNED) == ""
 
@@ -231,7 +366,11 @@ def test_the_layer_panel_has_a_row_a_layer_and_the_totals():
 def test_layers_without_totals_start_the_slider_at_the_last_layer():
     one = replace(layered(4, signed=False), totals={})
     reader = Reader(tokens.layer_panel(one, slider=True))
-    assert [element["text"] for element in reader.all("th") if element.get("scope") == "row"] == ["L0", "L1", "L2"]
+    assert [element["text"] for element in reader.all("th") if element.get("scope") == "row"] == [
+        "L0",
+        "L1",
+        "L2",
+    ]
     assert (reader.all("input")[0]["max"], reader.all("input")[0]["value"]) == ("2", "2")
 
 
@@ -243,11 +382,19 @@ def test_a_single_layered_map_brings_its_panel():
 
 # ---------------------------------------------------------------------------------- pairs, answers, what comes next
 
+
 def pair(scores=(0.1, 0.5, -0.4, 0.0, 0.2, 0.3, 0.05), **fields) -> ex.Heatmap:
     """[CLS] when ? [SEP] in 1894 [SEP], a question and its context; the answer is 1894."""
-    one = heat(list(scores), labels=["when", "?", "[SEP]", "in", "1894"], text="when?\nin 1894", words=[None, 0, 1, None, 2, 3, None],
-               spans=[None, (0, 4), (4, 5), None, (6, 8), (9, 13), None], segments=[None, 0, 0, None, 1, 1, None],
-               halves=("question", "context"), **{"marked": (9, 13)} | fields)
+    one = heat(
+        list(scores),
+        labels=["when", "?", "[SEP]", "in", "1894"],
+        text="when?\nin 1894",
+        words=[None, 0, 1, None, 2, 3, None],
+        spans=[None, (0, 4), (4, 5), None, (6, 8), (9, 13), None],
+        segments=[None, 0, 0, None, 1, 1, None],
+        halves=("question", "context"),
+        **{"marked": (9, 13)} | fields,
+    )
     return replace(one, special=torch.tensor([True, False, False, True, False, False, True]))
 
 
@@ -264,33 +411,56 @@ def test_a_pair_is_two_strips_on_one_scale(specials):
 
 def test_columns_of_a_pair_are_grouped_and_parted():
     reader = Reader(tokens.fragment([pair(), replace(pair(), method="cat", title="CAT")]))
-    assert [(cell["text"], cell["colspan"]) for cell in reader.all("th") if cell.get("scope") == "colgroup"] == [("question", "2"), ("context", "2")]
+    assert [
+        (cell["text"], cell["colspan"])
+        for cell in reader.all("th")
+        if cell.get("scope") == "colgroup"
+    ] == [("question", "2"), ("context", "2")]
     assert [cell["data-i"] for cell in reader.all("td", "xp-cut")] == ["2", "2"]
     assert [cell["text"] for cell in reader.all("th", "xp-cut")] == ["in"]
-    assert [cell["text"] for cell in reader.all("th") if cell.get("scope") == "rowgroup"] == ["question", "context"]
+    assert [cell["text"] for cell in reader.all("th") if cell.get("scope") == "rowgroup"] == [
+        "question",
+        "context",
+    ]
     assert not Reader(tokens.fragment([SIGNED, UNSIGNED])).all("td", "xp-cut")
 
 
 def test_the_explained_span_is_framed_and_named():
     reader = Reader(tokens.fragment([pair(), pair()]))
-    frame, = reader.all("span", "xp-marked")
-    assert (frame["text"], frame["aria-label"], frame["role"]) == ("1894", "explained: 1894", "group")
+    (frame,) = reader.all("span", "xp-marked")
+    assert (frame["text"], frame["aria-label"], frame["role"]) == (
+        "1894",
+        "explained: 1894",
+        "group",
+    )
     assert [cell["text"] for cell in reader.all("th", "xp-marked")] == ["1894"]
     assert "what is explained" in reader.all("p", "xp-legend")[0]["text"]
     wide = Reader(tokens.fragment([pair(marked=(6, 13))])).all("span", "xp-marked")
     assert [frame["text"] for frame in wide] == ["in 1894"]
     none = Reader(tokens.fragment([pair(marked=None)]))
-    assert not none.all("span", "xp-marked") and "what is explained" not in none.all("p", "xp-legend")[0]["text"]
+    assert (
+        not none.all("span", "xp-marked")
+        and "what is explained" not in none.all("p", "xp-legend")[0]["text"]
+    )
 
 
 @each_hostile
 def test_typed_pairs_and_next_tokens_stay_text(hostile):
     text = f"when?\n{hostile}"
-    one = replace(pair(marked=(6, len(text))), text=text, spans=[None, (0, 4), (4, 5), None, (6, 6 + len(hostile)), (6 + len(hostile),) * 2, None],
-                  halves=(hostile, "context"))
+    one = replace(
+        pair(marked=(6, len(text))),
+        text=text,
+        spans=[None, (0, 4), (4, 5), None, (6, 6 + len(hostile)), (6 + len(hostile),) * 2, None],
+        halves=(hostile, "context"),
+    )
     following = heat([0.1, 0.2, 0.3], pending=hostile)
-    for html in (tokens.fragment([one, one]), heatmaps.page([one]), tokens.fragment([following]),
-                 tokens.fragment([one], refused={hostile: hostile}), tokens.fragment([], refused={hostile: hostile})):
+    for html in (
+        tokens.fragment([one, one]),
+        heatmaps.page([one]),
+        tokens.fragment([following]),
+        tokens.fragment([one], refused={hostile: hostile}),
+        tokens.fragment([], refused={hostile: hostile}),
+    ):
         Reader(html).check_harmless()
     ElementTree.fromstring(export.to_svg([one, one]))
     ElementTree.fromstring(export.to_svg([following]))
@@ -298,14 +468,21 @@ def test_typed_pairs_and_next_tokens_stay_text(hostile):
 
 def test_the_next_token_waits_behind_the_text():
     reader = Reader(tokens.fragment([heat([0.1, 0.2, 0.3], pending=" Paris")]))
-    chip, = reader.all("span", "xp-pending")
-    assert (chip["text"], chip["aria-label"]) == ("␣Paris", "the next token that is explained: ␣Paris")
+    (chip,) = reader.all("span", "xp-pending")
+    assert (chip["text"], chip["aria-label"]) == (
+        "␣Paris",
+        "the next token that is explained: ␣Paris",
+    )
 
 
 def test_files_carry_halves_span_and_next_token():
     one = pair()
     record = export.record(one)
-    assert (record["halves"], record["segments"], record["explained_span"]) == (["question", "context"], one.segments, (9, 13))
+    assert (record["halves"], record["segments"], record["explained_span"]) == (
+        ["question", "context"],
+        one.segments,
+        (9, 13),
+    )
     assert [line[2] for line in csv.reader(export.to_csv([one]).splitlines()[1:])] == [
         "part",
         *["question"] * 4,
@@ -316,15 +493,24 @@ def test_files_carry_halves_span_and_next_token():
 
 
 def test_a_method_that_is_not_for_this_input_says_why_in_its_row():
-    reader = Reader(tokens.fragment([SIGNED], refused={"AttAttr": "AttAttr takes at most 9 tokens."}, waiting=["CAT"]))
+    reader = Reader(
+        tokens.fragment(
+            [SIGNED], refused={"AttAttr": "AttAttr takes at most 9 tokens."}, waiting=["CAT"]
+        )
+    )
     row = next(row for row in reader.all("tr", "xp-wait") if "AttAttr" in row["text"])
     assert "AttAttr takes at most 9 tokens." in row["text"]
-    assert "AttAttr takes at most 9 tokens." in "".join(Reader(tokens.fragment([layered(50)], refused={"A": "AttAttr takes at most 9 tokens."})).texts)
+    assert "AttAttr takes at most 9 tokens." in "".join(
+        Reader(
+            tokens.fragment([layered(50)], refused={"A": "AttAttr takes at most 9 tokens."})
+        ).texts
+    )
     alone = Reader(tokens.fragment([], refused={"A": "No."}, waiting=["B"]))
     assert [strip["text"] for strip in alone.all("div", "xp-strip")] == ["ANo.", "Bcomputing …"]
 
 
 # ------------------------------------------------------------------------------------------------- heads and maps
+
 
 def headed(**fields) -> ex.Heatmap:
     heads = torch.randn(2, 3, 7, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
@@ -337,12 +523,24 @@ def test_heads_have_a_table_of_layers_and_one_of_words(specials):
     seen = tokens.view(one, specials=specials)
     reader = Reader(one.heads_html(0, specials=specials))
     reader.check_harmless()
-    cells = [float(cell["data-tip"].rpartition("  ")[2].replace("−", "-")) for cell in reader.painted("td")]
+    cells = [
+        float(cell["data-tip"].rpartition("  ")[2].replace("−", "-"))
+        for cell in reader.painted("td")
+    ]
     sums, words = seen.heads.abs().sum(-1).flatten().tolist(), seen.heads[0].flatten().tolist()
     assert cells == pytest.approx(sums + words, rel=6e-3)
-    assert [row["text"] for row in reader.all("th") if row.get("scope") == "row"] == ["L0", "L1", "head 0", "head 1", "head 2"]
+    assert [row["text"] for row in reader.all("th") if row.get("scope") == "row"] == [
+        "L0",
+        "L1",
+        "head 0",
+        "head 1",
+        "head 2",
+    ]
     assert [row["text"].strip() for row in reader.all("tr", "xp-chosen")] == ["L0"]
-    assert {cell["text"] for cell in reader.all("th") if cell.get("scope") == "colgroup"} == {"question", "context"}
+    assert {cell["text"] for cell in reader.all("th") if cell.get("scope") == "colgroup"} == {
+        "question",
+        "context",
+    }
     assert one.heads_html()._repr_html_().count("<style") == 1
 
 
@@ -357,25 +555,41 @@ def test_what_is_no_number_is_blank_and_said():
     nan = float("nan")
     one = headed(rows=torch.tensor([[nan] * 7, [0.1] * 7]), row_labels=["L0", "L1"])
     one.heads[1, 2] = nan
-    for html in (one.heads_html(1), tokens.layer_panel(one), one.heads_html(0), heatmaps.page([one])):
+    for html in (
+        one.heads_html(1),
+        tokens.layer_panel(one),
+        one.heads_html(0),
+        heatmaps.page([one]),
+    ):
         reader = Reader(html)
         for cell in reader.painted():
             assert "nan" not in (cell["style"] + cell["data-tip"] + cell["aria-label"]).casefold()
             if "not a number" in cell["data-tip"]:
                 assert cell["style"] == "--a:0.000" and "none" in cell["class"].split()
     assert "NaN" not in export.to_json([one]) and "nan" not in export.to_svg([one]).casefold()
-    assert Reader(replace(headed(), heads=torch.zeros(2, 3, 7)).heads_html()).all("p", "xp-sub")[1]["text"] == "Every number is zero here."
+    assert (
+        Reader(replace(headed(), heads=torch.zeros(2, 3, 7)).heads_html()).all("p", "xp-sub")[1][
+            "text"
+        ]
+        == "Every number is zero here."
+    )
 
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_a_token_map_is_a_grid_with_its_numbers(signed):
-    matrix = torch.tensor([[0.5, 0.25, 0.0], [0.1, 0.2, float("nan")], [-1.0 if signed else 1.0, 0.0, 0.5]])
+    matrix = torch.tensor(
+        [[0.5, 0.25, 0.0], [0.1, 0.2, float("nan")], [-1.0 if signed else 1.0, 0.0, 0.5]]
+    )
     reader = Reader(maps.token_map(["a", "<b>", "c"], matrix, title="<i>"))
     reader.check_harmless()
     cells = reader.painted("td")
     assert [cell["data-tip"].split("  ")[0] for cell in cells[:3]] == ["a ← a", "a ← <b>", "a ← c"]
-    assert [float(cell["style"][4:]) for cell in cells] == pytest.approx([0.5, 0.25, 0, 0.1, 0.2, 0, 1, 0, 0.5])
-    assert ("neg" in cells[6]["class"].split()) == signed and cells[5]["data-tip"].endswith("not a number")
+    assert [float(cell["style"][4:]) for cell in cells] == pytest.approx(
+        [0.5, 0.25, 0, 0.1, 0.2, 0, 1, 0, 0.5]
+    )
+    assert ("neg" in cells[6]["class"].split()) == signed and cells[5]["data-tip"].endswith(
+        "not a number"
+    )
     assert sum(cell["tabindex"] == "0" for cell in cells) == 1
 
 
@@ -389,7 +603,10 @@ def test_a_token_map_of_another_shape_or_of_too_much_is_refused():
 
 # -------------------------------------------------------------------------------------------------- long texts
 
-@pytest.mark.parametrize(("words", "strips"), [(tokens.COLUMNS, False), (tokens.COLUMNS + 1, True), (500, True)])
+
+@pytest.mark.parametrize(
+    ("words", "strips"), [(tokens.COLUMNS, False), (tokens.COLUMNS + 1, True), (500, True)]
+)
 def test_long_texts_become_strips(words, strips):
     reader = Reader(tokens.fragment([layered(words), layered(words, signed=False)], layers=False))
     assert bool(reader.all("div", "xp-strip")) == strips
@@ -418,31 +635,61 @@ def test_what_the_model_did_not_read_is_said(sentiment):
     one = ex.explain(sentiment, "good " * 1000, "raw_attention")
     note = f"The model reads {len(one)} tokens; {1002 - len(one):,} more were left out."
     assert one.notes == [note]
-    assert [element["text"] for element in Reader(tokens.fragment([one, one])).all("p", "xp-note")] == [note]
+    assert [
+        element["text"] for element in Reader(tokens.fragment([one, one])).all("p", "xp-note")
+    ] == [note]
 
 
 # ----------------------------------------------------------------------------------------------- typed by others
 
+
 @each_hostile
 def test_typed_text_stays_text_in_html(hostile):
-    fields = dict.fromkeys(("title", "target", "model", "revision", "cost"), hostile) | {"poles": (hostile, hostile), "notes": [hostile]}
+    fields = dict.fromkeys(("title", "target", "model", "revision", "cost"), hostile) | {
+        "poles": (hostile, hostile),
+        "notes": [hostile],
+    }
     rows = torch.tensor([[0.1, 0.5, -0.2, 0.3]])
-    one = heat([0.1, 0.5, -0.2, 0.3], labels=[hostile, "b"], rows=rows, row_labels=[hostile], **fields)
+    one = heat(
+        [0.1, 0.5, -0.2, 0.3], labels=[hostile, "b"], rows=rows, row_labels=[hostile], **fields
+    )
     end = len(hostile)
-    other = replace(one, text=f"{hostile} b", spans=[None, (0, end), (end + 1, end + 2), None], words=[None, 0, 1, None])
+    other = replace(
+        one,
+        text=f"{hostile} b",
+        spans=[None, (0, end), (end + 1, end + 2), None],
+        words=[None, 0, 1, None],
+    )
     for given in (one, other):
-        for html in (tokens.fragment([given]), tokens.fragment([given, given], waiting=[hostile]), heatmaps.page([given]),
-                     heatmaps.page([given, given]), tokens.layer_panel(given, slider=True), tokens.strip(given, given.without_specials())):
+        for html in (
+            tokens.fragment([given]),
+            tokens.fragment([given, given], waiting=[hostile]),
+            heatmaps.page([given]),
+            heatmaps.page([given, given]),
+            tokens.layer_panel(given, slider=True),
+            tokens.strip(given, given.without_specials()),
+        ):
             reader = Reader(html)
             reader.check_harmless()
             assert card.visible(hostile) in [element["text"] for element in reader.painted("span")]
-            assert any(element["aria-label"].startswith(card.visible(hostile) + ":") for element in reader.painted())
+            assert any(
+                element["aria-label"].startswith(card.visible(hostile) + ":")
+                for element in reader.painted()
+            )
 
 
 @each_hostile
 def test_typed_text_stays_text_in_files(hostile, tmp_path):
-    names = dict.fromkeys(("title", "target", "model", "revision"), hostile) | {"poles": (hostile, hostile)}
-    one = heat([0.1, 0.5, -0.2], labels=[hostile], rows=torch.tensor([[0.1, 0.5, -0.2]]), row_labels=["L0"], **names)
+    names = dict.fromkeys(("title", "target", "model", "revision"), hostile) | {
+        "poles": (hostile, hostile)
+    }
+    one = heat(
+        [0.1, 0.5, -0.2],
+        labels=[hostile],
+        rows=torch.tensor([[0.1, 0.5, -0.2]]),
+        row_labels=["L0"],
+        **names,
+    )
     svg = ElementTree.fromstring(export.to_svg([one]))
     assert {element.tag.split("}")[1] for element in svg.iter()} == {
         "svg",
@@ -472,7 +719,9 @@ def test_typed_text_stays_text_in_the_prediction(hostile):
 
 
 def test_a_figure_of_any_text_is_well_formed(sentiment):
-    one = ex.explain(sentiment, "mo\ufffevie \uffff a\x0bb\x7f \x85 \ud800 one\r\n<b>bad</b> ]]> 😀 é", "attcat")
+    one = ex.explain(
+        sentiment, "mo\ufffevie \uffff a\x0bb\x7f \x85 \ud800 one\r\n<b>bad</b> ]]> 😀 é", "attcat"
+    )
     ElementTree.fromstring(export.to_svg([one]))
     ElementTree.fromstring(export.to_svg([one, one]))
 
@@ -486,10 +735,13 @@ def test_nothing_is_an_open_box():
 def test_text_in_any_direction_says_so():
     reader = Reader(tokens.fragment([SIGNED, UNSIGNED]))
     assert all(element["dir"] == "auto" for element in reader.all("p", "xp-prose"))
-    assert all(element["dir"] == "auto" for element in reader.all("span") if "thead" in element["parents"])
+    assert all(
+        element["dir"] == "auto" for element in reader.all("span") if "thead" in element["parents"]
+    )
 
 
 # -------------------------------------------------------------------------------------------- styles and documents
+
 
 def test_styles_know_every_palette_in_light_and_dark():
     for css in (card.stylesheet(), card.stylesheet("system")):
@@ -497,7 +749,12 @@ def test_styles_know_every_palette_in_light_and_dark():
         assert css.count("{") == css.count("}")
         for palette in list(card.PALETTES)[1:]:
             assert css.count(f".xp.xp-{palette}") == 2
-    for host in (".dark", '[data-jp-theme-light="false"]', "body.vscode-dark", 'html[theme="dark"]'):
+    for host in (
+        ".dark",
+        '[data-jp-theme-light="false"]',
+        "body.vscode-dark",
+        'html[theme="dark"]',
+    ):
         assert host in card.stylesheet()
     assert "prefers-color-scheme:dark" in card.stylesheet("system").replace(" ", "")
     assert "url(" not in card.stylesheet() and "@import" not in card.stylesheet()
@@ -505,13 +762,22 @@ def test_styles_know_every_palette_in_light_and_dark():
 
 @pytest.mark.parametrize("palette", card.PALETTES)
 def test_a_palette_is_a_class_of_the_card(palette):
-    for html in (tokens.fragment([SIGNED], palette=palette), heatmaps.page([layered(4)], palette),
-                 tokens.layer_panel(layered(4), palette=palette)):
-        assert any(f"xp-{palette}" in element.get("class", "").split() for element in Reader(html).all("div", "xp"))
+    for html in (
+        tokens.fragment([SIGNED], palette=palette),
+        heatmaps.page([layered(4)], palette),
+        tokens.layer_panel(layered(4), palette=palette),
+    ):
+        assert any(
+            f"xp-{palette}" in element.get("class", "").split()
+            for element in Reader(html).all("div", "xp")
+        )
 
 
 def test_a_notebook_gets_no_script_and_its_styles(sentiment):
-    for shown in (ex.explain(sentiment, "a dull film"), ex.compare(sentiment, "a dull film", ["attcat", "gae"])):
+    for shown in (
+        ex.explain(sentiment, "a dull film"),
+        ex.compare(sentiment, "a dull film", ["attcat", "gae"]),
+    ):
         reader = Reader(shown._repr_html_())
         reader.check_harmless()
         assert len(reader.all("style")) == 1
@@ -531,7 +797,11 @@ def test_a_page_is_a_whole_document_that_says_where_it_is_from():
 
 @pytest.mark.parametrize("kind", ["probability", "probability of each label by itself", "value"])
 def test_the_prediction_in_words(kind):
-    texts = Reader(prediction.fragment(["a", "b", "c", "d", "e", "f", "g"], [0.5, 0.2, 0.1, 0.08, 0.06, 0.04, 0.02], kind)).texts
+    texts = Reader(
+        prediction.fragment(
+            ["a", "b", "c", "d", "e", "f", "g"], [0.5, 0.2, 0.1, 0.08, 0.06, 0.04, 0.02], kind
+        )
+    ).texts
     if kind == "value":
         assert texts == ["a: 0.500", "b: 0.200", "c: 0.100", "d: 0.080", "e: 0.060", "and 2 more"]
         return
@@ -546,7 +816,9 @@ def test_every_method_has_a_card(key):
     reader = Reader(cards.fragment([method], [key]))
     reader.check_harmless()
     assert reader.all("dt")[0]["text"] == "Formula"
-    assert {"Sign", "What it cannot show", "Cost", "Paper"} <= {element["text"] for element in reader.all("dt")}
+    assert {"Sign", "What it cannot show", "Cost", "Paper"} <= {
+        element["text"] for element in reader.all("dt")
+    }
     assert all(element["text"] for element in reader.all("dd"))
     assert reader.all("a")[0]["href"] == method.url
     assert "open" in reader.all("details")[0]
@@ -556,16 +828,26 @@ def test_every_method_has_a_card(key):
 
 # ------------------------------------------------------------------------------------------------------- files
 
+
 def test_json_round_trip(sentiment, tmp_path):
-    one = ex.explain(sentiment, "An unbelievably dull film, “boring”.", "attcat", "NEGATIVE", states="output")
+    one = ex.explain(
+        sentiment, "An unbelievably dull film, “boring”.", "attcat", "NEGATIVE", states="output"
+    )
     one.save(tmp_path / "map.json")
     read = json.loads((tmp_path / "map.json").read_text(encoding="utf-8"))
     assert read == json.loads(json.dumps(export.record(one)))
     assert torch.equal(torch.tensor(read["scores"]), one.scores)
     assert torch.equal(torch.tensor(list(read["layers"].values())), one.rows)
-    assert {name: torch.tensor(total).equal(one.totals[name]) for name, total in read["totals"].items()} == {"Sum": True, "Rollout": True}
+    assert {
+        name: torch.tensor(total).equal(one.totals[name]) for name, total in read["totals"].items()
+    } == {"Sum": True, "Rollout": True}
     assert read["options"] == {"states": "output"}
-    assert (read["model"], read["revision"], read["target"], read["signed"]) == ("sentiment", "bundled", "NEGATIVE", True)
+    assert (read["model"], read["revision"], read["target"], read["signed"]) == (
+        "sentiment",
+        "bundled",
+        "NEGATIVE",
+        True,
+    )
     assert [read["text"][slice(*span)] for span in read["spans"] if span][:2] == ["An", "un"]
     several = json.loads(export.to_json([one, one]))
     assert [record["method"] for record in several] == ["attcat", "attcat"]
@@ -577,7 +859,13 @@ def test_csv_has_a_line_a_token(sentiment):
     for fact in ("sentiment", "bundled", one.target, "attcat", "occlusion"):
         assert fact in comment
     head, *lines = csv.reader(io.StringIO(rest))
-    assert head == ["token", "special", "attcat", "occlusion", *(f"attcat {name}" for name in one.row_labels)]
+    assert head == [
+        "token",
+        "special",
+        "attcat",
+        "occlusion",
+        *(f"attcat {name}" for name in one.row_labels),
+    ]
     assert [line[0] for line in lines] == one.labels
     assert [line[1] == "True" for line in lines] == one.special.tolist()
     assert [float(line[2]) for line in lines] == pytest.approx(one.scores.tolist(), rel=1e-6)
@@ -585,7 +873,11 @@ def test_csv_has_a_line_a_token(sentiment):
     assert [float(line[-1]) for line in lines] == pytest.approx(one.rows[-1].tolist(), rel=1e-6)
 
 
-@pytest.mark.parametrize("heats", [[SIGNED], [SIGNED, UNSIGNED], [layered(6)], [layered(6), SIGNED]], ids=["one", "two", "layers", "mixed"])
+@pytest.mark.parametrize(
+    "heats",
+    [[SIGNED], [SIGNED, UNSIGNED], [layered(6)], [layered(6), SIGNED]],
+    ids=["one", "two", "layers", "mixed"],
+)
 def test_a_figure_has_a_square_a_score(heats):
     if len(heats) == 2 and len(heats[0]) != len(heats[1]):
         heats = [heats[0], layered(6, signed=False)]
@@ -593,7 +885,11 @@ def test_a_figure_has_a_square_a_score(heats):
     space = "{http://www.w3.org/2000/svg}"
     squares = [element for element in svg.iter(f"{space}rect") if element.get("stroke")]
     words = len(heats[0]) - 2
-    rows = len(heats) if len(heats) > 1 or heats[0].rows is None else len(heats[0].rows) + len(heats[0].totals)
+    rows = (
+        len(heats)
+        if len(heats) > 1 or heats[0].rows is None
+        else len(heats[0].rows) + len(heats[0].totals)
+    )
     assert len(squares) == rows * words
     titles = [square.find(f"{space}title").text for square in squares]
     assert titles[0].startswith(heats[0].labels[1] + ": ")
@@ -614,18 +910,40 @@ def pixels(heats, path) -> Image.Image:
     return Image.open(io.BytesIO((path / "map.png").read_bytes()))
 
 
-@pytest.mark.parametrize("heats", [[SIGNED], [UNSIGNED], [SIGNED, UNSIGNED], [layered(6)]], ids=["signed", "unsigned", "two", "layers"])
+@pytest.mark.parametrize(
+    "heats",
+    [[SIGNED], [UNSIGNED], [SIGNED, UNSIGNED], [layered(6)]],
+    ids=["signed", "unsigned", "two", "layers"],
+)
 def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
-    """Every square is its SVG colour over white, at the same place, beside the sign in its middle.
-    """
+    """Every square is its SVG colour over white, at the same place, beside the sign in its middle."""
     image = pixels(heats, tmp_path)
     laid = text_files.figure(heats)
     words, rows, cell = len(laid.words), len(laid.lines), 2 * text_files.CELL
-    squares = [element for element in ElementTree.fromstring(export.to_svg(heats)).iter("{http://www.w3.org/2000/svg}rect") if element.get("stroke")]
-    found = [(x, y) for y in range(image.height) for x in range(image.width) if image.getpixel((x, y)) == ImageColor.getrgb(text_files.EDGE)]
-    left, top = (min(places) - 2 for places in zip(*found))         # a square's edge is one pixel of the drawing inside its cell
-    assert image.width >= left + cell * words and image.height >= top + cell * rows and len(squares) == words * rows
-    for square, (row, column) in zip(squares, [(row, column) for row in range(rows) for column in range(words)]):
+    squares = [
+        element
+        for element in ElementTree.fromstring(export.to_svg(heats)).iter(
+            "{http://www.w3.org/2000/svg}rect"
+        )
+        if element.get("stroke")
+    ]
+    found = [
+        (x, y)
+        for y in range(image.height)
+        for x in range(image.width)
+        if image.getpixel((x, y)) == ImageColor.getrgb(text_files.EDGE)
+    ]
+    left, top = (
+        min(places) - 2 for places in zip(*found)
+    )  # a square's edge is one pixel of the drawing inside its cell
+    assert (
+        image.width >= left + cell * words
+        and image.height >= top + cell * rows
+        and len(squares) == words * rows
+    )
+    for square, (row, column) in zip(
+        squares, [(row, column) for row in range(rows) for column in range(words)]
+    ):
         colour, share = ImageColor.getrgb(square.get("fill")), float(square.get("fill-opacity"))
         middle = image.getpixel((left + cell * column + cell // 4, top + cell * row + cell // 4))
         assert middle == pytest.approx([255 + share * (part - 255) for part in colour], abs=1)
@@ -634,8 +952,14 @@ def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
 def test_a_png_says_what_it_is_of(tmp_path):
     image = pixels(replace(SIGNED, target="“größer”", options={"states": "output"}), tmp_path)
     assert image.mode == "RGB" and image.text["Title"] == "AttCAT: “größer”"
-    assert json.loads(image.text["Description"]) == {"model": "tiny", "revision": SIGNED.revision, "target": "“größer”", "score": SIGNED.score,
-                                                     "options": {"states": "output"}, "methods": ["attcat"]}
+    assert json.loads(image.text["Description"]) == {
+        "model": "tiny",
+        "revision": SIGNED.revision,
+        "target": "“größer”",
+        "score": SIGNED.score,
+        "options": {"states": "output"},
+        "methods": ["attcat"],
+    }
 
 
 def test_a_figure_is_wide_enough_for_its_own_words(tmp_path):
@@ -648,11 +972,21 @@ def test_a_figure_is_wide_enough_for_its_own_words(tmp_path):
 
 
 @pytest.mark.parametrize("found", [True, False], ids=["DejaVu", "none"])
-def test_a_png_of_any_script_is_written_with_whatever_font_there_is(found, tmp_path, sentiment, monkeypatch):
+def test_a_png_of_any_script_is_written_with_whatever_font_there_is(
+    found, tmp_path, sentiment, monkeypatch
+):
     if not found:
         read = ImageFont.truetype
-        monkeypatch.setattr(ImageFont, "truetype", lambda font, *given, **how: read("nowhere.ttf" if font == "DejaVuSans.ttf" else font, *given, **how))
-    heats = ex.compare(sentiment, "naïve Привет 电影 مرحبا 😀 \ud800 \x07 " + "x" * 300, ["attcat", "gae"])
+        monkeypatch.setattr(
+            ImageFont,
+            "truetype",
+            lambda font, *given, **how: read(
+                "nowhere.ttf" if font == "DejaVuSans.ttf" else font, *given, **how
+            ),
+        )
+    heats = ex.compare(
+        sentiment, "naïve Привет 电影 مرحبا 😀 \ud800 \x07 " + "x" * 300, ["attcat", "gae"]
+    )
     assert min(pixels(heats, tmp_path).size) > 100
 
 
@@ -694,15 +1028,27 @@ def test_a_comparison_saves_all_its_maps(sentiment, tmp_path):
 
 
 def test_a_picture_brings_the_rules_for_what_is_in_it_and_no_others(reader):
-    alone, pair = ex.explain(reader, "good movie", "gradient").html(), ex.explain(reader, ("good movie", "bad film"), "gradient").html()
+    alone, pair = (
+        ex.explain(reader, "good movie", "gradient").html(),
+        ex.explain(reader, ("good movie", "bad film"), "gradient").html(),
+    )
     rules = lambda html: html.split("</style>")[0]
-    assert ".xp-half" in rules(pair) and ".xp-half" not in rules(alone) and ".xp-prose" in rules(alone)
-    assert len(rules(alone)) < 0.8 * len(card.stylesheet()) and rules(alone).count("{") == rules(alone).count("}")
+    assert (
+        ".xp-half" in rules(pair) and ".xp-half" not in rules(alone) and ".xp-prose" in rules(alone)
+    )
+    assert len(rules(alone)) < 0.8 * len(card.stylesheet()) and rules(alone).count("{") == rules(
+        alone
+    ).count("}")
 
 
 def test_the_layer_panel_says_which_row_is_the_map(reader):
-    rows = {key: tokens.layer_panel(ex.explain(reader, "good movie", key)) for key in ("rollout", "lrp")}
-    assert "the last row is the map above" in rows["rollout"] and "the first row is the map above" in rows["lrp"]
+    rows = {
+        key: tokens.layer_panel(ex.explain(reader, "good movie", key)) for key in ("rollout", "lrp")
+    }
+    assert (
+        "the last row is the map above" in rows["rollout"]
+        and "the first row is the map above" in rows["lrp"]
+    )
 
 
 def test_methods_without_a_map_are_folded_away_with_their_reasons():
@@ -711,4 +1057,9 @@ def test_methods_without_a_map_are_folded_away_with_their_reasons():
     assert without_maps({}) == ""
     said = without_maps({"DecompX": "not <b>for</b> this"})
     assert "1 method has no map here" in said and "not &lt;b&gt;for&lt;/b&gt; this" in said
-    assert without_maps({"A": "a", "B": "b"}) in ex.Comparison(ex.compare(ex.load("sentiment"), "dull", ["attcat"]), {"A": "a", "B": "b"}).merged().html()
+    assert (
+        without_maps({"A": "a", "B": "b"})
+        in ex.Comparison(ex.compare(ex.load("sentiment"), "dull", ["attcat"]), {"A": "a", "B": "b"})
+        .merged()
+        .html()
+    )

@@ -32,24 +32,30 @@ def texts(n: int) -> Dataset:
 
 # --------------------------------------------------------------------------------------- heatmaps
 
+
 def heat_of(scores: list[float], special: list[bool]) -> ex.Heatmap:
     labels = [f"token {k}" for k in range(len(scores))]
     return ex.Heatmap(
-        torch.tensor(scores), labels, "given", "Given", "a class", 1.0, True, torch.tensor(special))
+        torch.tensor(scores), labels, "given", "Given", "a class", 1.0, True, torch.tensor(special)
+    )
 
 
-@pytest.mark.parametrize(("scores", "wanted"), [
-    ([3.0, 1.0, -1.0, -3.0], 0.75),     # signs that differ do not cancel each other
-    ([3.0, 1.0, -1.0, 3.0], 0.75),
-    ([0.0, 2.0, -2.0, 0.0], 0.0),
-    ([-2.0, 0.0, 0.0, 1.0], 1.0),
-    ([0.0, 0.0, 0.0, 0.0], 0.0),
-])
+@pytest.mark.parametrize(
+    ("scores", "wanted"),
+    [
+        ([3.0, 1.0, -1.0, -3.0], 0.75),  # signs that differ do not cancel each other
+        ([3.0, 1.0, -1.0, 3.0], 0.75),
+        ([0.0, 2.0, -2.0, 0.0], 0.0),
+        ([-2.0, 0.0, 0.0, 1.0], 1.0),
+        ([0.0, 0.0, 0.0, 0.0], 0.0),
+    ],
+)
 def test_the_share_of_specials_is_of_sizes(scores, wanted):
     assert heat_of(scores, [True, False, False, True]).special_share == pytest.approx(wanted)
 
 
 # ------------------------------------------------------------------------------- noise and blanks
+
 
 def shaken_by_sensitivity(case: ev.Case, **options) -> tuple[torch.Tensor, torch.Tensor]:
     """What `sensitivity` feeds to the network: the clean vectors [token dim], and its noise."""
@@ -65,7 +71,7 @@ def shaken_by_sensitivity(case: ev.Case, **options) -> tuple[torch.Tensor, torch
     finally:
         hook.remove()
     noise = torch.cat(seen) - clean
-    return clean, noise[noise.flatten(1).abs().amax(1) > 1e-12]     # the clean map is made, too
+    return clean, noise[noise.flatten(1).abs().amax(1) > 1e-12]  # the clean map is made, too
 
 
 def test_noise_of_sensitivity_goes_both_ways_as_far_as_its_radius(reader):
@@ -77,7 +83,7 @@ def test_noise_of_sensitivity_goes_both_ways_as_far_as_its_radius(reader):
     assert len(noise) == 6
     assert noise.abs().max() <= reach * (1 + 1e-9)
     assert noise.max() > 0.99 * reach and noise.min() < -0.99 * reach
-    assert abs(noise.mean()) < 0.05 * reach             # uniform: standard error below 0.01 reach
+    assert abs(noise.mean()) < 0.05 * reach  # uniform: standard error below 0.01 reach
     assert noise.pow(2).mean().sqrt() == pytest.approx(reach / 3**0.5, rel=0.02)
 
 
@@ -85,7 +91,8 @@ def test_noise_of_sensitivity_is_drawn_from_its_seed(reader):
     pytest.importorskip("captum")
     case = ev.case_of(reader, TEXT)
     first, same, other = (
-        shaken_by_sensitivity(case, samples=2, seed=seed)[1] for seed in (1, 1, 2))
+        shaken_by_sensitivity(case, samples=2, seed=seed)[1] for seed in (1, 1, 2)
+    )
     torch.testing.assert_close(first, same)
     assert not torch.allclose(first, other)
 
@@ -123,6 +130,7 @@ def test_infidelity_blanks_that_share_of_the_words_and_no_special(reader, share,
 
 # ------------------------------------------------------------------------------------- the sample
 
+
 @pytest.fixture
 def table(tmp_path) -> Path:
     rows = [f"{one.id}\t{one.inputs}\t{one.label}\n" for one in texts(40).examples]
@@ -150,7 +158,8 @@ def test_the_seed_of_the_command_line_draws_the_sample(table, tmp_path):
 def test_the_seed_of_a_protocol_draws_its_sample_too(table, tmp_path):
     more = ("--protocol", "attcat-table1", "--limit", "3", "--seed", "7")
     assert ids_of_run(table, tmp_path / "out", *more) == sorted(
-        f"row {k}" for k in random.Random(7).sample(range(40), 3))
+        f"row {k}" for k in random.Random(7).sample(range(40), 3)
+    )
 
 
 def test_without_a_limit_every_row_is_measured(table, tmp_path):
@@ -161,17 +170,18 @@ def test_the_seed_reaches_the_random_order_and_the_intervals(tmp_path):
     plan = replace(PLAN, methods=("random", "attcat"))
     runs = [
         evaluate(texts(6), replace(plan, seed=seed), tmp_path / name, quiet=True)
-        for name, seed in (("first", 1), ("same", 1), ("other", 2))]
+        for name, seed in (("first", 1), ("same", 1), ("other", 2))
+    ]
 
     def found(method: str, of: str) -> list[float]:
         return [run.table.loc[method, ("aopc:levels=2", of)] for run in runs]
 
     first, same, other = found("random", "mean")
-    assert first == same != other                               # another random order
+    assert first == same != other  # another random order
     first, same, other = found("attcat", "mean")
     assert first == same == pytest.approx(other)
     first, same, other = zip(found("attcat", "low"), found("attcat", "high"))
-    assert first == same != other                               # other examples were resampled
+    assert first == same != other  # other examples were resampled
 
 
 def test_an_interval_holds_95_in_100_of_the_resampled_means():
@@ -186,8 +196,14 @@ def test_an_interval_holds_95_in_100_of_the_resampled_means():
 # ----------------------------------------------------------------------------------- the manifest
 
 CHANGED = {
-    "model": "paraphrase", "methods": ("rollout",), "metrics": ("aopc:levels=3",),
-    "target": "label", "seed": 1, "revision": "0123abc", "side": "text", "texts": ("a cat",),
+    "model": "paraphrase",
+    "methods": ("rollout",),
+    "metrics": ("aopc:levels=3",),
+    "target": "label",
+    "seed": 1,
+    "revision": "0123abc",
+    "side": "text",
+    "texts": ("a cat",),
     "baselines": True,
 }
 
@@ -278,24 +294,28 @@ def masked(mask) -> Example:
     return replace(BASE, data={"mask": mask})
 
 
-@pytest.mark.parametrize(("first", "second"), [
-    (BASE, replace(BASE, id="two")),
-    (BASE, replace(BASE, label=0)),
-    (BASE, replace(BASE, label="1")),
-    (BASE, replace(BASE, label=None)),
-    (BASE, replace(BASE, inputs="a film.")),
-    (BASE, replace(BASE, inputs=("a", "film"))),
-    (BASE, replace(BASE, data=BASE.data | {"rationale": [(2, 6)]})),
-    (BASE, replace(BASE, data=BASE.data | {"boxes": [(0, 0, 2, 3)]})),
-    (BASE, replace(BASE, data={})),
-    (replace(BASE, inputs=LONG + "good"), replace(BASE, inputs=LONG + "bad!")),
-    (replace(BASE, inputs=("a film", "x")), replace(BASE, inputs=("a", "filmx"))),
-    (replace(BASE, inputs=b"\x00" * 3000 + b"a"), replace(BASE, inputs=b"\x00" * 3000 + b"b")),
-    (replace(BASE, inputs=IMAGE), replace(BASE, inputs=OTHER_IMAGE)),
-    (replace(BASE, inputs=PICTURE), replace(BASE, inputs=PICTURE + 1)),
-    (masked(PICTURE[..., 0] > 9), masked(PICTURE[..., 0] > 12)),
-    (masked(torch.ones(2, 2)), masked(torch.zeros(2, 2))),
-], ids=lambda one: "")
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (BASE, replace(BASE, id="two")),
+        (BASE, replace(BASE, label=0)),
+        (BASE, replace(BASE, label="1")),
+        (BASE, replace(BASE, label=None)),
+        (BASE, replace(BASE, inputs="a film.")),
+        (BASE, replace(BASE, inputs=("a", "film"))),
+        (BASE, replace(BASE, data=BASE.data | {"rationale": [(2, 6)]})),
+        (BASE, replace(BASE, data=BASE.data | {"boxes": [(0, 0, 2, 3)]})),
+        (BASE, replace(BASE, data={})),
+        (replace(BASE, inputs=LONG + "good"), replace(BASE, inputs=LONG + "bad!")),
+        (replace(BASE, inputs=("a film", "x")), replace(BASE, inputs=("a", "filmx"))),
+        (replace(BASE, inputs=b"\x00" * 3000 + b"a"), replace(BASE, inputs=b"\x00" * 3000 + b"b")),
+        (replace(BASE, inputs=IMAGE), replace(BASE, inputs=OTHER_IMAGE)),
+        (replace(BASE, inputs=PICTURE), replace(BASE, inputs=PICTURE + 1)),
+        (masked(PICTURE[..., 0] > 9), masked(PICTURE[..., 0] > 12)),
+        (masked(torch.ones(2, 2)), masked(torch.zeros(2, 2))),
+    ],
+    ids=lambda one: "",
+)
 def test_a_fingerprint_is_of_all_that_an_example_is(first, second):
     prints = [Dataset("d", [one]).fingerprint for one in (first, second)]
     assert prints[0] != prints[1]

@@ -24,7 +24,7 @@ def levels(picture: Image.Image) -> np.ndarray:
 
 def shown(html: str) -> Image.Image:
     """The picture of the tile that is called so."""
-    tile, = re.findall(r'<div class="xp-photo xp-plain"[^>]*>', html)
+    (tile,) = re.findall(r'<div class="xp-photo xp-plain"[^>]*>', html)
     assert 'aria-label="the picture as the model sees it"' in tile
     return Image.open(io.BytesIO(b64decode(re.search(r"base64,([^)]*)\)", tile)[1])))
 
@@ -36,7 +36,7 @@ def test_a_map_carries_the_pixels_that_the_model_gets(vit):
         assert one.seen.size == (64, 64) and one.picture.size > (64, 64)
         assert np.abs(levels(one.seen) - got.numpy()).max() <= 0.51
     pixels = coded.tensors["pixel_values"]
-    alone = vit.encode({"pixel_values": pixels[..., :60]})      # four columns fill no patch
+    alone = vit.encode({"pixel_values": pixels[..., :60]})  # four columns fill no patch
     assert alone.seen.size == (56, 64)
     assert np.array_equal(levels(alone.seen), levels(coded.seen)[:, :56])
 
@@ -53,8 +53,18 @@ def test_what_is_called_so_in_html_is_the_pixels_and_not_the_sharp_photo(vit):
 
 def test_a_map_that_came_without_them_does_not_say_so(vit):
     heat = ex.explain(vit, ex.photo("cat"), "attcat")
-    old = ex.Heatmap(heat.scores, heat.labels, "attcat", "AttCAT", "a", 1.0, True, heat.special,
-                     grid=heat.grid, picture=heat.picture)
+    old = ex.Heatmap(
+        heat.scores,
+        heat.labels,
+        "attcat",
+        "AttCAT",
+        "a",
+        1.0,
+        True,
+        heat.special,
+        grid=heat.grid,
+        picture=heat.picture,
+    )
     assert "as the model sees it" in heat.html() and "as the model sees it" not in old.html()
 
 
@@ -69,6 +79,6 @@ def test_on_the_page_it_is_squares_of_one_colour_each(visit, vit, app):
     drawn = Image.open(io.BytesIO(tile.screenshot()))
     coded = vit.encode(app.PHOTOS / "cat.jpg")
     near, smooth = (levels(coded.seen.resize(drawn.size, how)) for how in (0, 2))
-    middle = slice(drawn.height // 8, -drawn.height // 8)       # its corners are round
+    middle = slice(drawn.height // 8, -drawn.height // 8)  # its corners are round
     off = [np.abs(levels(drawn) - one)[middle, middle].mean() for one in (near, smooth)]
     assert off[0] < 5 and off[0] < 0.7 * off[1], off

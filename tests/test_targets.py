@@ -7,7 +7,12 @@ import pytest
 import torch
 from tiny import IDS, SIZE, example, random_model, tiny, varied
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import BertConfig, BertForSequenceClassification, BertForTokenClassification, GPT2Tokenizer
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    GPT2Tokenizer,
+)
 
 import explainers as ex
 from explainers.methods import METHODS
@@ -19,8 +24,17 @@ LABELS = {0: "NEGATIVE", 1: "NEUTRAL", 2: "POSITIVE"}
 def small_bert(labels: int, **settings) -> ex.Model:
     """A BERT of this many classes, with random weights that are the same every time."""
     torch.manual_seed(labels)
-    config = BertConfig(vocab_size=200, hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=24,
-                        max_position_embeddings=64, num_labels=labels, initializer_range=0.4, **settings)
+    config = BertConfig(
+        vocab_size=200,
+        hidden_size=12,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=24,
+        max_position_embeddings=64,
+        num_labels=labels,
+        initializer_range=0.4,
+        **settings,
+    )
     return ex.load(BertForSequenceClassification(config), device="cpu", dtype=torch.float64)
 
 
@@ -31,7 +45,10 @@ def trace():
 
 # ------------------------------------------------------------------------------------------------ names and numbers
 
-@pytest.mark.parametrize("asked, index", [(0, 0), (2, 2), ("0", 0), ("NEGATIVE", 0), ("negative", 0), ("Positive", 2)])
+
+@pytest.mark.parametrize(
+    "asked, index", [(0, 0), (2, 2), ("0", 0), ("NEGATIVE", 0), ("negative", 0), ("Positive", 2)]
+)
 def test_a_class_is_a_label_in_any_case_or_an_index(asked, index):
     assert resolve(asked, LABELS) == Logit(index, LABELS[index])
 
@@ -39,7 +56,9 @@ def test_a_class_is_a_label_in_any_case_or_an_index(asked, index):
 def test_a_class_of_several_names_has_each_and_two_of_one_name_are_told_apart():
     model = small_bert(4, id2label={0: "lynx, catamount", 1: "crane", 2: "crane", 3: "dog"})
     assert model.labels == {0: "lynx, catamount", 1: "crane (1)", 2: "crane (2)", 3: "dog"}
-    assert [resolve(asked, model.labels).index for asked in ("Lynx", "catamount", "crane (2)", 2)] == [0, 0, 2, 2]
+    assert [
+        resolve(asked, model.labels).index for asked in ("Lynx", "catamount", "crane (2)", 2)
+    ] == [0, 0, 2, 2]
     with pytest.raises(ex.Refusal, match="did you mean 'crane"):
         resolve("crane", model.labels)
 
@@ -71,7 +90,9 @@ def test_what_is_no_target_is_refused(asked):
         resolve(asked, LABELS)
 
 
-@pytest.mark.parametrize("asked, meant", [("POSTIVE", "POSITIVE"), ("negativ", "NEGATIVE"), ("neutrl", "NEUTRAL")])
+@pytest.mark.parametrize(
+    "asked, meant", [("POSTIVE", "POSITIVE"), ("negativ", "NEGATIVE"), ("neutrl", "NEUTRAL")]
+)
 def test_a_misspelt_label_gets_the_nearest_one_and_the_menu(asked, meant):
     with pytest.raises(ex.Refusal) as refusal:
         resolve(asked, LABELS)
@@ -93,11 +114,24 @@ def test_strange_strings_are_refused_not_explained(asked):
 
 # ------------------------------------------------------------------------------------------------ differences
 
-@pytest.mark.parametrize("asked", [(2, 0), ["POSITIVE", "negative"], "POSITIVE - NEGATIVE", "positive − negative", (2, "NEGATIVE")])
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (2, 0),
+        ["POSITIVE", "negative"],
+        "POSITIVE - NEGATIVE",
+        "positive − negative",
+        (2, "NEGATIVE"),
+    ],
+)
 def test_a_pair_is_a_difference(asked):
     target = resolve(asked, LABELS)
     assert (target.first.index, target.second.index) == (2, 0)
-    assert target.name == "POSITIVE − NEGATIVE" and target.poles == ("towards NEGATIVE", "towards POSITIVE")
+    assert target.name == "POSITIVE − NEGATIVE" and target.poles == (
+        "towards NEGATIVE",
+        "towards POSITIVE",
+    )
 
 
 def test_labels_may_hold_hyphens_and_minus_signs():
@@ -122,10 +156,16 @@ def test_signed_first_order_scores_of_a_difference_are_the_difference_of_the_sco
     second = tiny("bert").trace(example("bert"), 2)
     difference = tiny("bert").trace(example("bert"), (2, 0))
     for key in ("grads", "cat", "attcat", "input_x_gradient"):
-        torch.testing.assert_close(METHODS[key](difference), METHODS[key](second) - METHODS[key](trace), rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(
+            METHODS[key](difference),
+            METHODS[key](second) - METHODS[key](trace),
+            rtol=1e-9,
+            atol=1e-12,
+        )
 
 
 # ------------------------------------------------------------------------------------------------ functions
+
 
 def test_a_function_of_the_outputs_is_a_target():
     trace = tiny("bert").trace(example("bert"), lambda outputs: outputs.logits.softmax(-1)[:, 1])
@@ -141,7 +181,10 @@ def test_a_custom_target_can_have_a_name():
     torch.testing.assert_close(trace.score, trace.logits.sum())
 
 
-@pytest.mark.parametrize("function", [lambda outputs: outputs.logits, lambda outputs: outputs.logits.sum(), lambda outputs: 1.0])
+@pytest.mark.parametrize(
+    "function",
+    [lambda outputs: outputs.logits, lambda outputs: outputs.logits.sum(), lambda outputs: 1.0],
+)
 def test_a_function_that_gives_no_score_an_example_is_refused(function):
     with pytest.raises(ex.Refusal, match="one score an example"):
         tiny("bert").trace(example("bert"), function)
@@ -150,13 +193,16 @@ def test_a_function_that_gives_no_score_an_example_is_refused(function):
 def test_a_score_that_does_not_depend_on_the_input_has_zero_slopes_or_is_refused():
     """The model's own weights are frozen in the bundled models, so nothing would be there to differentiate."""
     try:
-        trace = tiny("bert").trace(example("bert"), lambda outputs: torch.zeros(len(outputs.logits), dtype=torch.float64))
+        trace = tiny("bert").trace(
+            example("bert"), lambda outputs: torch.zeros(len(outputs.logits), dtype=torch.float64)
+        )
     except ex.Refusal:
         return
     assert not trace.grad.hidden.any()
 
 
 # ------------------------------------------------------------------------------------------------ the predicted class
+
 
 @pytest.mark.parametrize("asked", [None, "predicted"])
 def test_the_predicted_class_is_the_default(asked):
@@ -167,10 +213,19 @@ def test_the_predicted_class_is_the_default(asked):
 def test_the_predicted_class_stays_when_the_input_changes():
     trace = tiny("gpt2").trace(example("gpt2"))
     others = [varied("gpt2", seed, 12) for seed in range(4)]
-    changed = trace.again_many(inputs={"input_ids": torch.cat([one["input_ids"] for one in others])})
-    assert all(int(one.logits.argmax()) != trace.target.index for one in changed), "else this would prove nothing"
-    assert all(one.target == trace.target and one.score == one.logits[trace.target.index] for one in changed)
-    torch.testing.assert_close(trace.rescore({"input_ids": others[0]["input_ids"]})[0], changed[0].score)
+    changed = trace.again_many(
+        inputs={"input_ids": torch.cat([one["input_ids"] for one in others])}
+    )
+    assert all(int(one.logits.argmax()) != trace.target.index for one in changed), (
+        "else this would prove nothing"
+    )
+    assert all(
+        one.target == trace.target and one.score == one.logits[trace.target.index]
+        for one in changed
+    )
+    torch.testing.assert_close(
+        trace.rescore({"input_ids": others[0]["input_ids"]})[0], changed[0].score
+    )
 
 
 def test_each_of_many_inputs_has_its_own_predicted_class():
@@ -180,6 +235,7 @@ def test_each_of_many_inputs_has_its_own_predicted_class():
 
 
 # ------------------------------------------------------------------------------------------------ models of other sizes
+
 
 def test_a_regression_model_has_one_class_and_its_value_is_explained():
     model = small_bert(1)
@@ -196,7 +252,9 @@ def test_a_thousand_labels_are_explained_and_named():
     trace = model.trace(varied("bert", 0), 999)
     assert trace.target.name == "LABEL_999" and trace.score == trace.logits[999]
     assert len(ex.predict(model, varied("bert", 0)).labels) == 1000
-    assert model.trace(varied("bert", 0), "label_998 - label_0").target.name == "LABEL_998 − LABEL_0"
+    assert (
+        model.trace(varied("bert", 0), "label_998 - label_0").target.name == "LABEL_998 − LABEL_0"
+    )
 
 
 def test_any_labels_name_the_classes():
@@ -211,14 +269,20 @@ def test_labels_each_by_itself_are_read_as_such():
     model = small_bert(3, problem_type="multi_label_classification")
     prediction, trace = ex.predict(model, varied("bert", 0)), model.trace(varied("bert", 0), 1)
     assert prediction.kind == "probability of each label by itself"
-    assert prediction.values[prediction.labels.index("LABEL_1")] == pytest.approx(float(trace.score.sigmoid()))
-    assert float(trace.again(target=trace.target.probability()).score) == pytest.approx(float(trace.score.sigmoid()))
+    assert prediction.values[prediction.labels.index("LABEL_1")] == pytest.approx(
+        float(trace.score.sigmoid())
+    )
+    assert float(trace.again(target=trace.target.probability()).score) == pytest.approx(
+        float(trace.score.sigmoid())
+    )
 
 
 def test_a_match_of_its_own_has_a_probability_of_its_own():
     model = tiny("siglip.vision")
     trace = model.trace(example("siglip.vision"))
-    assert float(trace.again(target=trace.target.probability()).score) == pytest.approx(float(trace.score.sigmoid()))
+    assert float(trace.again(target=trace.target.probability()).score) == pytest.approx(
+        float(trace.score.sigmoid())
+    )
 
 
 def test_the_next_token_of_a_language_model_is_a_class():
@@ -236,12 +300,18 @@ def test_a_logit_that_the_model_does_not_have_says_what_to_do():
 
 # ------------------------------------------------------------------------------------------------ what methods ask of a target
 
+
 def test_columns_say_which_logits_a_score_is_made_of():
     first, second = Logit(2, "b"), Logit(0, "a")
     assert first.columns(5) == [(5, 2, 1.0)]
     assert Difference(first, second).columns(5) == [(5, 2, 1.0), (5, 0, -1.0)]
     answer, none = Span(((3, 0, 1.0), (4, 1, 1.0)), "x"), Span(((0, 0, 1.0), (0, 1, 1.0)), "none")
-    assert Difference(answer, none).columns(9) == [(3, 0, 1.0), (4, 1, 1.0), (0, 0, -1.0), (0, 1, -1.0)]
+    assert Difference(answer, none).columns(9) == [
+        (3, 0, 1.0),
+        (4, 1, 1.0),
+        (0, 0, -1.0),
+        (0, 1, -1.0),
+    ]
     for target in (Custom(lambda outputs: outputs), first.probability()):
         with pytest.raises(ex.Refusal, match="not a sum of logits"):
             target.columns(0)
@@ -252,12 +322,20 @@ def test_a_probability_is_the_softmax_of_the_class(trace, asked):
     one = tiny("bert").trace(example("bert"), asked)
     likely = tiny("bert").trace(example("bert"), one.target.probability())
     shares = trace.logits.softmax(-1)
-    torch.testing.assert_close(likely.score, shares[2] - shares[0] if asked == (2, 0) else shares[1 if asked == 1 else 2])
-    assert likely.target.name == f"probability of {one.target.name}" and likely.target.poles == one.target.poles
+    torch.testing.assert_close(
+        likely.score, shares[2] - shares[0] if asked == (2, 0) else shares[1 if asked == 1 else 2]
+    )
+    assert (
+        likely.target.name == f"probability of {one.target.name}"
+        and likely.target.poles == one.target.poles
+    )
     assert likely.target.probability() is likely.target
     again = one.again(target=likely.target)
     torch.testing.assert_close(again.score, likely.score)
-    torch.testing.assert_close(one.run.rescore(varied("bert", 1, 12), likely.target)[0], one.again(inputs=varied("bert", 1, 12), target=likely.target).score)
+    torch.testing.assert_close(
+        one.run.rescore(varied("bert", 1, 12), likely.target)[0],
+        one.again(inputs=varied("bert", 1, 12), target=likely.target).score,
+    )
 
 
 def test_what_has_no_probability_is_refused():
@@ -285,12 +363,18 @@ def ends(model, inputs) -> torch.Tensor:
 
 def test_the_best_answer_lies_in_the_context_and_ends_after_it_starts(finder):
     logits, coded = ends(finder, ASKED), finder.encode(ASKED)
-    best = max((float(logits[i, 0] + logits[j, 1]), i, j) for i in range(len(logits)) for j in range(i, len(logits))
-                if coded.segments[i] == 1 == coded.segments[j])
+    best = max(
+        (float(logits[i, 0] + logits[j, 1]), i, j)
+        for i in range(len(logits))
+        for j in range(i, len(logits))
+        if coded.segments[i] == 1 == coded.segments[j]
+    )
     trace = finder.trace(ASKED, "best span")
-    assert trace.target.terms == ((best[1], 0, 1.0), (best[2], 1, 1.0)) and float(trace.score) == pytest.approx(best[0])
+    assert trace.target.terms == ((best[1], 0, 1.0), (best[2], 1, 1.0)) and float(
+        trace.score
+    ) == pytest.approx(best[0])
     assert trace.target.span == best[1:] and trace.read_at == sorted({*best[1:]})
-    assert trace.target.name == f"“{coded.text[coded.spans[best[1]][0]:coded.spans[best[2]][1]]}”"
+    assert trace.target.name == f"“{coded.text[coded.spans[best[1]][0] : coded.spans[best[2]][1]]}”"
 
 
 def test_an_answer_is_not_longer_than_thirty_tokens():
@@ -311,30 +395,53 @@ def test_no_answer_wins_by_the_logits_of_the_first_token(finder, lift, name):
     best = chosen(finder, coded, "best span").fixed(Answer(None, None, logits), 0)
     assert best.name.startswith("“"), "the best span can be asked for all the same"
     none = chosen(finder, coded, "no answer").fixed(Answer(None, None, logits), 0)
-    assert none.terms == ((0, 0, 1.0), (0, 1, 1.0)) and none.readout(torch.eye(12)[9]).tolist() == [1.0] + [0.0] * 11
+    assert (
+        none.terms == ((0, 0, 1.0), (0, 1, 1.0))
+        and none.readout(torch.eye(12)[9]).tolist() == [1.0] + [0.0] * 11
+    )
 
 
 @pytest.mark.parametrize("asked", ["actors were", "ACTORS WERE", "“actors were”", (4, 15), (5, 13)])
 def test_an_answer_is_chosen_by_its_words_or_its_characters(finder, asked):
     trace = finder.trace(ASKED, asked)
-    words = [finder.encode(ASKED).labels[i] for i in range(trace.target.span[0], trace.target.span[1] + 1)]
+    words = [
+        finder.encode(ASKED).labels[i]
+        for i in range(trace.target.span[0], trace.target.span[1] + 1)
+    ]
     assert words == ["actors", "were"] and trace.target.name == "“actors were”"
     logits = ends(finder, ASKED)
-    assert float(trace.score) == pytest.approx(float(logits[trace.target.span[0], 0] + logits[trace.target.span[1], 1]))
+    assert float(trace.score) == pytest.approx(
+        float(logits[trace.target.span[0], 0] + logits[trace.target.span[1], 1])
+    )
 
 
 def test_of_an_answer_that_stands_there_twice_the_likelier_is_explained(finder):
     inputs = ("was it good?", "good and good and good")
     coded, logits = finder.encode(inputs), ends(finder, inputs)
-    places = [i for i, label in enumerate(coded.labels) if label == "good" and coded.segments[i] == 1]
-    assert finder.trace(inputs, "good").target.span[0] == max(places, key=lambda i: float(logits[i].sum())) and len(places) == 3
+    places = [
+        i for i, label in enumerate(coded.labels) if label == "good" and coded.segments[i] == 1
+    ]
+    assert (
+        finder.trace(inputs, "good").target.span[0]
+        == max(places, key=lambda i: float(logits[i].sum()))
+        and len(places) == 3
+    )
 
 
-@pytest.mark.parametrize("asked, says", [
-    ("film", "not in the context"), ((40, 60), "45 characters"), ((3, 3), "characters 3 to 3"), ((-4, 2), "no token"), ("", "explained by answer"),
-    (3, "explained by answer"),
-    (("good", "good"), "choose two"), ("answer - nonsense", "not in the context"), ("good - film", "not in the context"),
-])
+@pytest.mark.parametrize(
+    "asked, says",
+    [
+        ("film", "not in the context"),
+        ((40, 60), "45 characters"),
+        ((3, 3), "characters 3 to 3"),
+        ((-4, 2), "no token"),
+        ("", "explained by answer"),
+        (3, "explained by answer"),
+        (("good", "good"), "choose two"),
+        ("answer - nonsense", "not in the context"),
+        ("good - film", "not in the context"),
+    ],
+)
 def test_an_answer_that_is_not_there_is_refused_in_words(finder, asked, says):
     with pytest.raises(ex.Refusal, match=says) as refused:
         finder.trace(ASKED, asked)
@@ -351,8 +458,12 @@ def test_an_answer_behind_the_model_s_window_is_refused_with_the_reason(finder):
 
 
 def test_a_question_and_its_context_belong_together(finder):
-    for given, says in ((ASKED[0], "give both"), ((ASKED[0], " "), "context is empty"), (("", ASKED[1]), "question is empty"),
-                        (("good " * 80, "bad"), "question alone")):
+    for given, says in (
+        (ASKED[0], "give both"),
+        ((ASKED[0], " "), "context is empty"),
+        (("", ASKED[1]), "question is empty"),
+        (("good " * 80, "bad"), "question alone"),
+    ):
         with pytest.raises(ex.Refusal, match=says):
             finder.trace(given)
 
@@ -363,16 +474,23 @@ def test_the_answer_stays_where_it_is_when_the_input_changes(finder):
     where[0, 1] = where[1, 9] = where[2, trace.read_at] = True
     changed = trace.again_many(inputs=trace.fill(where, "mask"))
     assert all(one.target == trace.target and one.read_at == trace.read_at for one in changed)
-    torch.testing.assert_close(trace.rescore(trace.fill(where, "mask")), torch.stack([one.score for one in changed]))
+    torch.testing.assert_close(
+        trace.rescore(trace.fill(where, "mask")), torch.stack([one.score for one in changed])
+    )
 
 
 def test_each_of_many_questions_has_its_own_answer(finder):
-    several = [ASKED, ("was the film bad?", "the movie was boring but the actors were good"),
-               ("was the film good?", "the actors were bad but the movie was good")]
+    several = [
+        ASKED,
+        ("was the film bad?", "the movie was boring but the actors were good"),
+        ("was the film good?", "the actors were bad but the movie was good"),
+    ]
     alone = [finder.trace(one, "best span") for one in several]
     together = finder.trace_many(several, ["best span"] * 3)
     assert [one.target for one in together] == [one.target for one in alone]
-    torch.testing.assert_close(torch.stack([one.score for one in together]), torch.stack([one.score for one in alone]))
+    torch.testing.assert_close(
+        torch.stack([one.score for one in together]), torch.stack([one.score for one in alone])
+    )
 
 
 def test_the_difference_of_two_answers_and_of_an_answer_and_none(finder):
@@ -380,41 +498,87 @@ def test_the_difference_of_two_answers_and_of_an_answer_and_none(finder):
     good, boring = (finder.trace(ASKED, word) for word in ("good", "boring"))
     difference = finder.trace(ASKED, "good - boring")
     torch.testing.assert_close(difference.score, good.score - boring.score)
-    assert difference.target.poles == ("towards “boring”", "towards “good”") and torch.equal(difference.readout, (good.readout + boring.readout) / 2)
+    assert difference.target.poles == ("towards “boring”", "towards “good”") and torch.equal(
+        difference.readout, (good.readout + boring.readout) / 2
+    )
     margin = finder.trace(ASKED, "best span - no answer")
-    torch.testing.assert_close(margin.score, finder.trace(ASKED, "best span").score - logits[0].sum())
-    torch.testing.assert_close(METHODS["attcat"](difference), METHODS["attcat"](good) - METHODS["attcat"](boring), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(
+        margin.score, finder.trace(ASKED, "best span").score - logits[0].sum()
+    )
+    torch.testing.assert_close(
+        METHODS["attcat"](difference),
+        METHODS["attcat"](good) - METHODS["attcat"](boring),
+        rtol=1e-9,
+        atol=1e-12,
+    )
 
 
 def test_the_probability_of_an_answer_is_its_ends_halved(finder):
     shares = ends(finder, ASKED).softmax(0)
     trace = finder.trace(ASKED, "actors were")
     first, last = trace.target.span
-    torch.testing.assert_close(trace.again(target=trace.target.probability()).score, (shares[first, 0] + shares[last, 1]) / 2)
+    torch.testing.assert_close(
+        trace.again(target=trace.target.probability()).score,
+        (shares[first, 0] + shares[last, 1]) / 2,
+    )
 
 
 def test_a_prediction_names_answers_and_no_answer(finder):
     said = ex.predict(finder, ASKED)
-    assert said.kind == "probability" and "no answer in this text" in said.labels and len(said.labels) == 5
+    assert (
+        said.kind == "probability"
+        and "no answer in this text" in said.labels
+        and len(said.labels) == 5
+    )
     assert said.values == sorted(said.values, reverse=True) and sum(said.values) <= 1 + 1e-9
     assert all(label == "no answer in this text" or label in ASKED[1] for label in said.labels)
     logits = ends(finder, ASKED)
     margin = float(finder.trace(ASKED, "best span").score - logits[0].sum())
-    best = next(value for label, value in zip(said.labels, said.values) if label != "no answer in this text")
+    best = next(
+        value for label, value in zip(said.labels, said.values) if label != "no answer in this text"
+    )
     none = said.values[said.labels.index("no answer in this text")]
     assert math.log(best / none) == pytest.approx(margin)
 
 
 # ------------------------------------------------------------------------------------------------ the next token
 
+
 @pytest.fixture(scope="module")
 def writer() -> ex.Model:
     """The tiny GPT-2 with a byte-level vocabulary: some words have a token of their own, with and without a space before."""
-    alphabet = [letter for letter in sorted(ByteLevel.alphabet()) if letter.isascii()] + ["Ġ", "Ã", "©"]
-    names = [*dict.fromkeys(alphabet), "Ġg", "oo", "Ġgoo", "Ġgood", "goo", "good", "Ġb", "ad", "Ġbad"]
-    merges = [("Ġ", "g"), ("o", "o"), ("Ġg", "oo"), ("Ġgoo", "d"), ("g", "oo"), ("goo", "d"), ("Ġ", "b"), ("a", "d"), ("Ġb", "ad")]
+    alphabet = [letter for letter in sorted(ByteLevel.alphabet()) if letter.isascii()] + [
+        "Ġ",
+        "Ã",
+        "©",
+    ]
+    names = [
+        *dict.fromkeys(alphabet),
+        "Ġg",
+        "oo",
+        "Ġgoo",
+        "Ġgood",
+        "goo",
+        "good",
+        "Ġb",
+        "ad",
+        "Ġbad",
+    ]
+    merges = [
+        ("Ġ", "g"),
+        ("o", "o"),
+        ("Ġg", "oo"),
+        ("Ġgoo", "d"),
+        ("g", "oo"),
+        ("goo", "d"),
+        ("Ġ", "b"),
+        ("a", "d"),
+        ("Ġb", "ad"),
+    ]
     vocabulary = {name: i for i, name in enumerate(names)} | {"<|endoftext|>": 199}
-    return ex.load(tiny("gpt2").net, tokenizer=GPT2Tokenizer(vocab=vocabulary, merges=merges), device="cpu")
+    return ex.load(
+        tiny("gpt2").net, tokenizer=GPT2Tokenizer(vocab=vocabulary, merges=merges), device="cpu"
+    )
 
 
 def test_the_vocabulary_is_readable(writer):
@@ -423,12 +587,25 @@ def test_the_vocabulary_is_readable(writer):
     assert len(writer.labels) == 200 and all(writer.labels.values())
 
 
-@pytest.mark.parametrize("asked, name", [(" good", " good"), ("good", "good"), (" bad", " bad"), ("bad", " bad"), (" bad −  good", None), ("bad - good", None)])
+@pytest.mark.parametrize(
+    "asked, name",
+    [
+        (" good", " good"),
+        ("good", "good"),
+        (" bad", " bad"),
+        ("bad", " bad"),
+        (" bad −  good", None),
+        ("bad - good", None),
+    ],
+)
 def test_a_next_token_is_named_by_its_text(writer, asked, name):
     trace = writer.trace("not so", asked)
     vocabulary = {text: i for i, text in writer.labels.items()}
     if name:
-        assert trace.target == Logit(vocabulary[name], name) and trace.score == trace.logits[vocabulary[name]]
+        assert (
+            trace.target == Logit(vocabulary[name], name)
+            and trace.score == trace.logits[vocabulary[name]]
+        )
     else:
         assert trace.target.first.name == " bad" and trace.target.second.name.strip() == "good"
 
@@ -439,7 +616,15 @@ def test_a_next_token_is_named_by_its_id(writer):
         assert writer.trace("so", asked).target == Logit(good, " good")
 
 
-@pytest.mark.parametrize("asked, says", [("goodbye", "tokens in this model"), ("", "no token"), ("#999", "classes 0 to 199"), (999, "classes 0 to 199")])
+@pytest.mark.parametrize(
+    "asked, says",
+    [
+        ("goodbye", "tokens in this model"),
+        ("", "no token"),
+        ("#999", "classes 0 to 199"),
+        (999, "classes 0 to 199"),
+    ],
+)
 def test_what_is_not_one_token_is_refused_in_words(writer, asked, says):
     with pytest.raises(ex.Refusal, match=says):
         writer.trace("so", asked)
@@ -449,12 +634,18 @@ def test_five_next_tokens_are_predicted(writer):
     said = ex.predict(writer, "not so good")
     logits = writer.trace("not so good").logits
     assert len(said.labels) == 5 and said.values == sorted(said.values, reverse=True)
-    assert said.values[0] == pytest.approx(float(logits.softmax(-1).max())) and said.best == writer.trace("not so good").target.name
+    assert (
+        said.values[0] == pytest.approx(float(logits.softmax(-1).max()))
+        and said.best == writer.trace("not so good").target.name
+    )
 
 
 def test_what_comes_next_follows_the_end_of_a_long_text(writer):
     coded = writer.encode("good " * 100 + "bad")
-    assert len(coded.labels) == writer.max_tokens == 64 and coded.text[slice(*coded.spans[-1])] == "bad"
+    assert (
+        len(coded.labels) == writer.max_tokens == 64
+        and coded.text[slice(*coded.spans[-1])] == "bad"
+    )
     assert coded.left_out == len(writer.tokenizer("good " * 100 + "bad")["input_ids"]) - 64
 
 
@@ -472,22 +663,46 @@ def test_the_space_before_a_word_is_no_part_of_it(writer):
 
 # ------------------------------------------------------------------------------------------------ the label of a word
 
+
 @pytest.fixture(scope="module")
 def tagger(word_tokenizer) -> ex.Model:
     torch.manual_seed(3)
-    config = BertConfig(vocab_size=200, hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=24, max_position_embeddings=64,
-                        id2label={0: "O", 1: "PERSON", 2: "PLACE"}, initializer_range=0.4)
-    return ex.load(BertForTokenClassification(config), tokenizer=word_tokenizer, device="cpu", dtype=torch.float64)
+    config = BertConfig(
+        vocab_size=200,
+        hidden_size=12,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=24,
+        max_position_embeddings=64,
+        id2label={0: "O", 1: "PERSON", 2: "PLACE"},
+        initializer_range=0.4,
+    )
+    return ex.load(
+        BertForTokenClassification(config),
+        tokenizer=word_tokenizer,
+        device="cpu",
+        dtype=torch.float64,
+    )
 
 
 def test_a_word_s_label_is_explained_at_its_place(tagger):
     text = "the actors were unbelievable"
     coded = tagger.encode(text)
     logits = tagger.answer(coded.tensors).tokens[0].detach()
-    for asked, token, column in (("PLACE at actors", 2, 2), ("person at 3", 3, 1), ("O at unbelievable", 4, 0)):
+    for asked, token, column in (
+        ("PLACE at actors", 2, 2),
+        ("person at 3", 3, 1),
+        ("O at unbelievable", 4, 0),
+    ):
         trace = tagger.trace(text, asked)
-        assert trace.target.terms == ((token, column, 1.0),) and trace.read_at == [token] and trace.score == logits[token, column]
-        torch.testing.assert_close(trace.again(target=trace.target.probability()).score, logits[token].softmax(-1)[column])
+        assert (
+            trace.target.terms == ((token, column, 1.0),)
+            and trace.read_at == [token]
+            and trace.score == logits[token, column]
+        )
+        torch.testing.assert_close(
+            trace.again(target=trace.target.probability()).score, logits[token].softmax(-1)[column]
+        )
     assert tagger.trace(text, "PLACE at actors").target.name == "PLACE at actors"
     best = tagger.trace(text).target.terms[0]
     words = logits[1:-1, 1:]
@@ -497,10 +712,15 @@ def test_a_word_s_label_is_explained_at_its_place(tagger):
     assert heat.text[slice(*heat.marked)] == "actors"
 
 
-@pytest.mark.parametrize("kind", ["Bert", "Roberta", "DistilBert", "Electra", "Albert", "ModernBert", "GPT2"])
+@pytest.mark.parametrize(
+    "kind", ["Bert", "Roberta", "DistilBert", "Electra", "Albert", "ModernBert", "GPT2"]
+)
 def test_taggers_of_every_architecture(kind):
     """A label is read at its word, and DecompX, where it goes, follows the vectors into the tagger's head."""
-    net = random_model(f"{kind}ForTokenClassification", **SIZE | IDS | ({"embedding_size": 24} if kind in ("Albert", "Electra") else {}))
+    net = random_model(
+        f"{kind}ForTokenClassification",
+        **SIZE | IDS | ({"embedding_size": 24} if kind in ("Albert", "Electra") else {}),
+    )
     model, inputs = ex.load(net, device="cpu", dtype=torch.float64), varied("bert", 0)
     trace, logits = model.trace(inputs, "LABEL_2 at 4"), net(**inputs).logits[0]
     assert trace.read_at == [4] and trace.score == pytest.approx(float(logits[4, 2].detach()))
@@ -530,11 +750,16 @@ ROWS = [key for key, method in METHODS.items() if method.at_readout]
 BY_CLASS = [key for key in ROWS if METHODS[key].class_specific]
 
 
-@pytest.mark.parametrize("key", [*(key for key in ROWS if key not in BY_CLASS and key != "attention_flow"), "grads"])
+@pytest.mark.parametrize(
+    "key", [*(key for key in ROWS if key not in BY_CLASS and key != "attention_flow"), "grads"]
+)
 def test_the_row_of_an_answer_is_the_mean_of_those_of_its_ends(finder, key):
     """Where another target gives another map only by the row that is read; of the gradients, because they add up."""
     trace = finder.trace(ASKED, "actors were")
-    whole, start, end = (METHODS[key](one) for one in (trace, *(finder.trace(ASKED, part) for part, _ in trace.target.parts())))
+    whole, start, end = (
+        METHODS[key](one)
+        for one in (trace, *(finder.trace(ASKED, part) for part, _ in trace.target.parts()))
+    )
     assert not torch.equal(start, end)
     torch.testing.assert_close(whole, (start + end) / 2)
 
@@ -551,15 +776,24 @@ def test_the_row_of_a_token_read_twice_is_that_of_the_token(finder, key):
 def test_a_margin_is_read_from_all_its_logits_alike(finder):
     trace = finder.trace(ASKED, "actors were - no answer")
     first, last = trace.target.first.span
-    assert trace.readout[[0, first, last]].tolist() == [0.5, 0.25, 0.25] and trace.readout.sum() == 1
+    assert (
+        trace.readout[[0, first, last]].tolist() == [0.5, 0.25, 0.25] and trace.readout.sum() == 1
+    )
     rows = trace.attention[-1].mean(0)
-    torch.testing.assert_close(METHODS["raw_attention"](trace), rows[0] / 2 + rows[first] / 4 + rows[last] / 4)
+    torch.testing.assert_close(
+        METHODS["raw_attention"](trace), rows[0] / 2 + rows[first] / 4 + rows[last] / 4
+    )
 
 
-@pytest.mark.parametrize("cls, own", [("keep", None), ("zero", lambda row: 0.0), ("min", lambda row: float(row.min()))])
+@pytest.mark.parametrize(
+    "cls, own", [("keep", None), ("zero", lambda row: 0.0), ("min", lambda row: float(row.min()))]
+)
 def test_of_several_rows_each_loses_the_token_s_own_share(finder, cls, own):
     trace = finder.trace(ASKED, "actors were")
-    rows = [METHODS["transatt"](replace(trace, readout=torch.eye(len(trace.real))[i])) for i in trace.read_at]
+    rows = [
+        METHODS["transatt"](replace(trace, readout=torch.eye(len(trace.real))[i]))
+        for i in trace.read_at
+    ]
     for row, i in zip(rows, trace.read_at):
         row[i] = row[i] if own is None else own(row)
     torch.testing.assert_close(METHODS["transatt"](trace, cls=cls), sum(rows) / 2)
@@ -570,7 +804,9 @@ def test_what_is_read_from_a_mean_is_a_mean_over_all_rows(finder):
     n = len(trace.real)
     everywhere = replace(trace, readout=torch.full((n,), 1 / n))
     torch.testing.assert_close(everywhere.read(trace.attention), trace.attention.mean(2))
-    torch.testing.assert_close(METHODS["raw_attention"](everywhere), trace.attention[-1].mean((0, 1)))
+    torch.testing.assert_close(
+        METHODS["raw_attention"](everywhere), trace.attention[-1].mean((0, 1))
+    )
     for key in ROWS:
         assert torch.isfinite(METHODS[key](everywhere)).all(), key
 
@@ -585,7 +821,14 @@ def test_a_row_that_is_not_read_may_be_anything(finder):
 def test_maps_of_rows_say_which_of_a_score_read_from_several_tokens():
     model = ex.load("question-answering", device="cpu")
     given = ("Who wrote it?", "Mary Shelley wrote it.")
-    whole, part = (ex.compare(model, given, ["gae", "rollout", "attcat"], target) for target in ("Mary Shelley", "start"))
-    assert [len(heat.notes) for heat in whole] == [1, 1, 0] and whole[0].notes == whole[1].notes and "“mary” and “shelley”" in whole[0].notes[0]
+    whole, part = (
+        ex.compare(model, given, ["gae", "rollout", "attcat"], target)
+        for target in ("Mary Shelley", "start")
+    )
+    assert (
+        [len(heat.notes) for heat in whole] == [1, 1, 0]
+        and whole[0].notes == whole[1].notes
+        and "“mary” and “shelley”" in whole[0].notes[0]
+    )
     assert not any(heat.notes for heat in part)
     assert whole.html().count("what the read token gathered") == 1

@@ -20,7 +20,9 @@ STEPS = st.lists(st.integers(-300, 300), min_size=1, max_size=40)
 def shaken(steps: list[int], seed: int) -> torch.Tensor:
     """The numbers with noise of 1e-7 of the largest, upwards or downwards."""
     exact = torch.tensor(steps, dtype=torch.float64) / 100
-    noise = torch.rand(len(exact), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    noise = torch.rand(
+        len(exact), generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
     return (exact + 1e-7 * exact.abs().max() * (2 * noise - 1)).float()
 
 
@@ -45,7 +47,9 @@ def test_whatever_the_numbers_an_order_is_wrong_by_no_more_than_the_tolerance(nu
     assert sorted(order.tolist()) == list(range(len(numbers)))
     assert order[0] == ties.place_of_largest(values) and ties.tied(values).equal(level == 0)
     falling, widest = values[order].double(), ties.tolerance(values).max()
-    assert (falling.cummin(0).values + widest >= falling).all(), "none stands behind one that is clearly smaller"
+    assert (falling.cummin(0).values + widest >= falling).all(), (
+        "none stands behind one that is clearly smaller"
+    )
     for number in range(int(level.max()) + 1):
         group = values[level == number].double()
         assert group.max() - group.min() <= widest
@@ -53,7 +57,7 @@ def test_whatever_the_numbers_an_order_is_wrong_by_no_more_than_the_tolerance(nu
 
 def test_many_close_numbers_are_no_single_group():
     values = torch.linspace(0, 1, 2_000_001, dtype=torch.float64)[:4001].float()
-    close = 1 + values          # neighbours are 5e-7 apart, and the ends 2e-3
+    close = 1 + values  # neighbours are 5e-7 apart, and the ends 2e-3
     assert int(ties.levels(close).max()) > 100 and not ties.constant(close)
 
 
@@ -75,7 +79,10 @@ def test_plain_numbers_count_as_computed_in_float32_and_a_floor_is_added():
 def test_what_is_infinite_or_no_number_has_a_place():
     numbers = [1, -torch.inf, torch.nan, torch.inf, 1 + 1e-7, 2]
     assert ties.ranked(numbers).tolist() == [3, 5, 0, 4, 1, 2]
-    assert ties.ranked([]).tolist() == [] and ties.ranked(torch.tensor([0.0, -0.0])).tolist() == [0, 1]
+    assert ties.ranked([]).tolist() == [] and ties.ranked(torch.tensor([0.0, -0.0])).tolist() == [
+        0,
+        1,
+    ]
     assert ties.tied([-torch.inf, -torch.inf]).all() and ties.place_of_largest([-torch.inf, 0]) == 1
 
 
@@ -86,13 +93,18 @@ def test_rows_are_looked_at_one_by_one():
 
 def test_a_positive_factor_changes_nothing():
     values = torch.rand(50, generator=torch.Generator().manual_seed(0))
-    assert all(ties.ranked(values * factor).equal(ties.ranked(values)) for factor in (1e-20, 1e-3, 7.0, 1e20))
+    assert all(
+        ties.ranked(values * factor).equal(ties.ranked(values))
+        for factor in (1e-20, 1e-3, 7.0, 1e20)
+    )
 
 
 def test_nothing_else_chooses_by_size():
     """models.py finds the place of what is true or false, where nothing is nearly equal."""
     allowed = ("ties.py", "models.py")
-    files = [path for path in Path(explainers.__file__).parent.rglob("*.py") if path.name not in allowed]
+    files = [
+        path for path in Path(explainers.__file__).parent.rglob("*.py") if path.name not in allowed
+    ]
     choosing = re.compile(r"\b(argmax|argmin|argsort|topk|kthvalue|nlargest)\(")
     found = [path.name for path in files if choosing.search(path.read_text(encoding="utf-8"))]
     assert files and not found

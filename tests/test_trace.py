@@ -8,7 +8,25 @@ import pytest
 import torch
 import torch.nn.functional as F
 import transformers
-from tiny import ARCHITECTURES, DUAL, IMAGE, MADE, PADDED, PADDING, PRE_NORM, SIZE, TEXT, defined, example, fresh, random_model, stock, tiny, tokens, varied
+from tiny import (
+    ARCHITECTURES,
+    DUAL,
+    IMAGE,
+    MADE,
+    PADDED,
+    PADDING,
+    PRE_NORM,
+    SIZE,
+    TEXT,
+    defined,
+    example,
+    fresh,
+    random_model,
+    stock,
+    tiny,
+    tokens,
+    varied,
+)
 from torch.overrides import TorchFunctionMode
 from transformers.models.modernbert import modeling_modernbert
 
@@ -19,12 +37,17 @@ from explainers.trace import RECORDED
 
 each_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
 each_text = pytest.mark.parametrize("name", TEXT)
-tight = dict(rtol=1e-10, atol=1e-12)     # float64, the same sums in another order
+tight = dict(rtol=1e-10, atol=1e-12)  # float64, the same sums in another order
 
 
 def final_norm(name: str, model: ex.Model) -> torch.nn.Module:
     """What pre-LN models put after the last block; `transformers` counts it as the last hidden state of GPT-2 and ModernBERT."""
-    names = {"gpt2": "ln_f", "gpt2-classifier": "ln_f", "modernbert": "final_norm", "modernbert-mean": "final_norm"}
+    names = {
+        "gpt2": "ln_f",
+        "gpt2-classifier": "ln_f",
+        "modernbert": "final_norm",
+        "modernbert-mean": "final_norm",
+    }
     return getattr(model.tower, names.get(name, ""), torch.nn.Identity())
 
 
@@ -42,7 +65,9 @@ def same_traces(one: ex.Trace, other: ex.Trace) -> None:
 CASES = [(name, False) for name in ARCHITECTURES] + [(name, True) for name in PADDED]
 
 
-@pytest.mark.parametrize("name, padded", CASES, ids=[f"{name}-padded" if padded else name for name, padded in CASES])
+@pytest.mark.parametrize(
+    "name, padded", CASES, ids=[f"{name}-padded" if padded else name for name, padded in CASES]
+)
 def test_logits_attentions_and_hidden_states_are_the_stock_models(name, padded):
     """Bit for bit where the stock attention softmaxes in the model's own precision; pictures' towers do so in float32 too."""
     inputs = example(name, torch.float32)
@@ -50,14 +75,27 @@ def test_logits_attentions_and_hidden_states_are_the_stock_models(name, padded):
     model, net = tiny(name, torch.float32), stock(name)
     with torch.no_grad():
         outputs = net(**inputs, output_attentions=True, output_hidden_states=True)
-    tower = getattr(outputs, {"vision": "vision_model_output", "text": "text_model_output"}[name.partition(".")[2]]) if name in DUAL else outputs
+    tower = (
+        getattr(
+            outputs,
+            {"vision": "vision_model_output", "text": "text_model_output"}[name.partition(".")[2]],
+        )
+        if name in DUAL
+        else outputs
+    )
     trace = model.trace(inputs, lambda outputs: next(iter(outputs.values())).flatten(1).sum(1))
-    logits = (outputs.logits_per_image if name in IMAGE else outputs.logits_per_text) if name in DUAL else outputs.logits
+    logits = (
+        (outputs.logits_per_image if name in IMAGE else outputs.logits_per_text)
+        if name in DUAL
+        else outputs.logits
+    )
     within = 1e-5 if name in IMAGE or name in DUAL else 0
     same = lambda got, wanted: torch.testing.assert_close(got, wanted, rtol=within, atol=within)
     # of a language model, at the last real token
     same(trace.logits, logits[0, tokens(name) - 1] if logits.ndim == 3 else logits[0])
-    assert len(trace.attention) == len(tower.attentions) and len(trace.hidden) == len(tower.hidden_states)
+    assert len(trace.attention) == len(tower.attentions) and len(trace.hidden) == len(
+        tower.hidden_states
+    )
     for got, wanted in zip(trace.attention, tower.attentions):
         same(got, wanted[0])
     for got, wanted in zip(trace.hidden[:-1], tower.hidden_states):
@@ -81,11 +119,15 @@ def test_shapes_are_as_documented(name):
 
 
 @each_architecture
-def test_what_attention_reads_is_the_norm_of_what_enters_in_pre_ln_models_and_the_same_in_others(name):
+def test_what_attention_reads_is_the_norm_of_what_enters_in_pre_ln_models_and_the_same_in_others(
+    name,
+):
     trace = tiny(name).trace(example(name), 0)
     for layer, entering, read in zip(trace.layers, trace.hidden, trace.normed):
         assert layer.norm_first == (name in PRE_NORM)
-        torch.testing.assert_close(layer.norm1(entering) if layer.norm_first else entering, read, **tight)
+        torch.testing.assert_close(
+            layer.norm1(entering) if layer.norm_first else entering, read, **tight
+        )
 
 
 @each_architecture
@@ -93,12 +135,16 @@ def test_the_parts_of_a_layer_rebuild_what_its_attention_says(name):
     """sum over heads of A V W_o, plus b_o, is what the projection put out while the model ran."""
     model, said = fresh(name), []
     for block in model.blocks:
-        part(block, model.anatomy.w_o).register_forward_hook(lambda module, inputs, output: said.append(output.detach()))
+        part(block, model.anatomy.w_o).register_forward_hook(
+            lambda module, inputs, output: said.append(output.detach())
+        )
     trace = model.trace(example(name), 0)
     assert len(said) == len(trace.layers)
     for layer, attention, value, output in zip(trace.layers, trace.attention, trace.value, said):
         mixed = torch.einsum("hqk,hkd,hde->qe", attention, value, layer.w_o)
-        torch.testing.assert_close(mixed if layer.b_o is None else mixed + layer.b_o, output[0], **tight)
+        torch.testing.assert_close(
+            mixed if layer.b_o is None else mixed + layer.b_o, output[0], **tight
+        )
 
 
 @each_architecture
@@ -107,11 +153,19 @@ def test_the_parts_of_a_layer_rebuild_its_values_and_its_feed_forward_sublayer(n
     model, read, said = fresh(name), [], []
     ends = (model.anatomy.norm2, *model.anatomy.ffn[-1:])
     for block in model.blocks:
-        part(block, ends[0]).register_forward_hook(lambda module, inputs, output: read.append((inputs[0].detach(), output.detach())))
-        part(block, ends[-1]).register_forward_hook(lambda module, inputs, output: said.append(output.detach()))
+        part(block, ends[0]).register_forward_hook(
+            lambda module, inputs, output: read.append((inputs[0].detach(), output.detach()))
+        )
+        part(block, ends[-1]).register_forward_hook(
+            lambda module, inputs, output: said.append(output.detach())
+        )
     trace = model.trace(example(name), 0)
     for l, layer in enumerate(trace.layers):
-        assert (layer.w_v is None) == (layer.b_v is None) == (name in ("gpt2", "gpt2-classifier", "modernbert", "modernbert-mean"))
+        assert (
+            (layer.w_v is None)
+            == (layer.b_v is None)
+            == (name in ("gpt2", "gpt2-classifier", "modernbert", "modernbert-mean"))
+        )
         gated = name.startswith("modernbert") or name == "dinov2-gated"
         assert (layer.up is None) == (layer.act is None) == (layer.down is None) == gated
         if layer.w_v is not None:
@@ -119,7 +173,9 @@ def test_the_parts_of_a_layer_rebuild_its_values_and_its_feed_forward_sublayer(n
             torch.testing.assert_close(values, trace.value[l], **tight)
         if layer.up is not None:
             entering = read[l][1][0] if layer.norm_first else read[l][0][0] - said[l][0]
-            torch.testing.assert_close(layer.down(layer.act(layer.up(entering))), said[l][0], **tight)
+            torch.testing.assert_close(
+                layer.down(layer.act(layer.up(entering))), said[l][0], **tight
+            )
 
 
 @each_text
@@ -135,10 +191,21 @@ def test_the_steps_of_the_head_lead_from_the_readout_to_the_logits(name):
 
 
 #: The tokens that a score is read from, where it is not the first one.
-READ_AT = {"gpt2": [11], "gpt2-classifier": [11], "modernbert-mean": range(12), "clip.text": [7], "siglip.text": [7], "deit-distilled": [0, 1],
-           "beit": range(1, 17), "dinov2": range(17), "dinov2-gated": range(17),
-           "clip-classifier": range(1, 17), "siglip-classifier": range(16),
-           "dinov2_with_registers": [0, *range(4, 20)], "siglip.vision": range(16)}
+READ_AT = {
+    "gpt2": [11],
+    "gpt2-classifier": [11],
+    "modernbert-mean": range(12),
+    "clip.text": [7],
+    "siglip.text": [7],
+    "deit-distilled": [0, 1],
+    "beit": range(1, 17),
+    "dinov2": range(17),
+    "dinov2-gated": range(17),
+    "clip-classifier": range(1, 17),
+    "siglip-classifier": range(16),
+    "dinov2_with_registers": [0, *range(4, 20)],
+    "siglip.vision": range(16),
+}
 
 
 @each_architecture
@@ -152,7 +219,10 @@ def test_the_readout_is_what_the_score_depends_on_in_the_last_hidden_states(name
 
 @pytest.mark.parametrize("name", ["gpt2", "gpt2-classifier"])
 def test_padding_on_the_left_leaves_the_readout_at_the_end(name):
-    inputs = {"input_ids": F.pad(example(name)["input_ids"], (3, 0), value=199), "attention_mask": (torch.arange(15) >= 3).long()[None]}
+    inputs = {
+        "input_ids": F.pad(example(name)["input_ids"], (3, 0), value=199),
+        "attention_mask": (torch.arange(15) >= 3).long()[None],
+    }
     trace = tiny(name).trace(inputs, 0)
     assert trace.read_at == [14]
     assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [14]
@@ -162,7 +232,13 @@ def test_padding_on_the_left_leaves_the_readout_at_the_end(name):
 def test_a_model_with_logits_for_every_token_is_refused_or_read_at_its_readout(kind):
     """These have no single score. Whatever is explained, the readout must be where it was read."""
     torch.manual_seed(0)
-    config = transformers.BertConfig(vocab_size=200, hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=24)
+    config = transformers.BertConfig(
+        vocab_size=200,
+        hidden_size=12,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=24,
+    )
     try:
         trace = ex.load(getattr(transformers, kind)(config), device="cpu").trace(example("bert"), 1)
     except ex.Refusal:
@@ -172,29 +248,39 @@ def test_a_model_with_logits_for_every_token_is_refused_or_read_at_its_readout(k
 
 # ------------------------------------------------------------------------------------------------ slopes
 
+
 @pytest.fixture
 def exact_rotation(monkeypatch):
     """ModernBERT turns its queries and keys in float32 whatever it runs in, too coarse to take differences of."""
+
     def turn(x, cos, sin):
         return x * cos[:, None] + modeling_modernbert.rotate_half(x) * sin[:, None]
 
-    monkeypatch.setattr(modeling_modernbert, "apply_rotary_pos_emb", lambda q, k, cos, sin, **_: (turn(q, cos, sin), turn(k, cos, sin)))
+    monkeypatch.setattr(
+        modeling_modernbert,
+        "apply_rotary_pos_emb",
+        lambda q, k, cos, sin, **_: (turn(q, cos, sin), turn(k, cos, sin)),
+    )
 
 
 @each_architecture
-@pytest.mark.parametrize("what, layer", [("entry", 0), ("attention", 0), ("attention", 2), ("value", 1)])
+@pytest.mark.parametrize(
+    "what, layer", [("entry", 0), ("attention", 0), ("attention", 2), ("value", 1)]
+)
 def test_gradients_are_finite_differences(name, what, layer, exact_rotation):
     """The score's change along a random direction, in float64, by a central difference."""
     trace = tiny(name).trace(example(name), 0)
     slopes = trace.grad.hidden if what == "entry" else getattr(trace.grad, what)
-    direction = torch.randn(slopes[layer].shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    direction = torch.randn(
+        slopes[layer].shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
     step = 1e-5
 
     def moved(size: float) -> torch.Tensor:
         seen = []
 
         def edit(tensor):
-            seen.append(None)       # one call a layer, in order
+            seen.append(None)  # one call a layer, in order
             return tensor + size * direction if len(seen) == layer + 1 else tensor
 
         return trace.again(**{what: edit}).score
@@ -210,17 +296,27 @@ def test_gradients_by_the_word_embeddings_are_finite_differences(name, exact_rot
     fed = trace.again(inputs=trace.embed())
     torch.testing.assert_close(fed.score, trace.score, **tight)
     torch.testing.assert_close(fed.hidden, trace.hidden, **tight)
-    assert fed.embedded.shape == fed.grad.embedded.shape == (12, 24 if name in ("electra", "albert") else 48)
-    direction = torch.randn(fed.embedded.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert (
+        fed.embedded.shape
+        == fed.grad.embedded.shape
+        == (12, 24 if name in ("electra", "albert") else 48)
+    )
+    direction = torch.randn(
+        fed.embedded.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
     stack = torch.stack([fed.embedded + size * direction for size in (1e-5, -1e-5)])
     scores = trace.rescore(trace.embed() | {"inputs_embeds": stack})
-    torch.testing.assert_close((fed.grad.embedded * direction).sum(), (scores[0] - scores[1]) / 2e-5, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(
+        (fed.grad.embedded * direction).sum(), (scores[0] - scores[1]) / 2e-5, rtol=1e-6, atol=1e-8
+    )
 
 
 def sized(name: str, *size: int) -> dict[str, torch.Tensor]:
     """The fixed input of an architecture with a picture of another size [height width]."""
     made = torch.Generator().manual_seed(2)
-    return example(name) | {"pixel_values": torch.randn(1, 3, *size, generator=made, dtype=torch.float64)}
+    return example(name) | {
+        "pixel_values": torch.randn(1, 3, *size, generator=made, dtype=torch.float64)
+    }
 
 
 @pytest.mark.parametrize("size", [(32, 32), (40, 24)], ids=str)
@@ -229,37 +325,62 @@ def test_gradients_by_the_pixels_are_finite_differences(name, size):
     """Where positions lie between the learned ones too."""
     trace = tiny(name).trace(sized(name, *size), 0)
     assert trace.pixels.shape == trace.grad.pixels.shape == (3, *size) and trace.grad.pixels.any()
-    direction = torch.randn(3, *size, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    direction = torch.randn(
+        3, *size, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
     stack = torch.stack([trace.pixels + step * direction for step in (1e-5, -1e-5)])
     scores = trace.rescore(trace.run.inputs | {"pixel_values": stack})
-    torch.testing.assert_close((trace.grad.pixels * direction).sum(), (scores[0] - scores[1]) / 2e-5, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(
+        (trace.grad.pixels * direction).sum(), (scores[0] - scores[1]) / 2e-5, rtol=1e-6, atol=1e-8
+    )
 
 
 # ------------------------------------------------------------------------------------------------ pictures of other sizes
 
-@pytest.mark.parametrize("size, grid", [((48, 48), (6, 6)), ((48, 24), (6, 3)), ((36, 47), (4, 5))], ids=str)
+
+@pytest.mark.parametrize(
+    "size, grid", [((48, 48), (6, 6)), ((48, 24), (6, 3)), ((36, 47), (4, 5))], ids=str
+)
 @pytest.mark.parametrize("name", IMAGE)
 def test_a_picture_of_another_size_gets_the_stock_models_logits_and_its_own_grid(name, size, grid):
     """Not square, and not filled by its patches: the rest of the last ones is not seen."""
     inputs, net = sized(name, *size), stock(name).double()
-    between = {"interpolate_pos_encoding": True} if not name.startswith("dinov2") and not name.startswith("beit") else {}     # these always do
+    between = (
+        {"interpolate_pos_encoding": True}
+        if not name.startswith("dinov2") and not name.startswith("beit")
+        else {}
+    )  # these always do
     with torch.no_grad():
         if name in DUAL:
-            seen = net.get_image_features(pixel_values=inputs["pixel_values"], **between).pooler_output
+            seen = net.get_image_features(
+                pixel_values=inputs["pixel_values"], **between
+            ).pooler_output
             read = net.get_text_features(input_ids=inputs["input_ids"]).pooler_output
-            wanted = F.cosine_similarity(seen, read) * net.logit_scale.exp() + getattr(net, "logit_bias", 0)
+            wanted = F.cosine_similarity(seen, read) * net.logit_scale.exp() + getattr(
+                net, "logit_bias", 0
+            )
         else:
             wanted = net(**inputs, **between).logits[0]
     trace = tiny(name).trace(inputs, 0)
     torch.testing.assert_close(trace.logits, wanted, rtol=1e-5, atol=1e-6)
     assert trace.grid == grid and len(trace.real) == tokens(name) - 16 + grid[0] * grid[1]
-    lost = [trace.grad.pixels[:, grid[0] * 8:], trace.grad.pixels[:, :, grid[1] * 8:]]
+    lost = [trace.grad.pixels[:, grid[0] * 8 :], trace.grad.pixels[:, :, grid[1] * 8 :]]
     assert not any(part.any() for part in lost)
     coded = tiny(name).encode(inputs)
-    assert coded.picture.size == (8 * grid[1], 8 * grid[0]) and coded.labels[-1] == f"row {grid[0]}, column {grid[1]}"
+    assert (
+        coded.picture.size == (8 * grid[1], 8 * grid[0])
+        and coded.labels[-1] == f"row {grid[0]}, column {grid[1]}"
+    )
 
 
-@pytest.mark.parametrize("size, said", [((7, 32), "7 × 32 pixels has not one whole patch"), ((368, 368), "46 × 46 patches is too large")], ids=str)
+@pytest.mark.parametrize(
+    "size, said",
+    [
+        ((7, 32), "7 × 32 pixels has not one whole patch"),
+        ((368, 368), "46 × 46 patches is too large"),
+    ],
+    ids=str,
+)
 def test_a_picture_of_no_patch_or_of_too_many_is_refused(size, said):
     with pytest.raises(ex.Refusal, match=said):
         tiny("vit").trace(sized("vit", *size), 0)
@@ -267,22 +388,38 @@ def test_a_picture_of_no_patch_or_of_too_many_is_refused(size, said):
 
 # ------------------------------------------------------------------------------------------------ padding
 
+
 def padded_by(many: int, name: str, inputs: dict) -> dict:
     length = inputs["input_ids"].shape[1]
     mask = (torch.arange(length + many) < length).long()[None]
-    return inputs | {"input_ids": F.pad(inputs["input_ids"], (0, many), value=PADDING[name]), "attention_mask": mask}
+    return inputs | {
+        "input_ids": F.pad(inputs["input_ids"], (0, many), value=PADDING[name]),
+        "attention_mask": mask,
+    }
 
 
-@pytest.mark.parametrize("name, method", [(name, method) for name in PADDED for method in METHODS if defined(METHODS[method], name)])
+@pytest.mark.parametrize(
+    "name, method",
+    [(name, method) for name in PADDED for method in METHODS if defined(METHODS[method], name)],
+)
 def test_padding_changes_no_real_tokens_score(name, method):
     """GPT-2 too: its score is read from the last real token, not from the padding behind it."""
     inputs = example(name)
     short, long = (tiny(name).trace(one, 0) for one in (inputs, padded_by(3, name, inputs)))
-    assert long.read_at == short.read_at and long.real.tolist() == [True] * len(short.real) + [False] * 3
-    long = replace(long, special=F.pad(short.special, (0, 3), value=True))     # bare ids do not say what is special
-    options = {name: few for name, few in (("steps", 6), ("samples", 3)) if name in METHODS[method].options}
+    assert (
+        long.read_at == short.read_at
+        and long.real.tolist() == [True] * len(short.real) + [False] * 3
+    )
+    long = replace(
+        long, special=F.pad(short.special, (0, 3), value=True)
+    )  # bare ids do not say what is special
+    options = {
+        name: few for name, few in (("steps", 6), ("samples", 3)) if name in METHODS[method].options
+    }
     scores = METHODS[method](long, **options)
-    torch.testing.assert_close(scores[:-3], METHODS[method](short, **options), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(
+        scores[:-3], METHODS[method](short, **options), rtol=1e-9, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("name", PADDED)
@@ -293,13 +430,16 @@ def test_padding_is_not_attended_to(name):
 
 # ------------------------------------------------------------------------------------------------ batches and threads
 
+
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in DUAL])
 def test_many_traces_are_the_single_ones(name):
     """Lengths and targets mixed: what shares a batch must not be felt."""
     inputs = [varied(name, seed, tokens) for seed, tokens in enumerate([9, 7, 9, 8, 7])]
     targets = [None, 1, (0, 2), 2, None]
     model = tiny(name)
-    for one, alone in zip(model.trace_many(inputs, targets), (model.trace(*both) for both in zip(inputs, targets))):
+    for one, alone in zip(
+        model.trace_many(inputs, targets), (model.trace(*both) for both in zip(inputs, targets))
+    ):
         same_traces(one, alone)
         assert one.target.name == alone.target.name
 
@@ -309,7 +449,9 @@ def test_many_pairs_of_picture_and_text_are_the_single_ones(name):
     """Each picture is explained for its own text, whatever else is traced with it."""
     inputs = [varied(name, seed) for seed in range(3)]
     model = tiny(name)
-    for one, alone in zip(model.trace_many(inputs, [0, 0, 0]), [model.trace(one, 0) for one in inputs]):
+    for one, alone in zip(
+        model.trace_many(inputs, [0, 0, 0]), [model.trace(one, 0) for one in inputs]
+    ):
         same_traces(one, alone)
 
 
@@ -344,7 +486,9 @@ def test_threads_on_one_model_do_not_disturb_one_another(name):
     inputs = [varied(name, seed, 6 + seed % 5) for seed in range(20)]
     serial = [model.trace(one, seed % 3) for seed, one in enumerate(inputs)]
     with ThreadPoolExecutor(20) as threads:
-        together = list(threads.map(lambda both: model.trace(both[1], both[0] % 3), enumerate(inputs)))
+        together = list(
+            threads.map(lambda both: model.trace(both[1], both[0] % 3), enumerate(inputs))
+        )
     for one, other in zip(serial, together):
         same_traces(one, other)
 
@@ -360,8 +504,12 @@ def test_the_towers_of_one_clip_can_be_traced_by_turns():
 
 # ------------------------------------------------------------------------------------------------ nothing left behind
 
+
 def hooks(net) -> int:
-    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks) for module in net.modules())
+    return sum(
+        len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
+        for module in net.modules()
+    )
 
 
 def tensors() -> int:
@@ -381,7 +529,12 @@ def test_a_hundred_traces_leave_no_tensor_and_no_hook():
 def test_loading_a_model_twice_wires_it_once():
     model = fresh("bert")
     once = hooks(model.net)
-    assert ex.load(model.net, device="cpu").trace(example("bert"), 0).attention.shape == (4, 3, 12, 12)
+    assert ex.load(model.net, device="cpu").trace(example("bert"), 0).attention.shape == (
+        4,
+        3,
+        12,
+        12,
+    )
     assert hooks(model.net) == once
 
 
@@ -406,7 +559,10 @@ def test_a_trace_changes_neither_weights_nor_their_gradients_nor_its_input(name)
     assert all(torch.equal(tensor, weights[key]) for key, tensor in model.net.state_dict().items())
     assert all(parameter.grad is None for parameter in model.net.parameters())
     assert [parameter.requires_grad for parameter in model.net.parameters()] == wanting
-    assert all(torch.equal(tensor, given[key]) and not tensor.requires_grad for key, tensor in inputs.items())
+    assert all(
+        torch.equal(tensor, given[key]) and not tensor.requires_grad
+        for key, tensor in inputs.items()
+    )
 
 
 @each_architecture
@@ -428,6 +584,7 @@ def test_nothing_in_a_trace_hangs_on_a_graph():
 
 # ------------------------------------------------------------------------------------------------ again
 
+
 @each_architecture
 def test_again_without_changes_is_the_same(name):
     trace = tiny(name).trace(example(name), 0)
@@ -438,7 +595,15 @@ def test_again_without_changes_is_the_same(name):
 def test_a_stack_of_entries_is_run_as_one_by_one(name):
     """A cloud of noise, a path: n examples for the one that was traced. Pictures as well as texts."""
     trace = tiny(name).trace(example(name), 0)
-    noise = torch.randn(3, *trace.hidden[0].shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) / 10
+    noise = (
+        torch.randn(
+            3,
+            *trace.hidden[0].shape,
+            generator=torch.Generator().manual_seed(0),
+            dtype=torch.float64,
+        )
+        / 10
+    )
     together = trace.again_many(entry=lambda hidden: hidden + noise)
     assert len(together) == 3
     for one, shift in zip(together, noise):
@@ -454,7 +619,9 @@ def test_again_refuses_what_makes_several_examples():
 def test_a_stack_of_inputs_is_run_as_one_by_one():
     trace = tiny("bert").trace(example("bert"), 1)
     others = [varied("bert", seed, 12) for seed in range(3)]
-    together = trace.again_many(inputs={"input_ids": torch.cat([one["input_ids"] for one in others])})
+    together = trace.again_many(
+        inputs={"input_ids": torch.cat([one["input_ids"] for one in others])}
+    )
     for one, other in zip(together, others):
         same_traces(one, tiny("bert").trace(other, 1))
 
@@ -506,8 +673,13 @@ def test_rules_change_the_gradient_and_only_while_they_hold():
     trace = tiny("bert").trace(example("bert"), 0)
     ruled = trace.again(rules=SteeperGelu())
     assert torch.equal(ruled.hidden, trace.hidden) and torch.equal(ruled.score, trace.score)
-    torch.testing.assert_close(ruled.grad.hidden[-1], trace.grad.hidden[-1], **tight)     # no GELU behind the last block
-    assert not any(torch.allclose(one, other) for one, other in zip(ruled.grad.hidden[:-1], trace.grad.hidden[:-1]))
+    torch.testing.assert_close(
+        ruled.grad.hidden[-1], trace.grad.hidden[-1], **tight
+    )  # no GELU behind the last block
+    assert not any(
+        torch.allclose(one, other)
+        for one, other in zip(ruled.grad.hidden[:-1], trace.grad.hidden[:-1])
+    )
     same_traces(trace.again(), trace)
 
 
@@ -517,7 +689,9 @@ def test_only_what_is_asked_for_is_kept(kept):
     again = trace.again(record=(kept,))
     for name in RECORDED:
         if name == kept:
-            torch.testing.assert_close(getattr(again.grad, name), getattr(trace.grad, name), **tight)
+            torch.testing.assert_close(
+                getattr(again.grad, name), getattr(trace.grad, name), **tight
+            )
         else:
             assert getattr(again, name) is None and getattr(again.grad, name) is None
 
@@ -530,14 +704,18 @@ def test_scores_of_a_stack_are_the_single_ones(name):
     together = trace.rescore(trace.fill(where, "pad"))
     assert together.shape == (tokens - 2,) and not together.requires_grad
     for score, row in zip(together, where):
-        torch.testing.assert_close(score, trace.again(inputs=trace.fill(row[None], "pad")).score, **tight)
+        torch.testing.assert_close(
+            score, trace.again(inputs=trace.fill(row[None], "pad")).score, **tight
+        )
 
 
 def test_many_scores_come_in_parts_of_bounded_size():
     model = tiny("bert")
     trace = model.trace(example("bert"), 0)
     seen = []
-    hook = model.net.register_forward_pre_hook(lambda net, args, kwargs: seen.append(kwargs["input_ids"].shape[0]), with_kwargs=True)
+    hook = model.net.register_forward_pre_hook(
+        lambda net, args, kwargs: seen.append(kwargs["input_ids"].shape[0]), with_kwargs=True
+    )
     try:
         scores = trace.rescore({"input_ids": example("bert")["input_ids"].expand(1000, -1)})
     finally:
@@ -558,7 +736,10 @@ def test_a_blank_replaces_just_the_tokens_it_should(name):
 
 def test_a_picture_has_no_blank_token():
     trace = tiny("vit").trace(example("vit"), 0)
-    with pytest.raises(ex.Refusal, match="stands for nothing in a picture is mean or black or white or blur; got 'mask'"):
+    with pytest.raises(
+        ex.Refusal,
+        match="stands for nothing in a picture is mean or black or white or blur; got 'mask'",
+    ):
         trace.fill(trace.special[None], "mask")
 
 
@@ -567,7 +748,7 @@ def test_a_picture_has_no_blank_token():
 def test_a_blank_patch_changes_the_pixels_of_that_patch_alone(name, fill):
     trace = tiny(name).trace(example(name), 0)
     where = torch.zeros(2, len(trace.real), dtype=torch.bool)
-    where[0, -16], where[1, -1] = True, True                # the first patch and the last of 4 x 4
+    where[0, -16], where[1, -1] = True, True  # the first patch and the last of 4 x 4
     filled = trace.fill(where, fill)["pixel_values"]
     changed = (filled != trace.pixels).any(1)
     corner = torch.zeros(2, 32, 32, dtype=torch.bool)
@@ -578,6 +759,7 @@ def test_a_blank_patch_changes_the_pixels_of_that_patch_alone(name, fill):
 
 
 # ------------------------------------------------------------------------------------------------ one layer alone
+
 
 @each_architecture
 def test_a_layer_alone_gives_the_next_hidden_state(name):
@@ -605,27 +787,40 @@ def test_values_can_be_edited_inside_a_layer():
     tokens = len(trace.real)
     forget = 1 - torch.eye(tokens, dtype=torch.float64)
     for layer, entering, leaving in zip(trace.layers, trace.hidden, trace.hidden[1:]):
-        together = layer.run(entering.expand(tokens, -1, -1), value=lambda value: value * forget[:, None, :, None])
+        together = layer.run(
+            entering.expand(tokens, -1, -1), value=lambda value: value * forget[:, None, :, None]
+        )
         for i in range(tokens):
-            alone = layer.run(entering[None], value=lambda value, i=i: value * forget[i][None, None, :, None])
+            alone = layer.run(
+                entering[None], value=lambda value, i=i: value * forget[i][None, None, :, None]
+            )
             torch.testing.assert_close(together[i], alone[0], **tight)
         assert not torch.allclose(together[3], leaving)
 
 
 # ------------------------------------------------------------------------------------------------ shared and other layers
 
+
 @pytest.mark.parametrize("groups, inner", [(1, 1), (2, 1), (1, 2), (2, 3)])
 def test_layers_that_share_their_weights_are_recorded_each_time_they_run(groups, inner):
     """ALBERT: a layer of the trace is a run, and the blocks are those of all groups."""
-    net = random_model("AlbertForSequenceClassification", **SIZE | {"embedding_size": 24, "num_hidden_groups": groups, "inner_group_num": inner})
+    net = random_model(
+        "AlbertForSequenceClassification",
+        **SIZE | {"embedding_size": 24, "num_hidden_groups": groups, "inner_group_num": inner},
+    )
     net.set_attn_implementation("eager")
     with torch.no_grad():
         wanted = net(**example("albert"), output_attentions=True, output_hidden_states=True)
     model = ex.load(net, device="cpu")
     trace = model.trace(example("albert"), 1)
-    assert len(model.blocks) == groups * inner and len(trace.layers) == len(wanted.attentions) == 4 * inner
+    assert (
+        len(model.blocks) == groups * inner
+        and len(trace.layers) == len(wanted.attentions) == 4 * inner
+    )
     assert torch.equal(trace.logits, wanted.logits[0])
-    assert torch.equal(trace.attention, torch.cat(wanted.attentions)) and torch.equal(trace.hidden, torch.cat(wanted.hidden_states))
+    assert torch.equal(trace.attention, torch.cat(wanted.attentions)) and torch.equal(
+        trace.hidden, torch.cat(wanted.hidden_states)
+    )
     for layer, entering, leaving in zip(trace.layers, trace.hidden, trace.hidden[1:]):
         torch.testing.assert_close(layer.run(entering[None])[0], leaving)
 
@@ -633,8 +828,12 @@ def test_layers_that_share_their_weights_are_recorded_each_time_they_run(groups,
 def test_one_run_of_a_shared_layer_can_be_edited():
     trace = tiny("albert").trace(example("albert"), 0)
     again = trace.again(value={2: lambda value: 2 * value})
-    assert torch.equal(again.value[:2], trace.value[:2]) and torch.equal(again.value[2], 2 * trace.value[2])
-    assert torch.equal(again.hidden[:3], trace.hidden[:3]) and not torch.allclose(again.hidden[3], trace.hidden[3])
+    assert torch.equal(again.value[:2], trace.value[:2]) and torch.equal(
+        again.value[2], 2 * trace.value[2]
+    )
+    assert torch.equal(again.hidden[:3], trace.hidden[:3]) and not torch.allclose(
+        again.hidden[3], trace.hidden[3]
+    )
 
 
 def test_layers_that_see_a_window_keep_it():
@@ -648,7 +847,10 @@ def test_layers_that_see_a_window_keep_it():
 
 def test_positions_of_its_own_stay_with_each_example():
     """Rotary positions come as a pair of tables, one of each example: a layer alone gets its own."""
-    inputs = [varied("modernbert", seed) | {"position_ids": torch.arange(9)[None] * (seed + 1)} for seed in range(2)]
+    inputs = [
+        varied("modernbert", seed) | {"position_ids": torch.arange(9)[None] * (seed + 1)}
+        for seed in range(2)
+    ]
     for trace, one in zip(tiny("modernbert").trace_many(inputs, [0, 0]), inputs):
         same_traces(trace, tiny("modernbert").trace(one, 0))
         for layer, entering, leaving in zip(trace.layers, trace.hidden, trace.hidden[1:]):
@@ -657,11 +859,20 @@ def test_positions_of_its_own_stay_with_each_example():
 
 # ------------------------------------------------------------------------------------------------ GPT-2 as a classifier
 
+
 def texts(lengths: list[int], left: bool = False) -> dict:
     """Texts of several lengths, padded to one."""
-    rows = [varied("gpt2-classifier", seed, length)["input_ids"][0] for seed, length in enumerate(lengths)]
-    fill = lambda row, value: F.pad(row, (max(lengths) - len(row), 0) if left else (0, max(lengths) - len(row)), value=value)
-    return {"input_ids": torch.stack([fill(row, 199) for row in rows]), "attention_mask": torch.stack([fill(torch.ones_like(row), 0) for row in rows])}
+    rows = [
+        varied("gpt2-classifier", seed, length)["input_ids"][0]
+        for seed, length in enumerate(lengths)
+    ]
+    fill = lambda row, value: F.pad(
+        row, (max(lengths) - len(row), 0) if left else (0, max(lengths) - len(row)), value=value
+    )
+    return {
+        "input_ids": torch.stack([fill(row, 199) for row in rows]),
+        "attention_mask": torch.stack([fill(torch.ones_like(row), 0) for row in rows]),
+    }
 
 
 @pytest.mark.parametrize("left", [False, True], ids=["right", "left"])
@@ -673,14 +884,16 @@ def test_a_batch_of_padded_texts_gets_the_stock_models_logits(left):
     assert torch.equal(got.table, wanted) and torch.equal(got.outputs.logits, wanted)
 
 
-@pytest.mark.parametrize("ids", [[[7, 8, 9, 199, 199]], [[199, 7, 8, 199]], [[7, 199, 8]], [[199, 199]]], ids=str)
+@pytest.mark.parametrize(
+    "ids", [[[7, 8, 9, 199, 199]], [[199, 7, 8, 199]], [[7, 199, 8]], [[199, 199]]], ids=str
+)
 def test_without_a_mask_trailing_padding_is_what_the_stock_model_takes_for_it(ids):
     with torch.no_grad():
         wanted = stock("gpt2-classifier")(input_ids=torch.tensor(ids), use_cache=False).logits[0]
     trace = tiny("gpt2-classifier", torch.float32).trace({"input_ids": ids}, 0)
     assert torch.equal(trace.logits, wanted)
-    last, = trace.read_at
-    assert not trace.real[last + 1:].any() and trace.real[:last].all()
+    (last,) = trace.read_at
+    assert not trace.real[last + 1 :].any() and trace.real[:last].all()
 
 
 def test_a_blank_at_the_end_does_not_move_the_readout():
@@ -707,7 +920,10 @@ def test_word_embeddings_and_edits_are_read_at_the_last_real_token(left):
 
 
 def test_no_padding_token_is_needed():
-    net = random_model("GPT2ForSequenceClassification", **SIZE | {"pad_token_id": None, "eos_token_id": 199, "bos_token_id": 199})
+    net = random_model(
+        "GPT2ForSequenceClassification",
+        **SIZE | {"pad_token_id": None, "eos_token_id": 199, "bos_token_id": 199},
+    )
     model = ex.load(net, device="cpu", dtype=torch.float64)
     inputs = [varied("gpt2-classifier", seed) for seed in range(3)]
     for one, given in zip(model.trace_many(inputs, [0, 1, 2]), inputs):
@@ -718,18 +934,25 @@ def test_no_padding_token_is_needed():
 
 # ------------------------------------------------------------------------------------------------ what cannot be recorded
 
+
 def test_logits_of_every_token_are_no_logits_of_a_text():
     """ELECTRA's discriminator gives one number a token: token 1 is no class 1."""
     model = ex.load(random_model("ElectraForPreTraining", **SIZE), device="cpu")
     with pytest.raises(ex.Refusal, match="no logits for a whole text"):
         model.trace(example("electra"), 1)
-    assert model.trace(example("electra"), lambda outputs: outputs.logits[:, 3]).grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [3]
+    assert model.trace(example("electra"), lambda outputs: outputs.logits[:, 3]).grad.hidden[
+        -1
+    ].abs().sum(-1).nonzero().flatten().tolist() == [3]
 
 
 def test_a_network_whose_attention_leaves_no_record_is_refused():
     model = fresh("bert")
     for block in model.blocks:
         inner = block.attention
-        inner.register_forward_pre_hook(lambda module, args, kwargs: (args, kwargs | {"on_tape": None}), with_kwargs=True, prepend=True)
+        inner.register_forward_pre_hook(
+            lambda module, args, kwargs: (args, kwargs | {"on_tape": None}),
+            with_kwargs=True,
+            prepend=True,
+        )
     with pytest.raises(ex.Refusal, match="do not hand the tape on"):
         model.trace(example("bert"), 0)

@@ -25,30 +25,68 @@ def plain(html: str) -> str:
 
 # ------------------------------------------------------------------------------------------------------- drawing
 
+
 def test_curves_are_drawn_where_they_are():
-    html = trials.curves([("Taken out", {"A": [1, 0.5, 0.25]}, ([0.5] * 3, [0.75] * 3, [0.6] * 3))], [0, 0.5, 1], "words", "<b>POSITIVE")
-    assert 'data-k="0" points="0,0 50,50 100,75"' in html and 'points="0,50 50,50 100,50 100,25 50,25 0,25"' in html
-    below = trials.curves([("Taken out", {"A": [-1, 0, 1]}, ([0] * 3, [0] * 3, [0] * 3))], [0, 0.5, 1], "words", "A − B")
-    assert 'points="0,100 50,50 100,0"' in below and "−100" in below, "a difference of probabilities can be negative"
-    assert "<b>POSITIVE" not in html.replace("<b>&lt;b&gt;POSITIVE", "") and "A from 100% to 25%, half way 50%" in html
+    html = trials.curves(
+        [("Taken out", {"A": [1, 0.5, 0.25]}, ([0.5] * 3, [0.75] * 3, [0.6] * 3))],
+        [0, 0.5, 1],
+        "words",
+        "<b>POSITIVE",
+    )
+    assert (
+        'data-k="0" points="0,0 50,50 100,75"' in html
+        and 'points="0,50 50,50 100,50 100,25 50,25 0,25"' in html
+    )
+    below = trials.curves(
+        [("Taken out", {"A": [-1, 0, 1]}, ([0] * 3, [0] * 3, [0] * 3))],
+        [0, 0.5, 1],
+        "words",
+        "A − B",
+    )
+    assert 'points="0,100 50,50 100,0"' in below and "−100" in below, (
+        "a difference of probabilities can be negative"
+    )
+    assert (
+        "<b>POSITIVE" not in html.replace("<b>&lt;b&gt;POSITIVE", "")
+        and "A from 100% to 25%, half way 50%" in html
+    )
 
 
 def test_the_best_number_of_a_column_is_marked_and_chance_never_is():
-    rows = {"A": {"deletion": 0.3, "insertion": float("nan")}, "B": {"deletion": 0.2, "insertion": 0.4}}
+    rows = {
+        "A": {"deletion": 0.3, "insertion": float("nan")},
+        "B": {"deletion": 0.2, "insertion": 0.4},
+    }
     columns = {"deletion": ("Deletion", "lower"), "insertion": ("Insertion", "higher")}
     best = lambda html: re.findall(r"<b>([^<]+)</b> <span class=\"xp-tick\">best", html)
-    html = trials.measures(rows, columns, {"Random": {"deletion": 0.3, "insertion": 0.3}}, "Of these.")
+    html = trials.measures(
+        rows, columns, {"Random": {"deletion": 0.3, "insertion": 0.3}}, "Of these."
+    )
     assert best(html) == ["0.2", "0.4"] and "beats the random orders" not in html
     assert "not a number" in html and "One example is not evidence" in html
-    html = trials.measures(rows, columns, {"Random": {"deletion": 0.1, "insertion": 0.3}}, "Of these.")
-    assert best(html) == ["0.4"] and "No map here beats the random orders in Deletion." in html, "what is worse than chance is not best"
-    html = trials.measures(rows, columns, {"Random": {"deletion": 0.2, "insertion": 0.9}}, "Of <this>.")
-    assert best(html) == [] and "the random orders in Deletion, Insertion." in html and "Of &lt;this&gt;." in html
+    html = trials.measures(
+        rows, columns, {"Random": {"deletion": 0.1, "insertion": 0.3}}, "Of these."
+    )
+    assert best(html) == ["0.4"] and "No map here beats the random orders in Deletion." in html, (
+        "what is worse than chance is not best"
+    )
+    html = trials.measures(
+        rows, columns, {"Random": {"deletion": 0.2, "insertion": 0.9}}, "Of <this>."
+    )
+    assert (
+        best(html) == []
+        and "the random orders in Deletion, Insertion." in html
+        and "Of &lt;this&gt;." in html
+    )
 
 
 def test_a_matrix_shows_sign_size_and_what_is_not_a_number():
     html = trials.matrix(["A", "B"], [[1.0, -0.25], [float("nan"), 1.0]], "Agree?", "In words.")
-    assert '<td class="neg" style="--a:0.25">−0.25</td>' in html and ">none<" in html and html.count('scope="col"') == 2
+    assert (
+        '<td class="neg" style="--a:0.25">−0.25</td>' in html
+        and ">none<" in html
+        and html.count('scope="col"') == 2
+    )
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -59,7 +97,9 @@ def test_what_was_taken_out_is_struck_through(sentiment, count):
     html = trials.without(heat, left.keep, left.target, left.before, left.after, left.says)
     merged = heat.merged().without_specials()
     first = [merged.labels[i] for i in merged.scores.argsort(descending=True, stable=True)[:count]]
-    assert sorted(re.findall("<s>([^<]+)</s>", html)) == sorted(first) and f"{left.after:.1%}" in html
+    assert (
+        sorted(re.findall("<s>([^<]+)</s>", html)) == sorted(first) and f"{left.after:.1%}" in html
+    )
     assert plain(html.partition("xp-prose")[2]).replace(" ", "").endswith(TEXT.replace(" ", ""))
 
 
@@ -67,7 +107,9 @@ def test_taking_out_is_what_the_model_says_without_it(sentiment):
     case = evaluation.case_of(sentiment, TEXT)
     left = evaluation.without_top(case, case.heat("attcat"), 1)
     inputs = dict(case.coded.tensors)
-    inputs["input_ids"] = inputs["input_ids"].masked_fill(~left.keep, sentiment.tokenizer.pad_token_id)
+    inputs["input_ids"] = inputs["input_ids"].masked_fill(
+        ~left.keep, sentiment.tokenizer.pad_token_id
+    )
     with torch.no_grad():
         said = sentiment.net(**inputs).logits.softmax(-1)[0]
     assert left.after == pytest.approx(float(said[case.explained]), abs=1e-6)
@@ -76,7 +118,10 @@ def test_taking_out_is_what_the_model_says_without_it(sentiment):
         evaluation.without_top(case, case.heat("attcat"), 0)
     everything = evaluation.without_top(case, case.heat("attcat"), 10**6)
     assert int(everything.keep[case.words].sum()) == 1, "nothing can be said of nothing"
-    with pytest.raises(ex.Refusal, match="Nothing was taken out, since nothing would be left: the input is one word"):
+    with pytest.raises(
+        ex.Refusal,
+        match="Nothing was taken out, since nothing would be left: the input is one word",
+    ):
         evaluation.without_top(alone := evaluation.case_of(sentiment, "good"), alone.heat("attcat"))
 
 
@@ -87,8 +132,14 @@ def test_covered_patches_are_named_by_row_and_column(vit, app):
     html = trials.without(heat, left.keep, left.target, left.before, left.after, left.says)
     columns = heat.grid[1]
     top = heat.patches.flatten().argsort(descending=True)[:2].tolist()
-    assert all(f"row {i // columns + 1}, column {i % columns + 1}" in html for i in top) and "<img" in html
-    assert "4 equal steps, grey in place of what is taken out, a blur of what" in evaluation.curves(case, [heat], levels=4, orders=2).html()
+    assert (
+        all(f"row {i // columns + 1}, column {i % columns + 1}" in html for i in top)
+        and "<img" in html
+    )
+    assert (
+        "4 equal steps, grey in place of what is taken out, a blur of what"
+        in evaluation.curves(case, [heat], levels=4, orders=2).html()
+    )
     one = evaluation.without_top(case, heat, 1, "mean")
     assert one.before - one.after != 0
 
@@ -97,15 +148,29 @@ def test_curves_and_agreement_draw_themselves(sentiment):
     case = evaluation.case_of(sentiment, TEXT)
     curves = evaluation.curves(case, ["attcat", "gae:start=2"], orders=3)
     html = curves._repr_html_()
-    assert "<style>" in html and html.count('scope="row"') == 3 and "Random order, mean of 3" in html
-    assert "these curves: 10 equal steps, nothing in place of what is taken out, nothing of what is not put in yet." in html
+    assert (
+        "<style>" in html and html.count('scope="row"') == 3 and "Random order, mean of 3" in html
+    )
+    assert (
+        "these curves: 10 equal steps, nothing in place of what is taken out, nothing of what is not put in yet."
+        in html
+    )
     more = curves.joined(evaluation.curves(case, ["rollout"], orders=0))
-    assert list(more.titles) == ["attcat", "gae:start=2", "rollout"] and more.band.keys() == curves.band.keys()
+    assert (
+        list(more.titles) == ["attcat", "gae:start=2", "rollout"]
+        and more.band.keys() == curves.band.keys()
+    )
     both = evaluation.agreement([case.heat("attcat"), case.heat("gae")])._repr_html_()
-    assert both.count('scope="row"') == 4 and "AttCAT" in both and "<style>" in both and "5 highest tokens" in both
+    assert (
+        both.count('scope="row"') == 4
+        and "AttCAT" in both
+        and "<style>" in both
+        and "5 highest tokens" in both
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- the page
+
 
 def ask(app, tab="Text", text=TEXT, picture=None, target="predicted", versus="nothing"):
     kind = app.TABS[tab].kinds[0]
@@ -114,9 +179,17 @@ def ask(app, tab="Text", text=TEXT, picture=None, target="predicted", versus="no
 
 def test_maps_are_tried_cheap_tests_first(app, sentiment):
     tab, asked = ask(app)
-    steps = [html for _, html, _ in app.try_maps(tab, asked, True, "[PAD] in its place", "{}", ["attcat", "gae"])]
+    steps = [
+        html
+        for _, html, _ in app.try_maps(
+            tab, asked, True, "[PAD] in its place", "{}", ["attcat", "gae"]
+        )
+    ]
     assert "Do the maps agree?" in steps[0] and "xp-plot" not in steps[0]
-    assert [html.count('scope="row"') for html in (step.partition("Do the maps agree")[0] for step in steps[1:])] == [2, 3]
+    assert [
+        html.count('scope="row"')
+        for html in (step.partition("Do the maps agree")[0] for step in steps[1:])
+    ] == [2, 3]
     case = evaluation.case_of(sentiment, TEXT)
     for method in ("attcat", "gae"):
         number = evaluation.METRICS["aopc"].measure(case, case.heat(method), fill="pad")
@@ -124,10 +197,13 @@ def test_maps_are_tried_cheap_tests_first(app, sentiment):
     assert "AttCAT" in steps[-1] and "Random order, mean of 8" in steps[-1]
 
 
-@pytest.mark.parametrize(("kind", "text", "fill", "says"), [
-    ("Sentence", "", "[PAD] in its place", "empty"),
-    ("Question", "Who sleeps?", "nothing: it is deleted", "Deleting tokens moves the places"),
-])
+@pytest.mark.parametrize(
+    ("kind", "text", "fill", "says"),
+    [
+        ("Sentence", "", "[PAD] in its place", "empty"),
+        ("Question", "Who sleeps?", "nothing: it is deleted", "Deleting tokens moves the places"),
+    ],
+)
 def test_what_cannot_be_tested_is_a_sentence(app, kind, text, fill, says):
     asked = [kind, None, text, "A man sleeps.", app.KINDS[kind].model, "predicted", "nothing"]
     *_, (note, html, _) = app.try_maps(app.TABS["Text"], asked, True, fill, "{}", ["attcat"])
@@ -135,15 +211,28 @@ def test_what_cannot_be_tested_is_a_sentence(app, kind, text, fill, says):
 
 
 def test_questions_and_differences_are_tested_too(app):
-    for asked in (["Question", None, "Who sleeps?", "A man sleeps.", "question-answering", "predicted", "nothing"], ask(app, versus="NEGATIVE")[1]):
-        *_, (note, html, _) = app.try_maps(app.TABS["Text"], asked, True, "[MASK] in its place", "{}", ["attcat"])
+    for asked in (
+        [
+            "Question",
+            None,
+            "Who sleeps?",
+            "A man sleeps.",
+            "question-answering",
+            "predicted",
+            "nothing",
+        ],
+        ask(app, versus="NEGATIVE")[1],
+    ):
+        *_, (note, html, _) = app.try_maps(
+            app.TABS["Text"], asked, True, "[MASK] in its place", "{}", ["attcat"]
+        )
         assert not note["value"] and "xp-plot" in html
 
 
 def test_nothing_is_tried_unseen(app):
     tab, asked = ask(app)
     for opened, question in ((False, asked), (True, None)):
-        step, = app.try_maps(tab, question, opened, "[PAD] in its place", "{}", ["attcat"])
+        (step,) = app.try_maps(tab, question, opened, "[PAD] in its place", "{}", ["attcat"])
         assert all("value" not in one for one in step)
 
 
@@ -165,30 +254,49 @@ def test_the_test_view(visit, pictures, dark, width):
     from axe_playwright_python.sync_playwright import Axe
 
     page = visit(text=TEXT, methods="attcat,gae", view="test", dark=dark, width=width)
-    until(page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3")
-    until(page, "() => document.querySelector('#text-tested').innerText.includes('Do the maps agree?')")
+    until(
+        page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3"
+    )
+    until(
+        page,
+        "() => document.querySelector('#text-tested').innerText.includes('Do the maps agree?')",
+    )
     page.get_by_role("button", name="Take them out and ask again").click()
     until(page, "() => document.querySelector('#text-taken s')?.textContent === 'good'")
     page.get_by_role("button", name=re.compile("weights random")).click()
     until(page, "() => document.querySelector('#text-scrambled')?.innerText.includes('embeddings')")
-    page.screenshot(path=pictures / f"test_{'dark' if dark else 'light'}_{width}.png", full_page=True)
-    serious = [one["id"] for one in Axe().run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+    page.screenshot(
+        path=pictures / f"test_{'dark' if dark else 'light'}_{width}.png", full_page=True
+    )
+    serious = [
+        one["id"]
+        for one in Axe().run(page).response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
     assert serious == []
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     if width > 1000:
         page.locator("#text-tested .xp-measures tr[data-k='1']").hover()
         assert page.locator("#text-tested polyline.xp-faint").count() == 2
         page.get_by_role("radio", name="nothing: it is deleted").check()
-        until(page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3")
+        until(
+            page,
+            "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3",
+        )
 
 
 @browser_test
 def test_a_new_question_is_tested_anew_while_the_view_is_open(visit, pictures):
     page = visit(kind="Picture", picture="cat", methods="attcat,gae", view="test")
-    until(page, "() => document.querySelectorAll('#image-tested .xp-measures tbody tr').length === 3")
+    until(
+        page, "() => document.querySelectorAll('#image-tested .xp-measures tbody tr').length === 3"
+    )
     page.get_by_role("button", name="a rocket").click()
-    until(page, "() => !document.querySelector('#image-tested').innerText.includes('golden retriever') && "
-                "document.querySelectorAll('#image-tested .xp-measures tbody tr').length === 3")
+    until(
+        page,
+        "() => !document.querySelector('#image-tested').innerText.includes('golden retriever') && "
+        "document.querySelectorAll('#image-tested .xp-measures tbody tr').length === 3",
+    )
     page.get_by_role("button", name="Take them out and ask again").click()
     until(page, "() => document.querySelector('#image-taken img')")
     page.screenshot(path=pictures / "test_image.png", full_page=True)

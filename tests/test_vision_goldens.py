@@ -42,7 +42,9 @@ class MeanPooledViT(ViTForImageClassification):
         hidden = self.vit.embeddings(pixel_values)
         for layer in self.vit.layers:
             hidden = layer(hidden, **kwargs)
-        return ImageClassifierOutput(logits=self.classifier(self.vit.layernorm(hidden[:, 1:].mean(1))))
+        return ImageClassifierOutput(
+            logits=self.classifier(self.vit.layernorm(hidden[:, 1:].mean(1)))
+        )
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +61,19 @@ def mean_pooled() -> Iterator[dict[torch.dtype, ex.Model]]:
 
 def seen_as(record: dict, scores: torch.Tensor, model: ex.Model) -> torch.Tensor:
     """The view of the scores that the authors print."""
-    scores = {None: scores, "not the prefix": scores[-16:], "words": scores[1:-1]}[record.get("tokens")]
+    scores = {None: scores, "not the prefix": scores[-16:], "words": scores[1:-1]}[
+        record.get("tokens")
+    ]
     if record.get("view") == "divided by their sum":
         return scores / scores.sum()
     if record.get("view") in ("from 0 to 1", "from 0 to nearly 1"):
         lifted = scores - scores.min()
         return lifted / (lifted.max() + (1e-7 if "nearly" in record["view"] else 0))
-    return scores / model.net.logit_scale.exp().item() if record.get("view") == "of the cosine" else scores
+    return (
+        scores / model.net.logit_scale.exp().item()
+        if record.get("view") == "of the cosine"
+        else scores
+    )
 
 
 @each_precision
@@ -73,13 +81,29 @@ def seen_as(record: dict, scores: torch.Tensor, model: ex.Model) -> torch.Tensor
 def test_scores_are_the_authors_own(record, dtype, mean_pooled):
     model = mean_pooled[dtype] if record["model"] == "vit-gap" else tiny(record["model"], dtype)
     inputs = example("vit" if record["model"] == "vit-gap" else record["model"], dtype)
-    scores = METHODS[record["method"]](model.trace(inputs, record["class"] or 0), **record["options"])
-    close(seen_as(record, scores, model), record["scores"], within(record.get("tolerance", USUAL), dtype))
+    scores = METHODS[record["method"]](
+        model.trace(inputs, record["class"] or 0), **record["options"]
+    )
+    close(
+        seen_as(record, scores, model),
+        record["scores"],
+        within(record.get("tolerance", USUAL), dtype),
+    )
 
 
 def test_the_mean_pooled_model_says_what_the_recorded_one_said(mean_pooled):
     trace = mean_pooled[torch.float64].trace(example("vit"), 0)
-    close(trace.logits, [0.18362869823061823, -0.7513530329631584, -0.793845047168674, 0.6140086049811883, 0.3696005683610201], 1e-6)
+    close(
+        trace.logits,
+        [
+            0.18362869823061823,
+            -0.7513530329631584,
+            -0.793845047168674,
+            0.6140086049811883,
+            0.3696005683610201,
+        ],
+        1e-6,
+    )
     assert trace.read_at == list(range(1, 17))
 
 
@@ -94,8 +118,11 @@ def by_patch(pixels: torch.Tensor) -> torch.Tensor:
 
 # ------------------------------------------------------------------------------------- what several methods are made of
 
+
 @each_precision
-@pytest.mark.parametrize("name, target", [("vit", 0), ("vit", 3), ("clip.vision", 0), ("clip.text", 0)])
+@pytest.mark.parametrize(
+    "name, target", [("vit", 0), ("vit", 3), ("clip.vision", 0), ("clip.text", 0)]
+)
 def test_attention_and_its_slopes_are_the_recorded_ones(name, target, dtype):
     trace = tiny(name, dtype).trace(example(name, dtype), target)
     close(trace.attention, TENSORS[f"{name}.attention"], within(USUAL, dtype))
@@ -123,6 +150,7 @@ def test_the_relevance_of_attention_is_the_authors_own_in_every_layer(rules, tar
 
 # ---------------------------------------------------------------------- below the first block, where the methods here stop
 
+
 @each_precision
 @pytest.mark.parametrize("target", [0, 3])
 @pytest.mark.parametrize("rules", OF_RELEVANCE)
@@ -135,9 +163,13 @@ def test_relevance_handed_on_to_the_pixels_is_the_authors_own(rules, target, dty
     tokens = (trace.hidden[0] - positions).requires_grad_()
     rule = {"ours": lrp.add, "original": lrp.add_plain}[rules]
     both = rule(tokens + positions, tokens, positions.clone().requires_grad_())
-    of_tokens, = torch.autograd.grad(both, tokens, relevance(trace, rules).hidden[0][None])
+    (of_tokens,) = torch.autograd.grad(both, tokens, relevance(trace, rules).hidden[0][None])
     weight = embeddings.patch_embeddings.projection.weight.detach()
-    through = [(pixels, weight), (torch.full_like(pixels, pixels.min()), -weight.clamp(min=0)), (torch.full_like(pixels, pixels.max()), -weight.clamp(max=0))]
+    through = [
+        (pixels, weight),
+        (torch.full_like(pixels, pixels.min()), -weight.clamp(min=0)),
+        (torch.full_like(pixels, pixels.max()), -weight.clamp(max=0)),
+    ]
     added = sum(F.conv2d(x, w, stride=8) for x, w in through)
     share = of_tokens[:, 1:].mT.unflatten(2, (4, 4)) / (added + 1e-9)
     got = sum(x * F.conv_transpose2d(share, w, stride=8) for x, w in through)
@@ -150,18 +182,28 @@ def test_relevance_handed_on_to_the_pixels_is_the_authors_own(rules, target, dty
 def test_attnlrp_handed_on_to_the_pixels_is_the_authors_own(variant, table, target, dtype):
     """AttnLRP ends there too: below lies one linear map, whose rule is the plain gradient."""
     trace = vit(target, dtype)
-    slope = trace.again(rules=lrp.ChainRules(table, gradient=True), record=("hidden",)).grad.hidden[0]
+    slope = trace.again(rules=lrp.ChainRules(table, gradient=True), record=("hidden",)).grad.hidden[
+        0
+    ]
     pixels = trace.pixels[None].clone().requires_grad_()
-    below, = torch.autograd.grad(trace.run.model.tower.embeddings(pixels), pixels, slope[None])
-    close((trace.pixels * below[0]).sum(0), TENSORS[f"attnlrp.{variant}.{target}"], within(USUAL, dtype))
+    (below,) = torch.autograd.grad(trace.run.model.tower.embeddings(pixels), pixels, slope[None])
+    close(
+        (trace.pixels * below[0]).sum(0),
+        TENSORS[f"attnlrp.{variant}.{target}"],
+        within(USUAL, dtype),
+    )
 
 
 # ------------------------------------------------------------------------------------------- methods that draw at random
 
+
 @each_precision
 def test_smoothgrad_with_the_recorded_noise(dtype):
     trace = vit(0, dtype)
-    mean = smoothed(trace, 0.15 * (trace.pixels.max() - trace.pixels.min()) * TENSORS["smoothgrad.noise"].to(dtype))
+    mean = smoothed(
+        trace,
+        0.15 * (trace.pixels.max() - trace.pixels.min()) * TENSORS["smoothgrad.noise"].to(dtype),
+    )
     close(by_patch(mean), SMOOTHGRAD["signed"], within(USUAL, dtype))
     close(by_patch(mean.abs()), SMOOTHGRAD["absolute"], within(USUAL, dtype))
     close(by_patch(trace.pixels * mean), SMOOTHGRAD["times the input"], within(USUAL, dtype))
@@ -170,7 +212,9 @@ def test_smoothgrad_with_the_recorded_noise(dtype):
 def recorded_order(masks: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """The masks in the authors' order, which their noise was drawn in: clusters are numbered as they are found."""
     distances = torch.cdist(masks.flatten(1).double(), wanted.flatten(1))
-    assert len(masks) == len(wanted) and distances.amin(0).max() < (1e-5 if masks.dtype == torch.float64 else 1e-3)
+    assert len(masks) == len(wanted) and distances.amin(0).max() < (
+        1e-5 if masks.dtype == torch.float64 else 1e-3
+    )
     order = distances.argmin(0)
     assert sorted(order.tolist()) == list(range(len(wanted)))
     return masks[order]
@@ -183,20 +227,27 @@ def test_vit_cx_with_the_recorded_masks_and_noise(threshold, target, dtype):
     """Their noise was drawn as here, in float32 from the seed 0."""
     trace, drawn = vit(target, dtype), torch.Generator().manual_seed(0)
     masks = recorded_order(feature_masks(trace, threshold), TENSORS[f"vit_cx.{threshold}.masks"])
-    got = causal_score(trace, masks, lambda n: 0.1 * torch.randn(n, 3, 32, 32, generator=drawn), offset=True)
+    got = causal_score(
+        trace, masks, lambda n: 0.1 * torch.randn(n, 3, 32, 32, generator=drawn), offset=True
+    )
     close(got, TENSORS[f"vit_cx.{threshold}.{target}"], within(USUAL, dtype))
 
 
 @each_precision
 def test_a_blurred_picture_is_rises_own(dtype):
-    close(blurred(example("vit", dtype)["pixel_values"])[0], TENSORS["blurred"], within(USUAL, dtype))
+    close(
+        blurred(example("vit", dtype)["pixel_values"])[0], TENSORS["blurred"], within(USUAL, dtype)
+    )
 
 
 @pytest.mark.parametrize("offset", [False, True])
 def test_vit_cx_is_the_mean_over_each_patch_and_depends_on_its_seed(offset):
     trace, method = tiny("vit").trace(example("vit"), 0), METHODS["vit_cx"]
     pixels = method.pixels(trace, offset=offset)
-    torch.testing.assert_close(method(trace, offset=offset)[1:], pixels.unflatten(1, (4, 8)).unflatten(0, (4, 8)).mean((1, 3)).flatten())
+    torch.testing.assert_close(
+        method(trace, offset=offset)[1:],
+        pixels.unflatten(1, (4, 8)).unflatten(0, (4, 8)).mean((1, 3)).flatten(),
+    )
     assert not torch.equal(pixels, method.pixels(trace, offset=offset, seed=1))
 
 
@@ -209,10 +260,58 @@ def test_the_offset_of_vit_cx_is_the_probability_shared_out():
 
 #: SmoothGrad of class 0 with the recorded noise, n = 20, sigma = 0.15 of the range, summed over channels and each patch's pixels.
 SMOOTHGRAD = {
-    "signed": [-0.419616785, -0.1263425285, -0.3358567725, 0.06529270779, 0.09518465364, 0.3103135804, 0.2984448646, 0.1621179484,
-               -0.09273183922, -0.1216821238, -1.406154336, -0.2699170516, -0.2114928003, -0.1329069233, -0.7227520828, -0.1173805024],
-    "absolute": [2.075473222, 2.582486773, 2.37499342, 2.319458631, 1.784786574, 3.821946662, 4.32657792, 2.060067382, 1.927005444,
-                 2.611806127, 5.52904781, 3.096838005, 5.522013888, 1.978561854, 3.275666253, 3.372845774],
-    "times the input": [-0.01229954887, 0.02059726168, 0.03341855177, -0.02429257885, -0.02102842124, -0.02094353363, 0.01454705127, 0.02336483317,
-                        0.01641012535, 0.0845174563, -0.08686666462, -0.01500324629, -0.1414324692, -0.02086461871, 0.1038261997, 0.08271690301],
+    "signed": [
+        -0.419616785,
+        -0.1263425285,
+        -0.3358567725,
+        0.06529270779,
+        0.09518465364,
+        0.3103135804,
+        0.2984448646,
+        0.1621179484,
+        -0.09273183922,
+        -0.1216821238,
+        -1.406154336,
+        -0.2699170516,
+        -0.2114928003,
+        -0.1329069233,
+        -0.7227520828,
+        -0.1173805024,
+    ],
+    "absolute": [
+        2.075473222,
+        2.582486773,
+        2.37499342,
+        2.319458631,
+        1.784786574,
+        3.821946662,
+        4.32657792,
+        2.060067382,
+        1.927005444,
+        2.611806127,
+        5.52904781,
+        3.096838005,
+        5.522013888,
+        1.978561854,
+        3.275666253,
+        3.372845774,
+    ],
+    "times the input": [
+        -0.01229954887,
+        0.02059726168,
+        0.03341855177,
+        -0.02429257885,
+        -0.02102842124,
+        -0.02094353363,
+        0.01454705127,
+        0.02336483317,
+        0.01641012535,
+        0.0845174563,
+        -0.08686666462,
+        -0.01500324629,
+        -0.1414324692,
+        -0.02086461871,
+        0.1038261997,
+        0.08271690301,
+    ],
 }

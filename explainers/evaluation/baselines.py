@@ -32,11 +32,19 @@ def random(case, draw: int = 0) -> Tensor:
 def centre(case) -> Tensor:
     """A score [token] that falls with a patch's distance from the middle of the picture, to 0 in its corners."""
     if case.coded.grid is None:
-        raise Refusal("The centre prior is for pictures: a text has no middle that is known to matter.")
+        raise Refusal(
+            "The centre prior is for pictures: a text has no middle that is known to matter."
+        )
     down, across = (torch.linspace(-1, 1, size, dtype=torch.float64) for size in case.coded.grid)
     distances = torch.hypot(down[:, None], across).flatten()
     scores = distances.max() - distances
     return torch.cat([scores.new_zeros(len(case.coded.labels) - len(scores)), scores])
 
 
-BASELINES = {one.key: one for one in (Baseline("random", "Random order", random), Baseline("centre", "Centre prior", centre))}
+BASELINES = {
+    one.key: one
+    for one in (
+        Baseline("random", "Random order", random),
+        Baseline("centre", "Centre prior", centre),
+    )
+}

@@ -102,7 +102,9 @@ class Case:
     def gold(self) -> int:
         """The index of the label, where classes are told apart and the example has one; else a `Refusal`."""
         if self.label is None or not self.by_class:
-            raise Refusal(f"This is measured against the gold class, and {self.id or 'this example'} came without one.")
+            raise Refusal(
+                f"This is measured against the gold class, and {self.id or 'this example'} came without one."
+            )
         return self.label
 
     @property
@@ -114,7 +116,9 @@ class Case:
     def check_classes(self) -> None:
         """A `Refusal` where what is explained is no class."""
         if not self.by_class:
-            raise Refusal(f"This is measured of classes, and what is explained here is {self.trace.target.name}.")
+            raise Refusal(
+                f"This is measured of classes, and what is explained here is {self.trace.target.name}."
+            )
 
     @property
     def logits(self) -> Tensor:
@@ -135,8 +139,13 @@ class Case:
         case, options = self.explaining(target), given | options
         kept = (key, *sorted(options.items()))
         if kept not in case.made:
-            case.made[kept] = case.baseline(key, **options) if key in BASELINES else explain_trace(
-                self.model, self.coded, case.trace, known(key), brief=True, **options)
+            case.made[kept] = (
+                case.baseline(key, **options)
+                if key in BASELINES
+                else explain_trace(
+                    self.model, self.coded, case.trace, known(key), brief=True, **options
+                )
+            )
         return case.made[kept]
 
     def explaining(self, target) -> "Case":
@@ -152,10 +161,28 @@ class Case:
         chosen = BASELINES[key]
         options = read_options(chosen, options)
         return Heatmap(
-            chosen.run(self, **options), self.coded.labels, key, chosen.title, self.trace.target.name, float(self.trace.score), signed=False,
-            special=self.coded.special.cpu(), poles=self.trace.target.poles, text=self.coded.text, spans=self.coded.spans, words=self.coded.words,
-            options=options, cost="0F", model=self.model.name, revision=self.model.revision, segments=self.coded.segments, halves=self.coded.halves,
-            grid=self.coded.grid, picture=self.coded.picture, seen=self.coded.seen)
+            chosen.run(self, **options),
+            self.coded.labels,
+            key,
+            chosen.title,
+            self.trace.target.name,
+            float(self.trace.score),
+            signed=False,
+            special=self.coded.special.cpu(),
+            poles=self.trace.target.poles,
+            text=self.coded.text,
+            spans=self.coded.spans,
+            words=self.coded.words,
+            options=options,
+            cost="0F",
+            model=self.model.name,
+            revision=self.model.revision,
+            segments=self.coded.segments,
+            halves=self.coded.halves,
+            grid=self.coded.grid,
+            picture=self.coded.picture,
+            seen=self.coded.seen,
+        )
 
     def drawn(self, *of: int) -> torch.Generator:
         """Random numbers that depend on the seed, this input, its target and the numbers `of`, and on nothing else: not on the order of the work."""
@@ -169,13 +196,23 @@ def parse(name: str) -> tuple[str, dict[str, str]]:
     key, *parts = str(name).split(":")
     for part in parts:
         if not part.partition("=")[2]:
-            raise Refusal(f"Options are written as name:option=value; {str(name)[:60]!r} has {part[:40]!r}.")
+            raise Refusal(
+                f"Options are written as name:option=value; {str(name)[:60]!r} has {part[:40]!r}."
+            )
     return key, dict(part.split("=", 1) for part in parts)
 
 
 def named(heat: Heatmap) -> str:
     """A heatmap's method and options as `parse` reads them."""
-    return ":".join([heat.method, *(f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in heat.options.items())])
+    return ":".join(
+        [
+            heat.method,
+            *(
+                f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+                for name, value in heat.options.items()
+            ),
+        ]
+    )
 
 
 def known(key: str) -> str:
@@ -190,7 +227,14 @@ def case_of(model: Model, example, target=None, seed: int = 0) -> Case:
     return next(together(model, [example], target, seed))[0]
 
 
-def together(model: Model, examples: Iterable, target=None, seed: int = 0, refused: list | None = None, labelled: bool = True) -> Iterator[list[Case]]:
+def together(
+    model: Model,
+    examples: Iterable,
+    target=None,
+    seed: int = 0,
+    refused: list | None = None,
+    labelled: bool = True,
+) -> Iterator[list[Case]]:
     """A `Case` for each example: those of one shape are traced together, and no more are given at a time than memory holds.
 
     They come by length, not in order. refused: a list that gets {"id", "reason"} of each example that cannot be explained; without it
@@ -208,10 +252,15 @@ def together(model: Model, examples: Iterable, target=None, seed: int = 0, refus
     ready.sort(key=lambda one: len(one[1].labels))
     for some in in_parts(ready):
         traces = model.trace_many([coded for _, coded, _, _ in some], [asked for *_, asked in some])
-        yield [Case(model, coded, trace, example, label, seed) for (example, coded, label, _), trace in zip(some, traces)]
+        yield [
+            Case(model, coded, trace, example, label, seed)
+            for (example, coded, label, _), trace in zip(some, traces)
+        ]
 
 
-def prepared(model: Model, example: Example, target, labelled: bool) -> tuple[Example, Encoded, int | None, object]:
+def prepared(
+    model: Model, example: Example, target, labelled: bool
+) -> tuple[Example, Encoded, int | None, object]:
     """Encoded, with the index of its label and its target; a `Refusal` where one of them cannot be had."""
     coded, label = model.encode(example.inputs), None
     if example.label is not None:
@@ -219,15 +268,18 @@ def prepared(model: Model, example: Example, target, labelled: bool) -> tuple[Ex
             label = gold_class(model, coded, example.label)
     if target == "label":
         if label is None:
-            raise Refusal(f"The gold class is to be explained, and {example.id or 'this example'} came without a label.")
+            raise Refusal(
+                f"The gold class is to be explained, and {example.id or 'this example'} came without a label."
+            )
         target = label
     return example, coded, label, targets.chosen(model, coded, target)
 
 
 def gold_class(model: Model, coded: Encoded, label: int | str) -> int:
     if model.valued:
-        raise Refusal("The outputs of this model are values, not classes, "
-                      "so none of them is the right one.")
+        raise Refusal(
+            "The outputs of this model are values, not classes, so none of them is the right one."
+        )
     return targets.index_of(label, model.classes(coded))
 
 

@@ -25,7 +25,7 @@ def rank_correlation(first: Tensor, second: Tensor, kind: Kind = "spearman") -> 
     """
     if len(first) < 2:
         return float("nan")
-    groups = [levels(scores) for scores in (first, second)]             # both count from the largest
+    groups = [levels(scores) for scores in (first, second)]  # both count from the largest
     flat = [not group.any() for group in groups]
     if any(flat):
         return float(all(flat))
@@ -44,7 +44,13 @@ def other_class(explained: int) -> int:
 
 
 @metric("Kendall's τ between classes", better="lower", reference="Qiang et al. 2022")
-def kendall(case: Case, heat: Heatmap, answers: list[Tensor], form: Literal["ranks", "permutation"] = "ranks", specials: bool = True) -> float:
+def kendall(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    form: Literal["ranks", "permutation"] = "ranks",
+    specials: bool = True,
+) -> float:
     """How alike the method ranks tokens for the explained class and for another one; a map that is specific to its class is near 0 or below.
 
     The other class is the one before the explained one (of the first, the second). A method that knows no classes has 1.
@@ -60,13 +66,17 @@ def kendall(case: Case, heat: Heatmap, answers: list[Tensor], form: Literal["ran
         return 1.0
     other = case.heat(heat.method, target=other_class(case.explained), **heat.options)
     if form == "permutation":
-        first, second = (ranked(seen(case, attcat_scores(case, one), specials)) for one in (heat, other))
+        first, second = (
+            ranked(seen(case, attcat_scores(case, one), specials)) for one in (heat, other)
+        )
     else:
         first, second = (seen(case, one.scores, specials) for one in (heat, other))
     return rank_correlation(first, second, "kendall")
 
 
-@metric("Spearman with gradient × input", better="higher", reference="Modarressi et al. 2022 (GlobEnc)")
+@metric(
+    "Spearman with gradient × input", better="higher", reference="Modarressi et al. 2022 (GlobEnc)"
+)
 def spearman(case: Case, heat: Heatmap, answers: list[Tensor], specials: bool = True) -> float:
     """Rank correlation with the saliency ‖∂y/∂h_0 ⊙ h_0‖₂ of each token, h_0 what enters the first block.
 

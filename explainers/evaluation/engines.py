@@ -10,7 +10,7 @@ from ..errors import Refusal, required
 #: A list of examples in, a list of flat records out. It is pickled to other processes, so it loads its model when it is first called.
 Work = Callable[[list], list[dict]]
 
-SHARE = 0.5         # CPUs that a Ray actor asks for: with a whole one, two actors on two CPUs would leave none for the reading and wait for ever
+SHARE = 0.5  # CPUs that a Ray actor asks for: with a whole one, two actors on two CPUs would leave none for the reading and wait for ever
 
 
 def local(work: Work, shards: Iterable[tuple[int, list]]) -> Iterator[tuple[int, list[dict]]]:
@@ -30,15 +30,27 @@ def ray(work: Work, shards: Iterable[tuple[int, list]]) -> Iterator[tuple[int, l
 
     begun = not cluster.is_initialized()
     if begun:
-        cluster.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", address=os.environ.get("RAY_ADDRESS"))
+        cluster.init(
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            address=os.environ.get("RAY_ADDRESS"),
+        )
     DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         workers = max(1, int(cluster.cluster_resources().get("CPU", 1)))
-        items = [{"number": number, "examples": pickle.dumps(examples)} for number, examples in shards]      # Ray's tables hold bytes
+        items = [
+            {"number": number, "examples": pickle.dumps(examples)} for number, examples in shards
+        ]  # Ray's tables hold bytes
         packed = cluster.data.from_items(items, override_num_blocks=len(items))
-        done = packed.map_batches(Actor, batch_size=1, compute=ActorPoolStrategy(min_size=1, max_size=workers), num_cpus=SHARE,
-                                  fn_constructor_args=(work,))
+        done = packed.map_batches(
+            Actor,
+            batch_size=1,
+            compute=ActorPoolStrategy(min_size=1, max_size=workers),
+            num_cpus=SHARE,
+            fn_constructor_args=(work,),
+        )
         for row in done.iter_rows():
             records = pickle.loads(row["records"])
             if isinstance(records, Refusal):
@@ -55,11 +67,16 @@ class Actor:
     def __init__(self, work: Work):
         import torch
 
-        torch.set_num_threads(1)                            # actors share the CPUs among themselves
+        torch.set_num_threads(1)  # actors share the CPUs among themselves
         self.work = work
 
     def __call__(self, batch: dict) -> dict:
-        return {"number": batch["number"], "records": [pickle.dumps(self.records(pickle.loads(examples))) for examples in batch["examples"]]}
+        return {
+            "number": batch["number"],
+            "records": [
+                pickle.dumps(self.records(pickle.loads(examples))) for examples in batch["examples"]
+            ],
+        }
 
     def records(self, examples: list) -> list[dict] | Refusal:
         """A refusal travels as a value: as an error it would come back wrapped in Ray's."""

@@ -19,18 +19,22 @@ Of = Literal["explained", "label", "predicted"]
 Reproduced = Literal["paper", "attcat", "attcat-pairs"]
 Averaged = Literal["mean", "paper", "alti"]
 
-SHORTEST = 10               # tokens: AttCAT's notebooks leave shorter texts out
-ATTCAT_LEVELS = 10          # and take ten shares from 0 to 100 %, the first of which takes nothing
+SHORTEST = 10  # tokens: AttCAT's notebooks leave shorter texts out
+ATTCAT_LEVELS = 10  # and take ten shares from 0 to 100 %, the first of which takes nothing
 #: Methods in whose maps AttCAT's notebooks set [CLS] to zero before they rank; they have no code
 #: for CAT, Grads and AttGrads.
 ATTCAT_ZEROES = ("raw_attention", "rollout", "partial_lrp", "transatt", "attn_gradcam")
 BINS = (0.01, 0.05, 0.10, 0.20, 0.50)
-MOST_ALTI = 30              # tokens taken out at most, by ALTI's code
+MOST_ALTI = 30  # tokens taken out at most, by ALTI's code
 
 
 def column(case: Case, of: str) -> int:
     """The column of the answers that is watched: of the class that is explained, that is right, or that is predicted."""
-    return {"explained": lambda: case.explained, "predicted": lambda: case.predicted, "label": lambda: case.gold}[of]()
+    return {
+        "explained": lambda: case.explained,
+        "predicted": lambda: case.predicted,
+        "label": lambda: case.gold,
+    }[of]()
 
 
 def watched(case: Case, answers: list[Tensor], of: str) -> tuple[float, np.ndarray]:
@@ -48,8 +52,16 @@ def counts(n: int, levels: int) -> list[int]:
 
 # ------------------------------------------------------------------------------------------------------ AOPC, log-odds
 
-def top_removed(case: Case, heat: Heatmap, fill: Fill | None = None, levels: int = 10, attend: bool = True, reproduce: Reproduced = "paper",
-                text: str = "delete") -> list[Query]:
+
+def top_removed(
+    case: Case,
+    heat: Heatmap,
+    fill: Fill | None = None,
+    levels: int = 10,
+    attend: bool = True,
+    reproduce: Reproduced = "paper",
+    text: str = "delete",
+) -> list[Query]:
     how = way(case, fill, text)
     if reproduce == "paper":
         places = order(case, heat)
@@ -58,7 +70,13 @@ def top_removed(case: Case, heat: Heatmap, fill: Fill | None = None, levels: int
     if n < SHORTEST:
         return []
     shares = np.round(np.linspace(0, 1, ATTCAT_LEVELS) * n).astype(int)[1:]
-    return removing(case, attcat_order(case, heat, specials=reproduce == "attcat-pairs"), shares, how, attend=attend)
+    return removing(
+        case,
+        attcat_order(case, heat, specials=reproduce == "attcat-pairs"),
+        shares,
+        how,
+        attend=attend,
+    )
 
 
 def attcat_scores(case: Case, heat: Heatmap) -> Tensor:
@@ -83,9 +101,23 @@ def attcat_order(case: Case, heat: Heatmap, specials: bool) -> Tensor:
     return places if specials else places[case.words[places]]
 
 
-@metric("AOPC", better="higher", reference="Qiang et al. 2022; Samek et al. 2017", unit="probability", asks=top_removed)
-def aopc(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None, levels: int = 10, attend: bool = True, of: Of = "explained",
-         reproduce: Reproduced = "paper") -> float:
+@metric(
+    "AOPC",
+    better="higher",
+    reference="Qiang et al. 2022; Samek et al. 2017",
+    unit="probability",
+    asks=top_removed,
+)
+def aopc(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    fill: Fill | None = None,
+    levels: int = 10,
+    attend: bool = True,
+    of: Of = "explained",
+    reproduce: Reproduced = "paper",
+) -> float:
     """How much probability the class loses, on average, while the most important tokens or patches are taken out.
 
     mean over the levels k of p(x) − p(x without the k top-ranked), k = 10 %, 20 %, ... 100 % of the words (specials stay); at 0 % nothing
@@ -106,13 +138,34 @@ def aopc(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = N
     return float((lost if reproduce == "paper" else np.abs(lost)).mean())
 
 
-def top_blanked(case: Case, heat: Heatmap, fill: Fill | None = None, levels: int = 10, attend: bool = True, reproduce: Reproduced = "paper") -> list[Query]:
+def top_blanked(
+    case: Case,
+    heat: Heatmap,
+    fill: Fill | None = None,
+    levels: int = 10,
+    attend: bool = True,
+    reproduce: Reproduced = "paper",
+) -> list[Query]:
     return top_removed(case, heat, fill, levels, attend, reproduce, text="pad")
 
 
-@metric("Log-odds", better="lower", reference="Qiang et al. 2022; Shrikumar et al. 2017", unit="nats", asks=top_blanked)
-def logodds(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None, levels: int = 10, attend: bool = True, of: Of = "explained",
-            reproduce: Reproduced = "paper") -> float:
+@metric(
+    "Log-odds",
+    better="lower",
+    reference="Qiang et al. 2022; Shrikumar et al. 2017",
+    unit="nats",
+    asks=top_blanked,
+)
+def logodds(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    fill: Fill | None = None,
+    levels: int = 10,
+    attend: bool = True,
+    of: Of = "explained",
+    reproduce: Reproduced = "paper",
+) -> float:
     """The same on a logarithmic scale: mean over the levels of ln(p(x without the k top-ranked) / p(x)).
 
     fill: pad (of texts, unless said otherwise; blanks are attended to, as in the authors' code); the rest as in `aopc`. A probability of
@@ -131,24 +184,47 @@ def mean_log_ratio(before: float, after: np.ndarray) -> float:
 
 # ----------------------------------------------------------------------------- comprehensiveness and sufficiency (ERASER)
 
+
 def rationale_sizes(n: int, reproduce: str) -> list[int]:
     sizes = [int(np.ceil(share * n)) for share in BINS]
-    return [min(size, MOST_ALTI) for size in sizes] if reproduce == "alti" else [0, *sizes] if reproduce == "paper" else sizes
+    return (
+        [min(size, MOST_ALTI) for size in sizes]
+        if reproduce == "alti"
+        else [0, *sizes]
+        if reproduce == "paper"
+        else sizes
+    )
 
 
-def rationale_removed(case: Case, heat: Heatmap, fill: Fill | None = None, reproduce: Averaged = "mean") -> list[Query]:
+def rationale_removed(
+    case: Case, heat: Heatmap, fill: Fill | None = None, reproduce: Averaged = "mean"
+) -> list[Query]:
     places = order(case, heat)
     return removing(case, places, rationale_sizes(len(places), reproduce), way(case, fill))
 
 
-def rationale_left(case: Case, heat: Heatmap, fill: Fill | None = None, reproduce: Averaged = "mean") -> list[Query]:
+def rationale_left(
+    case: Case, heat: Heatmap, fill: Fill | None = None, reproduce: Averaged = "mean"
+) -> list[Query]:
     places = order(case, heat)
     return leaving(case, places, rationale_sizes(len(places), reproduce), way(case, fill))
 
 
-@metric("Comprehensiveness", better="higher", reference="DeYoung et al. 2020 (ERASER)", unit="probability", asks=rationale_removed)
-def comprehensiveness(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None, of: Of = "explained",
-                      reproduce: Averaged = "mean") -> float:
+@metric(
+    "Comprehensiveness",
+    better="higher",
+    reference="DeYoung et al. 2020 (ERASER)",
+    unit="probability",
+    asks=rationale_removed,
+)
+def comprehensiveness(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    fill: Fill | None = None,
+    of: Of = "explained",
+    reproduce: Averaged = "mean",
+) -> float:
     """How much probability the class loses without the rationale: mean of p(x) − p(x without the top 1, 5, 10, 20 and 50 %), rounded up.
 
     reproduce: mean is over the five bins, as in ERASER's own code; paper is its equation, 1/(|B| + 1) times a sum that begins with an empty
@@ -157,19 +233,35 @@ def comprehensiveness(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fi
     """
     before, after = watched(case, answers, of)
     lost = before - after
-    return float(np.maximum.accumulate(lost).sum() / (len(BINS) + 1) if reproduce == "alti" else lost.mean())
+    return float(
+        np.maximum.accumulate(lost).sum() / (len(BINS) + 1) if reproduce == "alti" else lost.mean()
+    )
 
 
-@metric("Sufficiency", better="lower", reference="DeYoung et al. 2020 (ERASER)", unit="probability", asks=rationale_left)
-def sufficiency(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None, of: Of = "explained",
-                reproduce: Averaged = "mean") -> float:
+@metric(
+    "Sufficiency",
+    better="lower",
+    reference="DeYoung et al. 2020 (ERASER)",
+    unit="probability",
+    asks=rationale_left,
+)
+def sufficiency(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    fill: Fill | None = None,
+    of: Of = "explained",
+    reproduce: Averaged = "mean",
+) -> float:
     """How much probability the class loses when nothing but the rationale is left; bins and options as in `comprehensiveness`.
 
     With paper the first term is what is lost with every word taken out; with alti the loss never rises from bin to bin.
     """
     before, after = watched(case, answers, of)
     lost = before - after
-    return float(np.minimum.accumulate(lost).sum() / (len(BINS) + 1) if reproduce == "alti" else lost.mean())
+    return float(
+        np.minimum.accumulate(lost).sum() / (len(BINS) + 1) if reproduce == "alti" else lost.mean()
+    )
 
 
 # ------------------------------------------------------------------------------------------- deletion and insertion curves
@@ -180,18 +272,28 @@ By = Literal["patch", "pixel"]
 def steps_of(case: Case, places: Tensor, by: str, steps: int | None) -> list[int]:
     """How many are taken at each point of a curve, from none to all: by default one token or patch more each time, or a row of pixels."""
     n = len(places)
-    steps = steps if steps is not None else (case.coded.tensors["pixel_values"].shape[-2] if by == "pixel" else n)
+    steps = (
+        steps
+        if steps is not None
+        else (case.coded.tensors["pixel_values"].shape[-2] if by == "pixel" else n)
+    )
     return [0, *counts(n, steps)]
 
 
-def deleted(case: Case, heat: Heatmap, fill: Fill | None = None, by: By = "patch", steps: int | None = None) -> list[Query]:
+def deleted(
+    case: Case, heat: Heatmap, fill: Fill | None = None, by: By = "patch", steps: int | None = None
+) -> list[Query]:
     places = order(case, heat, by)
     return removing(case, places, steps_of(case, places, by, steps), way(case, fill), by)
 
 
-def inserted(case: Case, heat: Heatmap, fill: Fill | None = None, by: By = "patch", steps: int | None = None) -> list[Query]:
+def inserted(
+    case: Case, heat: Heatmap, fill: Fill | None = None, by: By = "patch", steps: int | None = None
+) -> list[Query]:
     places = order(case, heat, by)
-    return leaving(case, places, steps_of(case, places, by, steps), way(case, fill, image="blur"), by)
+    return leaving(
+        case, places, steps_of(case, places, by, steps), way(case, fill, image="blur"), by
+    )
 
 
 def area(values: np.ndarray) -> float:
@@ -199,9 +301,22 @@ def area(values: np.ndarray) -> float:
     return float(trapezoid(values, dx=1 / (len(values) - 1)))
 
 
-@metric("Deletion AUC", better="lower", reference="Petsiuk et al. 2018 (RISE), as ViT-CX uses it", unit="probability", asks=deleted)
-def deletion(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None, by: By = "patch", steps: int | None = None,
-             of: Of = "explained") -> float:
+@metric(
+    "Deletion AUC",
+    better="lower",
+    reference="Petsiuk et al. 2018 (RISE), as ViT-CX uses it",
+    unit="probability",
+    asks=deleted,
+)
+def deletion(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    fill: Fill | None = None,
+    by: By = "patch",
+    steps: int | None = None,
+    of: Of = "explained",
+) -> float:
     """Area under the class's probability while the most important parts are taken out, from none to all: 0 is as fast as can be.
 
     fill: as in `aopc` (RISE's zeros after normalisation are mean). by: of pictures patch, or pixel of the enlarged map. steps: by default one
@@ -210,9 +325,22 @@ def deletion(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None
     return area(watched(case, answers, of)[1])
 
 
-@metric("Insertion AUC", better="higher", reference="Petsiuk et al. 2018 (RISE), as ViT-CX uses it", unit="probability", asks=inserted)
-def insertion(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None, by: By = "patch", steps: int | None = None,
-              of: Of = "explained") -> float:
+@metric(
+    "Insertion AUC",
+    better="higher",
+    reference="Petsiuk et al. 2018 (RISE), as ViT-CX uses it",
+    unit="probability",
+    asks=inserted,
+)
+def insertion(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    fill: Fill | None = None,
+    by: By = "patch",
+    steps: int | None = None,
+    of: Of = "explained",
+) -> float:
     """Area under the class's probability while the most important parts are put into an empty input, from none to all: 1 is as fast as can be.
 
     fill: of a picture what there is before, blur unless said otherwise; the rest as in `deletion`.

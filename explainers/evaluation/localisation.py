@@ -20,15 +20,19 @@ from .case import Case
 from .metric import metric
 from .perturbation import enlarged
 
-LARGEST = 0.5           # part of the picture: a box above it is hit by chance, and left out of the pointing game
-TURNED = (5, 6, 7, 8)   # EXIF orientations that exchange width and height
+LARGEST = (
+    0.5  # part of the picture: a box above it is hit by chance, and left out of the pointing game
+)
+TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
 
 def whole_mask(case: Case, mask) -> np.ndarray:
     """A mask as an example comes with it, as an array [height width] (bool)."""
     mask = np.asarray(mask.cpu() if isinstance(mask, Tensor) else mask)
     if mask.ndim != 2 or 0 in mask.shape:
-        raise Refusal(f"A mask has shape (height, width), True where the object is; got {mask.shape} for {case.id or 'this picture'}.")
+        raise Refusal(
+            f"A mask has shape (height, width), True where the object is; got {mask.shape} for {case.id or 'this picture'}."
+        )
     return mask > 0
 
 
@@ -38,10 +42,13 @@ def seen_mask(case: Case, mask) -> np.ndarray:
     if case.model.processor is not None and not hasattr(case.example.inputs, "keys"):
         whole = without_ends(whole, case.model.processor)
         lens = lens_of(case.model.processor, whole.size)
-        whole = lens.mirrored(whole.crop(lens.upright))         # padding is no object
+        whole = lens.mirrored(whole.crop(lens.upright))  # padding is no object
     (rows, columns), (tall, wide) = case.coded.grid, case.model.patch
     height, width = case.coded.tensors["pixel_values"].shape[-2:]
-    size = max(1, round(whole.width * columns * wide / width)), max(1, round(whole.height * rows * tall / height))
+    size = (
+        max(1, round(whole.width * columns * wide / width)),
+        max(1, round(whole.height * rows * tall / height)),
+    )
     return np.asarray(whole.crop((0, 0, *size))) > 127
 
 
@@ -53,19 +60,45 @@ def stretched(scores: Tensor) -> Tensor:
     return (scores - low) / (high - low)
 
 
-COUNTS = ("correct", "labelled", "intersection_object", "union_object", "intersection_background", "union_background")
+COUNTS = (
+    "correct",
+    "labelled",
+    "intersection_object",
+    "union_object",
+    "intersection_background",
+    "union_background",
+)
 
 
 def of_all_pixels(sums: Mapping[str, float]) -> dict[str, float]:
     """Accuracy and mIoU of the pixels of all pictures together, as Chefer et al. have them."""
-    ious = [sums[f"intersection_{name}"] / max(1.0, sums[f"union_{name}"]) for name in ("object", "background")]
-    return {"pooled_pixel_accuracy": sums["correct"] / max(1.0, sums["labelled"]), "pooled_miou": sum(ious) / 2}
+    ious = [
+        sums[f"intersection_{name}"] / max(1.0, sums[f"union_{name}"])
+        for name in ("object", "background")
+    ]
+    return {
+        "pooled_pixel_accuracy": sums["correct"] / max(1.0, sums["labelled"]),
+        "pooled_miou": sum(ious) / 2,
+    }
 
 
-@metric("Segmentation", better="higher", reference="Chefer et al. 2021 (CVPR)", sees=("image",), needs=("mask",), unit="share",
-        pools=of_all_pixels, counts=COUNTS)
-def segmentation(case: Case, heat: Heatmap, answers: list[Tensor], at: Literal["mask", "model"] = "mask",
-                 precision: Literal["object", "both"] = "object") -> dict[str, float]:
+@metric(
+    "Segmentation",
+    better="higher",
+    reference="Chefer et al. 2021 (CVPR)",
+    sees=("image",),
+    needs=("mask",),
+    unit="share",
+    pools=of_all_pixels,
+    counts=COUNTS,
+)
+def segmentation(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    at: Literal["mask", "model"] = "mask",
+    precision: Literal["object", "both"] = "object",
+) -> dict[str, float]:
     """The map as a drawing of the object: it is enlarged, and what lies above its mean counts as object.
 
     "pixel_accuracy", "miou" (mean of the object's and the background's intersection over union) and "average_precision" of this picture; and
@@ -79,9 +112,16 @@ def segmentation(case: Case, heat: Heatmap, answers: list[Tensor], at: Literal["
     mask = seen_mask(case, case.data["mask"])
     if at == "model":
         size = [side * patch for side, patch in zip(case.coded.grid, case.model.patch)]
-        mask = F.interpolate(torch.from_numpy(mask)[None, None].double(), size, mode="nearest")[0, 0].numpy() > 0
-    drawn = enlarged(heat, mask.shape).to(heat.scores.dtype)         # no more precise than the map is
-    found = overlap(drawn, mask) | {"average_precision": average_precision(stretched(drawn), mask, precision)}
+        mask = (
+            F.interpolate(torch.from_numpy(mask)[None, None].double(), size, mode="nearest")[
+                0, 0
+            ].numpy()
+            > 0
+        )
+    drawn = enlarged(heat, mask.shape).to(heat.scores.dtype)  # no more precise than the map is
+    found = overlap(drawn, mask) | {
+        "average_precision": average_precision(stretched(drawn), mask, precision)
+    }
     return found if mask.any() and not mask.all() else dict.fromkeys(found, float("nan"))
 
 
@@ -91,11 +131,21 @@ def overlap(drawn: Tensor | np.ndarray, mask: np.ndarray) -> dict[str, float]:
     above = ties.above(drawn.flatten(), float(drawn.double().mean())).view(drawn.shape).numpy()
     counts = {"correct": (above == mask).sum(), "labelled": mask.size}
     for name, one, other in (("object", above, mask), ("background", ~above, ~mask)):
-        counts |= {f"intersection_{name}": (one & other).sum(), f"union_{name}": (one | other).sum()}
+        counts |= {
+            f"intersection_{name}": (one & other).sum(),
+            f"union_{name}": (one | other).sum(),
+        }
     counts = {name: float(count) for name, count in counts.items()}
-    ious = [counts[f"intersection_{name}"] / max(1.0, counts[f"union_{name}"]) for name in ("object", "background")]
+    ious = [
+        counts[f"intersection_{name}"] / max(1.0, counts[f"union_{name}"])
+        for name in ("object", "background")
+    ]
     rows = 2 * (above & mask).sum(1) / np.maximum(1, above.sum(1) + mask.sum(1))
-    return {"pixel_accuracy": counts["correct"] / counts["labelled"], "miou": sum(ious) / 2, "f1_rows": float(rows.mean())} | counts
+    return {
+        "pixel_accuracy": counts["correct"] / counts["labelled"],
+        "miou": sum(ious) / 2,
+        "f1_rows": float(rows.mean()),
+    } | counts
 
 
 def average_precision(drawn: Tensor | np.ndarray, mask: np.ndarray, of: str = "object") -> float:
@@ -103,7 +153,9 @@ def average_precision(drawn: Tensor | np.ndarray, mask: np.ndarray, of: str = "o
 
     NaN where there is nothing to tell. Pixels of equal scores (`ties.levels`) come at once.
     """
-    precision_of = required("sklearn.metrics", "evaluation").average_precision_score        # here, since the page has no scikit-learn and needs none
+    precision_of = required(
+        "sklearn.metrics", "evaluation"
+    ).average_precision_score  # here, since the page has no scikit-learn and needs none
 
     if not mask.any() or mask.all():
         return float("nan")
@@ -116,7 +168,7 @@ def average_precision(drawn: Tensor | np.ndarray, mask: np.ndarray, of: str = "o
 def whole_size(case: Case) -> tuple[int, int]:
     """(width, height) in which boxes are given: of the picture as it stands upright, before anything is cut or resized."""
     given = case.example.inputs
-    if isinstance(given, tuple | list):                     # a picture with texts
+    if isinstance(given, tuple | list):  # a picture with texts
         given = given[0]
     if isinstance(given, str | Path):
         with Image.open(given) as file:
@@ -133,19 +185,39 @@ def inside(boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarra
     held = Image.new("1", size)
     for left, top, right, bottom in boxes:
         if right <= left or bottom <= top:
-            raise Refusal(f"A box is (left, top, right, bottom) in pixels; got ({left}, {top}, {right}, {bottom}).")
-        ImageDraw.Draw(held).rectangle((round(left), round(top), max(round(left), round(right) - 1), max(round(top), round(bottom) - 1)), fill=1)
+            raise Refusal(
+                f"A box is (left, top, right, bottom) in pixels; got ({left}, {top}, {right}, {bottom})."
+            )
+        ImageDraw.Draw(held).rectangle(
+            (
+                round(left),
+                round(top),
+                max(round(left), round(right) - 1),
+                max(round(top), round(bottom) - 1),
+            ),
+            fill=1,
+        )
     return np.asarray(held)
 
 
 def boxes_of(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
     """A box around each piece of a mask [height width], pieces that touch at a corner being one."""
-    return [(across.start, down.start, across.stop, down.stop) for down, across in find_objects(label(mask, np.ones((3, 3)))[0])]
+    return [
+        (across.start, down.start, across.stop, down.stop)
+        for down, across in find_objects(label(mask, np.ones((3, 3)))[0])
+    ]
 
 
-@metric("Pointing game", better="higher", reference="Zhang et al. 2018", sees=("image",), needs=("boxes or mask",), unit="share")
+@metric(
+    "Pointing game",
+    better="higher",
+    reference="Zhang et al. 2018",
+    sees=("image",),
+    needs=("boxes or mask",),
+    unit="share",
+)
 def pointing_game(case: Case, heat: Heatmap, answers: list[Tensor]) -> dict[str, float]:
-    """"hit": is the map's highest pixel inside a box of the object, 0 or 1? "energy": the part of all |score| that lies inside.
+    """ "hit": is the map's highest pixel inside a box of the object, 0 or 1? "energy": the part of all |score| that lies inside.
 
     An example without boxes, but with a mask, has a box around each piece of it. NaN where the boxes fill more than half of what the model
     sees. Of equally high pixels the first, row by row, is pointed at. A map that is the same everywhere has

@@ -16,8 +16,16 @@ from .perturbation import answers
 Chosen = dict[str, tuple[Metric, dict]]
 
 
-def measure(model: Model, examples, methods: Sequence[str], metrics: Sequence[str], target=None, seed: int = 0, baselines: bool = True,
-            refused: list | None = None) -> list[dict]:
+def measure(
+    model: Model,
+    examples,
+    methods: Sequence[str],
+    metrics: Sequence[str],
+    target=None,
+    seed: int = 0,
+    baselines: bool = True,
+    refused: list | None = None,
+) -> list[dict]:
     """One record for each example and method: {"id", "method", "target", and a number for each metric}.
 
     examples    an `Example`, or bare inputs, or a list of these (a pair of texts is a tuple)
@@ -35,17 +43,28 @@ def measure(model: Model, examples, methods: Sequence[str], metrics: Sequence[st
     Records come in the order of the examples, those of one example in the order of the methods. All that the metrics want to ask about the
     examples that fit into memory together is asked together, and equal questions once.
     """
-    examples = [one if isinstance(one, Example) else Example(one) for one in (examples if isinstance(examples, list) else [examples])]
+    examples = [
+        one if isinstance(one, Example) else Example(one)
+        for one in (examples if isinstance(examples, list) else [examples])
+    ]
     chosen = choose(metrics)
-    own = (("random", "centre") if model.anatomy.sees == "image" else ("random",)) if baselines else ()
+    own = (
+        (("random", "centre") if model.anatomy.sees == "image" else ("random",))
+        if baselines
+        else ()
+    )
     methods = list(dict.fromkeys([*methods, *own]))
     for name in methods:
         known(parse(name)[0])
-    labelled = any("label" in one.needs or options.get("of") == "label" for one, options in chosen.values())
+    labelled = any(
+        "label" in one.needs or options.get("of") == "label" for one, options in chosen.values()
+    )
     places = {id(example): place for place, example in enumerate(examples)}
-    found = [(places[id(case.example)], record)
-             for cases in together(model, examples, target, seed, refused, labelled)
-             for case, record in records(model, cases, methods, chosen, refused)]
+    found = [
+        (places[id(case.example)], record)
+        for cases in together(model, examples, target, seed, refused, labelled)
+        for case, record in records(model, cases, methods, chosen, refused)
+    ]
     return [record for _, record in sorted(found, key=lambda one: one[0])]
 
 
@@ -59,9 +78,11 @@ def choose(metrics: Iterable[str]) -> Chosen:
     return chosen
 
 
-def records(model: Model, cases: list[Case], methods: Sequence[str], chosen: Chosen, refused: list | None) -> list[tuple[Case, dict]]:
+def records(
+    model: Model, cases: list[Case], methods: Sequence[str], chosen: Chosen, refused: list | None
+) -> list[tuple[Case, dict]]:
     """The records of some cases, whose questions are put to the model together."""
-    asked = []                                              # (case, method, {metric's name: its queries}, {metric's name: why it has no number})
+    asked = []  # (case, method, {metric's name: its queries}, {metric's name: why it has no number})
     for case in cases:
         for method in methods:
             queries, reasons = {}, {}
@@ -70,7 +91,11 @@ def records(model: Model, cases: list[Case], methods: Sequence[str], chosen: Cho
                     one.check(case)
                     queries[name] = one.ask(case, case.heat(method), **options)
             asked.append((case, method, queries, reasons))
-    pairs = [(case, query) for case, _, queries, _ in asked for query in chain.from_iterable(queries.values())]
+    pairs = [
+        (case, query)
+        for case, _, queries, _ in asked
+        for query in chain.from_iterable(queries.values())
+    ]
     said = iter(answers(model, [case for case, _ in pairs], [query for _, query in pairs]))
     made = []
     for case, method, queries, reasons in asked:
@@ -101,4 +126,8 @@ def noting(reasons: dict[str, str], name: str, refused: list | None):
 
 
 def flat(name: str, number: float | dict[str, float]) -> dict[str, float]:
-    return {f"{name}.{part}": value for part, value in number.items()} if isinstance(number, dict) else {name: number}
+    return (
+        {f"{name}.{part}": value for part, value in number.items()}
+        if isinstance(number, dict)
+        else {name: number}
+    )

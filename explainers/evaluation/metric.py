@@ -57,25 +57,41 @@ class Metric:
 
     def better_of(self, part: str, **options) -> str:
         """`better` of one of several numbers, with these options."""
-        return (self.parts(**known_to(self.parts, options)) if self.parts else {}).get(part, self.better)
+        return (self.parts(**known_to(self.parts, options)) if self.parts else {}).get(
+            part, self.better
+        )
 
     def check(self, case: Case) -> None:
         """A `Refusal` that says what is missing, before anything is computed."""
         self.check_model(case.model)
         given = case.data | {"label": case.label}
-        missing = [names for names in self.needs if all(given.get(name) is None for name in names.split(" or "))]
+        missing = [
+            names
+            for names in self.needs
+            if all(given.get(name) is None for name in names.split(" or "))
+        ]
         if missing:
-            raise Refusal(f"{self.title} needs the {' and the '.join(missing)} of each example; {case.id or 'this one'} came without.")
+            raise Refusal(
+                f"{self.title} needs the {' and the '.join(missing)} of each example; {case.id or 'this one'} came without."
+            )
 
     def check_model(self, model: Model) -> None:
         if model.anatomy.sees not in self.sees:
-            raise Refusal(f"{self.title} is a metric for {' and '.join({'text': 'texts', 'image': 'pictures'}[one] for one in self.sees)}.")
+            raise Refusal(
+                f"{self.title} is a metric for {' and '.join({'text': 'texts', 'image': 'pictures'}[one] for one in self.sees)}."
+            )
 
     def ask(self, case: Case, heat: Heatmap, **options) -> list[Query]:
         """The inputs that the model is to be asked about; none for a metric that needs nothing but the map."""
-        return self.asks(case, heat, **known_to(self.asks, read_options(self, options))) if self.asks else []
+        return (
+            self.asks(case, heat, **known_to(self.asks, read_options(self, options)))
+            if self.asks
+            else []
+        )
 
-    def read(self, case: Case, heat: Heatmap, answers: list[Tensor], **options) -> float | dict[str, float]:
+    def read(
+        self, case: Case, heat: Heatmap, answers: list[Tensor], **options
+    ) -> float | dict[str, float]:
         """The number, or several by name, from the `answers` [class], one for each query of `ask` with the same options.
 
         NaN where the metric is not defined for this example; means leave it out.
@@ -94,18 +110,44 @@ class Metric:
 METRICS: dict[str, Metric] = {}
 
 
-def metric(title: str, *, better: str, reference: str, sees: tuple[str, ...] = ("text", "image"), needs: tuple[str, ...] = (), unit: str = "",
-           asks: Callable | None = None, pools: Callable | None = None, counts: tuple[str, ...] = (), limits: Mapping[str, Limit] | None = None,
-           parts: Callable[..., Mapping[str, str]] | None = None):
+def metric(
+    title: str,
+    *,
+    better: str,
+    reference: str,
+    sees: tuple[str, ...] = ("text", "image"),
+    needs: tuple[str, ...] = (),
+    unit: str = "",
+    asks: Callable | None = None,
+    pools: Callable | None = None,
+    counts: tuple[str, ...] = (),
+    limits: Mapping[str, Limit] | None = None,
+    parts: Callable[..., Mapping[str, str]] | None = None,
+):
     """Put a function `(case, heat, answers, options...) -> number or {name: number}` on the menu under its own name.
 
     `asks` is a function `(case, heat, options...) -> list[Query]`; it gets those of the options that it takes.
     """
+
     def register(reads: Callable) -> Metric:
         key = reads.__name__
         if key in METRICS:
             raise ValueError(f"two metrics are called {key}")
-        METRICS[key] = Metric(key, title, better, sees, needs, unit, reference, reads, asks, pools, counts, limits or {}, parts)
+        METRICS[key] = Metric(
+            key,
+            title,
+            better,
+            sees,
+            needs,
+            unit,
+            reference,
+            reads,
+            asks,
+            pools,
+            counts,
+            limits or {},
+            parts,
+        )
         return METRICS[key]
 
     return register

@@ -38,15 +38,22 @@ def way(case: Case, fill: str | None, text: str = "delete", image: str = "mean")
     sees = case.model.anatomy.sees
     fill = fill or {"text": text, "image": image}[sees]
     if fill not in WAYS[sees]:
-        raise Refusal(f"From a {'text' if sees == 'text' else 'picture'} parts are taken by {', '.join(WAYS[sees])}; got {fill!r}.")
+        raise Refusal(
+            f"From a {'text' if sees == 'text' else 'picture'} parts are taken by {', '.join(WAYS[sees])}; got {fill!r}."
+        )
     if fill == "delete" and not case.by_class:
-        raise Refusal(f"Deleting tokens moves the places where {case.trace.target.name} is read; take pad, mask or unk.")
+        raise Refusal(
+            f"Deleting tokens moves the places where {case.trace.target.name} is read; take pad, mask or unk."
+        )
     if fill == "delete" and case.model.anatomy.readout == "very last":
-        raise Refusal("This model reads texts of one length only, so no token can be deleted; take pad, mask or unk.")
+        raise Refusal(
+            "This model reads texts of one length only, so no token can be deleted; take pad, mask or unk."
+        )
     return fill
 
 
 # ------------------------------------------------------------------------------------------------------ in which order
+
 
 def order(case: Case, heat: Heatmap, by: str = "patch") -> Tensor:
     """Tokens, or with by="pixel" places in the flattened picture, the most important first. Specials are not among them.
@@ -64,8 +71,10 @@ def order(case: Case, heat: Heatmap, by: str = "patch") -> Tensor:
 def ranked_pixels(case: Case, heat: Heatmap) -> Tensor:
     height, width = case.coded.tensors["pixel_values"].shape[-2:]
     (rows, columns), (tall, wide) = case.coded.grid, case.model.patch
-    seen = torch.arange(height * width).view(height, width)[:rows * tall, :columns * wide]       # pixels of no patch are never taken
-    scores = enlarged(heat, seen.shape).to(heat.scores.dtype)         # no more precise than the map is
+    seen = torch.arange(height * width).view(height, width)[
+        : rows * tall, : columns * wide
+    ]  # pixels of no patch are never taken
+    scores = enlarged(heat, seen.shape).to(heat.scores.dtype)  # no more precise than the map is
     return seen.flatten()[ranked(scores.flatten())]
 
 
@@ -77,7 +86,10 @@ def enlarged(heat: Heatmap, size: tuple[int, int]) -> Tensor:
 
 def untouched(case: Case, by: str = "patch") -> Tensor:
     """What is kept where nothing is taken out: [token] or [height width], all true."""
-    return torch.ones(case.coded.tensors["pixel_values"].shape[-2:] if by == "pixel" else len(case.coded.labels), dtype=torch.bool)
+    return torch.ones(
+        case.coded.tensors["pixel_values"].shape[-2:] if by == "pixel" else len(case.coded.labels),
+        dtype=torch.bool,
+    )
 
 
 def without(keep: Tensor, places: Tensor) -> Tensor:
@@ -85,14 +97,34 @@ def without(keep: Tensor, places: Tensor) -> Tensor:
     return keep.flatten().index_fill(0, places, False).view(keep.shape)
 
 
-def removing(case: Case, places: Tensor, counts: Sequence[int], how: str, by: str = "patch", attend: bool = True) -> list[Query]:
+def removing(
+    case: Case,
+    places: Tensor,
+    counts: Sequence[int],
+    how: str,
+    by: str = "patch",
+    attend: bool = True,
+) -> list[Query]:
     """The first k of `places` taken out, for each k of `counts`."""
-    return [Query(readable(without(untouched(case, by), places[:k]), places, how), how, attend) for k in counts]
+    return [
+        Query(readable(without(untouched(case, by), places[:k]), places, how), how, attend)
+        for k in counts
+    ]
 
 
-def leaving(case: Case, places: Tensor, counts: Sequence[int], how: str, by: str = "patch", attend: bool = True) -> list[Query]:
+def leaving(
+    case: Case,
+    places: Tensor,
+    counts: Sequence[int],
+    how: str,
+    by: str = "patch",
+    attend: bool = True,
+) -> list[Query]:
     """All of `places` but the first k taken out, for each k of `counts`."""
-    return [Query(readable(without(untouched(case, by), places[k:]), places, how), how, attend) for k in counts]
+    return [
+        Query(readable(without(untouched(case, by), places[k:]), places, how), how, attend)
+        for k in counts
+    ]
 
 
 def readable(keep: Tensor, places: Tensor, how: str) -> Tensor:
@@ -104,13 +136,17 @@ def readable(keep: Tensor, places: Tensor, how: str) -> Tensor:
 
 # ---------------------------------------------------------------------------------------------- what the model says then
 
+
 @torch.no_grad()
 def answers(model: Model, cases: Sequence[Case], queries: Sequence[Query]) -> list[Tensor]:
     """The probabilities [class] for each query about the case beside it: equal ones asked once, those of one shape asked together.
 
     Where no class is explained (an answer, a difference): [1], the probability of the target.
     """
-    keys = [(id(case.coded), reader(case), query.how, query.attend, query.keep.numpy().tobytes()) for case, query in zip(cases, queries, strict=True)]
+    keys = [
+        (id(case.coded), reader(case), query.how, query.attend, query.keep.numpy().tobytes())
+        for case, query in zip(cases, queries, strict=True)
+    ]
     waiting, said = {}, {}
     for key, case, query in zip(keys, cases, queries):
         if query.keep.all():
@@ -129,7 +165,9 @@ def reader(case: Case) -> int:
     return 0 if case.by_class else id(case)
 
 
-def batches(waiting: dict[tuple, tuple[Case, Query]], device: torch.device) -> Iterator[list[tuple]]:
+def batches(
+    waiting: dict[tuple, tuple[Case, Query]], device: torch.device
+) -> Iterator[list[tuple]]:
     """Keys of queries whose inputs have one shape and are read alike."""
     groups: dict[tuple, list[tuple]] = {}
     for key, (case, query) in waiting.items():
@@ -138,29 +176,39 @@ def batches(waiting: dict[tuple, tuple[Case, Query]], device: torch.device) -> I
         groups.setdefault((shapes, left, reader(case)), []).append(key)
     for (_, left, _), keys in groups.items():
         rows = rows_at_once(len(keys), left, device)
-        yield from (keys[k:k + rows] for k in range(0, len(keys), rows))
+        yield from (keys[k : k + rows] for k in range(0, len(keys), rows))
 
 
 def stacked(model: Model, parts: list[tuple[Case, Query]]) -> tuple[dict[str, Tensor], Tensor]:
     """The inputs of many queries, and where they have no padding [n token]."""
     made = []
-    for _, some in groupby(parts, lambda part: (id(part[0].coded), part[1].how, part[1].attend, part[1].keep.ndim)):
+    for _, some in groupby(
+        parts, lambda part: (id(part[0].coded), part[1].how, part[1].attend, part[1].keep.ndim)
+    ):
         some = list(some)
         case, query = some[0]
         keep = torch.stack([one.keep for _, one in some]).to(model.net.device)
         made.append(perturbed(model, case, keep, query.how, query.attend))
     names = made[0][0]
-    return {name: torch.cat([tensors[name] for tensors, _ in made]) for name in names}, torch.cat([real for _, real in made])
+    return {name: torch.cat([tensors[name] for tensors, _ in made]) for name in names}, torch.cat(
+        [real for _, real in made]
+    )
 
 
-def perturbed(model: Model, case: Case, keep: Tensor, how: str, attend: bool = True) -> tuple[dict[str, Tensor], Tensor]:
+def perturbed(
+    model: Model, case: Case, keep: Tensor, how: str, attend: bool = True
+) -> tuple[dict[str, Tensor], Tensor]:
     """The input of `case` without what `keep` [n token] (or [n height width]) leaves out, n times, and where there is no padding [n token]."""
     inputs, real, n = case.coded.tensors, case.trace.real.expand(len(keep), -1), len(keep)
-    whole = lambda tensors: {name: tensor.expand(n, *tensor.shape[1:]) for name, tensor in tensors.items()}
+    whole = lambda tensors: {
+        name: tensor.expand(n, *tensor.shape[1:]) for name, tensor in tensors.items()
+    }
     if how == "delete":
         cut = lambda tensor: tensor[keep].view(n, -1) if tensor.shape == keep.shape else tensor
         return {name: cut(tensor) for name, tensor in whole(inputs).items()}, real[keep].view(n, -1)
     if keep.ndim == 3:
-        return whole(inputs | {"pixel_values": model.without_pixels(inputs["pixel_values"], ~keep, how)}), real
+        return whole(
+            inputs | {"pixel_values": model.without_pixels(inputs["pixel_values"], ~keep, how)}
+        ), real
     filled = whole(model.fill(inputs, ~keep, how))
     return filled if attend else model.hide(filled, ~keep), real

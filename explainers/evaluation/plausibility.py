@@ -13,7 +13,7 @@ from ..ties import ranked
 from .case import Case
 from .metric import metric
 
-RATIONALE_SIZES = range(5, 81, 5)       # words
+RATIONALE_SIZES = range(5, 81, 5)  # words
 
 
 def hits_in_top(scores: Tensor, first: int, last: int, k: int) -> int:
@@ -22,9 +22,23 @@ def hits_in_top(scores: Tensor, first: int, last: int, k: int) -> int:
     return int(((top >= first) & (top <= last)).sum())
 
 
-@metric("Precision@K", better="higher", reference="Qiang et al. 2022", sees=("text",), needs=("answer",), unit="tokens, share",
-        limits={"k": AT_LEAST_ONE}, parts=lambda: {"perfect": ""})
-def precision_at_k(case: Case, heat: Heatmap, answers: list[Tensor], k: int = 20, ends: Literal["together", "absolute"] = "together") -> dict[str, float]:
+@metric(
+    "Precision@K",
+    better="higher",
+    reference="Qiang et al. 2022",
+    sees=("text",),
+    needs=("answer",),
+    unit="tokens, share",
+    limits={"k": AT_LEAST_ONE},
+    parts=lambda: {"perfect": ""},
+)
+def precision_at_k(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    k: int = 20,
+    ends: Literal["together", "absolute"] = "together",
+) -> dict[str, float]:
     """How many tokens of the gold answer are among the k highest of all tokens (question and specials too).
 
     "hits" counts them, as the authors' tables do; "precision" is hits / k; "perfect", the answer's length, is the most that can be hit.
@@ -37,15 +51,29 @@ def precision_at_k(case: Case, heat: Heatmap, answers: list[Tensor], k: int = 20
         return dict.fromkeys(("hits", "precision", "perfect"), float("nan"))
     scores = heat.scores
     if ends == "absolute":
-        scores = sum(case.heat(heat.method, target=end, **heat.options).scores.abs() for end in ("start", "end"))
+        scores = sum(
+            case.heat(heat.method, target=end, **heat.options).scores.abs()
+            for end in ("start", "end")
+        )
     hits = hits_in_top(scores, *tokens, k)
     return {"hits": float(hits), "precision": hits / k, "perfect": float(tokens[1] - tokens[0] + 1)}
 
 
-@metric("Token F1 with human rationales", better="higher", reference="DeYoung et al. 2020 (ERASER); Chefer et al. 2021 (CVPR)", sees=("text",),
-        needs=("rationale",), unit="F1")
-def token_f1(case: Case, heat: Heatmap, answers: list[Tensor], words: Literal["max", "sum"] = "max",
-             gold: Literal["whole", "read"] = "whole") -> dict[str, float]:
+@metric(
+    "Token F1 with human rationales",
+    better="higher",
+    reference="DeYoung et al. 2020 (ERASER); Chefer et al. 2021 (CVPR)",
+    sees=("text",),
+    needs=("rationale",),
+    unit="F1",
+)
+def token_f1(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    words: Literal["max", "sum"] = "max",
+    gold: Literal["whole", "read"] = "whole",
+) -> dict[str, float]:
     """F1 of the top 5, 10, ... 80 words with the words that people marked, for each of these numbers.
 
     Words are what spaces separate, as ERASER's texts have them. The mean over documents is the instance-wise macro F1 of ERASER.
@@ -55,7 +83,11 @@ def token_f1(case: Case, heat: Heatmap, answers: list[Tensor], words: Literal["m
     """
     text = case.coded.text + case.coded.unread
     places = [match.span() for match in re.finditer(r"\S+", text)]
-    marked = {i for i, (first, last) in enumerate(places) if any(first < end and last > start for start, end in case.data["rationale"])}
+    marked = {
+        i
+        for i, (first, last) in enumerate(places)
+        if any(first < end and last > start for start, end in case.data["rationale"])
+    }
     scores = word_scores(case, heat, places, words)
     if gold == "read":
         marked = {i for i in marked if scores[i] > -torch.inf}
@@ -63,7 +95,9 @@ def token_f1(case: Case, heat: Heatmap, answers: list[Tensor], words: Literal["m
     found = {}
     for k in RATIONALE_SIZES:
         top = [i for i in order[:k] if scores[i] > -torch.inf]
-        found[str(k)] = 2 * len(marked.intersection(top)) / (len(top) + len(marked)) if marked else float("nan")
+        found[str(k)] = (
+            2 * len(marked.intersection(top)) / (len(top) + len(marked)) if marked else float("nan")
+        )
     return found
 
 
@@ -77,5 +111,11 @@ def word_scores(case: Case, heat: Heatmap, places: list[tuple[int, int]], how: s
         while word < len(places) - 1 and places[word][1] <= span[0]:
             word += 1
         before = float(scores[word])
-        scores[word] = score if before == -torch.inf else max(before, score) if how == "max" else before + score
+        scores[word] = (
+            score
+            if before == -torch.inf
+            else max(before, score)
+            if how == "max"
+            else before + score
+        )
     return scores

@@ -42,14 +42,25 @@ def without_top(case: Case, heat: Heatmap, count: int = 1, fill: str | None = No
     keep = ~torch.isin(units(case), taken)
     said = answers(case.model, [case], [Query(keep, way(case, fill, text="pad"))])[0]
     best = place_of_largest(said)
-    return Removal(keep, case.trace.target.name, float(case.probabilities[case.explained]), float(said[case.explained]),
-                   (case.model.classes(case.coded)[best], float(said[best])) if case.by_class else None, tied)
+    return Removal(
+        keep,
+        case.trace.target.name,
+        float(case.probabilities[case.explained]),
+        float(said[case.explained]),
+        (case.model.classes(case.coded)[best], float(said[best])) if case.by_class else None,
+        tied,
+    )
 
 
 def units(case: Case) -> Tensor:
     """[token] the number of the word or patch that a token is of, -1 for [CLS] and its like."""
     words = case.coded.words or range(len(case.coded.labels))
-    return torch.tensor([-1 if word is None or special else word for word, special in zip(words, case.coded.special.tolist())])
+    return torch.tensor(
+        [
+            -1 if word is None or special else word
+            for word, special in zip(words, case.coded.special.tolist())
+        ]
+    )
 
 
 def top(case: Case, heat: Heatmap, count: int) -> tuple[Tensor, bool]:
@@ -60,7 +71,9 @@ def top(case: Case, heat: Heatmap, count: int) -> tuple[Tensor, bool]:
     of = units(case)
     there = of[of >= 0].unique()
     if len(there) < 2:
-        raise Refusal(f"Nothing was taken out, since nothing would be left: the input is one {'word' if heat.grid is None else 'patch'}.")
+        raise Refusal(
+            f"Nothing was taken out, since nothing would be left: the input is one {'word' if heat.grid is None else 'patch'}."
+        )
     sums = torch.stack([heat.scores[of == one].sum() for one in there])
     count, order, level = min(count, len(there) - 1), ranked(sums), levels(sums)
     return there[order[:count]], bool(level[order[count - 1]] == level[order[count]])

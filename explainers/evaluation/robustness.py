@@ -13,12 +13,28 @@ from .faithfulness import Fill
 from .metric import metric
 from .perturbation import way
 
-AT_ONCE = 4         # changed inputs that are traced together
+AT_ONCE = 4  # changed inputs that are traced together
 
 
-@metric("Infidelity", better="lower", reference="Yeh et al. 2019", unit="squared score",
-        limits={"samples": AT_LEAST_ONE, "share": (lambda share: 0 < share <= 1, "above 0 and at most 1")})
-def infidelity(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None, samples: int = 20, share: float = 0.3, seed: int = 0) -> float:
+@metric(
+    "Infidelity",
+    better="lower",
+    reference="Yeh et al. 2019",
+    unit="squared score",
+    limits={
+        "samples": AT_LEAST_ONE,
+        "share": (lambda share: 0 < share <= 1, "above 0 and at most 1"),
+    },
+)
+def infidelity(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    fill: Fill | None = None,
+    samples: int = 20,
+    share: float = 0.3,
+    seed: int = 0,
+) -> float:
     """Mean of (what the map says is lost − what is lost)² when each token or patch is blanked by chance.
 
     I blanks a random `share` of the tokens: E[(Iᵀ scores − (y(x) − y(x without I)))²], y the explained score. The map is scaled to fit best
@@ -38,7 +54,11 @@ def infidelity(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | No
     def score(keep: Tensor) -> Tensor:
         where = torch.zeros(len(keep), len(heat), dtype=torch.bool)
         where[:, places] = keep == 0
-        return case.trace.rescore(case.trace.fill(where.to(case.trace.special.device), how)).cpu().double()
+        return (
+            case.trace.rescore(case.trace.fill(where.to(case.trace.special.device), how))
+            .cpu()
+            .double()
+        )
 
     def blank(keep: Tensor) -> tuple[Tensor, Tensor]:
         taken = (torch.rand(keep.shape, generator=drawn) < share).to(keep)
@@ -47,9 +67,21 @@ def infidelity(case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | No
     return float(measured(score, blank, there, scores, n_perturb_samples=samples, normalize=True))
 
 
-@metric("Sensitivity", better="lower", reference="Yeh et al. 2019", unit="of the map's length",
-        limits={"samples": AT_LEAST_ONE, "radius": NOT_NEGATIVE})
-def sensitivity(case: Case, heat: Heatmap, answers: list[Tensor], radius: float = 0.02, samples: int = 10, seed: int = 0) -> float:
+@metric(
+    "Sensitivity",
+    better="lower",
+    reference="Yeh et al. 2019",
+    unit="of the map's length",
+    limits={"samples": AT_LEAST_ONE, "radius": NOT_NEGATIVE},
+)
+def sensitivity(
+    case: Case,
+    heat: Heatmap,
+    answers: list[Tensor],
+    radius: float = 0.02,
+    samples: int = 10,
+    seed: int = 0,
+) -> float:
     """The most that the map changes when every number of the input changes a little: max ‖scores(x') − scores(x)‖ / ‖scores(x)‖.
 
     x' are `samples` draws within ± radius times the range of x, of the pixels or of the word embeddings. NaN for the baselines, which do not
@@ -68,11 +100,19 @@ def sensitivity(case: Case, heat: Heatmap, answers: list[Tensor], radius: float 
         return given + reach * (2 * torch.rand(given.shape, generator=drawn) - 1).to(given)
 
     def maps(given: Tensor | tuple[Tensor]) -> tuple[Tensor]:
-        given, = given if isinstance(given, tuple) else (given,)        # captum gives the clean input in a tuple, the changed ones bare
-        runs = [run for some in given.split(AT_ONCE) for run in case.trace.again_many(inputs=inputs | {name: some})]
-        return torch.stack([METHODS[heat.method](run, **heat.options).cpu() for run in runs]),
+        (given,) = (
+            given if isinstance(given, tuple) else (given,)
+        )  # captum gives the clean input in a tuple, the changed ones bare
+        runs = [
+            run
+            for some in given.split(AT_ONCE)
+            for run in case.trace.again_many(inputs=inputs | {name: some})
+        ]
+        return (torch.stack([METHODS[heat.method](run, **heat.options).cpu() for run in runs]),)
 
     try:
-        return float(sensitivity_max(maps, (x,), shaken, perturb_radius=radius, n_perturb_samples=samples))
-    except Refusal:                                         # it blanks tokens, which embeddings do not allow
+        return float(
+            sensitivity_max(maps, (x,), shaken, perturb_radius=radius, n_perturb_samples=samples)
+        )
+    except Refusal:  # it blanks tokens, which embeddings do not allow
         return float("nan")

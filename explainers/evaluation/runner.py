@@ -25,13 +25,16 @@ from .engines import ENGINES
 from .measure import choose, measure
 from .metric import find_metric
 
-SHARD, FEW = 64, 12         # texts, pictures; what is lost at most when a run is killed, and how often the bar moves
+SHARD, FEW = (
+    64,
+    12,
+)  # texts, pictures; what is lost at most when a run is killed, and how often the bar moves
 RESAMPLES, CONFIDENCE = 2000, 0.95
-WIDE = 6                    # columns of a table, beyond which it is turned
-REASONS = 5                 # of what was left out, which a table names
-AT_ONCE = 2**18             # numbers that are resampled together
+WIDE = 6  # columns of a table, beyond which it is turned
+REASONS = 5  # of what was left out, which a table names
+AT_ONCE = 2**18  # numbers that are resampled together
 LEFT_OUT = ["id", "method", "metric", "reason"]
-CHECKPOINT = "checkpoint"   # column of the shards
+CHECKPOINT = "checkpoint"  # column of the shards
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 VERSIONS = ("torch", "transformers", "numpy", "scipy")
 
@@ -98,7 +101,16 @@ class Work:
                 ready.append(opened(example, plan.texts))
             except Refusal as refusal:
                 refused.append({"id": example.id, "reason": str(refusal)})
-        records = measure(self.model, ready, plan.methods, plan.metrics, plan.target, plan.seed, plan.baselines, refused)
+        records = measure(
+            self.model,
+            ready,
+            plan.methods,
+            plan.metrics,
+            plan.target,
+            plan.seed,
+            plan.baselines,
+            refused,
+        )
         return [record | {CHECKPOINT: self.checkpoint} for record in [*records, *refused]]
 
 
@@ -106,9 +118,13 @@ def check_kind(model: Model, inputs) -> None:
     """Pictures for a model of texts, or texts for one of pictures: one `Refusal`, and not one for each example."""
     picture = isinstance(inputs, Path | bytes)
     halves = inputs if isinstance(inputs, tuple) else (inputs,)
-    text = all(isinstance(half, str) and Path(half).suffix.lower() not in PICTURES for half in halves)       # a path can be written as text
+    text = all(
+        isinstance(half, str) and Path(half).suffix.lower() not in PICTURES for half in halves
+    )  # a path can be written as text
     if not model.matches and (picture if model.anatomy.sees == "text" else text):
-        raise Refusal(f"The data are {'pictures' if picture else 'texts'}, and {model.name} is a model of {'texts' if picture else 'pictures'}.")
+        raise Refusal(
+            f"The data are {'pictures' if picture else 'texts'}, and {model.name} is a model of {'texts' if picture else 'pictures'}."
+        )
 
 
 def opened(example: Example, texts: tuple[str, ...]) -> Example:
@@ -136,8 +152,16 @@ class Result:
     markdown: str
 
 
-def evaluate(dataset: Dataset, plan: Plan, out: str | Path, engine: str = "local", shard: int | None = None, work: Callable | None = None,
-             note: str = "", quiet: bool = False) -> Result:
+def evaluate(
+    dataset: Dataset,
+    plan: Plan,
+    out: str | Path,
+    engine: str = "local",
+    shard: int | None = None,
+    work: Callable | None = None,
+    note: str = "",
+    quiet: bool = False,
+) -> Result:
     """Measure every method on every example, a shard at a time, and write records.parquet, left_out.csv, table.csv and table.md into `out`.
 
     The run can be killed at any moment and started again: shards that are on disk are not done again. engine: local or ray. work: who does a
@@ -148,14 +172,26 @@ def evaluate(dataset: Dataset, plan: Plan, out: str | Path, engine: str = "local
         raise nearest(engine, ENGINES, "engine")
     if not dataset.examples:
         raise Refusal(f"There is no example in {dataset.name}.")
-    out, shard = Path(out), shard or (FEW if isinstance(dataset.examples[0].inputs, Path | bytes) else SHARD)
+    out, shard = (
+        Path(out),
+        shard or (FEW if isinstance(dataset.examples[0].inputs, Path | bytes) else SHARD),
+    )
     with written(out):
         (out / "shards").mkdir(parents=True, exist_ok=True)
         remember(out, dataset, plan, shard)
-    of_one_length = sorted(dataset.examples, key=lambda one: (length(one.inputs), one.id))     # so that a shard's inputs have few shapes
-    shards = [(k, of_one_length[at:at + shard]) for k, at in enumerate(range(0, len(of_one_length), shard))]
+    of_one_length = sorted(
+        dataset.examples, key=lambda one: (length(one.inputs), one.id)
+    )  # so that a shard's inputs have few shapes
+    shards = [
+        (k, of_one_length[at : at + shard])
+        for k, at in enumerate(range(0, len(of_one_length), shard))
+    ]
     waiting = [one for one in shards if not place(out, one[0]).exists()]
-    progress = bar(len(dataset.examples), len(dataset.examples) - sum(len(examples) for _, examples in waiting), quiet)
+    progress = bar(
+        len(dataset.examples),
+        len(dataset.examples) - sum(len(examples) for _, examples in waiting),
+        quiet,
+    )
     sizes = {number: len(examples) for number, examples in shards}
     before = checkpoints(place(out, number) for number, _ in shards if place(out, number).exists())
     try:
@@ -167,13 +203,21 @@ def evaluate(dataset: Dataset, plan: Plan, out: str | Path, engine: str = "local
                 progress.update(sizes[number])
     except KeyboardInterrupt:
         done = sum(place(out, number).exists() for number, _ in shards)
-        raise Refusal(f"Stopped: {done} of {len(shards)} shards are in {out}; the same command goes on from there.") from None
+        raise Refusal(
+            f"Stopped: {done} of {len(shards)} shards are in {out}; the same command goes on from there."
+        ) from None
     return finish(out, dataset, plan, [place(out, number) for number, _ in shards], note)
 
 
 def length(inputs) -> int:
     """How long a text or pair is; pictures have one size."""
-    return len(inputs) if isinstance(inputs, str) else sum(len(one) for one in inputs if isinstance(one, str)) if isinstance(inputs, tuple) else 0
+    return (
+        len(inputs)
+        if isinstance(inputs, str)
+        else sum(len(one) for one in inputs if isinstance(one, str))
+        if isinstance(inputs, tuple)
+        else 0
+    )
 
 
 def place(out: Path, number: int) -> Path:
@@ -181,7 +225,9 @@ def place(out: Path, number: int) -> Path:
 
 
 def bar(total: int, done: int, quiet: bool):
-    return required("tqdm", "evaluation").tqdm(total=total, initial=done, unit="example", disable=quiet, smoothing=0.1)
+    return required("tqdm", "evaluation").tqdm(
+        total=total, initial=done, unit="example", disable=quiet, smoothing=0.1
+    )
 
 
 @contextmanager
@@ -191,8 +237,12 @@ def written(out: Path):
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Refusal(f"The disk of {out} is full. The finished shards are kept; make room, and the same command goes on.") from error
-        raise Refusal(f"The folder {out} cannot be made or written into ({error.strerror}).") from error
+            raise Refusal(
+                f"The disk of {out} is full. The finished shards are kept; make room, and the same command goes on."
+            ) from error
+        raise Refusal(
+            f"The folder {out} cannot be made or written into ({error.strerror})."
+        ) from error
 
 
 def remember(out: Path, dataset: Dataset, plan: Plan, shard: int) -> None:
@@ -201,21 +251,32 @@ def remember(out: Path, dataset: Dataset, plan: Plan, shard: int) -> None:
     A run that measured nothing, its model misspelt or its metrics those of other data, is forgotten.
     """
     said = {
-        **{name: list(value) if isinstance(value, tuple) else value for name, value in asdict(plan).items()},
-        "data": dataset.name, "examples": len(dataset.examples), "fingerprint": dataset.fingerprint, "shard": shard}
+        **{
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(plan).items()
+        },
+        "data": dataset.name,
+        "examples": len(dataset.examples),
+        "fingerprint": dataset.fingerprint,
+        "shard": shard,
+    }
     file, shards = out / "run.json", sorted((out / "shards").glob("*.parquet"))
     if file.exists() and any(map(useful, shards)):
         before = json.loads(file.read_text(encoding="utf-8"))
         other = [name for name, value in said.items() if before.get(name) != value]
         if other:
-            raise Refusal(f"{out} holds another run: {', '.join(f'{name} was {before.get(name)!r} and is {said[name]!r}' for name in other[:3])}. "
-                          "Take another --out.")
+            raise Refusal(
+                f"{out} holds another run: {', '.join(f'{name} was {before.get(name)!r} and is {said[name]!r}' for name in other[:3])}. "
+                "Take another --out."
+            )
         return
     for path in shards:
         path.unlink()
     from .. import __version__
 
-    versions = {"explainers": __version__, "python": platform.python_version()} | {name: installed(name) for name in VERSIONS}
+    versions = {"explainers": __version__, "python": platform.python_version()} | {
+        name: installed(name) for name in VERSIONS
+    }
     whole(json.dumps(said | {"versions": versions}, indent=1).encode(), file)
 
 
@@ -243,7 +304,8 @@ def check_checkpoint(records: list[dict], before: set[str], model: str, out: Pat
     if now and before and now != before:
         raise Refusal(
             f"The weights of {model} are not those with which the shards in {out} were measured. "
-            "Take another --out, or name the --revision that was measured.")
+            "Take another --out, or name the --revision that was measured."
+        )
 
 
 def installed(name: str) -> str:
@@ -272,6 +334,7 @@ def write(records: list[dict], path: Path) -> None:
 
 # ------------------------------------------------------------------------------------------------------- the table
 
+
 def finish(out: Path, dataset: Dataset, plan: Plan, shards: Sequence[Path], note: str) -> Result:
     import pandas as pd
 
@@ -281,8 +344,12 @@ def finish(out: Path, dataset: Dataset, plan: Plan, shards: Sequence[Path], note
     left = every["reason"].notna()
     records = every[~left].drop(columns=["metric", "reason"]).reset_index(drop=True)
     in_parts = [name for name in plan.metrics if columns_of(name, records.columns) != [name]]
-    records = records.drop(columns=in_parts, errors="ignore")       # a metric's own name is there where none of its parts could be measured
-    left_out = pd.DataFrame([*dataset.left_out, *every[left][LEFT_OUT].to_dict("records")], columns=LEFT_OUT)
+    records = records.drop(
+        columns=in_parts, errors="ignore"
+    )  # a metric's own name is there where none of its parts could be measured
+    left_out = pd.DataFrame(
+        [*dataset.left_out, *every[left][LEFT_OUT].to_dict("records")], columns=LEFT_OUT
+    )
     with written(out):
         whole(
             left_out.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC).encode(),
@@ -309,9 +376,13 @@ def grouped(left_out) -> dict[str, int]:
     found: dict[str, list[str]] = {}
     for one, reason in zip(left_out["id"].map(str), left_out["reason"]):
         names = "|".join(re.escape(name) for name in (one, Path(one).name) if name)
-        found.setdefault(re.sub(rf"(?<!\w)({names})(?!\w)", "it", reason) if names else reason, []).append(reason)
+        found.setdefault(
+            re.sub(rf"(?<!\w)({names})(?!\w)", "it", reason) if names else reason, []
+        ).append(reason)
     every = sorted(found.items(), key=lambda one: len(one[1]), reverse=True)
-    return {general if len(set(reasons)) > 1 else reasons[0]: len(reasons) for general, reasons in every}
+    return {
+        general if len(set(reasons)) > 1 else reasons[0]: len(reasons) for general, reasons in every
+    }
 
 
 def summary(records, metrics: Sequence[str], seed: int):
@@ -327,14 +398,30 @@ def summary(records, metrics: Sequence[str], seed: int):
         ours, row = records[records["method"] == method], {}
         for name in metrics:
             metric = find_metric(parse(name)[0])
-            parts = {column: column[len(name) + 1:] for column in columns_of(name, records.columns)}
-            row |= {(column, edge): value for column, part in parts.items() if part not in metric.counts
-                    for edge, value in interval(ours[column].to_numpy(float), seed).items()}
+            parts = {
+                column: column[len(name) + 1 :] for column in columns_of(name, records.columns)
+            }
+            row |= {
+                (column, edge): value
+                for column, part in parts.items()
+                if part not in metric.counts
+                for edge, value in interval(ours[column].to_numpy(float), seed).items()
+            }
             if metric.pools and name not in parts:
                 counts = ours[[f"{name}.{part}" for part in metric.counts]].dropna()
-                pooled = metric.pools({part: counts[f"{name}.{part}"].sum() for part in metric.counts})
-                row |= {(f"{name}.{part}", edge): value for part, number in pooled.items() for edge, value in {
-                    "mean": number if len(counts) else math.nan, "low": math.nan, "high": math.nan, "n": len(counts)}.items()}
+                pooled = metric.pools(
+                    {part: counts[f"{name}.{part}"].sum() for part in metric.counts}
+                )
+                row |= {
+                    (f"{name}.{part}", edge): value
+                    for part, number in pooled.items()
+                    for edge, value in {
+                        "mean": number if len(counts) else math.nan,
+                        "low": math.nan,
+                        "high": math.nan,
+                        "n": len(counts),
+                    }.items()
+                }
         rows[method] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
@@ -346,8 +433,15 @@ def interval(values: np.ndarray, seed: int) -> dict[str, float]:
     mean = float(values.mean()) if len(values) else float("nan")
     low = high = mean if len(values) > 1 else math.nan
     if len(values) > 1 and values.min() < values.max():
-        found = bootstrap((values,), np.mean, n_resamples=RESAMPLES, batch=max(1, AT_ONCE // len(values)), confidence_level=CONFIDENCE,
-                          method="percentile", rng=np.random.default_rng(seed))
+        found = bootstrap(
+            (values,),
+            np.mean,
+            n_resamples=RESAMPLES,
+            batch=max(1, AT_ONCE // len(values)),
+            confidence_level=CONFIDENCE,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        )
         low, high = map(float, found.confidence_interval)
     return {"mean": mean, "low": low, "high": high, "n": len(values)}
 
@@ -358,22 +452,39 @@ def markdown(table, left_out, dataset: Dataset, plan: Plan, note: str) -> str:
     columns, titles = [], []
     for name, key in zip(plan.metrics, keys):
         ours = columns_of(name, dict.fromkeys(column for column, _ in table.columns))
-        shown = key if keys.count(key) == 1 else name           # options are said below, unless they tell two columns apart
+        shown = (
+            key if keys.count(key) == 1 else name
+        )  # options are said below, unless they tell two columns apart
         columns += ours
         metric, options = find_metric(key), parse(name)[1]
-        titles += [f"{shown}{column[len(name):]} {ARROWS[metric.better_of(column[len(name) + 1:], **options)]}".strip() for column in ours]
-    explained = {None: "the predicted class", "label": "the gold class"}.get(plan.target, plan.target)
-    examples = len(dataset.examples) + len(dataset.left_out) - int(left_out["method"].isna().sum())         # equal ids are examples each
-    lines = [f"{dataset.name}, {examples} examples; model {plan.model}; explained: {explained}; seed {plan.seed}.", ""]
+        titles += [
+            f"{shown}{column[len(name) :]} {ARROWS[metric.better_of(column[len(name) + 1 :], **options)]}".strip()
+            for column in ours
+        ]
+    explained = {None: "the predicted class", "label": "the gold class"}.get(
+        plan.target, plan.target
+    )
+    examples = (
+        len(dataset.examples) + len(dataset.left_out) - int(left_out["method"].isna().sum())
+    )  # equal ids are examples each
+    lines = [
+        f"{dataset.name}, {examples} examples; model {plan.model}; explained: {explained}; seed {plan.seed}.",
+        "",
+    ]
     lines += [note, ""] if note else []
     first, heads, names = "method", titles, [f"`{method}`" for method in table.index]
     cells = [[cell(row[column]) for column in columns] for _, row in table.iterrows()]
-    if len(titles) > WIDE:      # a curve has a column a point: methods beside each other, so that a line can be read across
+    if (
+        len(titles) > WIDE
+    ):  # a curve has a column a point: methods beside each other, so that a line can be read across
         first, heads, names, cells = "metric", names, titles, zip(*cells)
     lines += [f"| {first} | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     lines += [f"| {name} | " + " | ".join(row) + " |" for name, row in zip(names, cells)]
-    lines += ["", f"Means over the examples, with {CONFIDENCE:.0%} bootstrap intervals. ↑ higher is better, ↓ lower. "
-              f"Measured: {', '.join(f'`{name}`' for name in plan.metrics)}."]
+    lines += [
+        "",
+        f"Means over the examples, with {CONFIDENCE:.0%} bootstrap intervals. ↑ higher is better, ↓ lower. "
+        f"Measured: {', '.join(f'`{name}`' for name in plan.metrics)}.",
+    ]
     for name in plan.metrics:
         defined = [int(n) for column in columns_of(name, columns) for n in table[column, "n"] if n]
         if defined and min(defined) < examples:
@@ -381,10 +492,18 @@ def markdown(table, left_out, dataset: Dataset, plan: Plan, note: str) -> str:
             lines += ["", f"`{name}` is defined for {min(defined):,}{to} of {examples:,} examples."]
     if len(left_out):
         maps, numbers = (int(left_out[what].notna().sum()) for what in ("method", "metric"))
-        counts = (len(left_out) - maps, "example"), (maps - numbers, "single map"), (numbers, "single number")
-        counted = " and ".join(f"{count:,} {what}{'s' * (count > 1)}" for count, what in counts if count)
+        counts = (
+            (len(left_out) - maps, "example"),
+            (maps - numbers, "single map"),
+            (numbers, "single number"),
+        )
+        counted = " and ".join(
+            f"{count:,} {what}{'s' * (count > 1)}" for count, what in counts if count
+        )
         every = [f"{count:,}: {reason.rstrip('.')}" for reason, count in grouped(left_out).items()]
-        reasons = every[:REASONS] + [f"{len(every) - REASONS:,} other reasons"] * (len(every) > REASONS)
+        reasons = every[:REASONS] + [f"{len(every) - REASONS:,} other reasons"] * (
+            len(every) > REASONS
+        )
         lines += ["", f"Left out: {counted} ({'; '.join(reasons)}); each is in left_out.csv."]
     return "\n".join(lines) + "\n"
 
@@ -393,5 +512,9 @@ def cell(row) -> str:
     if not math.isfinite(row["mean"]):
         return "–"
     digits = 1 if abs(row["mean"]) >= 10 else 3
-    interval = f" ({row['low']:.{digits}f} to {row['high']:.{digits}f})" if math.isfinite(row["low"]) else ""
+    interval = (
+        f" ({row['low']:.{digits}f} to {row['high']:.{digits}f})"
+        if math.isfinite(row["low"])
+        else ""
+    )
     return f"{row['mean']:.{digits}f}{interval}"

@@ -34,7 +34,13 @@ class Stage:
     heats: dict[str, Heatmap]
 
 
-def cascade(case: Case, methods: Sequence[str], seed: int = 0, kind: Kind = "spearman", specials: bool = False) -> Iterator[Stage]:
+def cascade(
+    case: Case,
+    methods: Sequence[str],
+    seed: int = 0,
+    kind: Kind = "spearman",
+    specials: bool = False,
+) -> Iterator[Stage]:
     """Weights are made random from the head down, and after each stage the maps of the same target are made again (Adebayo et al. 2018).
 
     A copy of the network is changed, never the model itself. Every weight tensor gets normal numbers of its own mean and standard deviation,
@@ -54,7 +60,7 @@ def cascade(case: Case, methods: Sequence[str], seed: int = 0, kind: Kind = "spe
             key, options = parse(name)
             try:
                 heats[name] = explain_trace(model, case.coded, trace, key, brief=True, **options)
-            except Refusal:                                 # its numbers are not finite with these weights
+            except Refusal:  # its numbers are not finite with these weights
                 continue
         alike = dict.fromkeys(methods, float("nan"))
         for name, heat in heats.items():
@@ -65,9 +71,15 @@ def cascade(case: Case, methods: Sequence[str], seed: int = 0, kind: Kind = "spe
 
 def stages(model: Model) -> Iterator[tuple[str, list[nn.Parameter]]]:
     """The weights of the explained side from the head down: what follows the blocks, each block from the last, what comes before them."""
-    others = model.side("text" if model.anatomy.sees == "image" else "vision") if model.matches else None
+    others = (
+        model.side("text" if model.anatomy.sees == "image" else "vision") if model.matches else None
+    )
     foreign = {id(weight) for weight in others.tower.parameters()} if others else set()
-    of_block = {id(weight): number for number, block in enumerate(model.blocks) for weight in block.parameters()}
+    of_block = {
+        id(weight): number
+        for number, block in enumerate(model.blocks)
+        for weight in block.parameters()
+    }
     before, after, inside = [], [], [[] for _ in model.blocks]
     reached = False
     for _, weight in model.net.named_parameters():
@@ -85,12 +97,20 @@ def stages(model: Model) -> Iterator[tuple[str, list[nn.Parameter]]]:
 def randomise(weights: Sequence[nn.Parameter], drawn: torch.Generator) -> None:
     for weight in weights:
         spread = float(weight.double().std()) if weight.numel() > 1 else 0.0
-        weight.data = (torch.randn(weight.shape, generator=drawn, dtype=torch.float64) * spread + float(weight.double().mean())).to(weight)
+        weight.data = (
+            torch.randn(weight.shape, generator=drawn, dtype=torch.float64) * spread
+            + float(weight.double().mean())
+        ).to(weight)
 
 
 # ------------------------------------------------------------------------------------------------- the class, the score
 
-@metric("Class sensitivity", better="lower", reference="Adebayo et al. 2018, of classes instead of weights")
+
+@metric(
+    "Class sensitivity",
+    better="lower",
+    reference="Adebayo et al. 2018, of classes instead of weights",
+)
 def class_sensitivity(case: Case, heat: Heatmap, answers: list, specials: bool = False) -> float:
     """Rank correlation of the explained class's map with that of the most probable other class.
 
@@ -106,7 +126,12 @@ def class_sensitivity(case: Case, heat: Heatmap, answers: list, specials: bool =
     return rank_correlation(seen(case, heat.scores, specials), seen(case, other.scores, specials))
 
 
-@metric("Completeness gap", better="", reference="Sundararajan et al. 2017; Bach et al. 2015", unit="score")
+@metric(
+    "Completeness gap",
+    better="",
+    reference="Sundararajan et al. 2017; Bach et al. 2015",
+    unit="score",
+)
 def completeness(case: Case, heat: Heatmap, answers: list) -> dict[str, float]:
     """What the scores add up to ("sum") beside what they could: "of_score" is sum − y, 0 where a score is shared out whole (DecompX);
     "of_change" is sum − (y − y(blank)), 0 where the way from a blank input is (integrated gradients); "of_one" is sum − 1, 0 where
@@ -114,5 +139,12 @@ def completeness(case: Case, heat: Heatmap, answers: list) -> dict[str, float]:
     method promises it.
     """
     total, score = float(heat.scores.double().sum()), float(case.trace.score)
-    blank = case.trace.rescore(case.trace.fill(~case.trace.special[None], "mean" if case.coded.grid else "pad"))
-    return {"sum": total, "of_score": total - score, "of_change": total - (score - float(blank)), "of_one": total - 1}
+    blank = case.trace.rescore(
+        case.trace.fill(~case.trace.special[None], "mean" if case.coded.grid else "pad")
+    )
+    return {
+        "sum": total,
+        "of_score": total - score,
+        "of_change": total - (score - float(blank)),
+        "of_one": total - 1,
+    }

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-WHOLE = 10**7       # SciPy's maximum flow counts in whole numbers: capacities keep seven digits
+WHOLE = 10**7  # SciPy's maximum flow counts in whole numbers: capacities keep seven digits
 
 
 def with_residual(maps: Tensor) -> Tensor:
@@ -43,8 +43,13 @@ def flow(maps: Tensor, readout: Tensor) -> Tensor:
     top[0, 0] = readout
     maps = torch.cat([maps, top])
     layers, n, _ = maps.shape
-    pipes = (maps.flip(0).detach().cpu().double().numpy() * WHOLE).round().astype(np.int32)        # level 0 is the top
+    pipes = (
+        (maps.flip(0).detach().cpu().double().numpy() * WHOLE).round().astype(np.int32)
+    )  # level 0 is the top
     level, query, key = np.nonzero(pipes)
-    network = csr_matrix((pipes[level, query, key], (level * n + query, (level + 1) * n + key)), shape=((layers + 1) * n,) * 2)
+    network = csr_matrix(
+        (pipes[level, query, key], (level * n + query, (level + 1) * n + key)),
+        shape=((layers + 1) * n,) * 2,
+    )
     values = [maximum_flow(network, 0, layers * n + i, method="dinic").flow_value for i in range(n)]
     return rows_to_one(torch.tensor(values, dtype=torch.float64)).to(maps)

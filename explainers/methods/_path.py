@@ -24,7 +24,11 @@ def by_token(trace: Trace, x: Tensor) -> Tensor:
     if not trace.grid:
         return x
     (rows, columns), (tall, wide) = trace.grid, trace.run.model.patch
-    tiles = x[:, :rows * tall, :columns * wide].unflatten(2, (columns, wide)).unflatten(1, (rows, tall))
+    tiles = (
+        x[:, : rows * tall, : columns * wide]
+        .unflatten(2, (columns, wide))
+        .unflatten(1, (rows, tall))
+    )
     patches = tiles.permute(1, 3, 0, 2, 4).flatten(2).flatten(0, 1)
     return F.pad(patches, (0, 0, len(trace.real) - len(patches), 0))
 
@@ -33,6 +37,8 @@ def reruns(trace: Trace, points: Tensor, record: Sequence[str] = ("hidden",)) ->
     """The same run with what was given moved to each of `points` [n ...]."""
     for some in points.split(rows(trace)):
         if trace.grid:
-            yield from trace.again_many(inputs=trace.run.inputs | {"pixel_values": some}, record=record)
+            yield from trace.again_many(
+                inputs=trace.run.inputs | {"pixel_values": some}, record=record
+            )
         else:
             yield from trace.again_many(entry=lambda _, some=some: some, record=record)

@@ -39,7 +39,13 @@ def sublayers(trace: Trace, l: int) -> Sublayers:
     before1 = mixed if layer.b_o is None else mixed + layer.b_o
     after1 = layer.norm1(before1)
     before2 = after1 + layer.down(layer.act(layer.up(after1))) if layer.up else None
-    return Sublayers(before1, after1, before2, deviation(before1, layer.norm1), None if before2 is None else deviation(before2, layer.norm2))
+    return Sublayers(
+        before1,
+        after1,
+        before2,
+        deviation(before1, layer.norm1),
+        None if before2 is None else deviation(before2, layer.norm2),
+    )
 
 
 def deviation(x: Tensor, norm: nn.LayerNorm) -> Tensor:
@@ -61,20 +67,28 @@ def norms(attention: Tensor, vectors: Tensor) -> Tensor:
 def with_self(trace: Trace, l: int) -> tuple[Tensor, Tensor]:
     """Attention and parts with one part more: the token itself, which the residual passes on [head+1 query key], [head+1 key dim]."""
     eye = torch.eye(trace.attention.shape[-1]).to(trace.attention)
-    return torch.cat([trace.attention[l], eye[None]]), torch.cat([parts(trace, l), trace.hidden[l][None]])
+    return torch.cat([trace.attention[l], eye[None]]), torch.cat(
+        [parts(trace, l), trace.hidden[l][None]]
+    )
 
 
 def needs_post_norm(layers: list[Layer], title: str, instead: str) -> None:
     """Refuse pre-LN models and norms that are no plain LayerNorm, naming what works `instead`."""
     for norm in (norm for layer in layers for norm in (layer.norm1, layer.norm2)):
         if type(norm) is not nn.LayerNorm and not any(layer.norm_first for layer in layers):
-            raise Refusal(f"{title} takes LayerNorms apart, and this network has a "
-                          f"{type(norm).__name__} in the place of one. Take {instead}.")
+            raise Refusal(
+                f"{title} takes LayerNorms apart, and this network has a "
+                f"{type(norm).__name__} in the place of one. Take {instead}."
+            )
     if any(layer.norm_first for layer in layers):
-        raise Refusal(f"{title} is defined for models that normalise after each sublayer (post-LN, like BERT); this one normalises "
-                      f"before it, for which there is no formula. Take {instead}.")
+        raise Refusal(
+            f"{title} is defined for models that normalise after each sublayer (post-LN, like BERT); this one normalises "
+            f"before it, for which there is no formula. Take {instead}."
+        )
 
 
 def needs_ffn(layers: list[Layer], title: str) -> None:
     if any(layer.up is None for layer in layers):
-        raise Refusal(f"{title} follows vectors through a plain feed-forward layer; this model's is a gated one.")
+        raise Refusal(
+            f"{title} follows vectors through a plain feed-forward layer; this model's is a gated one."
+        )

@@ -11,10 +11,14 @@ from ._chain import products, rows_to_one
 from ._vectors import centred, needs_post_norm, sublayers, with_self
 from .registry import method
 
-ROWS = 16       # queries at a time: [16 key dim] instead of [query key dim]
+ROWS = 16  # queries at a time: [16 key dim] instead of [query key dim]
 
 
-def alti_maps(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal["attention", "block"] = "attention") -> Tensor:
+def alti_maps(
+    trace: Trace,
+    order: Literal["l1", "l2"] = "l1",
+    state: Literal["attention", "block"] = "attention",
+) -> Tensor:
     """Contributions of tokens k to tokens q in every layer [layers query key], rows summing to 1."""
     return trace.once(("alti", order, state), lambda: contributions(trace, order, state))
 
@@ -25,28 +29,52 @@ def contributions(trace: Trace, order: str, state: str) -> Tensor:
     for l, layer in enumerate(trace.layers):
         weights, vectors = with_self(trace, l)
         states = sublayers(trace, l)
-        sigma = states.before1.std(-1, unbiased=False)[:, None, None]       # the authors leave out the LayerNorm's epsilon
+        sigma = states.before1.std(-1, unbiased=False)[
+            :, None, None
+        ]  # the authors leave out the LayerNorm's epsilon
         vectors, whole = centred(vectors, layer.norm1), states.after1
         if state == "block":
             vectors, whole = centred(vectors, layer.norm2), trace.hidden[l + 1]
             sigma = sigma * states.before2.std(-1, unbiased=False)[:, None, None]
         lines = []
         for q in range(0, len(whole), ROWS):
-            here, y = slice(q, q + ROWS), whole[q:q + ROWS, None]
+            here, y = slice(q, q + ROWS), whole[q : q + ROWS, None]
             t = torch.einsum("hqk,hkd->qkd", weights[:, here], vectors) / sigma[here]
             lines.append((y.norm(p=p, dim=-1) - F.pairwise_distance(t, y, p=p)).clamp(min=0))
         maps.append(torch.cat(lines))
-    return rows_to_one(torch.stack(maps) * trace.real)      # the authors' distance adds 1e-6 a coordinate: padding would get a share
+    return rows_to_one(
+        torch.stack(maps) * trace.real
+    )  # the authors' distance adds 1e-6 a coordinate: padding would get a share
 
 
-def alti_layers(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal["attention", "block"] = "attention") -> Tensor:
+def alti_layers(
+    trace: Trace,
+    order: Literal["l1", "l2"] = "l1",
+    state: Literal["attention", "block"] = "attention",
+) -> Tensor:
     return trace.read(products(alti_maps(trace, order, state)))
 
 
-@method("ALTI", family="Decomposition", paper="Ferrando et al. 2022", url="https://arxiv.org/abs/2203.04212", signed=False,
-        class_specific=False, passes="1F", invariant="sums to one", layers=alti_layers, maps=alti_maps, most_tokens=512, at_readout=True,
-        too_long="{n} × {n} vectors a layer")
-def alti(trace: Trace, order: Literal["l1", "l2"] = "l1", state: Literal["attention", "block"] = "attention") -> Tensor:
+@method(
+    "ALTI",
+    family="Decomposition",
+    paper="Ferrando et al. 2022",
+    url="https://arxiv.org/abs/2203.04212",
+    signed=False,
+    class_specific=False,
+    passes="1F",
+    invariant="sums to one",
+    layers=alti_layers,
+    maps=alti_maps,
+    most_tokens=512,
+    at_readout=True,
+    too_long="{n} × {n} vectors a layer",
+)
+def alti(
+    trace: Trace,
+    order: Literal["l1", "l2"] = "l1",
+    state: Literal["attention", "block"] = "attention",
+) -> Tensor:
     """How much nearer each token's vector brings the sum that the readout token becomes, followed through all layers.
 
     Formula: C_l[q, k] = relu(‖y_q‖₁ − ‖y_q − T_q(x_k)‖₁), rows made to sum to 1, with T_q(x_k) the part of y_q = LN₁(...) that came

@@ -25,10 +25,16 @@ def cat_layers(trace: Trace, states: States | None = None) -> Tensor:
 
 def masked(trace: Trace, mask_specials: bool) -> Trace:
     """The same run with [CLS] and [SEP] closed to attention, one more pass that all views of the method share."""
-    return trace.once("specials masked", lambda: trace.again(hide=trace.special & trace.real)) if mask_specials else trace
+    return (
+        trace.once("specials masked", lambda: trace.again(hide=trace.special & trace.real))
+        if mask_specials
+        else trace
+    )
 
 
-def attcat_layers(trace: Trace, states: States | None = None, mask_specials: bool = False) -> Tensor:
+def attcat_layers(
+    trace: Trace, states: States | None = None, mask_specials: bool = False
+) -> Tensor:
     """AttCAT_l,i = (mean over heads and real queries of A_l[:, q, i]) · CAT_l,i  [layers token]."""
     trace = masked(trace, mask_specials)
     received = trace.attention.mean(1)[:, trace.real].mean(1)
@@ -38,24 +44,41 @@ def attcat_layers(trace: Trace, states: States | None = None, mask_specials: boo
 def attcat_heads(trace: Trace, states: States | None = None, mask_specials: bool = False) -> Tensor:
     """Each head's part of the layer's row [layers head token]: they add up to it."""
     trace = masked(trace, mask_specials)
-    return trace.attention[:, :, trace.real].mean(2) / trace.attention.shape[1] * cat_layers(trace, states)[:, None]
+    return (
+        trace.attention[:, :, trace.real].mean(2)
+        / trace.attention.shape[1]
+        * cat_layers(trace, states)[:, None]
+    )
 
 
 def carried_back(layers: Tensor, trace: Trace) -> Tensor:
     """Row l's evidence, held by the tokens that enter block l, given to the input tokens those were made of."""
-    flows = products(with_residual(trace.attention.mean(1)))[:-1]      # into block 1, 2, ...; block 0 reads the input itself
+    flows = products(with_residual(trace.attention.mean(1)))[
+        :-1
+    ]  # into block 1, 2, ...; block 0 reads the input itself
     return torch.cat([layers[:1], torch.einsum("lj,lji->li", layers[1:], flows)])
 
 
-def attcat_totals(trace: Trace, states: States | None = None, mask_specials: bool = False) -> dict[str, Tensor]:
+def attcat_totals(
+    trace: Trace, states: States | None = None, mask_specials: bool = False
+) -> dict[str, Tensor]:
     trace = masked(trace, mask_specials)
     layers = attcat_layers(trace, states)
     return {"Sum": layers.sum(0), "Rollout": carried_back(layers, trace).sum(0)}
 
 
-@method("CAT", family="Class activation tokens", paper="Qiang et al. 2022", url="https://openreview.net/forum?id=cA8Zor8wFr5", signed=True,
-        class_specific=True, passes="1F 1B", invariant="layers sum to the map", layers=cat_layers,
-        totals=lambda trace, states=None: {"Sum": cat_layers(trace, states).sum(0)})
+@method(
+    "CAT",
+    family="Class activation tokens",
+    paper="Qiang et al. 2022",
+    url="https://openreview.net/forum?id=cA8Zor8wFr5",
+    signed=True,
+    class_specific=True,
+    passes="1F 1B",
+    invariant="layers sum to the map",
+    layers=cat_layers,
+    totals=lambda trace, states=None: {"Sum": cat_layers(trace, states).sum(0)},
+)
 def cat(trace: Trace, states: States | None = None) -> Tensor:
     """Each token's vector times the slope of the score along it, in every layer: what the token itself says for the class.
 
@@ -73,11 +96,25 @@ def cat(trace: Trace, states: States | None = None) -> Tensor:
     return cat_layers(trace, states).sum(0)
 
 
-@method("AttCAT", family="Class activation tokens", paper="Qiang et al. 2022", url="https://openreview.net/forum?id=cA8Zor8wFr5",
-        signed=True, class_specific=True, passes=lambda options: "2F 2B" if options["mask_specials"] else "1F 1B", invariant="layers sum to the map",
-        layers=attcat_layers, totals=attcat_totals, heads=attcat_heads)
-def attcat(trace: Trace, states: States | None = None, aggregate: Literal["sum", "rollout", "product"] = "sum",
-           mask_specials: bool = False) -> tuple[Tensor, dict]:
+@method(
+    "AttCAT",
+    family="Class activation tokens",
+    paper="Qiang et al. 2022",
+    url="https://openreview.net/forum?id=cA8Zor8wFr5",
+    signed=True,
+    class_specific=True,
+    passes=lambda options: "2F 2B" if options["mask_specials"] else "1F 1B",
+    invariant="layers sum to the map",
+    layers=attcat_layers,
+    totals=attcat_totals,
+    heads=attcat_heads,
+)
+def attcat(
+    trace: Trace,
+    states: States | None = None,
+    aggregate: Literal["sum", "rollout", "product"] = "sum",
+    mask_specials: bool = False,
+) -> tuple[Tensor, dict]:
     """What each token said for or against the class, weighed by the attention it received, added up over the layers.
 
     Formula: score_i = sum over layers of α_l,i · sum_d (h_l,i ⊙ ∂y/∂h_l,i), with α_l,i = mean over heads and queries q of
@@ -96,5 +133,9 @@ def attcat(trace: Trace, states: States | None = None, aggregate: Literal["sum",
     """
     trace = masked(trace, mask_specials)
     layers = attcat_layers(trace, states)
-    scores = layers.prod(0) if aggregate == "product" else (carried_back(layers, trace) if aggregate == "rollout" else layers).sum(0)
+    scores = (
+        layers.prod(0)
+        if aggregate == "product"
+        else (carried_back(layers, trace) if aggregate == "rollout" else layers).sum(0)
+    )
     return scores, {"score with special tokens closed": float(trace.score)} if mask_specials else {}

@@ -7,9 +7,19 @@ from ._chain import flow, with_residual
 from .registry import method
 
 
-@method("Attention flow", family="Attention", paper="Abnar & Zuidema 2020", url="https://arxiv.org/abs/2005.00928", signed=False,
-        class_specific=False, passes="1F + n flows", invariant="sums to one", most_tokens=256, at_readout=True,
-        too_long="{n} maximum flows through {n} × {n} pipes a layer")
+@method(
+    "Attention flow",
+    family="Attention",
+    paper="Abnar & Zuidema 2020",
+    url="https://arxiv.org/abs/2005.00928",
+    signed=False,
+    class_specific=False,
+    passes="1F + n flows",
+    invariant="sums to one",
+    most_tokens=256,
+    at_readout=True,
+    too_long="{n} maximum flows through {n} × {n} pipes a layer",
+)
 def attention_flow(trace: Trace) -> Tensor:
     """The most that can flow from each input token to the readout token when attention weights are the widths of pipes.
 

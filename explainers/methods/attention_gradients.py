@@ -10,8 +10,17 @@ from .bimodal import raised
 from .registry import method, within
 
 
-@method("Grads", family="Attention gradients", paper="Qiang et al. 2022", url="https://openreview.net/forum?id=cA8Zor8wFr5", signed=True,
-        class_specific=True, passes="1F 1B", heads=lambda trace: trace.read(trace.grad.attention), at_readout=True)
+@method(
+    "Grads",
+    family="Attention gradients",
+    paper="Qiang et al. 2022",
+    url="https://openreview.net/forum?id=cA8Zor8wFr5",
+    signed=True,
+    class_specific=True,
+    passes="1F 1B",
+    heads=lambda trace: trace.read(trace.grad.attention),
+    at_readout=True,
+)
 def grads(trace: Trace, layer: int = -1) -> Tensor:
     """How the score would change if the readout token attended a little more to each token.
 
@@ -26,19 +35,34 @@ def grads(trace: Trace, layer: int = -1) -> Tensor:
     return trace.read(trace.grad.attention[within(layer, len(trace.attention), "layer")].mean(0))
 
 
-def attgrads_heads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False) -> Tensor:
+def attgrads_heads(
+    trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False
+) -> Tensor:
     """A ⊙ relu(G), averaged over the real queries (or keys) [layers head token]."""
-    gated = trace.attention * (trace.grad.attention if signed else trace.grad.attention.clamp(min=0))
+    gated = trace.attention * (
+        trace.grad.attention if signed else trace.grad.attention.clamp(min=0)
+    )
     return gated[:, :, trace.real].mean(2) if side == "key" else gated[..., trace.real].mean(3)
 
 
-def attgrads_layers(trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False) -> Tensor:
+def attgrads_layers(
+    trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False
+) -> Tensor:
     return attgrads_heads(trace, side, signed).mean(1)
 
 
-@method("AttGrads (Grad-SAM)", family="Attention gradients", paper="Barkan et al. 2021", url="https://arxiv.org/abs/2204.11073",
-        signed=False, class_specific=True, passes="1F 1B", invariant="layers average to the map", layers=attgrads_layers,
-        heads=attgrads_heads)
+@method(
+    "AttGrads (Grad-SAM)",
+    family="Attention gradients",
+    paper="Barkan et al. 2021",
+    url="https://arxiv.org/abs/2204.11073",
+    signed=False,
+    class_specific=True,
+    passes="1F 1B",
+    invariant="layers average to the map",
+    layers=attgrads_layers,
+    heads=attgrads_heads,
+)
 def attgrads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False) -> Tensor:
     """Attention where more of it would raise the score, over all layers and heads.
 
@@ -57,13 +81,25 @@ def attgrads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool =
 def attn_gradcam_heads(trace: Trace) -> Tensor:
     """Each head's row of attention times the head's weight, the mean slope of the score along it, in every layer [layers head token]."""
     slope, real = trace.grad.attention, trace.real
-    weight = trace.read(slope)[..., ~trace.special].mean(-1) if trace.grid else slope[:, :, real][..., real].mean((2, 3))      # [layers head]
+    weight = (
+        trace.read(slope)[..., ~trace.special].mean(-1)
+        if trace.grid
+        else slope[:, :, real][..., real].mean((2, 3))
+    )  # [layers head]
     return weight[..., None] * trace.read(trace.attention)
 
 
-@method("Attention Grad-CAM", family="Attention gradients", paper="Chefer et al. 2021", url="https://arxiv.org/abs/2012.09838",
-        signed=False, class_specific=True, passes="1F 1B", heads=attn_gradcam_heads,
-        at_readout=True)
+@method(
+    "Attention Grad-CAM",
+    family="Attention gradients",
+    paper="Chefer et al. 2021",
+    url="https://arxiv.org/abs/2012.09838",
+    signed=False,
+    class_specific=True,
+    passes="1F 1B",
+    heads=attn_gradcam_heads,
+    at_readout=True,
+)
 def attn_gradcam(trace: Trace) -> Tensor:
     """Grad-CAM with heads for channels: the last layer's heads, weighed by how much the score likes them.
 
@@ -93,9 +129,20 @@ def gae_layers(trace: Trace, start: int | None = None) -> Tensor:
     return torch.stack(rows)
 
 
-@method("GAE (generic attention)", family="Attention gradients", paper="Chefer et al. 2021 (ICCV)",
-        url="https://arxiv.org/abs/2103.15679", signed=False, class_specific=True, passes="1F 1B", layers=gae_layers,
-        rows=lambda trace, start=None: [f"L{i}" for i in range(first_of(trace, start) % len(trace.attention), len(trace.attention))], at_readout=True)
+@method(
+    "GAE (generic attention)",
+    family="Attention gradients",
+    paper="Chefer et al. 2021 (ICCV)",
+    url="https://arxiv.org/abs/2103.15679",
+    signed=False,
+    class_specific=True,
+    passes="1F 1B",
+    layers=gae_layers,
+    rows=lambda trace, start=None: [
+        f"L{i}" for i in range(first_of(trace, start) % len(trace.attention), len(trace.attention))
+    ],
+    at_readout=True,
+)
 def gae(trace: Trace, start: int | None = None) -> Tensor:
     """Rollout of the attention that raised the score: each layer adds what it passed on to what was there.
 

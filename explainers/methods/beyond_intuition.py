@@ -13,11 +13,15 @@ from .registry import AT_LEAST_ONE, method, within
 
 def feedback(trace: Trace, steps: int, endpoint: Literal["both", "end"]) -> Tensor:
     """W = mean over heads of relu(mean over α of ∂y/∂A_L at α·x) [query key]: integrated slopes of the last attention."""
-    alphas = torch.linspace(0, 1, steps) if endpoint == "both" else torch.arange(1, steps + 1) / steps
+    alphas = (
+        torch.linspace(0, 1, steps) if endpoint == "both" else torch.arange(1, steps + 1) / steps
+    )
     slope = torch.zeros_like(trace.attention[-1])
     x = given(trace)
     start = torch.zeros_like(x) if trace.grid else trace.run.model.wordless(trace.run.inputs, x)
-    for step in reruns(trace, start + alphas.to(x).view(-1, *[1] * x.ndim) * (x - start), record=("attention",)):
+    for step in reruns(
+        trace, start + alphas.to(x).view(-1, *[1] * x.ndim) * (x - start), record=("attention",)
+    ):
         slope += step.grad.attention[-1]
     return (slope / steps).clamp(min=0).mean(0)
 
@@ -28,7 +32,9 @@ def perceived(trace: Trace, l: int, variant: str) -> Tensor:
     if variant == "head":
         real = trace.real
         weight = (attention[:, :, real].mT @ trace.grad.attention[l][:, :, real]).abs().mean((1, 2))
-        return torch.einsum("h,hqk->qk", weight / weight.sum().where(weight.sum() > 0, 1), attention)
+        return torch.einsum(
+            "h,hqk->qk", weight / weight.sum().where(weight.sum() > 0, 1), attention
+        )
     return attention.mean(0) * (parts(trace, l).sum(0).norm(dim=-1) / trace.hidden[l].norm(dim=-1))
 
 
@@ -42,11 +48,24 @@ def first_layer(trace: Trace, head: bool) -> int:
     return layers - 1 if head else max(0, layers - max(4, layers // 3))
 
 
-@method("Beyond Intuition", family="Attention gradients", paper="Chen et al. 2022", url="https://openreview.net/forum?id=rm0zIzlhcX",
-        signed=False, class_specific=True, passes="{steps}F {steps}B", at_readout=True,
-        limits={"steps": AT_LEAST_ONE})
-def beyond_intuition(trace: Trace, variant: Literal["head", "token"] = "head", start: int | None = None, steps: int = 20,
-                     endpoint: Literal["both", "end"] = "both") -> Tensor:
+@method(
+    "Beyond Intuition",
+    family="Attention gradients",
+    paper="Chen et al. 2022",
+    url="https://openreview.net/forum?id=rm0zIzlhcX",
+    signed=False,
+    class_specific=True,
+    passes="{steps}F {steps}B",
+    at_readout=True,
+    limits={"steps": AT_LEAST_ONE},
+)
+def beyond_intuition(
+    trace: Trace,
+    variant: Literal["head", "token"] = "head",
+    start: int | None = None,
+    steps: int = 20,
+    endpoint: Literal["both", "end"] = "both",
+) -> Tensor:
     """What attention gathered for the readout token, gated by what the classifier's slopes say of it along a path from nothing.
 
     Formula: score_i = W[readout, i] · R[readout, i], with R ← R + Ā_l R from R = I, and W = mean over heads of

@@ -34,7 +34,9 @@ def self_attention(ss: Tensor, sq: Tensor, paid: Tensor) -> tuple[Tensor, Tensor
     return ss + paid @ ss, sq + paid @ sq
 
 
-def cross_attention(ss: Tensor, sq: Tensor, qq: Tensor, qs: Tensor, paid: Tensor) -> tuple[Tensor, Tensor]:
+def cross_attention(
+    ss: Tensor, sq: Tensor, qq: Tensor, qs: Tensor, paid: Tensor
+) -> tuple[Tensor, Tensor]:
     """R_ss [s s] and R_sq [s q] after tokens s attended to tokens q by Ā `paid` [s q] (eqs. 11 and 10).
 
     qq [q q] and qs [q s] are those of the tokens attended to. Where both attend to each other at once (LXMERT), both calls take what was before.
@@ -65,12 +67,20 @@ def of_object(net, inputs: dict[str, Tensor], query: int, label: int | None = No
         chosen = place_of_largest(logits) if label is None else within(label, len(logits), "class")
         score = logits[chosen]
     if len(tape.attention) != net.config.encoder_layers + 2 * net.config.decoder_layers:
-        raise Refusal(f"{type(net).__name__} does not attend as DETR does, once in each layer of the encoder and twice in each of the decoder.")
+        raise Refusal(
+            f"{type(net).__name__} does not attend as DETR does, once in each layer of the encoder and twice in each of the decoder."
+        )
     slopes = torch.autograd.grad(score, tape.attention, materialize_grads=True)
-    maps = [raised(attention.detach(), slope)[0] for attention, slope in zip(tape.attention, slopes)]
-    encoder, decoder = maps[:net.config.encoder_layers], maps[net.config.encoder_layers:]
-    ii, qq, qi = torch.eye(len(encoder[0])).to(score), torch.eye(len(decoder[0])).to(score), torch.zeros(decoder[1].shape).to(score)
-    iq = torch.zeros_like(qi.mT)        # no place of the picture asks an object
+    maps = [
+        raised(attention.detach(), slope)[0] for attention, slope in zip(tape.attention, slopes)
+    ]
+    encoder, decoder = maps[: net.config.encoder_layers], maps[net.config.encoder_layers :]
+    ii, qq, qi = (
+        torch.eye(len(encoder[0])).to(score),
+        torch.eye(len(decoder[0])).to(score),
+        torch.zeros(decoder[1].shape).to(score),
+    )
+    iq = torch.zeros_like(qi.mT)  # no place of the picture asks an object
     for paid in encoder:
         ii, iq = self_attention(ii, iq, paid)
     for among, across in zip(decoder[::2], decoder[1::2]):

@@ -9,9 +9,20 @@ from ..trace import Trace
 from .registry import method, within
 
 
-@method("Grad-CAM", family="Class activation tokens", paper="Selvaraju et al. 2017", url="https://arxiv.org/abs/1610.02391", signed=True,
-        class_specific=True, passes="1F 1B", tasks=("image",), only="channels are weighed over a grid of patches; its kin for words is Attention Grad-CAM")
-def grad_cam(trace: Trace, layer: int = -1, states: Literal["norm", "output"] = "norm", relu: bool = False) -> Tensor:
+@method(
+    "Grad-CAM",
+    family="Class activation tokens",
+    paper="Selvaraju et al. 2017",
+    url="https://arxiv.org/abs/1610.02391",
+    signed=True,
+    class_specific=True,
+    passes="1F 1B",
+    tasks=("image",),
+    only="channels are weighed over a grid of patches; its kin for words is Attention Grad-CAM",
+)
+def grad_cam(
+    trace: Trace, layer: int = -1, states: Literal["norm", "output"] = "norm", relu: bool = False
+) -> Tensor:
     """Each patch's channels in one layer, weighed by the mean slope of the score along them.
 
     Formula: score_i = sum_k w_k A_i,k with w_k = mean over patches of ∂y/∂A_k (Selvaraju et al., eqs. 1 and 2, without the relu), A the
@@ -27,7 +38,11 @@ def grad_cam(trace: Trace, layer: int = -1, states: Literal["norm", "output"] = 
     relu.
     """
     at = within(layer, len(trace.normed), "layer") % len(trace.normed)
-    here, slope = (trace.normed[at], trace.grad.normed[at]) if states == "norm" else (trace.hidden[at + 1], trace.grad.hidden[at + 1])
+    here, slope = (
+        (trace.normed[at], trace.grad.normed[at])
+        if states == "norm"
+        else (trace.hidden[at + 1], trace.grad.hidden[at + 1])
+    )
     patches = ~trace.special
     scores = here[patches] @ slope[patches].mean(0)
     return F.pad(scores.clamp(min=0) if relu else scores, (len(patches) - len(scores), 0))

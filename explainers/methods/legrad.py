@@ -13,8 +13,14 @@ Pool = Literal["mean", "readout"]
 
 def legrad_layers(trace: Trace, start: int = 0, pool: Pool = "mean") -> Tensor:
     """E_l,i = mean over heads and queries of relu(∂s_l/∂A_l[:, :, i]) [layers token]."""
-    return torch.stack([slope_of(trace, l, pool).clamp(min=0).mean((0, 1))
-                        for l in range(within(start, len(trace.layers), "layer") % len(trace.layers), len(trace.layers))])
+    return torch.stack(
+        [
+            slope_of(trace, l, pool).clamp(min=0).mean((0, 1))
+            for l in range(
+                within(start, len(trace.layers), "layer") % len(trace.layers), len(trace.layers)
+            )
+        ]
+    )
 
 
 def slope_of(trace: Trace, l: int, pool: Pool) -> Tensor:
@@ -23,16 +29,27 @@ def slope_of(trace: Trace, l: int, pool: Pool) -> Tensor:
         attention = trace.attention[l].clone().requires_grad_()
         leaving = trace.layers[l].run(trace.hidden[l][None], attention=lambda _: attention[None])[0]
         pooled = leaving.mean(0) if pool == "mean" else trace.readout.to(leaving) @ leaving
-        slope, = torch.autograd.grad(trace.score_of(pooled[None])[0], attention)
+        (slope,) = torch.autograd.grad(trace.score_of(pooled[None])[0], attention)
     return slope
 
 
-@method("LeGrad", family="Attention gradients", paper="Bousselham et al. 2024", url="https://arxiv.org/abs/2404.03214", signed=False,
-        class_specific=True, passes="2F 1B", tasks=("image",),
-        only="its authors define it on patches; for words AttGrads and GAE take slopes along attention, of the score itself", layers=legrad_layers,
-        invariant="layers sum to the map",
-        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.layers), len(trace.layers))],
-        totals=lambda trace, start=0, pool="mean": {"Sum": legrad_layers(trace, start, pool).sum(0)})
+@method(
+    "LeGrad",
+    family="Attention gradients",
+    paper="Bousselham et al. 2024",
+    url="https://arxiv.org/abs/2404.03214",
+    signed=False,
+    class_specific=True,
+    passes="2F 1B",
+    tasks=("image",),
+    only="its authors define it on patches; for words AttGrads and GAE take slopes along attention, of the score itself",
+    layers=legrad_layers,
+    invariant="layers sum to the map",
+    rows=lambda trace, start=0, **_: [
+        f"L{i}" for i in range(start % len(trace.layers), len(trace.layers))
+    ],
+    totals=lambda trace, start=0, pool="mean": {"Sum": legrad_layers(trace, start, pool).sum(0)},
+)
 def legrad(trace: Trace, start: int = 0, pool: Pool = "mean") -> Tensor:
     """Where more attention would help the class, added up over layers that are each read as if they were the last.
 

@@ -23,8 +23,12 @@ def norm_maps(trace: Trace, stage: Stage = "N") -> Tensor:
             maps.append(norms(trace.attention[l], parts(trace, l)))
             continue
         weights, vectors = with_self(trace, l)
-        maps.append(norms(weights, vectors) if stage == "Res" else
-                    norms(weights, centred(vectors, layer.norm1)) / deviation(sublayers(trace, l).before1, layer.norm1))
+        maps.append(
+            norms(weights, vectors)
+            if stage == "Res"
+            else norms(weights, centred(vectors, layer.norm1))
+            / deviation(sublayers(trace, l).before1, layer.norm1)
+        )
     return torch.stack(maps)
 
 
@@ -35,7 +39,9 @@ def norm_layers(trace: Trace, stage: Stage = "N", rollout: bool = False) -> Tens
 
 def norm_heads(trace: Trace) -> Tensor:
     """‖A_h[readout, k] f_h(x_k)‖ [layers head key]: the heads by themselves; as vectors they may cancel."""
-    return torch.stack([parts(trace, l).norm(dim=-1) for l in range(len(trace.layers))]) * trace.read(trace.attention)
+    return torch.stack(
+        [parts(trace, l).norm(dim=-1) for l in range(len(trace.layers))]
+    ) * trace.read(trace.attention)
 
 
 @torch.no_grad()
@@ -48,18 +54,33 @@ def mixing_ratios(trace: Trace, stage: Literal["N", "Res", "ResLN", "Enc"] = "N"
         needs_post_norm(trace.layers, f"The stage {stage}", "the stage Res")
     ratios = []
     for l, layer in enumerate(trace.layers):
-        weights, vectors = (trace.attention[l], parts(trace, l)) if stage == "N" else with_self(trace, l)
+        weights, vectors = (
+            (trace.attention[l], parts(trace, l)) if stage == "N" else with_self(trace, l)
+        )
         for norm_ in {"ResLN": (layer.norm1,), "Enc": (layer.norm1, layer.norm2)}.get(stage, ()):
-            vectors = centred(vectors, norm_)               # what a LayerNorm divides by, own and others have in common
+            vectors = centred(
+                vectors, norm_
+            )  # what a LayerNorm divides by, own and others have in common
         own = torch.einsum("hq,hqd->qd", weights.diagonal(dim1=1, dim2=2), vectors)
         others = (torch.einsum("hqk,hkd->qd", weights, vectors) - own).norm(dim=-1)
         both = others + own.norm(dim=-1)
-        ratios.append(others / both.where(both > 0, 1))                                 # a token that nothing was moved to: 0
+        ratios.append(others / both.where(both > 0, 1))  # a token that nothing was moved to: 0
     return torch.stack(ratios)
 
 
-@method("Norm-based attention", family="Decomposition", paper="Kobayashi et al. 2020", url="https://arxiv.org/abs/2004.10102", signed=False,
-        class_specific=False, passes="1F", layers=norm_layers, maps=norm_maps, heads=norm_heads, at_readout=True)
+@method(
+    "Norm-based attention",
+    family="Decomposition",
+    paper="Kobayashi et al. 2020",
+    url="https://arxiv.org/abs/2004.10102",
+    signed=False,
+    class_specific=False,
+    passes="1F",
+    layers=norm_layers,
+    maps=norm_maps,
+    heads=norm_heads,
+    at_readout=True,
+)
 def norm(trace: Trace, stage: Stage = "N", rollout: bool = False, layer: int = -1) -> Tensor:
     """How long the vector is that the readout token took from each token: a large weight on a short vector moves little.
 

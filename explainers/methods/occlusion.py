@@ -19,11 +19,16 @@ def windows(trace: Trace, size: int) -> Tensor:
     if trace.grid:
         places = places.view(trace.grid)
         tall, wide = (min(size, side) for side in trace.grid)
-        held = [places[row:row + tall, column:column + wide].flatten()
-                for row in range(trace.grid[0] - tall + 1) for column in range(trace.grid[1] - wide + 1)]
+        held = [
+            places[row : row + tall, column : column + wide].flatten()
+            for row in range(trace.grid[0] - tall + 1)
+            for column in range(trace.grid[1] - wide + 1)
+        ]
     else:
-        held = [places[first:first + size] for first in range(max(1, len(places) - size + 1))]
-    where = torch.zeros(len(held), len(trace.special), dtype=torch.bool, device=trace.special.device)
+        held = [places[first : first + size] for first in range(max(1, len(places) - size + 1))]
+    where = torch.zeros(
+        len(held), len(trace.special), dtype=torch.bool, device=trace.special.device
+    )
     for row, inside in zip(where, held):
         row[inside] = True
     return where
@@ -33,11 +38,15 @@ def whole_words(trace: Trace) -> Tensor:
     """[word token] bool: the tokens of each word, in their order. Raises `Refusal` for a picture
     and for tensors, which have no words."""
     if trace.grid:
-        raise Refusal("A picture has no words: by is for texts, "
-                      "and window blanks squares of patches together.")
+        raise Refusal(
+            "A picture has no words: by is for texts, "
+            "and window blanks squares of patches together."
+        )
     if trace.words is None:
-        raise Refusal("Words are known of a text, and here tensors were given: "
-                      "give the text itself, or take by=token.")
+        raise Refusal(
+            "Words are known of a text, and here tensors were given: "
+            "give the text itself, or take by=token."
+        )
     numbered = [-1 if word is None else word for word in trace.words]
     of = torch.tensor(numbered, device=trace.special.device)
     numbers = of[~trace.special].unique()
@@ -51,12 +60,19 @@ def runs_of_words(words: Tensor, size: int) -> Tensor:
     return words.unfold(0, size, 1).any(-1)
 
 
-@method("Occlusion (leave one out)", family="Perturbation", paper="Zeiler & Fergus 2014; Li et al. 2016", url="https://arxiv.org/abs/1612.08220",
-        signed=True, class_specific=True,
-        passes=lambda options: "up to nF" if options["by"] == "word" else "nF",
-        limits={"window": AT_LEAST_ONE})
-def occlusion(trace: Trace, fill: Fill | None = None, window: int = 1,
-              by: Literal["token", "word"] = "token") -> Tensor:
+@method(
+    "Occlusion (leave one out)",
+    family="Perturbation",
+    paper="Zeiler & Fergus 2014; Li et al. 2016",
+    url="https://arxiv.org/abs/1612.08220",
+    signed=True,
+    class_specific=True,
+    passes=lambda options: "up to nF" if options["by"] == "word" else "nF",
+    limits={"window": AT_LEAST_ONE},
+)
+def occlusion(
+    trace: Trace, fill: Fill | None = None, window: int = 1, by: Literal["token", "word"] = "token"
+) -> Tensor:
     """The score lost when a token or a patch is blanked: no gradient, no formula of the model, only a second run.
 
     Formula: score_i = y(x) − y(x with token i blanked) (Li et al., as a difference of logits); with a window,
@@ -78,7 +94,9 @@ def occlusion(trace: Trace, fill: Fill | None = None, window: int = 1,
     if trace.special.all():
         return torch.zeros_like(trace.hidden[0, :, 0])
     where = windows(trace, window) if words is None else runs_of_words(words, window)
-    lost = trace.score - blanked_scores(trace, where, fill or ("mean" if trace.grid else "mask"))        # [window]
+    lost = trace.score - blanked_scores(
+        trace, where, fill or ("mean" if trace.grid else "mask")
+    )  # [window]
     held = where.to(lost)
     scores = (lost @ held) / held.sum(0).clamp(min=1)
     return scores if words is None else scores / tokens_of_its_word(words.to(scores)).clamp(min=1)

@@ -15,13 +15,13 @@ from .registry import method
 
 Matrix = Literal["A", "A*"]
 Activation = Literal["softmax", "sigmoid"]
-VIEWS = {                                   # of a map [query key]: what the readout token looks at, who looks at it, what all look at
+VIEWS = {  # of a map [query key]: what the readout token looks at, who looks at it, what all look at
     "From": lambda trace, m: trace.read(m),
     "To": lambda trace, m: trace.read(m.mT),
     "MeanColumns": lambda trace, m: m[trace.real].mean(0),
     "MaxColumns": lambda trace, m: m[trace.real].amax(0),
 }
-EQUALS = "equally faithful readings, the first is shown:"       # the fact that says how many
+EQUALS = "equally faithful readings, the first is shown:"  # the fact that says how many
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,19 +44,27 @@ def weights(trace: Trace, matrix: Matrix) -> Tensor:
     if matrix == "A":
         return trace.attention
     found: list[Tensor] = []
-    trace.again(scores=lambda scores: found.append(scores.detach()[0]) or scores, record=("attention",))
-    return torch.stack(found) * (trace.attention > 0)       # before the softmax, a causal model has numbers for what comes later
+    trace.again(
+        scores=lambda scores: found.append(scores.detach()[0]) or scores, record=("attention",)
+    )
+    return torch.stack(found) * (
+        trace.attention > 0
+    )  # before the softmax, a causal model has numbers for what comes later
 
 
 def losses(trace: Trace, activation: Activation) -> Tensor:
     """How much probability the target loses when a word becomes [UNK] [token]; 0 at specials."""
     if activation == "sigmoid" and trace.run.model.valued:
-        raise Refusal("The outputs of this model are values, not classes, "
-                      "and the sigmoid of a value is no probability.")
+        raise Refusal(
+            "The outputs of this model are values, not classes, "
+            "and the sigmoid of a value is no probability."
+        )
     words = (~trace.special).nonzero().flatten()
     blanked = torch.zeros(len(words), len(trace.special), dtype=torch.bool, device=words.device)
     blanked[torch.arange(len(words)), words] = True
-    sigmoids = lambda answer: sum(weight * part(answer).sigmoid() for part, weight in trace.target.parts())        # of a difference, each logit's own
+    sigmoids = lambda answer: sum(
+        weight * part(answer).sigmoid() for part, weight in trace.target.parts()
+    )  # of a difference, each logit's own
     target = trace.target.probability() if activation == "softmax" else sigmoids
     whole = trace.run.rescore(trace.run.inputs, target)
     lost = torch.zeros_like(trace.attention[0, 0, 0])
@@ -72,7 +80,11 @@ def scaled(raw: Tensor, words: Tensor, matrix: Matrix) -> Tensor:
     kept = raw[words]
     if matrix == "A":
         low, high = kept.min(), kept.max()
-        stretched = torch.full_like(kept, 1e-7) if ties.constant(kept) else 1e-7 + (kept - low) / (high - low) * (1 - 1e-7)
+        stretched = (
+            torch.full_like(kept, 1e-7)
+            if ties.constant(kept)
+            else 1e-7 + (kept - low) / (high - low) * (1 - 1e-7)
+        )
     else:
         stretched = kept / kept.abs().max() if kept.any() else kept
     return torch.zeros_like(raw).index_put((words,), stretched)
@@ -88,12 +100,18 @@ def ranked_truthfulness(raw: Tensor, lost: Tensor, matrix: Matrix) -> float:
     size = raw if matrix == "A" else raw.abs()
     group = ties.levels(size)
     rank = group.bincount().cumsum(0)[group].to(lost)
-    sign = torch.ones_like(raw) if matrix == "A" else raw.sign().where(size > ties.tolerance(raw, [0.0]).to(size), 0)
+    sign = (
+        torch.ones_like(raw)
+        if matrix == "A"
+        else raw.sign().where(size > ties.tolerance(raw, [0.0]).to(size), 0)
+    )
     agreed = torch.where(sign == 0, -lost.abs(), lost * sign)
     return float((agreed / rank).sum())
 
 
-def readings(trace: Trace, matrix: Matrix = "A", activation: Activation = "softmax") -> list[Choice]:
+def readings(
+    trace: Trace, matrix: Matrix = "A", activation: Activation = "softmax"
+) -> list[Choice]:
     """Every layer x head x row with its faithfulness for the explained class, in the authors' order.
 
     By layer (their mean, with A their product, then each from the first), in it by head (their mean, then each), in it by row:
@@ -105,34 +123,64 @@ def readings(trace: Trace, matrix: Matrix = "A", activation: Activation = "softm
 def searched(trace: Trace, matrix: Matrix, activation: Activation) -> list[Choice]:
     words, lost = (~trace.special).nonzero().flatten(), losses(trace, activation)
     attention = weights(trace, matrix)
-    heads = {"Mean": attention.mean(1)} | {str(h): attention[:, h] for h in range(attention.shape[1])}
+    heads = {"Mean": attention.mean(1)} | {
+        str(h): attention[:, h] for h in range(attention.shape[1])
+    }
     choices = []
     layers = ["Mean", *(["Multi"] if matrix == "A" else []), *map(str, range(len(attention)))]
     for layer in layers:
         for head, maps in heads.items():
-            map_ = maps.mean(0) if layer == "Mean" else products(maps)[-1] if layer == "Multi" else maps[int(layer)]
+            map_ = (
+                maps.mean(0)
+                if layer == "Mean"
+                else products(maps)[-1]
+                if layer == "Multi"
+                else maps[int(layer)]
+            )
             for view, read in VIEWS.items():
                 raw = read(trace, map_)
-                choices.append(Choice(layer, head, view, scaled(raw, words, matrix), ranked_truthfulness(raw[words], lost[words], matrix)))
+                choices.append(
+                    Choice(
+                        layer,
+                        head,
+                        view,
+                        scaled(raw, words, matrix),
+                        ranked_truthfulness(raw[words], lost[words], matrix),
+                    )
+                )
     return choices
 
 
 def most_faithful_first(choices: Sequence[Choice]) -> list[Choice]:
     """By falling faithfulness; equal ones in the order in which they are given."""
-    return [choices[i] for i in ties.ranked([one.faithfulness for one in choices], ties.PROBABILITY).tolist()]
+    return [
+        choices[i]
+        for i in ties.ranked([one.faithfulness for one in choices], ties.PROBABILITY).tolist()
+    ]
 
 
 def equally_faithful(choices: Sequence[Choice]) -> list[Choice]:
     """The most faithful reading, which is the first, and those that equal it, in the order in which they are given."""
-    return [choices[i] for i in ties.tied([one.faithfulness for one in choices], ties.PROBABILITY).nonzero().flatten().tolist()]
+    return [
+        choices[i]
+        for i in ties.tied([one.faithfulness for one in choices], ties.PROBABILITY)
+        .nonzero()
+        .flatten()
+        .tolist()
+    ]
 
 
-def mean_readings(traces: Iterable[Trace], matrix: Matrix = "A", activation: Activation = "softmax") -> dict[str, float]:
+def mean_readings(
+    traces: Iterable[Trace], matrix: Matrix = "A", activation: Activation = "softmax"
+) -> dict[str, float]:
     """Every reading's mean faithfulness over many inputs of one model, {"layer/head/row": mean RFT}, the best first.
 
     Equal ones (`ties.ranked`) are in the order of `readings`.
     """
-    each = [{one.name: one.faithfulness for one in readings(trace, matrix, activation)} for trace in traces]
+    each = [
+        {one.name: one.faithfulness for one in readings(trace, matrix, activation)}
+        for trace in traces
+    ]
     if not each:
         raise Refusal("Give at least one trace to choose by.")
     means = {name: sum(found[name] for found in each) / len(each) for name in each[0]}
@@ -141,25 +189,48 @@ def mean_readings(traces: Iterable[Trace], matrix: Matrix = "A", activation: Act
     return {names[i]: means[names[i]] for i in order}
 
 
-def best_reading(traces: Iterable[Trace], matrix: Matrix = "A", activation: Activation = "softmax") -> str:
+def best_reading(
+    traces: Iterable[Trace], matrix: Matrix = "A", activation: Activation = "softmax"
+) -> str:
     """The paper's batch mode: the name of the reading with the best mean faithfulness over many inputs, of equal ones the first."""
     return next(iter(mean_readings(traces, matrix, activation)))
 
 
-def best_of_layers(trace: Trace, matrix: Matrix = "A", activation: Activation = "softmax") -> list[Choice]:
+def best_of_layers(
+    trace: Trace, matrix: Matrix = "A", activation: Activation = "softmax"
+) -> list[Choice]:
     """The most faithful reading of each layer, of their mean and of their product; of equal ones the first."""
     choices = readings(trace, matrix, activation)
     layers = dict.fromkeys(one.layer for one in choices)
     return [equally_faithful([one for one in choices if one.layer == layer])[0] for layer in layers]
 
 
-@method("Optimus", family="Perturbation", paper="Mylonas et al. 2023", url="https://arxiv.org/abs/2209.10876", signed=True, class_specific=True,
-        passes="nF", tasks=("text",), most_tokens=384, too_long="{n} whole forward passes",
-        only="a word is taken away by the token [UNK], and no patch stands for nothing in that way",
-        layers=lambda trace, matrix="A", activation="softmax": torch.stack([one.scores for one in best_of_layers(trace, matrix, activation)]),
-        rows=lambda trace, matrix="A", activation="softmax", **_: [f"{one.name}, RFT {one.faithfulness:.3g}"
-                                                                   for one in best_of_layers(trace, matrix, activation)])
-def optimus(trace: Trace, matrix: Matrix = "A", choice: str | None = None, activation: Activation = "softmax") -> tuple[Tensor, dict]:
+@method(
+    "Optimus",
+    family="Perturbation",
+    paper="Mylonas et al. 2023",
+    url="https://arxiv.org/abs/2209.10876",
+    signed=True,
+    class_specific=True,
+    passes="nF",
+    tasks=("text",),
+    most_tokens=384,
+    too_long="{n} whole forward passes",
+    only="a word is taken away by the token [UNK], and no patch stands for nothing in that way",
+    layers=lambda trace, matrix="A", activation="softmax": torch.stack(
+        [one.scores for one in best_of_layers(trace, matrix, activation)]
+    ),
+    rows=lambda trace, matrix="A", activation="softmax", **_: [
+        f"{one.name}, RFT {one.faithfulness:.3g}"
+        for one in best_of_layers(trace, matrix, activation)
+    ],
+)
+def optimus(
+    trace: Trace,
+    matrix: Matrix = "A",
+    choice: str | None = None,
+    activation: Activation = "softmax",
+) -> tuple[Tensor, dict]:
     """The one reading of attention, of all layers, heads and rows, that agrees best with what taking words away does.
 
     Formula: score = the row of A (or A* before the softmax) with the largest RFT = sum over words i of sign(score_i) · (p − p without i) / rank_i
@@ -185,5 +256,7 @@ def optimus(trace: Trace, matrix: Matrix = "A", choice: str | None = None, activ
     else:
         best = next((one for one in choices if one.name.casefold() == choice.casefold()), None)
         if best is None:
-            raise Refusal(f"There is no reading {choice[:40]!r}; one is layer/head/row, such as {choices[0].name} or {choices[-1].name}.")
+            raise Refusal(
+                f"There is no reading {choice[:40]!r}; one is layer/head/row, such as {choices[0].name} or {choices[-1].name}."
+            )
     return best.scores, {f"RFT of {best.name}": best.faithfulness} | facts

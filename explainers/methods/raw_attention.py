@@ -7,13 +7,23 @@ from .registry import method, within
 
 
 def raw_attention_layers(trace: Trace, head: int | None = None) -> Tensor:
-    rows = trace.read(trace.attention)          # [layers head key]
+    rows = trace.read(trace.attention)  # [layers head key]
     return rows.mean(1) if head is None else rows[:, within(head, rows.shape[1], "head")]
 
 
-@method("Raw attention", family="Attention", paper="Vaswani et al. 2017", url="https://arxiv.org/abs/1706.03762", signed=False,
-        class_specific=False, passes="1F", invariant="sums to one", layers=raw_attention_layers,
-        heads=lambda trace: trace.read(trace.attention), at_readout=True)
+@method(
+    "Raw attention",
+    family="Attention",
+    paper="Vaswani et al. 2017",
+    url="https://arxiv.org/abs/1706.03762",
+    signed=False,
+    class_specific=False,
+    passes="1F",
+    invariant="sums to one",
+    layers=raw_attention_layers,
+    heads=lambda trace: trace.read(trace.attention),
+    at_readout=True,
+)
 def raw_attention(trace: Trace, layer: int = -1, head: int | None = None) -> Tensor:
     """How much the token that the score is read from looks at each token, in one layer.
 

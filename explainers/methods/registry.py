@@ -14,7 +14,11 @@ from torch import Tensor
 from ..errors import Refusal, nearest
 from ..trace import Trace, ordinary
 
-MOST = {"steps": 1000, "samples": 1000, "levels": 1000}      # of options that count passes, so that none runs away
+MOST = {
+    "steps": 1000,
+    "samples": 1000,
+    "levels": 1000,
+}  # of options that count passes, so that none runs away
 MOST_ELSE = 2**31 - 1
 
 #: Whether a number will do, and in words which ones would.
@@ -52,11 +56,17 @@ class Option:
             read = self.kind(value)
         except (TypeError, ValueError, OverflowError):
             read = None
-        if read is None or (self.kind is bool and not isinstance(value, bool)) or (self.kind is int and read != float(value)):
+        if (
+            read is None
+            or (self.kind is bool and not isinstance(value, bool))
+            or (self.kind is int and read != float(value))
+        ):
             wanted = {bool: "true or false", int: "a whole number", float: "a number"}[self.kind]
             raise Refusal(f"The option {self.name} takes {wanted}; got {str(value)[:40]!r}.")
         if self.most and abs(read) > self.most:
-            raise Refusal(f"The option {self.name} takes at most {self.most:,}; got {str(value)[:40]}.")
+            raise Refusal(
+                f"The option {self.name} takes at most {self.most:,}; got {str(value)[:40]}."
+            )
         if self.limit and not self.limit[0](read):
             raise Refusal(f"The option {self.name} is {self.limit[1]}; got {str(value)[:40]}.")
         return read
@@ -70,8 +80,14 @@ def options_of(function: Callable, limits: Mapping[str, Limit] | None = None) ->
         if parameter.default is parameter.empty:
             continue
         kinds = [kind for kind in get_args(hints[name]) if kind is not type(None)]
-        literal = next((hint for hint in (hints[name], *kinds) if get_origin(hint) is Literal), None)
-        kind = type(parameter.default) if parameter.default is not None else next((k for k in kinds if k in (bool, int, float)), str)
+        literal = next(
+            (hint for hint in (hints[name], *kinds) if get_origin(hint) is Literal), None
+        )
+        kind = (
+            type(parameter.default)
+            if parameter.default is not None
+            else next((k for k in kinds if k in (bool, int, float)), str)
+        )
         choices = get_args(literal) if literal else ()
         found[name] = Option(name, parameter.default, choices, kind, (limits or {}).get(name))
     return found
@@ -170,7 +186,11 @@ class Method:
     def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
         """Maps [token] that the layers can be made into, by name; {} where the map is the last layer's."""
         self.check_kind(trace)
-        return self.run_totals(trace, **known_to(self.run_totals, self.read(options))) if self.run_totals else {}
+        return (
+            self.run_totals(trace, **known_to(self.run_totals, self.read(options)))
+            if self.run_totals
+            else {}
+        )
 
     @ordinary
     @torch.no_grad()
@@ -208,8 +228,10 @@ class Method:
     def check_length(self, tokens: int) -> None:
         """A `Refusal` that says what it would need, for an input too long for this method; before anything is computed."""
         if self.most_tokens and tokens > self.most_tokens:
-            raise Refusal(f"{self.title} takes at most {self.most_tokens} tokens and this input has {tokens}: it would need "
-                          f"{self.too_long.format(n=tokens)}. Shorten the text, or choose another method.")
+            raise Refusal(
+                f"{self.title} takes at most {self.most_tokens} tokens and this input has {tokens}: it would need "
+                f"{self.too_long.format(n=tokens)}. Shorten the text, or choose another method."
+            )
 
     @property
     def passes(self) -> str:
@@ -219,7 +241,9 @@ class Method:
     def cost_of(self, options: dict, tokens: int | None = None, layers: int | None = None) -> str:
         values = {name: option.default for name, option in self.options.items()} | options
         cost = self.cost(values) if callable(self.cost) else self.cost.format(**values)
-        return cost.replace("n", "n" if tokens is None else str(tokens)).replace("L", "L" if layers is None else str(layers))
+        return cost.replace("n", "n" if tokens is None else str(tokens)).replace(
+            "L", "L" if layers is None else str(layers)
+        )
 
     @property
     def single_pass(self) -> bool:
@@ -239,7 +263,9 @@ class Method:
     @cached_property
     def card(self) -> Card:
         """The docstring by its paragraphs: the first is the idea, the others start with what they are."""
-        paragraphs = [" ".join(text.split()) for text in re.split(r"\n\s*\n", inspect.getdoc(self.run) or "")]
+        paragraphs = [
+            " ".join(text.split()) for text in re.split(r"\n\s*\n", inspect.getdoc(self.run) or "")
+        ]
         parts = dict(text.split(": ", 1) for text in paragraphs[1:])
         return Card(paragraphs[0], **{name.casefold(): text for name, text in parts.items()})
 
@@ -247,11 +273,30 @@ class Method:
 METHODS: dict[str, Method] = {}
 
 
-def method(title: str, *, family: str, paper: str, url: str, signed: bool, class_specific: bool, passes: str | Callable[[dict], str],
-           tasks: tuple[str, ...] = ("text", "image"), only: str = "", invariant: str = "", layers: Callable | None = None,
-           rows: Callable | None = None, totals: Callable | None = None, maps: Callable | None = None, heads: Callable | None = None,
-           pixels: Callable | None = None, most_tokens: int | None = None, too_long: str = "", at_readout: bool = False,
-           widened: bool = False, limits: Mapping[str, Limit] | None = None):
+def method(
+    title: str,
+    *,
+    family: str,
+    paper: str,
+    url: str,
+    signed: bool,
+    class_specific: bool,
+    passes: str | Callable[[dict], str],
+    tasks: tuple[str, ...] = ("text", "image"),
+    only: str = "",
+    invariant: str = "",
+    layers: Callable | None = None,
+    rows: Callable | None = None,
+    totals: Callable | None = None,
+    maps: Callable | None = None,
+    heads: Callable | None = None,
+    pixels: Callable | None = None,
+    most_tokens: int | None = None,
+    too_long: str = "",
+    at_readout: bool = False,
+    widened: bool = False,
+    limits: Mapping[str, Limit] | None = None,
+):
     """Put a function `trace -> scores` on the menu under its own name.
 
     `layers` gives the per-layer picture of the same trace, `rows` names its rows (by default L0, L1, ...), and `totals`
@@ -260,13 +305,36 @@ def method(title: str, *, family: str, paper: str, url: str, signed: bool, class
     `widened` is said where half precision costs nothing. `limits` refuses options out of range
     before anything runs.
     """
+
     def register(run: Callable) -> Method:
         key = run.__name__
         if key in METHODS:
             raise ValueError(f"two methods are called {key}")
-        METHODS[key] = Method(key, title, family, paper, url, signed, class_specific, passes, tasks, only, invariant, run, layers,
-                              rows, totals, maps, heads, pixels, most_tokens, too_long, at_readout, widened,
-                              limits or {})
+        METHODS[key] = Method(
+            key,
+            title,
+            family,
+            paper,
+            url,
+            signed,
+            class_specific,
+            passes,
+            tasks,
+            only,
+            invariant,
+            run,
+            layers,
+            rows,
+            totals,
+            maps,
+            heads,
+            pixels,
+            most_tokens,
+            too_long,
+            at_readout,
+            widened,
+            limits or {},
+        )
         return METHODS[key]
 
     return register

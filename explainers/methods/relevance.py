@@ -18,10 +18,18 @@ def relevance(trace: Trace, rules: Rules = "ours") -> Trace:
     return rule.relevance(trace, {"ours": rule.OURS, "original": rule.ORIGINAL}[rules]).grad
 
 
-@method("Partial LRP", family="Relevance propagation", paper="Voita et al. 2019", url="https://arxiv.org/abs/1905.09418", signed=False,
-        class_specific=True, passes="2F 2B",
-        heads=lambda trace, rules="ours": trace.read(relevance(trace, rules).attention.clamp(min=0)), at_readout=True,
-        widened=True)
+@method(
+    "Partial LRP",
+    family="Relevance propagation",
+    paper="Voita et al. 2019",
+    url="https://arxiv.org/abs/1905.09418",
+    signed=False,
+    class_specific=True,
+    passes="2F 2B",
+    heads=lambda trace, rules="ours": trace.read(relevance(trace, rules).attention.clamp(min=0)),
+    at_readout=True,
+    widened=True,
+)
 def partial_lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     """The relevance that reaches the last layer's attention, and goes no further back.
 
@@ -38,29 +46,57 @@ def partial_lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     return trace.read(relevance(trace, rules).attention[-1].clamp(min=0).mean(0))
 
 
-def transatt_maps(trace: Trace, start: int = 0, row_normalise: bool | None = None, rules: Rules = "ours") -> Tensor:
+def transatt_maps(
+    trace: Trace, start: int = 0, row_normalise: bool | None = None, rules: Rules = "ours"
+) -> Tensor:
     """What each layer passes on [layers query key]: I + mean over heads of relu(G ⊙ R_A)."""
     kept = (trace.grad.attention * relevance(trace, rules).attention).clamp(min=0).mean(1)
-    kept = kept[within(start, len(kept), "layer"):]
+    kept = kept[within(start, len(kept), "layer") :]
     if row_normalise is None:
-        row_normalise = trace.grid is None      # the authors' BERT code does, their ViT code does not
+        row_normalise = trace.grid is None  # the authors' BERT code does, their ViT code does not
     return with_residual(kept) if row_normalise else kept + torch.eye(kept.shape[-1]).to(kept)
 
 
-def transatt_layers(trace: Trace, start: int = 0, row_normalise: bool | None = None, cls: Literal["keep", "zero", "min"] = "keep",
-                    rules: Rules = "ours") -> Tensor:
+def transatt_layers(
+    trace: Trace,
+    start: int = 0,
+    row_normalise: bool | None = None,
+    cls: Literal["keep", "zero", "min"] = "keep",
+    rules: Rules = "ours",
+) -> Tensor:
     flows = products(transatt_maps(trace, start, row_normalise, rules))
-    if cls != "keep":                   # the token that is read itself: of several, each in its own row
+    if cls != "keep":  # the token that is read itself: of several, each in its own row
         own = torch.eye(flows.shape[-1], dtype=torch.bool, device=flows.device)
-        flows = flows.masked_fill(own, 0) if cls == "zero" else torch.where(own, flows.amin(-1, keepdim=True), flows)
+        flows = (
+            flows.masked_fill(own, 0)
+            if cls == "zero"
+            else torch.where(own, flows.amin(-1, keepdim=True), flows)
+        )
     return trace.read(flows)
 
 
-@method("TransAtt", family="Relevance propagation", paper="Chefer et al. 2021 (CVPR)", url="https://arxiv.org/abs/2012.09838", signed=False,
-        class_specific=True, passes="2F 2B", layers=transatt_layers, maps=transatt_maps,
-        rows=lambda trace, start=0, **_: [f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))], at_readout=True)
-def transatt(trace: Trace, start: int = 0, row_normalise: bool | None = None, cls: Literal["keep", "zero", "min"] = "keep",
-             rules: Rules = "ours") -> Tensor:
+@method(
+    "TransAtt",
+    family="Relevance propagation",
+    paper="Chefer et al. 2021 (CVPR)",
+    url="https://arxiv.org/abs/2012.09838",
+    signed=False,
+    class_specific=True,
+    passes="2F 2B",
+    layers=transatt_layers,
+    maps=transatt_maps,
+    rows=lambda trace, start=0, **_: [
+        f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))
+    ],
+    at_readout=True,
+)
+def transatt(
+    trace: Trace,
+    start: int = 0,
+    row_normalise: bool | None = None,
+    cls: Literal["keep", "zero", "min"] = "keep",
+    rules: Rules = "ours",
+) -> Tensor:
     """Rollout of the attention that both mattered to the class and carried its relevance.
 
     Formula: R = C_L ··· C_1 with C_l = I + mean over heads of relu(∂y/∂A_l ⊙ R_A,l), in texts rownorm(C_l); score_i = R[readout, i] (Chefer et al.,
@@ -83,9 +119,19 @@ def lrp_layers(trace: Trace, rules: Rules = "ours") -> Tensor:
     return relevance(trace, rules).hidden.sum(-1)
 
 
-@method("LRP", family="Relevance propagation", paper="Bach et al. 2015", url="https://doi.org/10.1371/journal.pone.0130140", signed=True,
-        class_specific=True, passes="2F 2B", invariant="relevance is conserved", layers=lrp_layers,
-        rows=lambda trace, **_: [*(f"into L{i}" for i in range(len(trace.attention))), "out"], widened=True)
+@method(
+    "LRP",
+    family="Relevance propagation",
+    paper="Bach et al. 2015",
+    url="https://doi.org/10.1371/journal.pone.0130140",
+    signed=True,
+    class_specific=True,
+    passes="2F 2B",
+    invariant="relevance is conserved",
+    layers=lrp_layers,
+    rows=lambda trace, **_: [*(f"into L{i}" for i in range(len(trace.attention))), "out"],
+    widened=True,
+)
 def lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     """One unit of relevance, handed back from the class to the vectors that enter the first block.
 
@@ -105,8 +151,17 @@ def lrp(trace: Trace, rules: Rules = "ours") -> Tensor:
     return lrp_layers(trace, rules)[0]
 
 
-@method("AttnLRP", family="Relevance propagation", paper="Achtibat et al. 2024", url="https://arxiv.org/abs/2402.05602", signed=True,
-        class_specific=True, passes="2F 2B", widened=True, limits={"gamma": NOT_NEGATIVE})
+@method(
+    "AttnLRP",
+    family="Relevance propagation",
+    paper="Achtibat et al. 2024",
+    url="https://arxiv.org/abs/2402.05602",
+    signed=True,
+    class_specific=True,
+    passes="2F 2B",
+    widened=True,
+    limits={"gamma": NOT_NEGATIVE},
+)
 def attnlrp(trace: Trace, variant: Literal["attn", "cp"] = "attn", gamma: float = 0.0) -> Tensor:
     """Input × gradient after three repairs to the chain rule: held LayerNorms, straight activations, shared products.
 

@@ -11,10 +11,12 @@ from .registry import method
 
 def forgetful(first: int, count: int):
     """An edit of values [copy head key dim_head]: copy i forgets token first + i."""
+
     def edit(value: Tensor) -> Tensor:
         keep = torch.ones(count, value.shape[2]).to(value)
         keep[torch.arange(count), first + torch.arange(count)] = 0
         return value * keep[:, None, :, None]
+
     return edit
 
 
@@ -30,8 +32,12 @@ def turned_by(trace: Trace) -> Tensor:
         turned = []
         for first in range(0, n, rows):
             count = min(rows, n - first)
-            changed = layer.run(before.expand(count, -1, -1), value=forgetful(first, count))        # [copy query dim]
-            turned.append((unit(changed) - unit(after)).pow(2).sum(-1) / 2)       # 1 − cos, without the cancellation
+            changed = layer.run(
+                before.expand(count, -1, -1), value=forgetful(first, count)
+            )  # [copy query dim]
+            turned.append(
+                (unit(changed) - unit(after)).pow(2).sum(-1) / 2
+            )  # 1 − cos, without the cancellation
         maps.append(torch.cat(turned).T)
     return rows_to_one(torch.stack(maps))
 
@@ -45,9 +51,21 @@ def value_zeroing_layers(trace: Trace, rollout: bool = True) -> Tensor:
     return trace.read(products(maps) if rollout else maps)
 
 
-@method("Value Zeroing", family="Decomposition", paper="Mohebbi et al. 2023", url="https://arxiv.org/abs/2301.12971", signed=False,
-        class_specific=False, passes="nF", invariant="sums to one", layers=value_zeroing_layers, maps=value_zeroing_maps, most_tokens=384, at_readout=True,
-        too_long="every layer {n} times over")
+@method(
+    "Value Zeroing",
+    family="Decomposition",
+    paper="Mohebbi et al. 2023",
+    url="https://arxiv.org/abs/2301.12971",
+    signed=False,
+    class_specific=False,
+    passes="nF",
+    invariant="sums to one",
+    layers=value_zeroing_layers,
+    maps=value_zeroing_maps,
+    most_tokens=384,
+    at_readout=True,
+    too_long="every layer {n} times over",
+)
 def value_zeroing(trace: Trace, rollout: bool = True) -> Tensor:
     """How far each token's vector turns when another token's value is set to zero, in every layer, followed through all of them.
 

@@ -12,7 +12,7 @@ from ..trace import Trace
 from ._path import by_token
 from .registry import NOT_NEGATIVE, method
 
-AT_ONCE = 32        # masks, each with two copies of the picture
+AT_ONCE = 32  # masks, each with two copies of the picture
 
 
 def stretched(maps: Tensor) -> Tensor:
@@ -24,7 +24,10 @@ def stretched(maps: Tensor) -> Tensor:
 
 def feature_masks(trace: Trace, threshold: float) -> Tensor:
     """[mask height width] the channels that the last attention reads, as large as the picture, alike ones merged into one."""
-    from scipy.cluster.hierarchy import fcluster, linkage  # here, since it takes a while and only this method needs it
+    from scipy.cluster.hierarchy import (
+        fcluster,
+        linkage,
+    )  # here, since it takes a while and only this method needs it
     from scipy.spatial.distance import squareform
 
     channels = trace.normed[-1][~trace.special].T.unflatten(1, trace.grid)
@@ -35,33 +38,62 @@ def feature_masks(trace: Trace, threshold: float) -> Tensor:
     apart = (1 - unit @ unit.T).clamp(min=0).cpu().double().numpy()
     np.fill_diagonal(apart, 0)
     groups = fcluster(linkage(squareform(apart, checks=False), "complete"), threshold, "distance")
-    return stretched(torch.stack([maps[torch.as_tensor(groups == group)].sum(0) for group in range(1, groups.max() + 1)]))
+    return stretched(
+        torch.stack(
+            [maps[torch.as_tensor(groups == group)].sum(0) for group in range(1, groups.max() + 1)]
+        )
+    )
 
 
-def causal_score(trace: Trace, masks: Tensor, noise: Callable[[int], Tensor], offset: bool) -> Tensor:
+def causal_score(
+    trace: Trace, masks: Tensor, noise: Callable[[int], Tensor], offset: bool
+) -> Tensor:
     """sum over masks of Δp_i M_i / sum_k M_k, divided by how many there are [height width]; noise(n) draws the z of the next n masks."""
     x, chance, changes = trace.pixels, trace.target.probability(), []
     for some in masks[:, None].split(AT_ONCE):
         z = noise(len(some)).to(x) * (1 - some)
-        masked, noisy = (trace.run.rescore(trace.run.inputs | {"pixel_values": pixels}, chance) for pixels in (some * x + z, x + z))
+        masked, noisy = (
+            trace.run.rescore(trace.run.inputs | {"pixel_values": pixels}, chance)
+            for pixels in (some * x + z, x + z)
+        )
         changes.append(masked - noisy)
-    change = torch.cat(changes) + (chance(trace.run.model.answer(trace.run.inputs)) if offset else 0)
+    change = torch.cat(changes) + (
+        chance(trace.run.model.answer(trace.run.inputs)) if offset else 0
+    )
     covered = masks.sum(0)
     return torch.einsum("m,mhw->hw", change, masks) / covered.where(covered > 0, 1) / len(masks)
 
 
-def vit_cx_pixels(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False) -> Tensor:
+def vit_cx_pixels(
+    trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False
+) -> Tensor:
     drawn = torch.Generator().manual_seed(seed)
     noise = lambda n: sigma * torch.randn(n, *trace.pixels.shape, generator=drawn)
-    return trace.once(("vit_cx", threshold, sigma, seed, offset), lambda: causal_score(trace, feature_masks(trace, threshold), noise, offset))
+    return trace.once(
+        ("vit_cx", threshold, sigma, seed, offset),
+        lambda: causal_score(trace, feature_masks(trace, threshold), noise, offset),
+    )
 
 
-@method("ViT-CX", family="Perturbation", paper="Xie et al. 2023", url="https://arxiv.org/abs/2211.03064", signed=True, class_specific=True,
-        passes="2MF", tasks=("image",), pixels=vit_cx_pixels,
-        only="masks are channels enlarged to the pixels of a picture",
-        limits={"threshold": (lambda value: 0 < value <= 2, "above 0 and at most 2"),
-                "sigma": NOT_NEGATIVE})
-def vit_cx(trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False) -> Tensor:
+@method(
+    "ViT-CX",
+    family="Perturbation",
+    paper="Xie et al. 2023",
+    url="https://arxiv.org/abs/2211.03064",
+    signed=True,
+    class_specific=True,
+    passes="2MF",
+    tasks=("image",),
+    pixels=vit_cx_pixels,
+    only="masks are channels enlarged to the pixels of a picture",
+    limits={
+        "threshold": (lambda value: 0 < value <= 2, "above 0 and at most 2"),
+        "sigma": NOT_NEGATIVE,
+    },
+)
+def vit_cx(
+    trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False
+) -> Tensor:
     """How much probability the class keeps when only what one of the model's own features sees is left of the picture.
 
     Formula: score = 1/M · sum over masks of Δp_i M_i / sum_k M_k, Δp_i = p(M_i ⊙ x + z_i) − p(x + z_i), z_i noise outside the mask (Xie

@@ -12,9 +12,13 @@ from torch import Tensor
 
 from ..heatmap import Heatmap
 
-PALETTES = {"orange-blue": "orange towards, blue away", "green-red": "the paper's green and red", "red-blue": "SHAP's red and blue"}
+PALETTES = {
+    "orange-blue": "orange towards, blue away",
+    "green-red": "the paper's green and red",
+    "red-blue": "SHAP's red and blue",
+}
 
-STRONG = 0.6        # share of the largest |score| from which a sign is drawn, so that colour is not the only cue
+STRONG = 0.6  # share of the largest |score| from which a sign is drawn, so that colour is not the only cue
 
 NBSP = "\u00a0"
 
@@ -45,9 +49,15 @@ def stylesheet(dark: str = DARK_HOSTS, controls: bool = False) -> str:
 
     controls: also what only the app's page has.
     """
-    light, night, more = ((Path(__file__).parent / f"{name}.css").read_text(encoding="utf-8")
-                          for name in ("heatmap", "heatmap_dark", "controls"))
-    night = "@media (prefers-color-scheme: dark) {" + night.replace("@dark", ":root") + "}" if dark == "system" else night.replace("@dark", dark)
+    light, night, more = (
+        (Path(__file__).parent / f"{name}.css").read_text(encoding="utf-8")
+        for name in ("heatmap", "heatmap_dark", "controls")
+    )
+    night = (
+        "@media (prefers-color-scheme: dark) {" + night.replace("@dark", ":root") + "}"
+        if dark == "system"
+        else night.replace("@dark", dark)
+    )
     css = light + night + (more if controls else "")
     return re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"/\*.*?\*/|\s+", " ", css))
 
@@ -59,7 +69,9 @@ def styled(html: str) -> str:
     def needed(rule: str) -> bool:
         selector = rule.partition("{")[0]
         alternatives = [selector] if ":is(" in selector else selector.split(",")
-        return rule.startswith("@") or any(there.issuperset(re.findall(r"\.(xp-[\w-]+)", one)) for one in alternatives)
+        return rule.startswith("@") or any(
+            there.issuperset(re.findall(r"\.(xp-[\w-]+)", one)) for one in alternatives
+        )
 
     rules = re.findall(r"@[^{]+\{(?:[^{}]*\{[^{}]*\})*\s*\}|[^{}]+\{[^{}]*\}", stylesheet())
     return f"<style>{''.join(filter(needed, rules))}</style>{html}"
@@ -94,8 +106,14 @@ def number(score: float, signed: bool = True) -> str:
 def visible(label: str) -> str:
     """A label that can be seen and written: control characters as their pictures, what no file may hold as �, nothing and the
     spaces around a token as ␣."""
-    seen = "".join(chr(0x2400 + ord(c)) if ord(c) < 32 else "�" if UNWRITABLE.match(c) else c for c in label)
-    return "␣" * (len(seen) - len(seen.lstrip(" "))) + seen.strip(" ") + "␣" * (len(seen) - len(seen.rstrip(" ")) if seen.strip(" ") else not seen)
+    seen = "".join(
+        chr(0x2400 + ord(c)) if ord(c) < 32 else "�" if UNWRITABLE.match(c) else c for c in label
+    )
+    return (
+        "␣" * (len(seen) - len(seen.lstrip(" ")))
+        + seen.strip(" ")
+        + "␣" * (len(seen) - len(seen.rstrip(" ")) if seen.strip(" ") else not seen)
+    )
 
 
 def column_head(label: str) -> str:
@@ -107,21 +125,41 @@ def column_head(label: str) -> str:
 
 def told_apart(heats: Sequence[Heatmap]) -> list[Heatmap]:
     """Maps say in their titles which options they were made with, and of several targets in one picture, which is theirs."""
-    several = len({heat.title for heat in heats}) < len(heats) and len({heat.target for heat in heats}) > 1
-    options = [", ".join(f"{name.replace('_', ' ')} {value}" for name, value in heat.options.items()) for heat in heats]
-    return [replace(heat, title=": ".join(filter(None, (heat.title, several and heat.target, option)))) for heat, option in zip(heats, options)]
+    several = (
+        len({heat.title for heat in heats}) < len(heats)
+        and len({heat.target for heat in heats}) > 1
+    )
+    options = [
+        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in heat.options.items())
+        for heat in heats
+    ]
+    return [
+        replace(heat, title=": ".join(filter(None, (heat.title, several and heat.target, option))))
+        for heat, option in zip(heats, options)
+    ]
 
 
 def badge(heat: Heatmap) -> str:
-    words, title = ("signed", "which way, and how much") if heat.signed else ("unsigned", "how much, not which way")
+    words, title = (
+        ("signed", "which way, and how much")
+        if heat.signed
+        else ("unsigned", "how much, not which way")
+    )
     return f'<span class="xp-badge {words}" title="{title}">{words}</span>'
 
 
 def meta(heat: Heatmap, seen: Tensor, beside: str = "specials") -> str:
     """Badge, cost, the share of what stands beside the scores `seen`, the largest of these, and what the method measured of itself."""
-    said = [heat.cost, beside and f"{beside} {100 * heat.special_share:.0f} %", f"max {largest(seen):.2g}"]
+    said = [
+        heat.cost,
+        beside and f"{beside} {100 * heat.special_share:.0f} %",
+        f"max {largest(seen):.2g}",
+    ]
     said += [f"{name} {value:.3g}" for name, value in heat.facts.items()]
-    return badge(heat) + f'<span class="xp-more">{escape(" · ".join(part.replace(" ", NBSP) for part in said if part))}</span>'
+    return (
+        badge(heat)
+        + f'<span class="xp-more">{escape(" · ".join(part.replace(" ", NBSP) for part in said if part))}</span>'
+    )
 
 
 def ramps(heats: Sequence[Heatmap], kind: str = "") -> str:
@@ -129,13 +167,19 @@ def ramps(heats: Sequence[Heatmap], kind: str = "") -> str:
     ramps = {}
     for heat in heats:
         ends = heat.poles if heat.signed else ("unsigned: little", "much")
-        ramps.setdefault(ends, f"<span>{escape(ends[0])}<i class='xp-ramp{'' if heat.signed else ' one'}{kind}'></i>{escape(ends[1])}</span>")
+        ramps.setdefault(
+            ends,
+            f"<span>{escape(ends[0])}<i class='xp-ramp{'' if heat.signed else ' one'}{kind}'></i>{escape(ends[1])}</span>",
+        )
     return "".join(ramps.values())
 
 
 def notes(heats: Sequence[Heatmap]) -> str:
     """What a reader must know; what several maps say is said once."""
-    return "".join(f'<p class="xp-note">{escape(note)}</p>' for note in dict.fromkeys(note for heat in heats for note in heat.notes))
+    return "".join(
+        f'<p class="xp-note">{escape(note)}</p>'
+        for note in dict.fromkeys(note for heat in heats for note in heat.notes)
+    )
 
 
 def turns(waiting: Sequence[str]) -> list[str]:
@@ -150,14 +194,30 @@ def strip_of(title: str, sentence: str) -> str:
 
 def strips(waiting: Sequence[str], refused: Mapping[str, str]) -> str:
     """The places of methods without a map, with the reason, and of those still being computed."""
-    return "".join(strip_of(title, sentence) for title, sentence in [*refused.items(), *zip(waiting, turns(waiting))])
+    return "".join(
+        strip_of(title, sentence)
+        for title, sentence in [*refused.items(), *zip(waiting, turns(waiting))]
+    )
 
 
 def layers_in_words(heat: Heatmap, input: str, row: str = "row") -> str:
     """What the rows of a layer panel are, and which of them is the map itself. input: what the tokens are, as `words`; row: what a row is."""
     if not heat.totals:
-        whole = [place for place, i in (("last", -1), ("first", 0)) if heat.rows[i].equal(heat.scores)]
-        return "The map layer by layer, all on one scale" + (f"; the {whole[0]} {row} is the map above." if whole else ".")
-    meaning = {"Sum": "Sum adds the layers up", "Rollout": f"Rollout carries each layer's evidence back to the {input} along attention"}
-    return "Where in the network the evidence appears. The layers share one scale; " + " and ".join(
-        meaning[name] + (" and is the map above" if total.equal(heat.scores) else "") for name, total in heat.totals.items()) + "."
+        whole = [
+            place for place, i in (("last", -1), ("first", 0)) if heat.rows[i].equal(heat.scores)
+        ]
+        return "The map layer by layer, all on one scale" + (
+            f"; the {whole[0]} {row} is the map above." if whole else "."
+        )
+    meaning = {
+        "Sum": "Sum adds the layers up",
+        "Rollout": f"Rollout carries each layer's evidence back to the {input} along attention",
+    }
+    return (
+        "Where in the network the evidence appears. The layers share one scale; "
+        + " and ".join(
+            meaning[name] + (" and is the map above" if total.equal(heat.scores) else "")
+            for name, total in heat.totals.items()
+        )
+        + "."
+    )

@@ -19,7 +19,7 @@ from . import picture_files, text_files
 from .card import visible
 from .heatmaps import groups, page
 
-MOST_PIXELS = 4096      # numbers of a map pixel by pixel that JSON holds
+MOST_PIXELS = 4096  # numbers of a map pixel by pixel that JSON holds
 
 
 def save(heats: Heatmap | Sequence[Heatmap], path, about: Mapping[str, str] | None = None) -> None:
@@ -36,7 +36,9 @@ def writer_for(path):
     writers = {".html": to_html, ".svg": to_svg, ".png": to_png, ".csv": to_csv, ".json": to_json}
     suffix = Path(path).suffix.casefold()
     if suffix not in writers:
-        raise Refusal(f"{Path(path).name} could be written as {', '.join(writers)}; {suffix or 'no suffix'} is none of them.")
+        raise Refusal(
+            f"{Path(path).name} could be written as {', '.join(writers)}; {suffix or 'no suffix'} is none of them."
+        )
     return writers[suffix]
 
 
@@ -50,12 +52,31 @@ def write(content: str | bytes, path) -> None:
 def record(heat: Heatmap) -> dict:
     """A heatmap as plain data, raw numbers included."""
     return {
-        "model": heat.model, "revision": heat.revision, "method": heat.method, "title": heat.title, "options": heat.options,
-        "target": heat.target, "score": heat.score, "unit": heat.unit, "signed": heat.signed, "cost": heat.cost, "facts": heat.facts, "notes": heat.notes,
-        "text": heat.text, "tokens": heat.labels, "spans": heat.spans, "words": heat.words, "special": heat.special.tolist(),
-        "segments": heat.segments, "halves": list(heat.halves), "explained_span": heat.marked, "next_token": heat.pending or None,
+        "model": heat.model,
+        "revision": heat.revision,
+        "method": heat.method,
+        "title": heat.title,
+        "options": heat.options,
+        "target": heat.target,
+        "score": heat.score,
+        "unit": heat.unit,
+        "signed": heat.signed,
+        "cost": heat.cost,
+        "facts": heat.facts,
+        "notes": heat.notes,
+        "text": heat.text,
+        "tokens": heat.labels,
+        "spans": heat.spans,
+        "words": heat.words,
+        "special": heat.special.tolist(),
+        "segments": heat.segments,
+        "halves": list(heat.halves),
+        "explained_span": heat.marked,
+        "next_token": heat.pending or None,
         "scores": plain(heat.scores.tolist()),
-        "layers": None if heat.rows is None else dict(zip(heat.row_labels, plain(heat.rows.tolist()))),
+        "layers": None
+        if heat.rows is None
+        else dict(zip(heat.row_labels, plain(heat.rows.tolist()))),
         "totals": {name: plain(total.tolist()) for name, total in heat.totals.items()},
         "heads": None if heat.heads is None else plain(heat.heads.tolist()),
     } | ({} if heat.grid is None else of_picture(heat))
@@ -64,10 +85,15 @@ def record(heat: Heatmap) -> dict:
 def of_picture(heat: Heatmap) -> dict:
     """What only a map of a picture has; a large map pixel by pixel is left out, and the record says so."""
     size = 0 if heat.pixels is None else heat.pixels.numel()
-    return {"grid": list(heat.grid), "picture_size": list(heat.picture.size) if heat.picture else None,
-            "pixels_shape": list(heat.pixels.shape) if size else None,
-            "pixels": plain(heat.pixels.tolist()) if 0 < size <= MOST_PIXELS else None,
-            "pixels_left_out": f"{size:,} numbers; at most {MOST_PIXELS:,} are written" if size > MOST_PIXELS else None}
+    return {
+        "grid": list(heat.grid),
+        "picture_size": list(heat.picture.size) if heat.picture else None,
+        "pixels_shape": list(heat.pixels.shape) if size else None,
+        "pixels": plain(heat.pixels.tolist()) if 0 < size <= MOST_PIXELS else None,
+        "pixels_left_out": f"{size:,} numbers; at most {MOST_PIXELS:,} are written"
+        if size > MOST_PIXELS
+        else None,
+    }
 
 
 def plain(numbers):
@@ -110,11 +136,28 @@ def csv_of(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> 
     origin += "".join(f", {name} {line}" for name, line in (about or {}).items())
     out.write(" ".join(origin.splitlines()).rstrip() + "\n")
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
-    layered = [(heat, name, i) for heat in heats if heat.rows is not None for i, name in enumerate(heat.row_labels)]
+    layered = [
+        (heat, name, i)
+        for heat in heats
+        if heat.rows is not None
+        for i, name in enumerate(heat.row_labels)
+    ]
     names, places = where(first)
-    writer.writerow([*names, *(heat.method for heat in heats), *(f"{heat.method} {name}" for heat, name, _ in layered)])
+    writer.writerow(
+        [
+            *names,
+            *(heat.method for heat in heats),
+            *(f"{heat.method} {name}" for heat, name, _ in layered),
+        ]
+    )
     for k, place in enumerate(places):
-        writer.writerow([*place, *(float(heat.scores[k]) for heat in heats), *(float(heat.rows[i, k]) for heat, _, i in layered)])
+        writer.writerow(
+            [
+                *place,
+                *(float(heat.scores[k]) for heat in heats),
+                *(float(heat.rows[i, k]) for heat, _, i in layered),
+            ]
+        )
     return out.getvalue()
 
 
@@ -124,9 +167,13 @@ def where(heat: Heatmap) -> tuple[list[str], list[list]]:
     if heat.grid is not None:
         before = len(heat) - heat.grid[0] * heat.grid[1]
         patches = [[i // heat.grid[1] + 1, i % heat.grid[1] + 1] for i in range(len(heat) - before)]
-        return ["row", "column", "special"], [[*place, one] for place, one in zip([["", ""]] * before + patches, special)]
+        return ["row", "column", "special"], [
+            [*place, one] for place, one in zip([["", ""]] * before + patches, special)
+        ]
     part = [[heat.halves[heat.half(k)]] if heat.halves else [] for k in range(len(heat))]
-    return ["token", "special", *(["part"] if heat.halves else [])], [[label, one, *half] for label, one, half in zip(heat.labels, special, part)]
+    return ["token", "special", *(["part"] if heat.halves else [])], [
+        [label, one, *half] for label, one, half in zip(heat.labels, special, part)
+    ]
 
 
 def to_png(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> bytes:
@@ -175,8 +222,13 @@ def to_svg(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> 
 
 def stacked(figures: Sequence[str]) -> str:
     """SVGs one under another."""
-    sizes = [tuple(map(float, re.search(r'width="(\d+)" height="(\d+)"', figure).groups())) for figure in figures]
+    sizes = [
+        tuple(map(float, re.search(r'width="(\d+)" height="(\d+)"', figure).groups()))
+        for figure in figures
+    ]
     tops = [sum(height for _, height in sizes[:k]) for k in range(len(figures))]
-    placed = "".join(figure.replace("<svg ", f'<svg y="{top:.0f}" ', 1) for figure, top in zip(figures, tops))
+    placed = "".join(
+        figure.replace("<svg ", f'<svg y="{top:.0f}" ', 1) for figure, top in zip(figures, tops)
+    )
     width, height = max(width for width, _ in sizes), sum(height for _, height in sizes)
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">{placed}</svg>'

@@ -22,13 +22,24 @@ def groups(heats: Sequence[Heatmap]) -> list[list[Heatmap]]:
     """Heatmaps of the same picture, or of the same text, together; pictures first."""
     found: dict[object, list[Heatmap]] = {}
     for heat in sorted(heats, key=lambda heat: heat.grid is None):
-        of = (heat.text, *heat.labels) if heat.grid is None else (heat.grid, heat.picture and heat.picture.tobytes())
+        of = (
+            (heat.text, *heat.labels)
+            if heat.grid is None
+            else (heat.grid, heat.picture and heat.picture.tobytes())
+        )
         found.setdefault(of, []).append(heat)
     return list(found.values())
 
 
-def fragment(heats: Sequence[Heatmap], *, style: bool = True, waiting: Sequence[str] = (), refused: Mapping[str, str] | None = None,
-             layers: bool | str = True, **look) -> str:
+def fragment(
+    heats: Sequence[Heatmap],
+    *,
+    style: bool = True,
+    waiting: Sequence[str] = (),
+    refused: Mapping[str, str] | None = None,
+    layers: bool | str = True,
+    **look,
+) -> str:
     """Heatmaps of one input as a piece of HTML.
 
     waiting: titles of methods still being computed. refused: titles of methods that this input, target or model is not for, with the
@@ -36,12 +47,26 @@ def fragment(heats: Sequence[Heatmap], *, style: bool = True, waiting: Sequence[
     texts; opacity, smooth, pixels, controls, brief and side of pictures.
     """
     if not heats:
-        return tokens.fragment([], style=style, waiting=waiting, refused=refused, **{name: look[name] for name in ("palette",) if name in look})
+        return tokens.fragment(
+            [],
+            style=style,
+            waiting=waiting,
+            refused=refused,
+            **{name: look[name] for name in ("palette",) if name in look},
+        )
     pieces = []
     for k, group in enumerate(groups(heats)):
         module, ours = renderer(group[0], look)
         late = {} if k else {"waiting": waiting, "refused": refused}
-        pieces.append(module.fragment(group, style=False, layers=layers if layers == "all" else layers and len(heats) == 1, **late, **ours))
+        pieces.append(
+            module.fragment(
+                group,
+                style=False,
+                layers=layers if layers == "all" else layers and len(heats) == 1,
+                **late,
+                **ours,
+            )
+        )
     return styled("".join(pieces)) if style else "".join(pieces)
 
 
@@ -49,9 +74,16 @@ def without_maps(reasons: Mapping[str, str]) -> str:
     """The methods that have no map of this input, with their reasons, folded away."""
     if not reasons:
         return ""
-    said = "".join(f"<li><b>{escape(title)}</b>: {escape(reason)}</li>" for title, reason in reasons.items())
+    said = "".join(
+        f"<li><b>{escape(title)}</b>: {escape(reason)}</li>" for title, reason in reasons.items()
+    )
     many = "1 method has" if len(reasons) == 1 else f"{len(reasons)} methods have"
-    return styled(card(f"<details><summary>{many} no map here</summary><ul>{said}</ul></details>", "orange-blue"))
+    return styled(
+        card(
+            f"<details><summary>{many} no map here</summary><ul>{said}</ul></details>",
+            "orange-blue",
+        )
+    )
 
 
 def layer_panel(heat: Heatmap, *, style: bool = True, slider: bool = False, **look) -> str:
@@ -63,15 +95,22 @@ def layer_panel(heat: Heatmap, *, style: bool = True, slider: bool = False, **lo
 def head_panel(heat: Heatmap, layer: int = -1, *, style: bool = True, **look) -> Html:
     """How much each head of every layer has, and the heads of one layer one by one."""
     module, ours = renderer(heat, look)
-    return (heads.fragment if module is tokens else module.head_panel)(heat, layer, style=style, **ours)
+    return (heads.fragment if module is tokens else module.head_panel)(
+        heat, layer, style=style, **ours
+    )
 
 
 def page(heats: Sequence[Heatmap], palette: str = "orange-blue", more: str = "", **look) -> str:
     """A whole HTML document, light or dark as the reader's system, with every map, its layers and its origin. more: further pieces."""
-    origin = "; ".join(f"{heat.title}: {heat.model} ({heat.revision}), explaining {heat.target}, score {heat.score:.4g}"
-                       + "".join(f", {name}={value}" for name, value in heat.options.items()) for heat in heats)
-    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{escape(heats[0].title)}: {escape(heats[0].target)}</title><style>body{{margin:24px auto;max-width:1100px;padding:0 16px;"
-            f"background:light-dark(#fbfaf8,#161514);color-scheme:light dark}}{stylesheet('system')}</style><body>"
-            f"{fragment(heats, palette=palette, style=False, layers='all', **look)}{more}"
-            f'<div class="xp"><p class="xp-sub">{escape(origin)}</p></div></body></html>')
+    origin = "; ".join(
+        f"{heat.title}: {heat.model} ({heat.revision}), explaining {heat.target}, score {heat.score:.4g}"
+        + "".join(f", {name}={value}" for name, value in heat.options.items())
+        for heat in heats
+    )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(heats[0].title)}: {escape(heats[0].target)}</title><style>body{{margin:24px auto;max-width:1100px;padding:0 16px;"
+        f"background:light-dark(#fbfaf8,#161514);color-scheme:light dark}}{stylesheet('system')}</style><body>"
+        f"{fragment(heats, palette=palette, style=False, layers='all', **look)}{more}"
+        f'<div class="xp"><p class="xp-sub">{escape(origin)}</p></div></body></html>'
+    )

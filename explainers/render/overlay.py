@@ -14,11 +14,17 @@ from torch import Tensor
 from .card import largest
 
 #: Colours that stand out on a grey photo, of light and dark pages alike: towards, away. The same as in heatmap.css.
-COLOURS = {"orange-blue": ((255, 122, 20), (45, 125, 250)), "green-red": ((34, 190, 90), (235, 60, 60)), "red-blue": ((250, 55, 95), (45, 125, 250))}
-MUCH = (150, 62, 205)       # how much, not which way
+COLOURS = {
+    "orange-blue": ((255, 122, 20), (45, 125, 250)),
+    "green-red": ((34, 190, 90), (235, 60, 60)),
+    "red-blue": ((250, 55, 95), (45, 125, 250)),
+}
+MUCH = (150, 62, 205)  # how much, not which way
 
-LEVELS = 31                 # steps of opacity on either side of zero: finer ones cannot be seen and make files larger
-CLIPPED = 0.995             # pixels above this share of all |score| are drawn alike, or a few of them would leave the rest blank
+LEVELS = (
+    31  # steps of opacity on either side of zero: finer ones cannot be seen and make files larger
+)
+CLIPPED = 0.995  # pixels above this share of all |score| are drawn alike, or a few of them would leave the rest blank
 
 
 def opencv():
@@ -38,14 +44,27 @@ def enlarged(scores: Tensor, height: int, width: int, smooth: bool = False) -> T
     finite = scores.nan_to_num(0, 0, 0).float()
     cv2 = opencv()
     if cv2:
-        return torch.from_numpy(cv2.resize(finite.numpy(), (width, height), interpolation=cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST))
+        return torch.from_numpy(
+            cv2.resize(
+                finite.numpy(),
+                (width, height),
+                interpolation=cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST,
+            )
+        )
     how = {"mode": "bilinear", "align_corners": False} if smooth else {"mode": "nearest"}
     return torch.nn.functional.interpolate(finite[None, None], (height, width), **how)[0, 0]
 
 
 def steps(scores: Tensor, scale: float) -> np.ndarray:
     """Scores [height width] as whole steps of opacity from -LEVELS to LEVELS; what is no number is blank."""
-    return (scores.nan_to_num(0, 0, 0) / (scale or 1)).clamp(-1, 1).mul(LEVELS).round().to(torch.int16).numpy()
+    return (
+        (scores.nan_to_num(0, 0, 0) / (scale or 1))
+        .clamp(-1, 1)
+        .mul(LEVELS)
+        .round()
+        .to(torch.int16)
+        .numpy()
+    )
 
 
 def colours(signed: bool, palette: str) -> tuple[tuple, tuple]:
@@ -57,7 +76,9 @@ def see_through(scores: Tensor, scale: float, signed: bool, palette: str) -> str
     """Scores [height width] as a PNG to lay over a photo, one pixel a score: the sign's colour, the more opaque the larger."""
     towards, away = colours(signed, palette)
     picture = Image.fromarray((steps(scores, scale) + LEVELS).astype(np.uint8), "P")
-    picture.putpalette([part for level in range(-LEVELS, LEVELS + 1) for part in (away if level < 0 else towards)])
+    picture.putpalette(
+        [part for level in range(-LEVELS, LEVELS + 1) for part in (away if level < 0 else towards)]
+    )
     opacity = bytes(round(255 * abs(level) / LEVELS) for level in range(-LEVELS, LEVELS + 1))
     file = io.BytesIO()
     picture.save(file, "PNG", transparency=opacity, optimize=True)
@@ -95,10 +116,17 @@ def data_uri(file: bytes, kind: str) -> str:
 
 def grey(photo: np.ndarray) -> np.ndarray:
     """A photo [height width 3] without its colours and a little paler, as the page shows it under a map."""
-    return (photo @ np.array([0.299, 0.587, 0.114]) * 0.72 + 66)[..., None].repeat(3, -1).round().astype(np.uint8)
+    return (
+        (photo @ np.array([0.299, 0.587, 0.114]) * 0.72 + 66)[..., None]
+        .repeat(3, -1)
+        .round()
+        .astype(np.uint8)
+    )
 
 
-def blended(photo: np.ndarray, scores: Tensor, scale: float, signed: bool, palette: str, opacity: float) -> np.ndarray:
+def blended(
+    photo: np.ndarray, scores: Tensor, scale: float, signed: bool, palette: str, opacity: float
+) -> np.ndarray:
     """A photo [height width 3] under the colours of scores [height width] of the same size."""
     towards, away = colours(signed, palette)
     level = steps(scores, scale)
@@ -106,5 +134,7 @@ def blended(photo: np.ndarray, scores: Tensor, scale: float, signed: bool, palet
     paint = np.where((level < 0)[..., None], np.uint8(away), np.uint8(towards))
     cv2 = opencv()
     if cv2:
-        return cv2.blendLinear(np.ascontiguousarray(paint), np.ascontiguousarray(photo), alpha, 1 - alpha)
+        return cv2.blendLinear(
+            np.ascontiguousarray(paint), np.ascontiguousarray(photo), alpha, 1 - alpha
+        )
     return (paint * alpha[..., None] + photo * (1 - alpha[..., None])).round().astype(np.uint8)

@@ -15,15 +15,31 @@ from torch import Tensor
 
 from ..heatmap import Heatmap
 from ..ties import ranked
-from .card import STRONG, Html, card, largest, layers_in_words, meta, notes, number, paint, ramps, strips, styled, told_apart, turns, visible
+from .card import (
+    STRONG,
+    Html,
+    card,
+    largest,
+    layers_in_words,
+    meta,
+    notes,
+    number,
+    paint,
+    ramps,
+    strips,
+    styled,
+    told_apart,
+    turns,
+    visible,
+)
 from .heads import checked, importance
 from .overlay import CLIPPED, clipped, enlarged, jpeg, pixelled, see_through
 
-SIDE = 448          # pixels of the photo inside HTML, longer side
-OPACITY = 0.85      # of the strongest patch
-MOST = 576          # patches that are elements of their own, with their number on hover; finer grids are drawn in one piece
-TOP = 10            # patches in the table
-FINE = 8            # pixels a patch has in a smooth enlargement
+SIDE = 448  # pixels of the photo inside HTML, longer side
+OPACITY = 0.85  # of the strongest patch
+MOST = 576  # patches that are elements of their own, with their number on hover; finer grids are drawn in one piece
+TOP = 10  # patches in the table
+FINE = 8  # pixels a patch has in a smooth enlargement
 
 
 @dataclass(frozen=True)
@@ -40,9 +56,21 @@ class Look:
     brief: bool = False
 
 
-def fragment(heats: Sequence[Heatmap], *, palette: str = "orange-blue", style: bool = True, waiting: Sequence[str] = (),
-             refused: Mapping[str, str] | None = None, layers: bool | str = True, opacity: float = OPACITY, smooth: bool = False,
-             pixels: bool = False, controls: bool = False, brief: bool = False, side: int = SIDE) -> str:
+def fragment(
+    heats: Sequence[Heatmap],
+    *,
+    palette: str = "orange-blue",
+    style: bool = True,
+    waiting: Sequence[str] = (),
+    refused: Mapping[str, str] | None = None,
+    layers: bool | str = True,
+    opacity: float = OPACITY,
+    smooth: bool = False,
+    pixels: bool = False,
+    controls: bool = False,
+    brief: bool = False,
+    side: int = SIDE,
+) -> str:
     """Heatmaps of one picture as a piece of HTML: the picture, then every method's map of it.
 
     waiting, refused: as for texts. layers: add the layer panel of a single heatmap, or, "all", of each. opacity: of the strongest patch.
@@ -50,7 +78,10 @@ def fragment(heats: Sequence[Heatmap], *, palette: str = "orange-blue", style: b
     toggles for these, which need the app's script. brief: maps in one piece, without each patch's number and the table, a sixth of the
     size: for a document that holds many. side: pixels of the photo's longer side.
     """
-    refused, look = refused or {}, Look(palette, opacity, smooth, pixels, controls, reached=controls, brief=brief)
+    refused, look = (
+        refused or {},
+        Look(palette, opacity, smooth, pixels, controls, reached=controls, brief=brief),
+    )
     if not heats:
         body = strips(waiting, refused)
         return body and (styled(card(body, palette)) if style else card(body, palette))
@@ -58,8 +89,10 @@ def fragment(heats: Sequence[Heatmap], *, palette: str = "orange-blue", style: b
     tiles = [picture_tile(heats[0], brief), *(tile(heat, look) for heat in heats)]
     tiles += [empty_tile(heats[0], title, reason) for title, reason in refused.items()]
     tiles += [empty_tile(heats[0], title, turn) for title, turn in zip(waiting, turns(waiting))]
-    body = (f'{legend(heats)}{controls_of(heats, look) if controls else ""}<div class="xp-tiles{" xp-few" if len(tiles) < 3 else ""}">{"".join(tiles)}</div>'
-            f'{said_of_overlays(heats, look)}{notes(heats)}{"" if brief else numbers(heats)}')
+    body = (
+        f'{legend(heats)}{controls_of(heats, look) if controls else ""}<div class="xp-tiles{" xp-few" if len(tiles) < 3 else ""}">{"".join(tiles)}</div>'
+        f"{said_of_overlays(heats, look)}{notes(heats)}{'' if brief else numbers(heats)}"
+    )
     pieces = [card(body, palette, **look_of(look))]
     if layers == "all" or (layers and len(heats) == 1):
         pieces += [layers_card(heat, look) for heat in heats if heat.rows is not None]
@@ -67,31 +100,55 @@ def fragment(heats: Sequence[Heatmap], *, palette: str = "orange-blue", style: b
     return styled(html) if style else html
 
 
-def layer_panel(heat: Heatmap, *, palette: str = "orange-blue", style: bool = True, slider: bool = False, opacity: float = OPACITY,
-                side: int = SIDE) -> str:
+def layer_panel(
+    heat: Heatmap,
+    *,
+    palette: str = "orange-blue",
+    style: bool = True,
+    slider: bool = False,
+    opacity: float = OPACITY,
+    side: int = SIDE,
+) -> str:
     """A method layer by layer over the same picture as small multiples, then the maps that are made of them.
 
     slider: also the picture large, with a control for the row that lies over it; it needs the app's script.
     """
     if heat.rows is None:
         return ""
-    html = pictured(heat.picture, side, layers_card(heat, Look(palette, opacity, reached=slider), slider))
+    html = pictured(
+        heat.picture, side, layers_card(heat, Look(palette, opacity, reached=slider), slider)
+    )
     return styled(html) if style else html
 
 
-def head_panel(heat: Heatmap, layer: int = -1, *, palette: str = "orange-blue", style: bool = True, opacity: float = OPACITY, side: int = SIDE) -> Html:
+def head_panel(
+    heat: Heatmap,
+    layer: int = -1,
+    *,
+    palette: str = "orange-blue",
+    style: bool = True,
+    opacity: float = OPACITY,
+    side: int = SIDE,
+) -> Html:
     """Every head of every layer by its sum of |score|, and the heads of one layer as small multiples. Raises `Refusal` as `heads.fragment`."""
     layer, look = checked(heat, layer), Look(palette, opacity)
     rows, scale = heat.heads[layer], largest(heat.on_grid(heat.heads[layer]))
     thumbs = "".join(thumb(f"head {h}", heat, scores, scale, look) for h, scores in enumerate(rows))
-    what = "The heads share one scale; beside each stands its largest |score|." if scale else "Every number is zero here."
-    body = (f"{importance(heat.without_specials(), layer, 'patches')}<h3 class='xp-second'>Layer {layer}, head by head over the picture</h3>"
-            f"<p class='xp-sub'>{what}</p>{legend([heat])}<div class='xp-thumbs'>{thumbs}</div>")
+    what = (
+        "The heads share one scale; beside each stands its largest |score|."
+        if scale
+        else "Every number is zero here."
+    )
+    body = (
+        f"{importance(heat.without_specials(), layer, 'patches')}<h3 class='xp-second'>Layer {layer}, head by head over the picture</h3>"
+        f"<p class='xp-sub'>{what}</p>{legend([heat])}<div class='xp-thumbs'>{thumbs}</div>"
+    )
     html = pictured(heat.picture, side, card(body, palette, **look_of(look)))
     return Html(styled(html) if style else html)
 
 
 # ------------------------------------------------------------------------------------------------------ pieces
+
 
 def pictured(picture: Image.Image | None, side: int, html: str) -> str:
     """HTML whose maps lie over this photo, which stands in it once."""
@@ -102,7 +159,10 @@ def pictured(picture: Image.Image | None, side: int, html: str) -> str:
 def look_of(look: Look) -> dict[str, str]:
     """The card's classes and variables that say which overlay shows, and how strong."""
     shows = " xp-pixelwise" if look.pixels else " xp-smoothed" if look.smooth else ""
-    return {"kind": f" xp-pictures{shows}", "style": f"--xp-opacity:{min(1.0, max(0.0, look.opacity)):.2f}"}
+    return {
+        "kind": f" xp-pictures{shows}",
+        "style": f"--xp-opacity:{min(1.0, max(0.0, look.opacity)):.2f}",
+    }
 
 
 def legend(heats: Sequence[Heatmap]) -> str:
@@ -118,7 +178,9 @@ def place(heat: Heatmap, i: int) -> str:
 
 def beside(heat: Heatmap) -> str:
     """The tokens before the patches by name, such as [CLS]."""
-    names = [visible(label) for label, special in zip(heat.labels, heat.special.tolist()) if special]
+    names = [
+        visible(label) for label, special in zip(heat.labels, heat.special.tolist()) if special
+    ]
     return " and ".join(names) if len(names) <= 2 else "specials"
 
 
@@ -130,7 +192,10 @@ def strongest(heat: Heatmap, scores: Tensor, most: int) -> list[int]:
 
 def in_short(heat: Heatmap, scores: Tensor) -> str:
     """A map in one phrase, for those who do not see it."""
-    top = "; ".join(f"{place(heat, i)}: {heat.in_words(float(scores.flatten()[i]))}" for i in strongest(heat, scores, 3))
+    top = "; ".join(
+        f"{place(heat, i)}: {heat.in_words(float(scores.flatten()[i]))}"
+        for i in strongest(heat, scores, 3)
+    )
     return f"strongest at {top}" if top else "zero everywhere"
 
 
@@ -138,11 +203,17 @@ def tile(heat: Heatmap, look: Look, kind: str = "", said: str | None = None) -> 
     """One method's map over the picture. said: what stands under it instead of badge, cost and shares."""
     scores = heat.on_grid(heat.scores)
     top = strongest(heat, scores, 1)
-    most = f"most: {place(heat, top[0])}: {number(float(scores.flatten()[top[0]]), heat.signed)}" if top else "zero everywhere"
+    most = (
+        f"most: {place(heat, top[0])}: {number(float(scores.flatten()[top[0]]), heat.signed)}"
+        if top
+        else "zero everywhere"
+    )
     said = meta(heat, scores, beside(heat)) if said is None else said
-    return (f'<figure class="xp-tile{kind}"><figcaption class="xp-name">{escape(heat.title)}</figcaption>'
-            f'<div class="xp-photo" style="{aspect(heat)}">{drawn(heat, scores, largest(scores), look, heat.title)}</div>'
-            f'<div><p class="xp-readout">{escape(most)}</p><p class="xp-meta">{said}</p></div></figure>')
+    return (
+        f'<figure class="xp-tile{kind}"><figcaption class="xp-name">{escape(heat.title)}</figcaption>'
+        f'<div class="xp-photo" style="{aspect(heat)}">{drawn(heat, scores, largest(scores), look, heat.title)}</div>'
+        f'<div><p class="xp-readout">{escape(most)}</p><p class="xp-meta">{said}</p></div></figure>'
+    )
 
 
 def picture_tile(heat: Heatmap, brief: bool = False) -> str:
@@ -153,16 +224,20 @@ def picture_tile(heat: Heatmap, brief: bool = False) -> str:
         said = f"{heat.seen.width} × {heat.seen.height} pixels, {said}"
         name = "as the model sees it"
         look += f";--xp-photo:url({pixelled(heat.seen, brief)})"
-    return ('<figure class="xp-tile"><figcaption class="xp-name">The picture</figcaption>'
-            f'<div class="xp-photo xp-plain" style="{look}" role="img" '
-            f'aria-label="the picture {name}"></div>'
-            f'<div><p class="xp-readout">{name}</p><p class="xp-meta">{said}</p></div></figure>')
+    return (
+        '<figure class="xp-tile"><figcaption class="xp-name">The picture</figcaption>'
+        f'<div class="xp-photo xp-plain" style="{look}" role="img" '
+        f'aria-label="the picture {name}"></div>'
+        f'<div><p class="xp-readout">{name}</p><p class="xp-meta">{said}</p></div></figure>'
+    )
 
 
 def empty_tile(heat: Heatmap, title: str, sentence: str) -> str:
     """The place of a method that has no map, or none yet."""
-    return (f'<figure class="xp-tile xp-empty"><figcaption class="xp-name">{escape(title)}</figcaption>'
-            f'<div class="xp-hollow" style="{aspect(heat)}"><p class="xp-sub">{escape(sentence)}</p></div></figure>')
+    return (
+        f'<figure class="xp-tile xp-empty"><figcaption class="xp-name">{escape(title)}</figcaption>'
+        f'<div class="xp-hollow" style="{aspect(heat)}"><p class="xp-sub">{escape(sentence)}</p></div></figure>'
+    )
 
 
 def aspect(heat: Heatmap) -> str:
@@ -173,15 +248,27 @@ def aspect(heat: Heatmap) -> str:
 def drawn(heat: Heatmap, scores: Tensor, scale: float, look: Look, name: str) -> str:
     """Scores [rows columns] as an SVG to lie over the photo, with what toggles show instead."""
     rows, columns = heat.grid
-    cells = rectangles(heat, scores, scale) if scores.numel() <= MOST and not look.brief else blocks(heat, scores, scale, look)
+    cells = (
+        rectangles(heat, scores, scale)
+        if scores.numel() <= MOST and not look.brief
+        else blocks(heat, scores, scale, look)
+    )
     others = ""
     if look.smooth or look.controls:
-        others += over(heat, enlarged(scores, FINE * rows, FINE * columns, smooth=True), scale, look, "xp-smooth")
+        others += over(
+            heat,
+            enlarged(scores, FINE * rows, FINE * columns, smooth=True),
+            scale,
+            look,
+            "xp-smooth",
+        )
     if heat.pixels is not None and (look.pixels or look.controls):
         others += over(heat, heat.pixels, clipped(heat.pixels), look, "xp-pixels")
-    role = "group" if look.reached else "img"           # of an image, nothing inside is read out
-    return (f'<svg class="xp-patches" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" role="{role}"{poles(heat) if look.reached else ""} '
-            f'aria-label="{escape(name)}: {escape(in_short(heat, scores))}"><g class="xp-cells">{cells}</g>{others}{signs(heat, scores, scale)}</svg>')
+    role = "group" if look.reached else "img"  # of an image, nothing inside is read out
+    return (
+        f'<svg class="xp-patches" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" role="{role}"{poles(heat) if look.reached else ""} '
+        f'aria-label="{escape(name)}: {escape(in_short(heat, scores))}"><g class="xp-cells">{cells}</g>{others}{signs(heat, scores, scale)}</svg>'
+    )
 
 
 def poles(heat: Heatmap) -> str:
@@ -195,8 +282,10 @@ def rectangles(heat: Heatmap, scores: Tensor, scale: float) -> str:
     for i, score in enumerate(scores.flatten().tolist()):
         kind, share = paint(heat, score, scale)
         row, column = divmod(i, heat.grid[1])
-        out.append(f"<rect data-i={i} class={kind.split()[0]} style=--a:{share:.2f} x={column} y={row}>"     # no quotes: a tenth of a comparison
-                   f"<title>{place(heat, i)}: {escape(heat.in_words(score))}</title></rect>")
+        out.append(
+            f"<rect data-i={i} class={kind.split()[0]} style=--a:{share:.2f} x={column} y={row}>"  # no quotes: a tenth of a comparison
+            f"<title>{place(heat, i)}: {escape(heat.in_words(score))}</title></rect>"
+        )
     return "".join(out)
 
 
@@ -207,8 +296,10 @@ def blocks(heat: Heatmap, scores: Tensor, scale: float, look: Look) -> str:
 
 def over(heat: Heatmap, scores: Tensor, scale: float, look: Look, kind: str) -> str:
     """Scores [height width] as a see-through image over the whole grid."""
-    return (f'<image class="{kind}" width="{heat.grid[1]}" height="{heat.grid[0]}" preserveAspectRatio="none" '
-            f'href="{see_through(scores, scale, heat.signed, look.palette)}"/>')
+    return (
+        f'<image class="{kind}" width="{heat.grid[1]}" height="{heat.grid[0]}" preserveAspectRatio="none" '
+        f'href="{see_through(scores, scale, heat.signed, look.palette)}"/>'
+    )
 
 
 def signs(heat: Heatmap, scores: Tensor, scale: float) -> str:
@@ -218,59 +309,101 @@ def signs(heat: Heatmap, scores: Tensor, scale: float) -> str:
 
 def strong(heat: Heatmap, scores: Tensor, scale: float) -> list[tuple[int, int, bool]]:
     """Row, column and whether positive of the patches that carry a sign."""
-    found = ((i, score) for i, score in enumerate(scores.nan_to_num(0, 0, 0).flatten().tolist()) if scale and abs(score) >= STRONG * scale)
+    found = (
+        (i, score)
+        for i, score in enumerate(scores.nan_to_num(0, 0, 0).flatten().tolist())
+        if scale and abs(score) >= STRONG * scale
+    )
     return [(*divmod(i, heat.grid[1]), score > 0) for i, score in found]
 
 
 def sign_path(heat: Heatmap, scores: Tensor, scale: float) -> str:
     """All signs of a map as one path, in units of patches."""
-    return "".join(f"M{column}.32 {row}.5h.36" + ("m-.18-.18v.36" if plus else "") for row, column, plus in strong(heat, scores, scale))
+    return "".join(
+        f"M{column}.32 {row}.5h.36" + ("m-.18-.18v.36" if plus else "")
+        for row, column, plus in strong(heat, scores, scale)
+    )
 
 
-def thumb(name: str, heat: Heatmap, scores: Tensor, scale: float, look: Look, data: bool = False) -> str:
+def thumb(
+    name: str, heat: Heatmap, scores: Tensor, scale: float, look: Look, data: bool = False
+) -> str:
     """One row of the per-layer picture, small. scores: [token]. data: with its numbers, for the script."""
     grid = heat.on_grid(scores)
     label = f"{name}: {in_short(heat, grid)}"
     numbers_ = ",".join(number(score, heat.signed) for score in grid.flatten().tolist())
     held = f' data-scale="{scale:.6g}" data-scores="{numbers_}"' if data else ""
     rows, columns = heat.grid
-    return (f'<figure class="xp-thumb"{held}><div class="xp-photo" style="{aspect(heat)}">'
-            f'<svg class="xp-patches" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" role="img" aria-label="{escape(visible(label))}">'
-            f'<g class="xp-cells">{blocks(heat, grid, scale, look)}</g>{signs(heat, grid, scale)}</svg></div>'
-            f'<figcaption><b>{escape(visible(name))}</b> <span class="xp-meta">{largest(grid):.2g}</span></figcaption></figure>')
+    return (
+        f'<figure class="xp-thumb"{held}><div class="xp-photo" style="{aspect(heat)}">'
+        f'<svg class="xp-patches" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" role="img" aria-label="{escape(visible(label))}">'
+        f'<g class="xp-cells">{blocks(heat, grid, scale, look)}</g>{signs(heat, grid, scale)}</svg></div>'
+        f'<figcaption><b>{escape(visible(name))}</b> <span class="xp-meta">{largest(grid):.2g}</span></figcaption></figure>'
+    )
 
 
 def layers_card(heat: Heatmap, look: Look, slider: bool = False) -> str:
     """The layer panel without the photo under it."""
     scale = largest(heat.on_grid(heat.rows))
-    layers = "".join(thumb(name, heat, scores, scale, look, slider) for name, scores in zip(heat.row_labels, heat.rows))
-    totals = "".join(thumb(name, heat, scores, largest(heat.on_grid(scores)), look, slider) for name, scores in heat.totals.items())
-    thumbs = f'<div class="xp-thumbs">{layers}</div>' + (f'<div class="xp-thumbs xp-totals">{totals}</div>' if totals else "")
+    layers = "".join(
+        thumb(name, heat, scores, scale, look, slider)
+        for name, scores in zip(heat.row_labels, heat.rows)
+    )
+    totals = "".join(
+        thumb(name, heat, scores, largest(heat.on_grid(scores)), look, slider)
+        for name, scores in heat.totals.items()
+    )
+    thumbs = f'<div class="xp-thumbs">{layers}</div>' + (
+        f'<div class="xp-thumbs xp-totals">{totals}</div>' if totals else ""
+    )
     if slider:
-        control = ('<div class="xp-slider"><label>Read one large <input type="range" class="xp-range" min="0" '
-                   f'max="{len(heat.rows) + len(heat.totals) - 1}" value="{len(heat.rows) - (0 if heat.totals else 1)}" '
-                   'aria-label="picture of the panel shown large"></label><output></output></div>')
+        control = (
+            '<div class="xp-slider"><label>Read one large <input type="range" class="xp-range" min="0" '
+            f'max="{len(heat.rows) + len(heat.totals) - 1}" value="{len(heat.rows) - (0 if heat.totals else 1)}" '
+            'aria-label="picture of the panel shown large"></label><output></output></div>'
+        )
         thumbs = f'<div class="xp-beside"><div>{control}{tile(heat, look, " xp-reading", said="")}</div><div>{thumbs}</div></div>'
-    return card(f"<h3>{escape(heat.title)}, layer by layer</h3><p class='xp-sub'>{escape(layers_in_words(heat, 'patches', 'picture'))} "
-                f"Beside each stands its largest |score|.</p>{legend([heat])}{thumbs}", look.palette, **look_of(look))
+    return card(
+        f"<h3>{escape(heat.title)}, layer by layer</h3><p class='xp-sub'>{escape(layers_in_words(heat, 'patches', 'picture'))} "
+        f"Beside each stands its largest |score|.</p>{legend([heat])}{thumbs}",
+        look.palette,
+        **look_of(look),
+    )
 
 
 def controls_of(heats: Sequence[Heatmap], look: Look) -> str:
     """A slider and toggles for all maps of the card; the script keeps what was chosen."""
-    pixels = ('<label><input type="checkbox" class="xp-to-pixels"' + " checked" * look.pixels + "> pixel by pixel</label>"
-              if any(heat.pixels is not None for heat in heats) else "")
-    return (f'<div class="xp-slider"><label>Opacity <input type="range" class="xp-to-opacity" min="0" max="1" step="0.05" value="{look.opacity}"></label>'
-            f'<label><input type="checkbox" class="xp-to-smooth"{" checked" * look.smooth}> smooth (adds no information)</label>{pixels}</div>')
+    pixels = (
+        '<label><input type="checkbox" class="xp-to-pixels"'
+        + " checked" * look.pixels
+        + "> pixel by pixel</label>"
+        if any(heat.pixels is not None for heat in heats)
+        else ""
+    )
+    return (
+        f'<div class="xp-slider"><label>Opacity <input type="range" class="xp-to-opacity" min="0" max="1" step="0.05" value="{look.opacity}"></label>'
+        f'<label><input type="checkbox" class="xp-to-smooth"{" checked" * look.smooth}> smooth (adds no information)</label>{pixels}</div>'
+    )
 
 
 def said_of_overlays(heats: Sequence[Heatmap], look: Look) -> str:
     """What the overlay shown instead of patches is, and is not."""
     said = []
     if look.smooth or look.controls:
-        said.append(("xp-if-smooth", "Smooth: straight lines between the patches' numbers. It looks finer and adds no information."))
+        said.append(
+            (
+                "xp-if-smooth",
+                "Smooth: straight lines between the patches' numbers. It looks finer and adds no information.",
+            )
+        )
     if any(heat.pixels is not None for heat in heats) and (look.pixels or look.controls):
-        said.append(("xp-if-pixels", f"Pixel by pixel, where a method has such a map: the strongest {100 * (1 - CLIPPED):.1g} % of its pixels are drawn "
-                                     "alike. A checkerboard of the patches' size comes from cutting the picture into patches, not from what is in it."))
+        said.append(
+            (
+                "xp-if-pixels",
+                f"Pixel by pixel, where a method has such a map: the strongest {100 * (1 - CLIPPED):.1g} % of its pixels are drawn "
+                "alike. A checkerboard of the patches' size comes from cutting the picture into patches, not from what is in it.",
+            )
+        )
     return "".join(f'<p class="xp-note {kind}">{sentence}</p>' for kind, sentence in said)
 
 
@@ -281,9 +414,17 @@ def numbers(heats: Sequence[Heatmap]) -> str:
     columns = "".join(f'<th scope="col">{escape(heat.title)}</th>' for heat in heats)
 
     def cell(heat: Heatmap, scores: Tensor, top: list[int], k: int) -> str:
-        return f"<td>{place(heat, top[k])}: {number(float(scores.flatten()[top[k]]), heat.signed)}</td>" if k < len(top) else "<td></td>"
+        return (
+            f"<td>{place(heat, top[k])}: {number(float(scores.flatten()[top[k]]), heat.signed)}</td>"
+            if k < len(top)
+            else "<td></td>"
+        )
 
-    rows = "".join(f'<tr><th scope="row">{k + 1}</th>{"".join(cell(heat, scores, top, k) for heat, scores, top in zip(heats, maps, tops))}</tr>'
-                   for k in range(max(map(len, tops))))
-    return (f'<details><summary>The strongest patches as a table</summary><div class="xp-wide" tabindex="0" role="region" aria-label="numbers">'
-            f'<table class="xp-numbers"><thead><tr><th scope="col">rank</th>{columns}</tr></thead><tbody>{rows}</tbody></table></div></details>')
+    rows = "".join(
+        f'<tr><th scope="row">{k + 1}</th>{"".join(cell(heat, scores, top, k) for heat, scores, top in zip(heats, maps, tops))}</tr>'
+        for k in range(max(map(len, tops)))
+    )
+    return (
+        f'<details><summary>The strongest patches as a table</summary><div class="xp-wide" tabindex="0" role="region" aria-label="numbers">'
+        f'<table class="xp-numbers"><thead><tr><th scope="col">rank</th>{columns}</tr></thead><tbody>{rows}</tbody></table></div></details>'
+    )

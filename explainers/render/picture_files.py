@@ -18,9 +18,9 @@ from .patches import OPACITY, SIDE, place, sign_path, strong
 from .writing import boxes, fitted, length, said_of_boxes, wrapped, written
 
 PALETTE = "orange-blue"
-ACROSS = 5          # maps beside each other, at most
-TILE = 220          # width of a map in an SVG
-SMALLEST = 320      # a photo narrower than this is enlarged in a PNG, so that words fit under it
+ACROSS = 5  # maps beside each other, at most
+TILE = 220  # width of a map in an SVG
+SMALLEST = 320  # a photo narrower than this is enlarged in a PNG, so that words fit under it
 INK, FAINT_INK = "#1c1b1a", "#5c5853"
 
 
@@ -30,8 +30,14 @@ def lines(heats: Sequence[Heatmap]) -> list[tuple[str, Heatmap, Tensor, float]]:
     if len(told) > 1 or told[0].rows is None:
         return [(heat.title, heat, heat.patches, largest(heat.patches)) for heat in told]
     heat, scale = told[0], largest(told[0].on_grid(told[0].rows))
-    drawn = [(name, heat, heat.on_grid(scores), scale) for name, scores in zip(heat.row_labels, heat.rows)]
-    totals = {name: heat.on_grid(scores) for name, scores in (heat.totals or {heat.title: heat.scores}).items()}
+    drawn = [
+        (name, heat, heat.on_grid(scores), scale)
+        for name, scores in zip(heat.row_labels, heat.rows)
+    ]
+    totals = {
+        name: heat.on_grid(scores)
+        for name, scores in (heat.totals or {heat.title: heat.scores}).items()
+    }
     return drawn + [(name, heat, scores, largest(scores)) for name, scores in totals.items()]
 
 
@@ -69,10 +75,15 @@ def captions(heats: Sequence[Heatmap], about: Mapping[str, str] | None) -> list[
 
 def photo_of(heat: Heatmap) -> Image.Image:
     """The picture; of a map that came without one, a light grey field."""
-    return heat.picture.convert("RGB") if heat.picture else Image.new("RGB", (32 * heat.grid[1], 32 * heat.grid[0]), "#e4e0da")
+    return (
+        heat.picture.convert("RGB")
+        if heat.picture
+        else Image.new("RGB", (32 * heat.grid[1], 32 * heat.grid[0]), "#e4e0da")
+    )
 
 
 # -------------------------------------------------------------------------------------------------------- SVG
+
 
 def svg(heats: Sequence[Heatmap], origin: dict, about: Mapping[str, str] | None = None) -> str:
     """The picture and every map of it as rectangles over the grey photo, which is in the file
@@ -91,9 +102,11 @@ def svg(heats: Sequence[Heatmap], origin: dict, about: Mapping[str, str] | None 
     width = max(wide, *(54 + length(words, 13) for _, words in legends))
     whole = 16 + step_y * down + 24 * len(legends) + 20 * len(below) + 10
     pale = Image.fromarray(grey(np.asarray(photo)))
-    key = f"{zlib.crc32(photo.tobytes()):08x}"             # figures of two pictures may stand in one document
-    held = "".join(f'<image id="{name}-{key}" width="{TILE}" height="{height:.2f}" preserveAspectRatio="none" href="{jpeg(one, SIDE)}"/>'
-                   for name, one in (("photo", photo), ("grey", pale)))
+    key = f"{zlib.crc32(photo.tobytes()):08x}"  # figures of two pictures may stand in one document
+    held = "".join(
+        f'<image id="{name}-{key}" width="{TILE}" height="{height:.2f}" preserveAspectRatio="none" href="{jpeg(one, SIDE)}"/>'
+        for name, one in (("photo", photo), ("grey", pale))
+    )
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {whole:.0f}" width="{width:.0f}" height="{whole:.0f}" '
         f'role="img" font-family="system-ui, sans-serif" font-size="13" fill="{INK}">',
@@ -103,12 +116,20 @@ def svg(heats: Sequence[Heatmap], origin: dict, about: Mapping[str, str] | None 
     ]
     for k, line in enumerate([None, *drawn]):
         x, y = 16 + step_x * (k % across), 16 + step_y * (k // across)
-        name, inside = (line[0], svg_map(*line[1:], height, key)) if line else ("The picture", f'<use href="#photo-{key}"/>')
-        out.append(f'<g transform="translate({x:.2f} {y:.2f})"><text y="12" font-weight="600">{escape(visible(name))}</text>'
-                   f'<g transform="translate(0 20)">{inside}</g></g>')
+        name, inside = (
+            (line[0], svg_map(*line[1:], height, key))
+            if line
+            else ("The picture", f'<use href="#photo-{key}"/>')
+        )
+        out.append(
+            f'<g transform="translate({x:.2f} {y:.2f})"><text y="12" font-weight="600">{escape(visible(name))}</text>'
+            f'<g transform="translate(0 20)">{inside}</g></g>'
+        )
     y = 16 + step_y * down
     for colour, words in legends:
-        out.append(f'<rect x="16" y="{y:.0f}" width="14" height="14" rx="3" fill="rgb{colour}"/><text x="38" y="{y + 12:.0f}">{escape(words)}</text>')
+        out.append(
+            f'<rect x="16" y="{y:.0f}" width="14" height="14" rx="3" fill="rgb{colour}"/><text x="38" y="{y + 12:.0f}">{escape(words)}</text>'
+        )
         y += 24
     for line in below:
         out.append(f'<text x="16" y="{y + 12:.0f}" fill="{FAINT_INK}">{escape(line)}</text>')
@@ -134,17 +155,26 @@ def svg_map(heat: Heatmap, scores: Tensor, scale: float, height: float, key: str
     """One map in units of patches, over the grey photo `key`."""
     rows, columns = heat.grid
     towards, away = COLOURS[PALETTE]
-    out = [f'<use href="#grey-{key}"/><g transform="scale({TILE / columns:.5f} {height / rows:.5f})"><g opacity="{OPACITY}" shape-rendering="crispEdges">']
+    out = [
+        f'<use href="#grey-{key}"/><g transform="scale({TILE / columns:.5f} {height / rows:.5f})"><g opacity="{OPACITY}" shape-rendering="crispEdges">'
+    ]
     for i, score in enumerate(scores.flatten().tolist()):
         kind, share = paint(heat, score, scale)
         colour = {"pos": towards, "neg": away}.get(kind.split()[0], MUCH)
-        out.append(f'<rect x="{i % columns}" y="{i // columns}" width="1" height="1" fill="rgb{colour}" fill-opacity="{share:.3f}">'
-                   f"<title>{place(heat, i)}: {escape(visible(heat.in_words(score)))}</title></rect>")
-    sign = f'<path d="{sign_path(heat, scores, scale)}" fill="none" stroke="#fff" stroke-width=".1"/>' if heat.signed else ""
+        out.append(
+            f'<rect x="{i % columns}" y="{i // columns}" width="1" height="1" fill="rgb{colour}" fill-opacity="{share:.3f}">'
+            f"<title>{place(heat, i)}: {escape(visible(heat.in_words(score)))}</title></rect>"
+        )
+    sign = (
+        f'<path d="{sign_path(heat, scores, scale)}" fill="none" stroke="#fff" stroke-width=".1"/>'
+        if heat.signed
+        else ""
+    )
     return "".join(out) + f"</g>{sign}</g>"
 
 
 # -------------------------------------------------------------------------------------------------------- PNG
+
 
 def image(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> Image.Image:
     """The picture and every map of it blended into the grey photo at full resolution, words under
@@ -153,13 +183,22 @@ def image(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> I
     told = told_apart(heats)
     photo = photo_of(told[0])
     if photo.width < SMALLEST:
-        photo = photo.resize((SMALLEST, round(SMALLEST * photo.height / photo.width)), Image.Resampling.LANCZOS)
+        photo = photo.resize(
+            (SMALLEST, round(SMALLEST * photo.height / photo.width)), Image.Resampling.LANCZOS
+        )
     pixels, pad = np.asarray(photo), round(photo.width * 0.05)
     size = round(photo.width * 0.055)
     small = round(0.8 * size)
     tiles = [("The picture", photo, "")]
     for heat in told:
-        painted = blended(grey(pixels), enlarged(heat.patches, photo.height, photo.width), largest(heat.patches), heat.signed, PALETTE, OPACITY)
+        painted = blended(
+            grey(pixels),
+            enlarged(heat.patches, photo.height, photo.width),
+            largest(heat.patches),
+            heat.signed,
+            PALETTE,
+            OPACITY,
+        )
         tiles.append(
             (
                 visible(heat.title),
@@ -220,7 +259,9 @@ def marked(heat: Heatmap, tile: Image.Image) -> Image.Image:
     """A plus or a minus on the strong patches of a signed map."""
     draw, wide, high = ImageDraw.Draw(tile), tile.width / heat.grid[1], tile.height / heat.grid[0]
     thick, arm = max(1, round(wide / 10)), 0.18 * min(wide, high)
-    for row, column, plus in strong(heat, heat.patches, largest(heat.patches)) if heat.signed else []:
+    for row, column, plus in (
+        strong(heat, heat.patches, largest(heat.patches)) if heat.signed else []
+    ):
         x, y = wide * (column + 0.5), high * (row + 0.5)
         draw.line((x - arm, y, x + arm, y), "white", thick)
         if plus:

@@ -5,7 +5,7 @@ from html import escape
 from .card import card, visible
 
 SHOWN = 5
-LONG = 60       # characters of a label
+LONG = 60  # characters of a label
 
 
 def fragment(labels: list[str], values: list[float], kind: str, tie: str = "") -> str:
@@ -23,8 +23,13 @@ def fragment(labels: list[str], values: list[float], kind: str, tie: str = "") -
         rest = "".join(f"<span>{one}</span>" for one in said[1:])
         html = f'<div class="xp-said"><strong>{said[0]}</strong>{rest}{more}</div>{below}'
         return card(html, "orange-blue")
-    rest = "".join(f"<span>{escape(label)} {value:.1%}</span>" for label, value in zip(labels[1:SHOWN], values[1:SHOWN]))
-    note = '<span>each label by itself</span>' if "itself" in kind else ""
+    rest = "".join(
+        f"<span>{escape(label)} {value:.1%}</span>"
+        for label, value in zip(labels[1:SHOWN], values[1:SHOWN])
+    )
+    note = "<span>each label by itself</span>" if "itself" in kind else ""
     return card(
         f'<div class="xp-said" role="status"><strong>{escape(labels[0])} {values[0]:.1%}</strong>'
-        f'<span class="xp-bar" aria-hidden="true"><i style="width:{100 * values[0]:.1f}%"></i></span>{rest}{more}{note}</div>{below}', "orange-blue")
+        f'<span class="xp-bar" aria-hidden="true"><i style="width:{100 * values[0]:.1f}%"></i></span>{rest}{more}{note}</div>{below}',
+        "orange-blue",
+    )
