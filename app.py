@@ -80,7 +80,7 @@ class Tab:
     name: str
     slug: str  # in the ids of its parts
     models: tuple[tuple[str, str], ...]
-    sees: str  # methods for text or for image are on the menu
+    modality: str  # methods for text or for image are on the menu
     first: tuple[str, ...]  # methods that are ticked at first
     about: str = ""  # the bundled model
     imagines: bool = False  # can a model be asked for a picture?
@@ -91,7 +91,7 @@ class Tab:
 
     @cached_property
     def methods(self) -> list[ex.Method]:
-        return [method for method in ex.METHODS.values() if self.sees in method.tasks]
+        return [method for method in ex.METHODS.values() if self.modality in method.tasks]
 
     @cached_property
     def families(self) -> list[str]:
@@ -279,7 +279,13 @@ def model_of(name: str) -> ex.Model:
 
 def task_of(model: ex.Model) -> str:
     """What a model is asked: of texts its own task, else "picture", or to "match" a picture with texts."""
-    return "match" if model.matches else "picture" if model.anatomy.sees == "image" else model.task
+    return (
+        "match"
+        if model.is_dual_encoder
+        else "picture"
+        if model.anatomy.modality == "image"
+        else model.task
+    )
 
 
 def kinds_of(name: str) -> list[str]:
@@ -317,7 +323,7 @@ def traces_of(asked: Asked) -> list[tuple]:
     """Model, input and trace of what is explained. Where a picture is matched with texts: of the picture, then of each text the question names."""
     model, coded = model_of(asked.model), coded_of(asked.model, asked.given)
     traces = [(model, coded, model.trace(coded, asked.target))]
-    if model.matches:
+    if model.is_dual_encoder:
         (picture, texts), words = asked.given, model.side("text")
         for i in asked.target if isinstance(asked.target, tuple) else [asked.target]:
             coded = words.encode((picture, texts[i]))
@@ -333,7 +339,7 @@ def heats_of(
     """A method's maps of one question, or the sentences that say why this method has none here. A method that is not for texts says nothing of them."""
     heats = []
     for i, (model, coded, trace) in enumerate(traces_of(asked)):
-        if i and model.anatomy.sees not in ex.METHODS[method].tasks:
+        if i and model.anatomy.modality not in ex.METHODS[method].tasks:
             continue
         try:
             heats.append(ex.explain_trace(model, coded, trace, method, **dict(options)))
@@ -955,7 +961,7 @@ def try_maps(tab: Tab, asked, opened: bool, fill: str, options: str, *families):
             shown + empty("The model is asked again and again, with more and more taken out …"),
             menu,
         )
-        for last, html in curves_of(case, heats, FILLS[tab.sees][fill]):
+        for last, html in curves_of(case, heats, FILLS[tab.modality][fill]):
             yield refusal(), html + shown if last else html, gr.skip()
     except Exception as error:
         yield (
@@ -1014,7 +1020,7 @@ def take_top(tab: Tab, asked, fill: str, options: str, *rest):
             raise ex.Refusal("Explain something first.")
         case, heats = tested_of(meant(*asked), options, families)
         heat = next((heat for heat in heats if heat.method == method), heats[0])
-        left = evaluation.without_top(case, heat, int(most), FILLS[tab.sees][fill])
+        left = evaluation.without_top(case, heat, int(most), FILLS[tab.modality][fill])
         return trials.without(
             heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied
         )
@@ -1363,7 +1369,7 @@ def lay_out(tab: Tab, opening, loading, query):
             go = gr.Button("Explain", variant="primary")
             with gr.Accordion("Methods", open=True, elem_id=f"{tab.slug}-menu"):
                 methods_refusal = gr.HTML(visible=False)
-                many = {"text": "n tokens", "image": "n patches, M masks"}[tab.sees]
+                many = {"text": "n tokens", "image": "n patches, M masks"}[tab.modality]
                 gr.HTML(
                     f'<p class="hint">F, B: forward and backward passes, {many}, L layers; at most one of each where nothing is said.</p>',
                     apply_default_css=False,
@@ -1447,8 +1453,8 @@ def lay_out(tab: Tab, opening, loading, query):
                         False, visible=False
                     )  # the browser fills in whether this view is open
                     fill = gr.Radio(
-                        list(FILLS[tab.sees]),
-                        value=next(iter(FILLS[tab.sees])),
+                        list(FILLS[tab.modality]),
+                        value=next(iter(FILLS[tab.modality])),
                         label="What stands for a part that is taken out",
                         elem_classes="chips",
                     )
@@ -1459,7 +1465,7 @@ def lay_out(tab: Tab, opening, loading, query):
                         min_height=240,
                     )
                     with gr.Row(elem_classes="aim"):
-                        parts = {"text": "words", "image": "patches"}[tab.sees]
+                        parts = {"text": "words", "image": "patches"}[tab.modality]
                         top_of = gr.Dropdown(
                             [],
                             label=f"Take out the {parts} that this map puts first",

@@ -496,7 +496,7 @@ def evaluation() -> list[tuple[str, str, str]]:
             for key in methods:
                 trace = model.trace(text)
                 scores, ids = ex.METHODS[key](trace), model.encode(text).tensors["input_ids"]
-                words, target = (~trace.special).nonzero().flatten(), trace.target.index
+                words, target = (~trace.special_tokens).nonzero().flatten(), trace.target.index
                 order, before = (
                     words[scores[words].argsort(descending=True, stable=True)],
                     probability(ids, target),

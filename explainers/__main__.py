@@ -132,14 +132,14 @@ def warn(model, keys: list[str] | None, options: dict, given) -> None:
     """Say on standard error what will take more than one pass, before it starts."""
     from .methods import METHODS, find
 
-    tokens = int((~given.special).sum())
+    tokens = int((~given.special_tokens).sum())
     layers = getattr(
         model.tower.config, "num_hidden_layers", len(model.blocks)
     )  # ALBERT's few blocks run often
     chosen = (
         map(find, keys)
         if keys
-        else (method for method in METHODS.values() if model.anatomy.sees in method.tasks)
+        else (method for method in METHODS.values() if model.anatomy.modality in method.tasks)
     )
     slow = [method for method in chosen if not method.is_single_pass(method.read(options))]
     if slow:
@@ -162,20 +162,20 @@ def model_for(args):
         else "sentiment"
     )
     model = loaded(args.model or bundled, args.revision)
-    sees = model.matches or model.anatomy.sees == "image"
+    modality = model.is_dual_encoder or model.anatomy.modality == "image"
     if args.question is not None and model.task != "answer":
         raise Refusal(
             f"{model.name} does not look for answers in a context; for --question take a model that does, such as question-answering."
         )
-    if args.image and not sees:
+    if args.image and not modality:
         raise Refusal(
             f"{model.name} reads texts; for --image take a model that sees pictures, such as vit, or image-text with --text."
         )
-    if not args.image and sees:
+    if not args.image and modality:
         raise Refusal(
-            f"{model.name} sees pictures: give --image{' and --text' if model.matches else ''}."
+            f"{model.name} sees pictures: give --image{' and --text' if model.is_dual_encoder else ''}."
         )
-    if args.image and args.text and not model.matches:
+    if args.image and args.text and not model.is_dual_encoder:
         raise Refusal(
             f"{model.name} sees pictures alone; for --image with --text take a model that matches them, such as image-text."
         )

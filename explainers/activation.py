@@ -112,7 +112,7 @@ def check(
     seed: int,
     optimiser: str,
 ) -> None:
-    if model.anatomy.sees != "image":
+    if model.anatomy.modality != "image":
         raise Refusal("Only models that see pictures can be asked for one.")
     if not all(type(number) is int and abs(number) < 2**63 for number in (steps, jitter, seed)):
         raise Refusal("Steps, jitter and seed are whole numbers of at most 18 digits.")
@@ -152,11 +152,11 @@ def climbed(
 ) -> tuple[Callable[[Tensor], Tensor], str]:
     """The score to climb, a function of pixel_values [1 channel height width], and its name in words."""
     rest = {}
-    if texts and not model.matches:
+    if texts and not model.is_dual_encoder:
         raise Refusal(
             f"{model.name} sees pictures alone: texts are for a model that matches pictures with them."
         )
-    if model.matches:
+    if model.is_dual_encoder:
         if not texts and unit is None:
             raise Refusal(
                 "A model that matches pictures with texts needs `texts`, and a target among them if there are several."
@@ -172,7 +172,7 @@ def climbed(
         return (lambda pixels: activation(model, {"pixel_values": pixels} | rest, unit)), unit_name(
             model, unit
         )
-    labels = dict(enumerate(texts)) if model.matches else model.labels
+    labels = dict(enumerate(texts)) if model.is_dual_encoder else model.labels
     if target is None and len(labels) > 1:
         raise Refusal("Say which class or unit to climb.")
     wanted = targets.resolve(0 if target is None else target, labels)

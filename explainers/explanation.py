@@ -78,7 +78,7 @@ def chances(model: Model, logits: torch.Tensor) -> tuple[str, torch.Tensor]:
     if not said.weighs:
         return "value", logits
     return (
-        "probability of each label by itself" if model.apart else "probability",
+        "probability of each label by itself" if model.multi_label else "probability",
         said.probabilities,
     )
 
@@ -234,9 +234,9 @@ def unit_of(model: Model, trace: Trace) -> str:
     regression's a value."""
     if trace.target.unit != "logit":
         return trace.target.unit
-    if model.matches:
+    if model.is_dual_encoder:
         return "scaled cosine"
-    return "value" if model.valued else "logit"
+    return "value" if model.is_regression else "logit"
 
 
 def read_from(coded: Encoded, trace: Trace) -> str:
@@ -267,7 +267,7 @@ def explain_trace(
     """A method's numbers on a trace, with everything a view needs to show them truthfully; brief: the map without layers, heads and totals."""
     chosen = find(key)
     chosen.check_kind(trace)
-    chosen.check_length(len(trace.real))
+    chosen.check_length(len(trace.attended))
     scores, facts = chosen.measure(trace, **options)
     rows = shown(chosen.layers(trace, **options)) if chosen.run_layers and not brief else None
     heads = shown(chosen.heads(trace, **options)) if chosen.run_heads and not brief else None
@@ -333,7 +333,7 @@ def explain_trace(
         score=float(trace.score),
         unit=unit_of(model, trace),
         signed=given.get("signed", chosen.signed),
-        special=coded.special.cpu(),
+        special_tokens=coded.special_tokens.cpu(),
         poles=trace.target.poles,
         rows=rows,
         row_labels=names,
@@ -345,7 +345,7 @@ def explain_trace(
         options=given,
         facts=facts,
         notes=notes,
-        cost=chosen.cost_of(given, int((~coded.special).sum()), len(trace.layers)),
+        cost=chosen.cost_of(given, int((~coded.special_tokens).sum()), len(trace.layers)),
         model=model.name,
         revision=model.revision,
         segments=coded.segments,

@@ -26,7 +26,7 @@ class Heatmap:
     target     what was explained, in words; score is its value for this input, and unit says what kind of number that is
     signed     whether a negative number means "away from the target"
     poles      what a negative and a positive number mean, in words
-    special    [token] bool: [CLS], [SEP] and their like
+    special_tokens [token] bool: [CLS], [SEP] and their like
     rows       [layers token] the per-layer picture, or None; row_labels name the rows
     heads      [layers head token] every attention head's share, where the method has a head axis, or None
     totals     [token] each: ways to make one map of the layers, such as Sum and Rollout
@@ -53,7 +53,7 @@ class Heatmap:
     target: str
     score: float
     signed: bool
-    special: Tensor
+    special_tokens: Tensor
     unit: str = "score"
     poles: tuple[str, str] = ("minus", "plus")
     rows: Tensor | None = None
@@ -82,6 +82,11 @@ class Heatmap:
         return len(self.labels)
 
     @property
+    def special(self) -> Tensor:
+        """`special_tokens` by its name of version 0.2."""
+        return self.special_tokens
+
+    @property
     def layers(self) -> Tensor | None:
         """[layers token], where the method has a per-layer picture; None where it has not."""
         return self.rows
@@ -101,7 +106,7 @@ class Heatmap:
     def special_share(self) -> float:
         """The part of all |score| that lies on special tokens, 0 to 1."""
         total = self.scores.abs().sum()
-        return float(self.scores[self.special].abs().sum() / total) if total > 0 else 0.0
+        return float(self.scores[self.special_tokens].abs().sum() / total) if total > 0 else 0.0
 
     def merged(self) -> "Heatmap":
         """The same with sub-words summed into words, labelled by the text they came from.
@@ -138,7 +143,7 @@ class Heatmap:
                 self.labels[group[0]] if span is None else self.text[slice(*span)]
                 for group, span in zip(places, spans)
             ],
-            special=torch.stack([self.special[group[0]] for group in places]),
+            special_tokens=torch.stack([self.special_tokens[group[0]] for group in places]),
             words=[self.words[group[0]] for group in places],
             heads=None if self.heads is None else summed(self.heads),
             segments=None
@@ -148,13 +153,13 @@ class Heatmap:
 
     def without_specials(self) -> "Heatmap":
         """The same without special tokens: a view, since `special_share` is then gone."""
-        keep = (~self.special).nonzero().flatten().tolist()
+        keep = (~self.special_tokens).nonzero().flatten().tolist()
         pick = lambda values: None if values is None else [values[i] for i in keep]
         return replace(
             self,
             scores=self.scores[keep],
             labels=pick(self.labels),
-            special=self.special[keep],
+            special_tokens=self.special_tokens[keep],
             rows=None if self.rows is None else self.rows[:, keep],
             heads=None if self.heads is None else self.heads[..., keep],
             spans=pick(self.spans),
@@ -205,7 +210,11 @@ class Heatmap:
         import pandas as pd
 
         frame = pd.DataFrame(
-            {"token": self.labels, "score": self.scores.tolist(), "special": self.special.tolist()}
+            {
+                "token": self.labels,
+                "score": self.scores.tolist(),
+                "special": self.special_tokens.tolist(),
+            }
         )
         if self.halves:
             frame["part"] = [self.halves[self.half(i)] for i in range(len(self))]

@@ -29,7 +29,7 @@ class Encoded:
 
     tensors   what the network takes, batch axis of one
     labels    [token] as the tokenizer writes them: [CLS], un, ##believable; of a patch its place: row 1, column 3
-    special   [token] bool: tokens that stand for no text and no patch
+    special_tokens [token] bool: tokens that stand for no text and no patch
     text      what was given; the halves of a pair are joined by a line break
     spans     [token] first and last+1 character in `text`, None for specials
     words     [token] the number of the token's word (see `explainers.words`), None for specials
@@ -43,12 +43,12 @@ class Encoded:
               photo sharper than the model sees it
     seen      the same as the model sees it: a pixel for each that it gets
     remarks   what else a reader must know
-    matched   what a dual encoder matches it with: the texts of a picture, or "the picture" of a text
+    candidates what a dual encoder matches it with: the texts of a picture, or "the picture" of a text
     """
 
     tensors: dict[str, Tensor]
     labels: list[str]
-    special: Tensor
+    special_tokens: Tensor
     text: str | None = None
     spans: list[tuple[int, int] | None] | None = None
     words: list[int | None] | None = None
@@ -61,7 +61,7 @@ class Encoded:
     grid: tuple[int, int] | None = None
     picture: Image.Image | None = None
     seen: Image.Image | None = None
-    matched: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property
@@ -95,9 +95,9 @@ def encode(model, given) -> Encoded:
         if not any(isinstance(value, str) for value in given.values()):
             return from_tensors(model, as_tensors(given))
         given = named_texts(given)
-    if model.matches:
+    if model.is_dual_encoder:
         return from_both(model, given)
-    if model.anatomy.sees == "image":
+    if model.anatomy.modality == "image":
         return from_picture(model, given)
     if isinstance(given, str) and model.task == "answer":
         raise Refusal(
@@ -282,11 +282,11 @@ def from_pixels(model, pixels: Tensor, picture: Image.Image | None = None) -> En
             for column in range(columns)
         ),
     ]
-    special = torch.arange(len(labels)) < len(before)
+    special_tokens = torch.arange(len(labels)) < len(before)
     return Encoded(
         {"pixel_values": pixels},
         labels,
-        special,
+        special_tokens,
         grid=grid,
         picture=picture.crop((0, 0, across, down)),
         seen=seen.crop((0, 0, columns * wide, rows * tall)),
@@ -319,7 +319,7 @@ def from_both(model, given) -> Encoded:
         raise Refusal(
             f"A picture can be matched with at most {MOST_TEXTS:,} texts; got {len(texts):,}."
         )
-    if model.anatomy.sees == "text" and len(texts) > 1:
+    if model.anatomy.modality == "text" and len(texts) > 1:
         raise Refusal("The side of the text explains one text at a time: give (picture, text).")
     for number, text in enumerate(texts, 1):
         if len(texts) > 1 and not INVISIBLE.sub("", text):
@@ -328,12 +328,12 @@ def from_both(model, given) -> Encoded:
             )
     seen = from_picture(model.side("vision"), picture)
     read = [from_text(model.side("text"), (text,)) for text in texts]
-    if model.anatomy.sees == "text":
+    if model.anatomy.modality == "text":
         return replace(
             read[0],
             tensors=read[0].tensors
             | {"matched": model.side("vision").features(seen.tensors)[None]},
-            matched=("the picture",),
+            candidates=("the picture",),
         )
     notes = tuple(
         f"{f'“{one.text[:40]} …”: ' if len(read) > 1 else ''}{note}"
@@ -344,7 +344,7 @@ def from_both(model, given) -> Encoded:
     return replace(
         seen,
         tensors=seen.tensors | {"matched": features[None]},
-        matched=tuple(texts),
+        candidates=tuple(texts),
         remarks=notes,
     )
 
@@ -354,11 +354,11 @@ def from_both(model, given) -> Encoded:
 
 def from_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     tensors = {name: tensor.to(model.net.device) for name, tensor in tensors.items()}
-    if model.matches and "matched" not in tensors:
+    if model.is_dual_encoder and "matched" not in tensors:
         return from_both_tensors(model, tensors)
     return (
         from_pixel_values(model, tensors)
-        if model.anatomy.sees == "image"
+        if model.anatomy.modality == "image"
         else from_ids(model, tensors)
     )
 
@@ -373,12 +373,14 @@ def from_both_tensors(model, tensors: dict[str, Tensor]) -> Encoded:
     pictures = {"pixel_values": tensors["pixel_values"]}
     texts = {name: tensor for name, tensor in tensors.items() if name != "pixel_values"}
     own, other, side = (
-        (pictures, texts, "text") if model.anatomy.sees == "image" else (texts, pictures, "vision")
+        (pictures, texts, "text")
+        if model.anatomy.modality == "image"
+        else (texts, pictures, "vision")
     )
     check_tables(model.side("text"), texts)
     matched = model.side(side).features(other)
     names = tuple(f"{'text' if side == 'text' else 'picture'} {i}" for i in range(len(matched)))
-    return replace(from_tensors(model, own | {"matched": matched[None]}), matched=names)
+    return replace(from_tensors(model, own | {"matched": matched[None]}), candidates=names)
 
 
 def from_pixel_values(model, tensors: dict[str, Tensor]) -> Encoded:
@@ -416,14 +418,14 @@ def from_ids(model, tensors: dict[str, Tensor]) -> Encoded:
     labels = (
         model.tokenizer.convert_ids_to_tokens(ids) if model.tokenizer else [str(i) for i in ids]
     )
-    special = torch.tensor([i in known for i in ids])
+    special_tokens = torch.tensor([i in known for i in ids])
     segments = None
     if model.task == "answer":
-        segments = question_and_context(special.tolist(), tensors.get("token_type_ids"))
+        segments = question_and_context(special_tokens.tolist(), tensors.get("token_type_ids"))
     return Encoded(
         tensors,
         labels,
-        special,
+        special_tokens,
         segments=segments,
         halves=("question", "context") if segments else (),
     )
@@ -487,15 +489,17 @@ def outside_of(numbers: Tensor, rows: int) -> list[int]:
     return numbers[(numbers < 0) | (numbers >= rows)].tolist()
 
 
-def question_and_context(special: list[bool], kinds: Tensor | None) -> list[int | None] | None:
+def question_and_context(
+    special_tokens: list[bool], kinds: Tensor | None
+) -> list[int | None] | None:
     """[token] 0 in the question, 1 in the context, None at special tokens.
 
     By the segments `kinds` [1 token] where they say it, else by the separators in between;
     None as a whole where neither tells the two apart.
     """
     if kinds is not None and kinds.any():
-        return [None if other else kind for kind, other in zip(kinds[0].tolist(), special)]
-    runs = [(other, len(list(tokens))) for other, tokens in groupby(special)]
+        return [None if other else kind for kind, other in zip(kinds[0].tolist(), special_tokens)]
+    runs = [(other, len(list(tokens))) for other, tokens in groupby(special_tokens)]
     texts = [number for number, (other, _) in enumerate(runs) if not other]
     if len(texts) != 2:
         return None
@@ -562,9 +566,9 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
         )
     sequence = coded.sequence_ids()[first:]
     coded = {name: ids[first:] for name, ids in coded.items()}
-    special = torch.tensor(coded.pop("special_tokens_mask")).bool()
+    special_tokens = torch.tensor(coded.pop("special_tokens_mask")).bool()
     offsets = coded.pop("offset_mapping")
-    if special.all():
+    if special_tokens.all():
         raise Refusal("The tokenizer finds nothing to read in this text.")
     tensors = {name: torch.tensor([ids], device=model.net.device) for name, ids in coded.items()}
     check_tables(model, tensors)
@@ -579,7 +583,7 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
     return Encoded(
         tensors=tensors,
         labels=model.tokenizer.convert_ids_to_tokens(coded["input_ids"]),
-        special=special,
+        special_tokens=special_tokens,
         text=text[:end],
         spans=spans,
         words=words_of(text[:end], spans),

@@ -537,4 +537,4 @@ def relevance(trace, table: dict = OURS):
             summed[name] = sum(weight * getattr(run.grad, name) for weight, run in runs).to(shown)
         return replace(trace, grad=replace(runs[0][1].grad, **summed))
 
-    return trace.once(("relevance", frozenset(table.items())), propagate)
+    return trace.cached(("relevance", frozenset(table.items())), propagate)

@@ -70,7 +70,7 @@ class Anatomy:
     ] = ()  # from the model: the steps from a token's last hidden state to the logits; tanh, relu and gelu by name
     readout: str = "first"  # what the score is read from: see READOUTS
     prefix: tuple[str, ...] = ()  # of pictures: the tokens before the patches
-    sees: str = "text"  # text or image
+    modality: str = "text"  # text or image
     lost_positions: int = 0  # rows of the position table that no token can have
 
 
@@ -106,7 +106,7 @@ BLOCKS_OF_VIT = {
     "norm2": "layernorm_after",
     "norm_first": True,
     "ffn": ("mlp.fc1", "mlp.activation_fn", "mlp.fc2"),
-    "sees": "image",
+    "modality": "image",
     "prefix": ("[CLS]",),
 }
 BLOCKS_OF_DINO = BLOCKS_OF_VIT | {
@@ -203,7 +203,7 @@ ANATOMIES = {
     "clip.vision": Anatomy(
         "vision_model",
         **BLOCKS_OF_CLIP,
-        sees="image",
+        modality="image",
         prefix=("[CLS]",),
         head=("vision_model.post_layernorm", "visual_projection"),
     ),
@@ -216,7 +216,7 @@ ANATOMIES = {
     "siglip.vision": Anatomy(
         "vision_model",
         **BLOCKS_OF_CLIP,
-        sees="image",
+        modality="image",
         readout="pooling attention",
         head=("vision_model.post_layernorm", "alone", "vision_model.head"),
     ),
@@ -302,7 +302,7 @@ def register(model_type: str, anatomy: Anatomy) -> None:
             )
     if (
         anatomy.readout not in READOUTS
-        or anatomy.sees not in ("text", "image")
+        or anatomy.modality not in ("text", "image")
         or len(anatomy.ffn) not in (0, 3)
     ):
         raise Refusal(
@@ -357,21 +357,23 @@ class Model:
         return next((task for kind, task in kinds.items() if kind in name), "classes")
 
     @property
-    def apart(self) -> bool:
+    def multi_label(self) -> bool:
         """Whether each class is true or not by itself (several labels at once, SigLIP), so that probabilities do not add up to 1."""
         return getattr(
             self.net.config, "problem_type", None
         ) == "multi_label_classification" or hasattr(self.net, "logit_bias")
 
     @property
-    def valued(self) -> bool:
+    def is_regression(self) -> bool:
         """Whether its outputs are values and not logits of classes, as a regression's are."""
         problem = getattr(self.net.config, "problem_type", None)
         return self.task == "classes" and problem == "regression"
 
     def said(self, outputs, table: Tensor) -> targets.Answer:
         """The network's outputs with their logits, or values, [example class], ready to be read."""
-        return targets.Answer(outputs, table, apart=self.apart, valued=self.valued)
+        return targets.Answer(
+            outputs, table, multi_label=self.multi_label, is_regression=self.is_regression
+        )
 
     @property
     def labels(self) -> dict[int, str]:
@@ -395,7 +397,9 @@ class Model:
     def columns(self) -> int | None:
         """How many logits the head of a classifier gives, by its last linear layer; None where that
         is not known."""
-        for path in (*self.anatomy.head[-1:], "classifier", "score") if not self.matches else ():
+        for path in (
+            (*self.anatomy.head[-1:], "classifier", "score") if not self.is_dual_encoder else ()
+        ):
             try:
                 head = part(self.net, path.split(" & ")[-1])
             except AttributeError:
@@ -439,10 +443,12 @@ class Model:
                 name: torch.cat([coded[i].tensors[name] for i in places])
                 for name in coded[places[0]].tensors
             }
-            special = torch.stack([coded[i].special for i in places]).to(self.net.device)
+            special_tokens = torch.stack([coded[i].special_tokens for i in places]).to(
+                self.net.device
+            )
             asked = [targets.chosen(self, coded[i], wanted[i]) for i in places]
             words = [coded[i].words for i in places]
-            for i, one in zip(places, trace(self, tensors, asked, special, words=words)):
+            for i, one in zip(places, trace(self, tensors, asked, special_tokens, words=words)):
                 traces[i] = one
         return traces
 
@@ -462,24 +468,24 @@ class Model:
 
     def classes(self, coded: Encoded) -> dict[int, str]:
         """What a target may name: the labels, or what a dual encoder matches the input with."""
-        return dict(enumerate(coded.matched)) if self.matches else self.labels
+        return dict(enumerate(coded.candidates)) if self.is_dual_encoder else self.labels
 
     # ----------------------------------------------------------------------------------------- pictures and texts
 
     @property
-    def matches(self) -> bool:
+    def is_dual_encoder(self) -> bool:
         """Whether it scores how well a picture and a text match: one side of a dual encoder is traced, the other only looked up."""
         return hasattr(self.net, "get_image_features") and hasattr(self.net, "logit_scale")
 
     def side(self, which: str) -> "Model":
         """The same network with its other tower traced: "vision" or "text"."""
-        if not self.matches:
+        if not self.is_dual_encoder:
             raise Refusal(
                 f"{self.name} has one side only; a model that matches pictures with texts has two."
             )
         return (
             self
-            if (self.anatomy.sees == "image") == (which == "vision")
+            if (self.anatomy.modality == "image") == (which == "vision")
             else replace(self, anatomy=anatomy_of(self.net, which))
         )
 
@@ -487,7 +493,7 @@ class Model:
         """What a dual encoder makes of pictures or texts, as unit vectors [example dim]."""
         take = (
             self.net.get_image_features
-            if self.anatomy.sees == "image"
+            if self.anatomy.modality == "image"
             else self.net.get_text_features
         )
         with evaluating(self.net):
@@ -523,7 +529,7 @@ class Model:
     def resized(self, inputs: dict[str, Tensor]) -> dict:
         """What a call needs if the picture has not the size of the training: positions between the learned ones."""
         if (
-            self.anatomy.sees != "image"
+            self.anatomy.modality != "image"
             or "interpolate_pos_encoding" not in inspect.signature(self.tower.forward).parameters
         ):
             return {}
@@ -555,17 +561,17 @@ class Model:
         return HALVES if self.processor is None else colours_of(self.processor)
 
     def answer(
-        self, inputs: dict[str, Tensor], real: Tensor | None = None, **tape
+        self, inputs: dict[str, Tensor], attended: Tensor | None = None, **tape
     ) -> targets.Answer:
         """What the network says, in evaluation mode. real [example token] tells where padding is,
         if not the attention mask."""
         with evaluating(self.net), naming_quantised(self.net):
-            return self.answer_as_is(inputs, real, **tape)
+            return self.answer_as_is(inputs, attended, **tape)
 
     def answer_as_is(
-        self, inputs: dict[str, Tensor], real: Tensor | None, **tape
+        self, inputs: dict[str, Tensor], attended: Tensor | None, **tape
     ) -> targets.Answer:
-        if self.matches:
+        if self.is_dual_encoder:
             table = self.match(
                 self.features(
                     {name: tensor for name, tensor in inputs.items() if name != "matched"}, **tape
@@ -573,7 +579,11 @@ class Model:
                 inputs["matched"],
             )
             outputs = CLIPOutput(
-                **{"logits_per_image" if self.anatomy.sees == "image" else "logits_per_text": table}
+                **{
+                    "logits_per_image"
+                    if self.anatomy.modality == "image"
+                    else "logits_per_text": table
+                }
             )
             return self.said(outputs, table)
         without_cache = (
@@ -584,7 +594,7 @@ class Model:
         )
         if "start_logits" in outputs:
             ends = torch.stack([outputs.start_logits, outputs.end_logits], dim=-1)
-            padding = ~(self.real(inputs, ends.shape[1]) if real is None else real)
+            padding = ~(self.attended(inputs, ends.shape[1]) if attended is None else attended)
             return targets.Answer(outputs, None, ends.masked_fill(padding[..., None], -torch.inf))
         table = outputs.logits if "logits" in outputs else None
         if (
@@ -593,7 +603,9 @@ class Model:
             if self.task == "tokens" or self.anatomy.readout != "last":
                 return targets.Answer(outputs, None, table if self.task == "tokens" else None)
             at = (
-                self.readout(inputs, self.real(inputs, table.shape[1]) if real is None else real)
+                self.readout(
+                    inputs, self.attended(inputs, table.shape[1]) if attended is None else attended
+                )
                 .argmax(-1)
                 .expand(len(table))
             )
@@ -625,12 +637,12 @@ class Model:
             attentions=outputs.attentions,
         )
 
-    def real(self, inputs: dict[str, Tensor], tokens: int) -> Tensor:
+    def attended(self, inputs: dict[str, Tensor], tokens: int) -> Tensor:
         """[example token] bool: False at padding."""
-        if self.anatomy.sees == "text" and "attention_mask" in inputs:
-            real = inputs["attention_mask"].bool()
+        if self.anatomy.modality == "text" and "attention_mask" in inputs:
+            attended = inputs["attention_mask"].bool()
         else:
-            real = torch.ones(1, tokens, dtype=torch.bool, device=self.net.device)
+            attended = torch.ones(1, tokens, dtype=torch.bool, device=self.net.device)
         padding = (
             self.net.config.pad_token_id if self.pools_by_ids and "input_ids" in inputs else None
         )
@@ -638,28 +650,28 @@ class Model:
             padding is not None
         ):  # its own head skips trailing padding whatever the mask says, and causal attention never sees it
             said = (inputs["input_ids"] != padding).int()
-            real = real & said.flip(-1).cummax(-1).values.flip(-1).bool()
-        return real
+            attended = attended & said.flip(-1).cummax(-1).values.flip(-1).bool()
+        return attended
 
     def readout(
-        self, inputs: dict[str, Tensor], real: Tensor, last: Tensor | None = None
+        self, inputs: dict[str, Tensor], attended: Tensor, last: Tensor | None = None
     ) -> Tensor:
         """[example token] how much of a class's score is read from each token, adding up to 1.
 
         last [example token dim] left the last block; where one more attention pools it, its weights are the answer.
         """
-        how, n = self.anatomy.readout, real.shape[-1]
+        how, n = self.anatomy.readout, attended.shape[-1]
         if how == "pooling attention":
             pool, states = self.tower.head, self.tower.post_layernorm(last)
             return pool.attention(pool.probe.expand(len(states), -1, -1), states, states)[
                 1
             ].detach()[:, 0]
         if how in ("first", "first two", "mean", "first and mean"):
-            token = torch.arange(n, device=real.device)[None]
+            token = torch.arange(n, device=attended.device)[None]
             places = {
                 "first": token == 0,
                 "first two": token < 2,
-                "mean": real & (token >= len(self.prefix)),
+                "mean": attended & (token >= len(self.prefix)),
             }
             parts = [
                 places[name].to(self.net.dtype)
@@ -669,9 +681,9 @@ class Model:
         if how == "end of text":
             token = self.end_of_text(inputs["input_ids"])
         elif how == "very last":
-            token = torch.tensor([n - 1], device=real.device)
+            token = torch.tensor([n - 1], device=attended.device)
         else:
-            token = (real * torch.arange(1, n + 1, device=real.device)).argmax(
+            token = (attended * torch.arange(1, n + 1, device=attended.device)).argmax(
                 -1
             )  # the last that is real
         return F.one_hot(token, n).to(self.net.dtype)
@@ -693,19 +705,19 @@ class Model:
 
     def hide(self, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
         """The inputs with `tokens` [token] (bool) closed to every query."""
-        if self.anatomy.sees != "text":
+        if self.anatomy.modality != "text":
             raise Refusal("Tokens can be hidden from attention in text models only.")
         open_to = inputs.get("attention_mask", torch.ones_like(inputs["input_ids"]))
         return inputs | {"attention_mask": open_to * ~tokens}
 
     def fill(self, inputs: dict[str, Tensor], where: Tensor, fill: str) -> dict[str, Tensor]:
         """`inputs` [1 token] n times over, the tokens `where` [n token] replaced by the blank that `fill` names."""
-        if fill not in BLANKS[self.anatomy.sees]:
+        if fill not in BLANKS[self.anatomy.modality]:
             raise Refusal(
-                f"What stands for nothing in {'a text' if self.anatomy.sees == 'text' else 'a picture'} is {' or '.join(BLANKS[self.anatomy.sees])}; "
+                f"What stands for nothing in {'a text' if self.anatomy.modality == 'text' else 'a picture'} is {' or '.join(BLANKS[self.anatomy.modality])}; "
                 f"got {fill!r}."
             )
-        if self.anatomy.sees == "image":
+        if self.anatomy.modality == "image":
             return inputs | {
                 "pixel_values": self.without_patches(inputs["pixel_values"], where, fill)
             }
@@ -719,7 +731,7 @@ class Model:
             else tensor
             for name, tensor in inputs.items()
         }
-        copies = self.placed(copies, self.real(inputs, where.shape[-1]).expand(len(where), -1))
+        copies = self.placed(copies, self.attended(inputs, where.shape[-1]).expand(len(where), -1))
         return copies | {"input_ids": copies["input_ids"].masked_fill(where, self.blank(fill))}
 
     def without_patches(self, pixels: Tensor, where: Tensor, fill: str) -> Tensor:
@@ -747,11 +759,13 @@ class Model:
             blank = self.normalised(torch.full_like(pixels, {"black": 0, "white": 1}[fill]))
         return pixels.where(~mask[:, None], blank)
 
-    def placed(self, inputs: dict[str, Tensor], real: Tensor) -> dict[str, Tensor]:
+    def placed(self, inputs: dict[str, Tensor], attended: Tensor) -> dict[str, Tensor]:
         """`inputs` with every token's position said. RoBERTa reads positions off the ids: a blank must not move the others."""
         if not self.anatomy.lost_positions or "position_ids" in inputs:
             return inputs
-        return inputs | {"position_ids": real.cumsum(-1) * real + self.anatomy.lost_positions - 1}
+        return inputs | {
+            "position_ids": attended.cumsum(-1) * attended + self.anatomy.lost_positions - 1
+        }
 
     def blank(self, fill: str) -> int:
         """The id of the mask, padding or unknown token; a model that lacks the wanted one gets the next it has."""
@@ -772,14 +786,16 @@ class Model:
     def wordless(self, inputs: dict[str, Tensor], entering: Tensor) -> Tensor:
         """What would enter the first block [token dim] without any words: the positions, where embeddings are words plus positions and no
         norm follows (the text sides of CLIP and SigLIP); else nothing."""
-        if not (self.matches and self.anatomy.sees == "text" and self.anatomy.norm_first):
+        if not (
+            self.is_dual_encoder and self.anatomy.modality == "text" and self.anatomy.norm_first
+        ):
             return torch.zeros_like(entering)
         return entering - self.tower.get_input_embeddings()(inputs["input_ids"])[0].detach()
 
     @property
     def embeds(self) -> bool:
         """Whether it takes word embeddings in place of ids."""
-        return self.anatomy.sees == "text" and not self.matches
+        return self.anatomy.modality == "text" and not self.is_dual_encoder
 
     def embed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """`inputs` with the word embeddings in place of the ids. Positions stay: RoBERTa reads them off the ids."""
@@ -790,7 +806,7 @@ class Model:
                 "Word embeddings can be fed to text models only, and not to the text side of a dual encoder."
             )
         with torch.no_grad():
-            inputs = self.placed(inputs, self.real(inputs, inputs["input_ids"].shape[-1]))
+            inputs = self.placed(inputs, self.attended(inputs, inputs["input_ids"].shape[-1]))
             embedded = self.tower.get_input_embeddings()(inputs["input_ids"])
         return {name: tensor for name, tensor in inputs.items() if name != "input_ids"} | {
             "inputs_embeds": embedded
@@ -831,7 +847,7 @@ class Model:
         In pre-LN models one more norm stands between the last block and the head, and a dual
         encoder takes a cosine. Raises `Refusal` for a head with a part that is neither.
         """
-        if self.anatomy.norm_first or self.matches or self.steps is None:
+        if self.anatomy.norm_first or self.is_dual_encoder or self.steps is None:
             return None
         with evaluating(self.net):
             return [one for step in self.steps for one in in_steps(step)]
@@ -846,7 +862,7 @@ class Model:
             said = reduce(lambda vectors, step: step(vectors), self.steps, pooled)
         table = (
             self.match(said / said.norm(dim=-1, keepdim=True), inputs["matched"])
-            if self.matches
+            if self.is_dual_encoder
             else said
         )
         return self.said(None, table)
@@ -1026,7 +1042,7 @@ def wire_and_check(model: Model) -> None:
     Asked is a short input of its own kind: see `probe`.
     """
     net = model.net
-    sides = [model.side("vision"), model.side("text")] if model.matches else [model]
+    sides = [model.side("vision"), model.side("text")] if model.is_dual_encoder else [model]
     before, hooks = [(config, config._attn_implementation) for config in configs_of(net)], []
     try:
         for one in sides:
@@ -1116,7 +1132,9 @@ def anatomy_of_side(net: PreTrainedModel, tower: str) -> Anatomy:
     kind = {"clip_vision_model": "clip.vision", "clip_text_model": "clip.text"}.get(
         inner.config.model_type, inner.config.model_type
     )
-    if kind not in ANATOMIES or ANATOMIES[kind].sees != ("image" if tower == "vision" else "text"):
+    if kind not in ANATOMIES or ANATOMIES[kind].modality != (
+        "image" if tower == "vision" else "text"
+    ):
         raise unsupported(kind)
     row = ANATOMIES[kind]
     own = (
@@ -1315,16 +1333,16 @@ def from_files(name: str, tokenizer, processor, revision, dtype):
             raise ModelUnavailable(
                 f"{name} lacks the weights {', '.join(sorted(report['missing_keys'])[:3])}: its scores would be random."
             )
-        sees = (
-            {row.sees for row_name, row in ANATOMIES.items() if row_name.split(".")[0] == kind}
+        modality = (
+            {row.modality for row_name, row in ANATOMIES.items() if row_name.split(".")[0] == kind}
             if kind != DUAL
             else {"image", "text"}
         )
         if "ForImageClassification" in type(net).__name__:  # one side of a dual encoder alone
-            sees = {"image"}
-        if "text" in sees and tokenizer is None:
+            modality = {"image"}
+        if "text" in modality and tokenizer is None:
             tokenizer = tokenizer_of(source, where)
-        if "image" in sees and processor is None:
+        if "image" in modality and processor is None:
             processor = processor_of(source, where)
     except SafetensorError as error:
         raise ModelUnavailable(

@@ -27,8 +27,8 @@ MARKS = ("bos", "eos", "cls", "sep", "pad", "mask", "unk", "decoder_start")
 def short_input(model) -> dict[str, Tensor]:
     """Eight tokens or 4 x 4 patches, and for a dual encoder two directions to match them with.
     Batch of one."""
-    inputs = picture(model) if model.anatomy.sees == "image" else text(model)
-    if not model.matches:
+    inputs = picture(model) if model.anatomy.modality == "image" else text(model)
+    if not model.is_dual_encoder:
         return inputs
     with torch.no_grad():
         features = model.features(inputs)
@@ -68,12 +68,12 @@ def text(model) -> dict[str, Tensor]:
     ids[size // 2] = (
         end if type(end) is int and 2 < end < config.vocab_size else config.vocab_size - 1
     )
-    real = torch.ones(1, size, dtype=torch.long)
+    attended = torch.ones(1, size, dtype=torch.long)
     if model.anatomy.readout != "very last" and size > 2:
-        real[0, -1] = 0
+        attended[0, -1] = 0
         ids[-1] = padding if type(padding) is int and 0 <= padding < config.vocab_size else ids[-1]
     tensors = {"input_ids": torch.tensor([ids])} | (
-        {"attention_mask": real} if not real.all() else {}
+        {"attention_mask": attended} if not attended.all() else {}
     )
     return {name: tensor.to(model.net.device) for name, tensor in tensors.items()}
 

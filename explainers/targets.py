@@ -33,16 +33,16 @@ class Answer:
     table   [example class] of a classifier, [example token-of-the-vocabulary] of what comes next, [picture text] or [text
             picture] of a dual encoder, by the side that is traced
     tokens  [example token column] of a network that says something of every token: start and end of an answer, or labels
-    apart   whether each class is true or not by itself, so that its probability is a sigmoid's; else classes share a softmax
-    valued  whether these are values and not logits of classes (a regression), so that nothing has a
+    multi_label whether each class is true or not by itself, so that its probability is a sigmoid's; else classes share a softmax
+    is_regression whether these are values and not logits of classes (a regression), so that nothing has a
             probability
     """
 
     outputs: object
     table: Tensor | None
     tokens: Tensor | None = None
-    apart: bool = False
-    valued: bool = False
+    multi_label: bool = False
+    is_regression: bool = False
 
     @property
     def logits(self) -> Tensor:
@@ -59,17 +59,17 @@ class Answer:
     def weighs(self) -> bool:
         """Whether its numbers are weighed as probabilities: not those of a regression, and not one
         class alone."""
-        return not self.valued and (self.apart or self.logits.shape[-1] > 1)
+        return not self.is_regression and (self.multi_label or self.logits.shape[-1] > 1)
 
     @property
     def probabilities(self) -> Tensor:
         """Of each class, in the form of `logits`. Raises `Refusal` where the numbers are values."""
         if not self.weighs:
             why = "There is one value and nothing to weigh it against"
-            if self.valued:
+            if self.is_regression:
                 why = "The outputs of this model are values, not classes"
             raise Refusal(f"{why}, so there is no probability, which is needed here.")
-        return self.logits.sigmoid() if self.apart else self.logits.softmax(-1)
+        return self.logits.sigmoid() if self.multi_label else self.logits.softmax(-1)
 
     @property
     def by_token(self) -> Tensor:
@@ -740,7 +740,7 @@ def read_tag(asked, labels: dict[int, str], coded) -> Tag:
     places = places or [i for i, word in words.items() if word.casefold() == where.casefold()]
     if not places:
         alike = [i for i, name in enumerate(coded.labels) if name == where]
-        places = [i for i in alike if not coded.special[i]]
+        places = [i for i in alike if not coded.special_tokens[i]]
     if not places and coded.text:  # several words are labelled where the first one is
         starts = {first for first, _ in places_of(where, coded.text)}
         places = [i for i in words if coded.spans[i][0] in starts]
@@ -753,8 +753,12 @@ def read_tag(asked, labels: dict[int, str], coded) -> Tag:
 
 def labelled(position: int, coded) -> int:
     """A token position that can have a label; else a `Refusal`."""
-    if coded.special[position]:
-        there = [i for i, special in enumerate(coded.special.tolist()) if not special]
+    if coded.special_tokens[position]:
+        there = [
+            i
+            for i, special_tokens in enumerate(coded.special_tokens.tolist())
+            if not special_tokens
+        ]
         raise Refusal(
             f"Token {position} is {coded.labels[position]}, which belongs to no word and "
             "has no label: name a word of the text, "
@@ -766,7 +770,9 @@ def labelled(position: int, coded) -> int:
 def words_by_first_piece(coded) -> dict[int, str]:
     """{first token of each word: the word}. What stands apart by an apostrophe (d'Angela) is
     labelled apart."""
-    tokens = [i for i, special in enumerate(coded.special.tolist()) if not special]
+    tokens = [
+        i for i, special_tokens in enumerate(coded.special_tokens.tolist()) if not special_tokens
+    ]
     words: dict[int, list[int]] = {}
     for before, token in zip([None, *tokens], tokens):
         if before is not None and goes_on(coded, before, token):

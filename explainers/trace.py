@@ -387,8 +387,8 @@ class Trace:
                 each of P tokens whose mean is read; it adds up to 1, and `read` takes the rows of a
                 map that it names.
                 A caller's own function is asked by its slope where it reads: see `readouts`
-    real        [token] bool                    False at padding
-    special     [token] bool                    True at [CLS], [SEP], padding and their like
+    attended    [token] bool                    False at padding
+    special_tokens [token] bool                 True at [CLS], [SEP], padding and their like
     grid        (rows, columns) of a picture's patches, which are the last tokens; None for text
     words       [token] the number of the word that a token belongs to, None for special tokens;
                 None where no text was given
@@ -406,8 +406,8 @@ class Trace:
     pixels: Tensor | None
     embedded: Tensor | None
     readout: Tensor
-    real: Tensor
-    special: Tensor
+    attended: Tensor
+    special_tokens: Tensor
     grid: tuple[int, int] | None = None
     words: list[int | None] | None = None
     grad: "Trace | None" = None
@@ -423,6 +423,16 @@ class Trace:
             if (part := getattr(self, name)) is not None
         }
         return f"Trace(score {float(self.score):.4g}{f' of {self.target.name}' if self.target else ''}, {parts})"
+
+    @property
+    def special(self) -> Tensor:
+        """`special_tokens` by its name of version 0.2."""
+        return self.special_tokens
+
+    @property
+    def real(self) -> Tensor:
+        """`attended` by its name of version 0.2."""
+        return self.attended
 
     @property
     def head(self) -> "list[Affine | Callable] | None":
@@ -462,7 +472,7 @@ class Trace:
         """The target's score for a stack of inputs: n examples of the traced length -> [n]. Forward only."""
         return self.run.rescore(inputs)
 
-    def once(self, name, make: Callable[[], object]):
+    def cached(self, name, make: Callable[[], object]):
         """What `make` gives, made once for this trace: passes that several methods of a comparison share."""
         if name not in self.run.made:
             self.run.made[name] = make()
@@ -489,8 +499,8 @@ class Rerun:
     model: object
     inputs: dict
     target: Callable
-    special: Tensor
-    real: Tensor
+    special_tokens: Tensor
+    attended: Tensor
     readout: Tensor
     plain: Callable[[], object]  # the model with one plain layer for each adapted one
     flat: bool = False  # whether no slope passes through the network
@@ -530,8 +540,8 @@ class Rerun:
             model,
             inputs,
             [target],
-            self.special[None],
-            self.real[None],
+            self.special_tokens[None],
+            self.attended[None],
             rules,
             record,
             edits,
@@ -549,7 +559,12 @@ class Rerun:
         if rules is None or not target.measured:
             return None
         return trace(
-            self.model, self.inputs, [target], self.special[None], self.real[None], record=()
+            self.model,
+            self.inputs,
+            [target],
+            self.special_tokens[None],
+            self.attended[None],
+            record=(),
         )[0].readout
 
     @ordinary
@@ -558,8 +573,8 @@ class Rerun:
         """[n] the score (of `target`, if another is wanted) for n examples stacked in `inputs`. Forward only."""
         return torch.cat(
             [
-                (target or self.target)(self.model.answer(part, self.real[None]))
-                for part in chunks(inputs, len(self.real))
+                (target or self.target)(self.model.answer(part, self.attended[None]))
+                for part in chunks(inputs, len(self.attended))
             ]
         )
 
@@ -586,8 +601,8 @@ def trace(
     model,
     inputs: dict,
     targets: Sequence[Callable],
-    special: Tensor,
-    real: Tensor | None = None,
+    special_tokens: Tensor,
+    attended: Tensor | None = None,
     rules: AbstractContextManager | None = None,
     record: Sequence[str] = RECORDED,
     edits: dict[str, Edit] | None = None,
@@ -626,7 +641,7 @@ def trace(
     with torch.set_grad_enabled(not flat):
         try:
             with rules or nullcontext():
-                answer = model.answer(fed, real, tape=tape)
+                answer = model.answer(fed, attended, tape=tape)
         except Refusal:
             if flat or not quantised(model.net):
                 raise
@@ -635,8 +650,8 @@ def trace(
                 model,
                 inputs,
                 targets,
-                special,
-                real,
+                special_tokens,
+                attended,
                 rules,
                 record,
                 edits,
@@ -676,9 +691,9 @@ def trace(
     seen = {name: [tensor.detach() for tensor in tensors] for name, tensors in written.items()}
     felt = {name: [next(grads) for _ in tensors] for name, tensors in written.items()}
 
-    real = model.real(inputs, tokens) if real is None else real
-    grid = model.grid(inputs["pixel_values"]) if model.anatomy.sees == "image" else None
-    default = model.readout(inputs, real, tape.last.detach()).expand(size, -1)
+    attended = model.attended(inputs, tokens) if attended is None else attended
+    grid = model.grid(inputs["pixel_values"]) if model.anatomy.modality == "image" else None
+    default = model.readout(inputs, attended, tape.last.detach()).expand(size, -1)
     slopes = None if flat or rules is not None else lengths(last_slope).expand(size, -1)
     readout = readouts(model, targets, default, slopes, known, answer.table is not None)
     own = lambda given, i: given[i if len(given) > 1 else 0]
@@ -687,8 +702,8 @@ def trace(
         where = {
             "score": scores[i].detach(),
             "readout": readout[i],
-            "real": own(real, i),
-            "special": own(special, i),
+            "attended": own(attended, i),
+            "special_tokens": own(special_tokens, i),
             "grid": grid,
             "words": own(words, i),
         }
@@ -711,8 +726,8 @@ def trace(
                     model,
                     one,
                     targets[i],
-                    where["special"],
-                    where["real"],
+                    where["special_tokens"],
+                    where["attended"],
                     readout[i],
                     plain,
                     flat,

@@ -42,7 +42,9 @@ def input_x_gradient(trace) -> list[float]:
 
 def integrated_gradients(trace, steps: int, blank: int) -> list[float]:
     """Eq. 1 of Sundararajan et al. by Gauss-Legendre quadrature, from the same text with every word blanked."""
-    words = [i for i, special in enumerate(trace.special.tolist()) if not special]
+    words = [
+        i for i, special_tokens in enumerate(trace.special_tokens.tolist()) if not special_tokens
+    ]
     start = trace.again(inputs=blanked(trace, words, blank)).hidden[0]
     end = trace.hidden[0]
     scores = [0.0] * len(end)
@@ -71,13 +73,15 @@ def smoothgrad(trace, samples: int, sigma: float, seed: int) -> list[float]:
 
 def occlusion(trace, blank: int, window: int) -> list[float]:
     """The score lost, averaged over the windows of neighbouring words that hold the token."""
-    words = [i for i, special in enumerate(trace.special.tolist()) if not special]
+    words = [
+        i for i, special_tokens in enumerate(trace.special_tokens.tolist()) if not special_tokens
+    ]
     windows = [words[first : first + window] for first in range(max(1, len(words) - window + 1))]
     lost = []
     for hidden in windows:
         lost.append(float(trace.score - trace.again(inputs=blanked(trace, hidden, blank)).score))
     scores = []
-    for i in range(len(trace.special)):
+    for i in range(len(trace.special_tokens)):
         holding = [loss for loss, hidden in zip(lost, windows) if i in hidden]
         scores.append(sum(holding) / len(holding) if holding else 0.0)
     return scores

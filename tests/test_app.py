@@ -269,12 +269,12 @@ def test_examples_can_be_explained(app, kind, name):
 
 
 def test_a_method_that_refuses_does_not_stop_the_others(app, ask, monkeypatch):
-    real = ex.explain_trace
+    attended = ex.explain_trace
 
     def some(model, coded, trace, key, **options):
         if key == "gae":
             raise ex.Refusal("GAE is not <b>for</b> this.")
-        return real(model, coded, trace, key, **options)
+        return attended(model, coded, trace, key, **options)
 
     monkeypatch.setattr(ex, "explain_trace", some)
     last = ask("A sentence asked only here.", methods=("attcat", "gae", "raw_attention"))[-1]
@@ -396,9 +396,9 @@ def test_a_language_model_brings_its_own_kind(app, ask, monkeypatch):
         merges=[],
     )
     writer = ex.load(tiny("gpt2").net, tokenizer=tokenizer, device="cpu")
-    real = ex.load
+    attended = ex.load
     monkeypatch.setattr(
-        ex, "load", lambda name, **how: writer if name == "some/writer" else real(name, **how)
+        ex, "load", lambda name, **how: writer if name == "some/writer" else attended(name, **how)
     )
     app.model_of.cache_clear()
     _, kind, _, _, pair, _, target, *_ = app.choose_model(

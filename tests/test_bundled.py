@@ -271,7 +271,7 @@ def test_both_sides_of_the_dual_encoder_see_one_score(dual, noise):
 def test_models_of_pictures_share_towers_with_the_others(dual, vit, sentiment):
     weight = lambda model: (
         model.blocks[0].attention.q_proj.weight
-        if model.anatomy.sees == "image"
+        if model.anatomy.modality == "image"
         else model.blocks[0].attention.self.query.weight
     )
     assert weight(dual).data_ptr() == weight(vit).data_ptr()

@@ -51,11 +51,11 @@ def traced(name: str, target, dtype: torch.dtype, padded: bool = False):
             "attention_mask": (torch.arange(16) < 12).long()[None],
         }
     trace = with_unknown(name, dtype).trace(inputs, target)
-    special = ~trace.real.clone()
-    special[0] = True
+    special_tokens = ~trace.attended.clone()
+    special_tokens[0] = True
     if name != "vit":
-        special[11:] = True
-    return replace(trace, special=special)
+        special_tokens[11:] = True
+    return replace(trace, special_tokens=special_tokens)
 
 
 def measured(record: dict, dtype: torch.dtype) -> torch.Tensor:
@@ -76,7 +76,7 @@ def measured(record: dict, dtype: torch.dtype) -> torch.Tensor:
         return torch.tensor([spearmanr(scores, one).statistic for one in saliency])
     scores = getattr(method, part)(trace, **options) if part else method(trace, **options)
     if record.get("tokens") == "words":
-        return scores[~trace.special]
+        return scores[~trace.special_tokens]
     scores = scores[1:] if record.get("tokens") == "not the first" else scores
     return scores / scores.max() if record.get("view") == "divided by its largest" else scores
 
@@ -90,7 +90,7 @@ def rows_of(trace, matrix: str) -> list[torch.Tensor]:
         for maps in heads:
             whole = {"mean": lambda maps: maps.mean(0), "product": lambda maps: products(maps)[-1]}
             map_ = whole[layer](maps) if layer in whole else maps[layer]
-            rows += [view(trace, map_)[~trace.special] for view in VIEWS.values()]
+            rows += [view(trace, map_)[~trace.special_tokens] for view in VIEWS.values()]
     return rows
 
 
@@ -118,7 +118,7 @@ def faithfulness(number: int, dtype: torch.dtype) -> tuple[list[float], list[boo
     """
     record = RECORDS[number]
     trace, share = traced(record["model"], record["class"], torch.float64), 1e-5
-    lost = losses(trace, record["options"].get("activation", "softmax"))[~trace.special]
+    lost = losses(trace, record["options"].get("activation", "softmax"))[~trace.special_tokens]
     rows, told, numbers = rows_of(trace, record["options"]["matrix"]), [], []
     for row, printed in zip(rows, record["scores"], strict=True):
         rank = ranks(row, share)
@@ -162,7 +162,7 @@ def test_most_readings_are_compared_with_the_authors_numbers_in_float32_too(reco
     told = faithfulness(RECORDS.index(record), torch.float32)[1]
     assert sum(told) >= {"A": 0.95, "A*": 1}[record["options"]["matrix"]] * len(told)
     trace = traced(record["model"], record["class"], torch.float64)
-    lost = losses(trace, record["options"].get("activation", "softmax"))[~trace.special]
+    lost = losses(trace, record["options"].get("activation", "softmax"))[~trace.special_tokens]
     rows = rows_of(trace, record["options"]["matrix"])
     close([truthfulness(row, lost, ranks(row, 0)) for row in rows], record["scores"], USUAL[0])
 
@@ -319,7 +319,7 @@ def test_a_text_too_long_for_a_method_is_refused_with_its_cost_before_the_model_
         match=r"at most 256 tokens and this input has 300: it would need a whole forward and backward pass",
     ):
         METHODS["attattr"].check_length(300)
-    METHODS["attattr"].check_length(len(trace.real))
+    METHODS["attattr"].check_length(len(trace.attended))
 
 
 # ------------------------------------------------------------------------------------------------ Optimus

@@ -89,7 +89,7 @@ def test_one_picture_and_several_texts_get_the_stock_models_logits(stem):
     assert wanted.shape == (3,)
     torch.testing.assert_close(trace.logits, wanted, **near)
     torch.testing.assert_close(trace.score, wanted[2], **near)
-    assert trace.target.name == "text 2" and len(trace.real) in (16, 17)
+    assert trace.target.name == "text 2" and len(trace.attended) in (16, 17)
 
 
 @each_stem
@@ -98,7 +98,7 @@ def test_one_text_and_several_pictures_get_the_stock_models_logits(stem):
     one = {name: tensor[1:2] for name, tensor in texts.items()}
     trace = tiny(f"{stem}.text").trace(pictures | one, 1)
     torch.testing.assert_close(trace.logits, stock_logits(stem, pictures | one)[1][0], **near)
-    assert trace.target.name == "picture 1" and len(trace.real) == 9
+    assert trace.target.name == "picture 1" and len(trace.attended) == 9
 
 
 @each_stem
@@ -137,7 +137,7 @@ def test_a_side_is_the_same_network_with_the_other_tower_traced():
     for stem in STEMS:
         vision = tiny(f"{stem}.vision")
         text = vision.side("text")
-        assert text.net is vision.net and (vision.anatomy.sees, text.anatomy.sees) == (
+        assert text.net is vision.net and (vision.anatomy.modality, text.anatomy.modality) == (
             "image",
             "text",
         )

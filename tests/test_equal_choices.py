@@ -70,7 +70,7 @@ def test_a_row_that_is_the_same_everywhere_stays_so():
 
 def readings_of(trace, faithfulness: list[float]) -> list[Choice]:
     """Put readings of this faithfulness in the place of those that the trace has."""
-    empty = torch.zeros(len(trace.real))
+    empty = torch.zeros(len(trace.attended))
     made = [
         Choice("0", str(head), "From", empty + head, one) for head, one in enumerate(faithfulness)
     ]

@@ -29,9 +29,9 @@ def golden_case(model: str, target) -> ev.Case:
     """The fixed input, its first and last token marked special as [CLS] and [SEP]: bare ids do not say so."""
     coded = tiny(model).encode(example(model))
     if not coded.grid:
-        special = torch.zeros(len(coded.labels), dtype=torch.bool)
-        special[0] = special[-1] = True
-        coded = replace(coded, special=special)
+        special_tokens = torch.zeros(len(coded.labels), dtype=torch.bool)
+        special_tokens[0] = special_tokens[-1] = True
+        coded = replace(coded, special_tokens=special_tokens)
     return ev.case_of(tiny(model), ev.Example(coded), target)
 
 
@@ -248,8 +248,8 @@ def additive(reader, monkeypatch) -> ex.Model:
     """The tiny reader's answers replaced, after the pass, by those of a sum over words: the oracle's map is known."""
     words, given = Words(reader.tokenizer), ex.Model.answer
 
-    def answer(self, inputs, real=None, **tape):
-        said = given(self, inputs, real, **tape)
+    def answer(self, inputs, attended=None, **tape):
+        said = given(self, inputs, attended, **tape)
         return type(said)(said.outputs, words(inputs["input_ids"]) + 0 * said.table)
 
     monkeypatch.setattr(ex.Model, "answer", answer)

@@ -55,8 +55,8 @@ def test_stages_hold_every_weight_of_the_explained_side_once(name):
     assert len(held) == len(set(held)) and {
         id(weight) for weight in model.tower.parameters()
     } <= set(held)
-    if model.matches:
-        other = model.side("text" if model.anatomy.sees == "image" else "vision")
+    if model.is_dual_encoder:
+        other = model.side("text" if model.anatomy.modality == "image" else "vision")
         assert not {id(weight) for weight in other.tower.parameters()} & set(held)
 
 

@@ -36,9 +36,9 @@ def golden_trace(model: str, target, dtype: torch.dtype, padded: bool = False):
     trace = tiny(model, dtype).trace(inputs, target)
     if trace.grid:
         return trace
-    special = torch.zeros(len(trace.real), dtype=torch.bool)
-    special[0] = special[int(trace.real.sum()) - 1] = True
-    return replace(trace, special=special)
+    special_tokens = torch.zeros(len(trace.attended), dtype=torch.bool)
+    special_tokens[0] = special_tokens[int(trace.attended.sum()) - 1] = True
+    return replace(trace, special_tokens=special_tokens)
 
 
 def seen_as(record: dict, scores: torch.Tensor) -> torch.Tensor:
@@ -109,10 +109,10 @@ def test_answer_spans_are_the_authors_own(record, dtype, custom):
         sorted({place for place, _, _ in terms}),
         list(terms),
     )
-    special = torch.zeros(12, dtype=torch.bool)
-    special[0] = special[-1] = True
+    special_tokens = torch.zeros(12, dtype=torch.bool)
+    special_tokens[0] = special_tokens[-1] = True
     close(
-        METHODS["attcat"](replace(trace, special=special), **record["options"]),
+        METHODS["attcat"](replace(trace, special_tokens=special_tokens), **record["options"]),
         record["scores"],
         PRECISIONS[dtype],
     )

@@ -139,12 +139,18 @@ def test_a_picture_model_without_pixels_is_refused():
 def check(coded, model) -> None:
     tokens = coded.tensors["input_ids"].shape[1]
     assert coded.tensors["input_ids"].shape[0] == 1
-    assert len(coded.labels) == len(coded.spans) == len(coded.words) == len(coded.special) == tokens
+    assert (
+        len(coded.labels)
+        == len(coded.spans)
+        == len(coded.words)
+        == len(coded.special_tokens)
+        == tokens
+    )
     assert model.max_tokens is None or tokens <= model.max_tokens
-    assert not coded.special.all() and coded.left_out >= 0
+    assert not coded.special_tokens.all() and coded.left_out >= 0
     assert all(isinstance(label, str) for label in coded.labels)
-    for span, word, special in zip(coded.spans, coded.words, coded.special.tolist()):
-        assert (span is None) == (word is None) == special
+    for span, word, special_tokens in zip(coded.spans, coded.words, coded.special_tokens.tolist()):
+        assert (span is None) == (word is None) == special_tokens
         if span:
             assert 0 <= span[0] <= span[1] <= len(coded.text)
     numbers = [word for word in coded.words if word is not None]
@@ -183,7 +189,7 @@ def test_spans_of_a_pair_are_places_in_both_texts_joined(reader):
         "bad",
         "film",
     ]
-    assert coded.special.tolist() == [True, False, False, True, False, False, True]
+    assert coded.special_tokens.tolist() == [True, False, False, True, False, False, True]
     assert coded.tensors["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1, 1]]
     assert len(set(coded.words) - {None}) == 4
 
@@ -263,7 +269,7 @@ def test_every_text_is_refused_or_encoded(model, text):
         target="t",
         score=0.0,
         signed=True,
-        special=coded.special,
+        special_tokens=coded.special_tokens,
         text=coded.text,
         spans=coded.spans,
         words=coded.words,
@@ -274,13 +280,15 @@ def test_every_text_is_refused_or_encoded(model, text):
     torch.testing.assert_close(merged.scores.sum(), scores.sum())
     torch.testing.assert_close(merged.rows.sum(1), heat.rows.sum(1))
     torch.testing.assert_close(merged.totals["Sum"].sum(), 2 * scores.sum())
-    torch.testing.assert_close(merged.scores[merged.special].sum(), scores[coded.special].sum())
+    torch.testing.assert_close(
+        merged.scores[merged.special_tokens].sum(), scores[coded.special_tokens].sum()
+    )
     assert (
         len(merged.labels)
         == len(merged.scores)
         == len(merged.spans)
         == len(merged.words)
-        == len(merged.special)
+        == len(merged.special_tokens)
         <= len(heat)
     )
     assert len(set(merged.words) - {None}) == sum(word is not None for word in merged.words)
@@ -356,7 +364,12 @@ def test_the_limit_is_what_the_positions_and_the_tokenizer_allow(reader, byte_re
 def test_ready_tensors_are_labelled_by_the_tokenizer_or_by_number(reader):
     ids = encode(reader, "good movie").tensors["input_ids"]
     coded = encode(reader, {"input_ids": ids})
-    assert coded.labels == ["[CLS]", "good", "movie", "[SEP]"] and coded.special.tolist() == [
+    assert coded.labels == [
+        "[CLS]",
+        "good",
+        "movie",
+        "[SEP]",
+    ] and coded.special_tokens.tolist() == [
         True,
         False,
         False,
@@ -378,7 +391,7 @@ def test_a_text_and_its_tensors_are_the_same_input(reader):
     by_text = reader.trace("good movie", 0)
     by_tensors = reader.trace(encode(reader, "good movie").tensors, 0)
     assert torch.equal(by_text.score, by_tensors.score) and torch.equal(
-        by_text.special, by_tensors.special
+        by_text.special_tokens, by_tensors.special_tokens
     )
 
 
@@ -386,7 +399,7 @@ def test_patches_are_numbered_behind_the_class_token():
     coded = encode(tiny("vit"), tiny_input("vit"))
     assert coded.labels == ["[CLS]", *(f"row {1 + i // 4}, column {1 + i % 4}" for i in range(16))]
     assert (
-        coded.special.tolist() == [True] + [False] * 16
+        coded.special_tokens.tolist() == [True] + [False] * 16
         and coded.grid == (4, 4)
         and coded.picture.size == (32, 32)
     )
@@ -469,6 +482,6 @@ def test_siglips_text_is_padded_to_its_window_and_the_padding_is_seen(word_token
     assert "attention_mask" not in coded.tensors and coded.tensors["input_ids"].shape == (1, 64)
     assert (
         coded.labels[:6] == ["[CLS]", "a", "good", "movie", "[SEP]", "[PAD]"]
-        and coded.special.sum() == 61
+        and coded.special_tokens.sum() == 61
     )
     assert not coded.left_out and from_text(model, ("good " * 100,)).left_out == 38

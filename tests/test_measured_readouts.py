@@ -77,7 +77,7 @@ def test_the_setting_of_the_end_token_changes_no_map(method):
             clip(**OPENAI | {"eos_token_id": end}), tower="text", device="cpu", dtype=torch.float64
         )
         coded = model.encode(matched([198, 5, 17, 30, 199]))
-        coded = replace(coded, special=torch.tensor([True, False, False, False, True]))
+        coded = replace(coded, special_tokens=torch.tensor([True, False, False, False, True]))
         maps.append(method(model.trace(coded, 0)))
     close(*maps, 1e-9)
 

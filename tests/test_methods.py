@@ -83,7 +83,7 @@ def scored(key: str, name: str, target=0) -> torch.Tensor:
 @everywhere
 def test_a_method_gives_one_finite_number_a_token(key, name):
     scores = scored(key, name)
-    assert scores.shape == traced(name).real.shape and scores.dtype == torch.float64
+    assert scores.shape == traced(name).attended.shape and scores.dtype == torch.float64
     assert torch.isfinite(scores).all() and not scores.requires_grad
 
 
@@ -206,7 +206,9 @@ def test_the_declared_invariant_holds(key, name):
 
 def complete(trace, scores, name) -> None:
     """The shares add up to the score gained over the blank text, and the reported gap is what is missing."""
-    blank = trace.rescore(trace.fill(~trace.special[None], "mean" if name in IMAGE else "pad"))[0]
+    blank = trace.rescore(
+        trace.fill(~trace.special_tokens[None], "mean" if name in IMAGE else "pad")
+    )[0]
     _, facts = METHODS["integrated_gradients"].measure(trace, **QUICK["integrated_gradients"])
     gap = float(scores.sum() - (trace.score - blank))
     assert facts["completeness gap"] == pytest.approx(gap, abs=1e-9)
@@ -256,7 +258,7 @@ def test_an_input_of_one_token_is_explained(key, name):
 def test_an_input_of_specials_alone_has_nothing_to_blank(key):
     model = tiny("roberta")
     trace = model.trace({"input_ids": [[0, 2]]}, 0)
-    assert trace.special.all() and not METHODS[key](trace, **QUICK.get(key, {})).any()
+    assert trace.special_tokens.all() and not METHODS[key](trace, **QUICK.get(key, {})).any()
 
 
 @pytest.mark.parametrize(
@@ -318,7 +320,7 @@ def test_the_per_layer_picture_has_a_row_a_layer_and_leads_to_the_map(key, name)
     more = {"lrp": 1, "optimus": 2}.get(
         key, 0
     )  # the embeddings; the layers' mean and their product
-    assert rows.shape == (4 + more, len(trace.real)) and torch.isfinite(rows).all()
+    assert rows.shape == (4 + more, len(trace.attended)) and torch.isfinite(rows).all()
     wanted = method(trace, **options)
     if key == "optimus":
         assert any(row.equal(wanted) for row in rows)
@@ -329,7 +331,7 @@ def test_the_per_layer_picture_has_a_row_a_layer_and_leads_to_the_map(key, name)
         }.get(method.invariant, rows[0 if key == "lrp" else -1])
         torch.testing.assert_close(headline, wanted)
     for total in method.totals(trace).values():
-        assert total.shape == trace.real.shape
+        assert total.shape == trace.attended.shape
 
 
 @pytest.mark.parametrize("key", [key for key, method in METHODS.items() if not method.run_layers])
@@ -548,7 +550,10 @@ def test_options_may_be_typed_as_words(key, typed, meant):
 def test_every_choice_of_every_option_works(key):
     method, trace = METHODS[key], traced(home(key))
     if "by" in method.options:  # words of a text, which tensors alone do not tell
-        words = [None if special else i // 2 for i, special in enumerate(trace.special.tolist())]
+        words = [
+            None if special_tokens else i // 2
+            for i, special_tokens in enumerate(trace.special_tokens.tolist())
+        ]
         trace = replace(trace, words=words)
     for option in method.options.values():
         if option.kind is str and not option.choices:
@@ -598,16 +603,18 @@ def test_states_follow_the_architecture_by_default():
 
 def test_hidden_specials_get_nothing():
     trace = tiny("roberta").trace({"input_ids": [[0, 20, 30, 40, 2]]}, 1)
-    assert trace.special.tolist() == [True, False, False, False, True]
+    assert trace.special_tokens.tolist() == [True, False, False, False, True]
     scores = METHODS["attcat"](trace, mask_specials=True)
-    assert not scores[trace.special].any() and scores[~trace.special].all()
+    assert not scores[trace.special_tokens].any() and scores[~trace.special_tokens].all()
     said = METHODS["attcat"].measure(trace, mask_specials=True)[1]
     assert (
         list(said.values())
         == [
             pytest.approx(
                 float(
-                    trace.again(inputs=tiny("roberta").hide(trace.run.inputs, trace.special)).score
+                    trace.again(
+                        inputs=tiny("roberta").hide(trace.run.inputs, trace.special_tokens)
+                    ).score
                 )
             )
         ]
@@ -692,7 +699,7 @@ def test_declared_passes_are_the_passes_it_makes(key):
     rows = []
     model.blocks[0].register_forward_hook(lambda block, args, output: rows.append(output.shape[0]))
     METHODS[key](trace)
-    words = int((~trace.special).sum())
+    words = int((~trace.special_tokens).sum())
     declared = METHODS[key].passes.split("F")[0]
     wanted = (
         {"1": 0, "2": 1, "n": words}.get(declared)
@@ -766,7 +773,7 @@ def test_a_heatmap_carries_what_a_view_must_know(key, name):
         and heat.title == method.title
     )
     assert heat.signed == method.signed and heat.score == float(traced(name).score)
-    assert len(heat.labels) == len(heat) == len(heat.special) == len(heat.scores)
+    assert len(heat.labels) == len(heat) == len(heat.special_tokens) == len(heat.scores)
     assert (
         heat.options == options
         and heat.target == traced(name).target.name
@@ -867,7 +874,7 @@ def test_a_heatmap_can_be_looked_at_in_parts(reader):
     )
     assert (
         len(bare) == len(heat) - 2
-        and not bare.special.any()
+        and not bare.special_tokens.any()
         and bare.special_share == 0 < heat.special_share
     )
     assert (
@@ -923,7 +930,7 @@ def test_traces_of_many_give_the_maps_of_the_single_ones(name):
 )
 def test_pictures_by_layer_by_head_by_token_and_by_pixel_have_their_shapes(key, name):
     trace, method, options = traced(name), METHODS[key], QUICK.get(key, {})
-    n = len(trace.real)
+    n = len(trace.attended)
     rows = (
         1 if key == "gae" and name in DUAL else {"lrp": 5, "optimus": 6}.get(key, 4)
     )  # of a dual encoder the last layer alone
@@ -952,7 +959,7 @@ def test_a_picture_that_is_neither_square_nor_filled_by_its_patches_is_explained
     scores = method(trace, **options)
     assert (
         trace.grid == (5, 3)
-        and scores.shape == trace.real.shape == (len(traced(name).real) - 1,)
+        and scores.shape == trace.attended.shape == (len(traced(name).attended) - 1,)
         and torch.isfinite(scores).all()
     )
     if method.run_pixels:

@@ -327,9 +327,9 @@ def test_deberta_is_refused_with_the_reason(kind):
 
 def test_a_dual_encoder_shows_its_vision_side_first_and_gives_the_other():
     model = ex.load(folder("clip"), device="cpu")
-    assert model.anatomy.sees == "image" and model.side("vision") is model
+    assert model.anatomy.modality == "image" and model.side("vision") is model
     other = model.side("text")
-    assert other.anatomy.sees == "text" and other.net is model.net
+    assert other.anatomy.modality == "text" and other.net is model.net
     with pytest.raises(ex.Refusal, match="one side only"):
         tiny("bert").side("text")
 
@@ -457,7 +457,7 @@ def test_a_model_of_pictures_can_be_added_with_a_readout_and_tokens_of_its_own(r
     model = ex.load(net, device="cpu", dtype=torch.float64)
     trace = model.trace(example("deit"), 0)
     assert model.encode(example("deit")).labels[:3] == ["[A]", "[B]", "row 1, column 1"]
-    assert trace.read_at == [0, 1] and trace.special.tolist() == [True] * 2 + [False] * 16
+    assert trace.read_at == [0, 1] and trace.special_tokens.tolist() == [True] * 2 + [False] * 16
 
 
 @pytest.mark.parametrize(
@@ -567,7 +567,7 @@ def test_the_example_of_the_docstring_works(renamed):
             replace(ex.ANATOMIES["bert"], readout="middle"),
             "'first', 'last', 'very last', 'end of text'",
         ),
-        ("renamed", replace(ex.ANATOMIES["bert"], sees="sound"), "'text' or 'image'"),
+        ("renamed", replace(ex.ANATOMIES["bert"], modality="sound"), "'text' or 'image'"),
         ("renamed", replace(ex.ANATOMIES["bert"], ffn=("output.dense",)), "three parts or none"),
     ],
     ids=lambda value: value if isinstance(value, str) and value else None,

@@ -45,7 +45,7 @@ def test_a_word_s_sum_is_what_the_score_loses_without_the_whole_word(reader, fil
     assert pieces.sum() > 2 and len(heat.scores[pieces].unique()) == 1, (
         "its pieces have equal parts"
     )
-    assert not heat.scores[heat.special].any()
+    assert not heat.scores[heat.special_tokens].any()
 
 
 def test_by_token_stays_what_it_was_and_another_number(reader):

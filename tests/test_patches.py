@@ -67,7 +67,7 @@ def heat(
     return ex.Heatmap(
         scores,
         labels,
-        special=torch.arange(len(scores)) < before,
+        special_tokens=torch.arange(len(scores)) < before,
         signed=signed,
         grid=(rows, columns),
         rows=layers,

@@ -286,7 +286,7 @@ def test_black_white_and_grey_are_those_of_the_processor(name):
     model, low, high = of_range(name)
     trace = model.trace(Image.new("RGB", (32, 32), "grey"))
     filled = {
-        fill: trace.fill(~trace.special[None], fill)["pixel_values"]
+        fill: trace.fill(~trace.special_tokens[None], fill)["pixel_values"]
         for fill in ("black", "white", "mean", "blur")
     }
     for fill, wanted in (("black", low), ("white", high), ("mean", (low + high) / 2)):

@@ -120,7 +120,7 @@ def test_pixels_of_no_patch_are_never_blanked():
         1, 3, 37, 46, generator=torch.Generator().manual_seed(0), dtype=torch.float64
     )
     trace = tiny("vit").trace({"pixel_values": pixels}, 0)
-    filled = trace.fill(~trace.special[None], "black")["pixel_values"]
+    filled = trace.fill(~trace.special_tokens[None], "black")["pixel_values"]
     assert torch.equal(filled[:, :, 32:], pixels[:, :, 32:]) and torch.equal(
         filled[..., 40:], pixels[..., 40:]
     )

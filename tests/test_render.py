@@ -139,11 +139,11 @@ def heat(scores, labels=None, **fields) -> ex.Heatmap:
         "model": "tiny",
         "revision": "r1",
     } | fields
-    special = torch.tensor([True, *[False] * (len(scores) - 2), True])
+    special_tokens = torch.tensor([True, *[False] * (len(scores) - 2), True])
     return ex.Heatmap(
         torch.tensor(scores, dtype=torch.float64),
         ["[CLS]", *labels, "[SEP]"],
-        special=special,
+        special_tokens=special_tokens,
         **fields,
     )
 
@@ -395,7 +395,7 @@ def pair(scores=(0.1, 0.5, -0.4, 0.0, 0.2, 0.3, 0.05), **fields) -> ex.Heatmap:
         halves=("question", "context"),
         **{"marked": (9, 13)} | fields,
     )
-    return replace(one, special=torch.tensor([True, False, False, True, False, False, True]))
+    return replace(one, special_tokens=torch.tensor([True, False, False, True, False, False, True]))
 
 
 @pytest.mark.parametrize("specials", [False, True])
@@ -867,7 +867,7 @@ def test_csv_has_a_line_a_token(sentiment):
         *(f"attcat {name}" for name in one.row_labels),
     ]
     assert [line[0] for line in lines] == one.labels
-    assert [line[1] == "True" for line in lines] == one.special.tolist()
+    assert [line[1] == "True" for line in lines] == one.special_tokens.tolist()
     assert [float(line[2]) for line in lines] == pytest.approx(one.scores.tolist(), rel=1e-6)
     assert [float(line[3]) for line in lines] == pytest.approx(other.scores.tolist(), rel=1e-6)
     assert [float(line[-1]) for line in lines] == pytest.approx(one.rows[-1].tolist(), rel=1e-6)

@@ -33,10 +33,17 @@ def texts(n: int) -> Dataset:
 # --------------------------------------------------------------------------------------- heatmaps
 
 
-def heat_of(scores: list[float], special: list[bool]) -> ex.Heatmap:
+def heat_of(scores: list[float], special_tokens: list[bool]) -> ex.Heatmap:
     labels = [f"token {k}" for k in range(len(scores))]
     return ex.Heatmap(
-        torch.tensor(scores), labels, "given", "Given", "a class", 1.0, True, torch.tensor(special)
+        torch.tensor(scores),
+        labels,
+        "given",
+        "Given",
+        "a class",
+        1.0,
+        True,
+        torch.tensor(special_tokens),
     )
 
 
@@ -123,7 +130,7 @@ def test_infidelity_blanks_that_share_of_the_words_and_no_special(reader, share,
     ev.METRICS["infidelity"].measure(case, case.heat("attcat"), samples=400, share=share)
     blanked = torch.cat(seen)
     blanked = blanked[blanked.any(1)]
-    assert not blanked[:, case.coded.special].any()
+    assert not blanked[:, case.coded.special_tokens].any()
     taken = blanked[:, case.words].double()
     assert float(taken.mean()) == pytest.approx(share, abs=0.05)
 

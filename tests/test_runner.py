@@ -160,13 +160,13 @@ def test_a_run_that_is_killed_goes_on(tmp_path):
 
 
 def test_a_full_disk_is_a_sentence_and_keeps_what_is_done(tmp_path, monkeypatch):
-    real, written = runner.whole, []
+    attended, written = runner.whole, []
 
     def until_full(content, path):
         if path.suffix == ".parquet" and len(written) == 2:
             raise OSError(errno.ENOSPC, "No space left on device")
         written.append(path)
-        real(content, path)
+        attended(content, path)
 
     monkeypatch.setattr(runner, "whole", until_full)
     with pytest.raises(ex.Refusal, match=r"The disk of .* is full\. The finished shards are kept"):
@@ -580,7 +580,7 @@ def data(tmp_path_factory) -> dict[str, Path]:
 def test_every_protocol_runs_from_its_one_command(key, data, tmp_path, capsys):
     one = PROTOCOLS[key]
     named = {"attcat-squad": "squad", "eraser-movies": "movies", "beyond-intuition-clip": "zip"}
-    kind = named.get(key, "pictures" if one.sees == "image" else "texts")
+    kind = named.get(key, "pictures" if one.modality == "image" else "texts")
     model = ["--model", "question-answering"] if kind == "squad" else []
     assert (
         main(

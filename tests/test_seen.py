@@ -61,7 +61,7 @@ def test_a_map_that_came_without_them_does_not_say_so(vit):
         "a",
         1.0,
         True,
-        heat.special,
+        heat.special_tokens,
         grid=heat.grid,
         picture=heat.picture,
     )

@@ -470,7 +470,7 @@ def test_a_question_and_its_context_belong_together(finder):
 
 def test_the_answer_stays_where_it_is_when_the_input_changes(finder):
     trace = finder.trace(ASKED, "best span")
-    where = torch.zeros(3, len(trace.real), dtype=torch.bool)
+    where = torch.zeros(3, len(trace.attended), dtype=torch.bool)
     where[0, 1] = where[1, 9] = where[2, trace.read_at] = True
     changed = trace.again_many(inputs=trace.fill(where, "mask"))
     assert all(one.target == trace.target and one.read_at == trace.read_at for one in changed)
@@ -769,7 +769,7 @@ def test_the_row_of_a_token_read_twice_is_that_of_the_token(finder, key):
     """An answer of one token: both its logits are read there. "No answer" is read at [CLS], by both of its logits as well."""
     trace = finder.trace(ASKED, "good")
     assert trace.read_at == [trace.target.span[0]] and trace.readout.sum() == 1
-    one_hot = torch.eye(len(trace.real))[trace.target.span[0]]
+    one_hot = torch.eye(len(trace.attended))[trace.target.span[0]]
     assert torch.equal(METHODS[key](trace), METHODS[key](replace(trace, readout=one_hot)))
 
 
@@ -791,7 +791,7 @@ def test_a_margin_is_read_from_all_its_logits_alike(finder):
 def test_of_several_rows_each_loses_the_token_s_own_share(finder, cls, own):
     trace = finder.trace(ASKED, "actors were")
     rows = [
-        METHODS["transatt"](replace(trace, readout=torch.eye(len(trace.real))[i]))
+        METHODS["transatt"](replace(trace, readout=torch.eye(len(trace.attended))[i]))
         for i in trace.read_at
     ]
     for row, i in zip(rows, trace.read_at):
@@ -801,7 +801,7 @@ def test_of_several_rows_each_loses_the_token_s_own_share(finder, cls, own):
 
 def test_what_is_read_from_a_mean_is_a_mean_over_all_rows(finder):
     trace = finder.trace(ASKED, "start")
-    n = len(trace.real)
+    n = len(trace.attended)
     everywhere = replace(trace, readout=torch.full((n,), 1 / n))
     torch.testing.assert_close(everywhere.read(trace.attention), trace.attention.mean(2))
     torch.testing.assert_close(

@@ -57,7 +57,7 @@ def same_traces(one: ex.Trace, other: ex.Trace) -> None:
         torch.testing.assert_close(getattr(one, name), getattr(other, name), **tight)
         torch.testing.assert_close(getattr(one.grad, name), getattr(other.grad, name), **tight)
     torch.testing.assert_close(one.readout, other.readout, **tight)
-    assert torch.equal(one.real, other.real)
+    assert torch.equal(one.attended, other.attended)
 
 
 # ------------------------------------------------------------------------------------------------ what is recorded
@@ -112,7 +112,7 @@ def test_shapes_are_as_documented(name):
         assert one.value.shape == (4, 3, n, 16)
         assert one.hidden.shape == (5, n, 48)
         assert one.normed.shape == (4, n, 48)
-        assert one.real.shape == one.special.shape == one.readout.shape == (n,)
+        assert one.attended.shape == one.special_tokens.shape == one.readout.shape == (n,)
         assert one.grid == ((4, 4) if name in IMAGE else None)
     assert trace.score.ndim == 0 and len(trace.layers) == 4
     assert (trace.pixels is not None) == (name in IMAGE)
@@ -363,7 +363,7 @@ def test_a_picture_of_another_size_gets_the_stock_models_logits_and_its_own_grid
             wanted = net(**inputs, **between).logits[0]
     trace = tiny(name).trace(inputs, 0)
     torch.testing.assert_close(trace.logits, wanted, rtol=1e-5, atol=1e-6)
-    assert trace.grid == grid and len(trace.real) == tokens(name) - 16 + grid[0] * grid[1]
+    assert trace.grid == grid and len(trace.attended) == tokens(name) - 16 + grid[0] * grid[1]
     lost = [trace.grad.pixels[:, grid[0] * 8 :], trace.grad.pixels[:, :, grid[1] * 8 :]]
     assert not any(part.any() for part in lost)
     coded = tiny(name).encode(inputs)
@@ -408,10 +408,10 @@ def test_padding_changes_no_real_tokens_score(name, method):
     short, long = (tiny(name).trace(one, 0) for one in (inputs, padded_by(3, name, inputs)))
     assert (
         long.read_at == short.read_at
-        and long.real.tolist() == [True] * len(short.real) + [False] * 3
+        and long.attended.tolist() == [True] * len(short.attended) + [False] * 3
     )
     long = replace(
-        long, special=F.pad(short.special, (0, 3), value=True)
+        long, special_tokens=F.pad(short.special_tokens, (0, 3), value=True)
     )  # bare ids do not say what is special
     options = {
         name: few for name, few in (("steps", 6), ("samples", 3)) if name in METHODS[method].options
@@ -425,7 +425,7 @@ def test_padding_changes_no_real_tokens_score(name, method):
 @pytest.mark.parametrize("name", PADDED)
 def test_padding_is_not_attended_to(name):
     trace = tiny(name).trace(padded_by(3, name, example(name)), 0)
-    assert not trace.attention[:, :, trace.real][..., ~trace.real].any()
+    assert not trace.attention[:, :, trace.attended][..., ~trace.attended].any()
 
 
 # ------------------------------------------------------------------------------------------------ batches and threads
@@ -635,19 +635,21 @@ def test_again_can_ask_for_another_target():
 @each_text
 def test_hidden_tokens_are_attended_to_by_nobody_but_still_ask(name):
     trace = tiny(name).trace(example(name), 0)
-    hide = torch.zeros_like(trace.real)
+    hide = torch.zeros_like(trace.attended)
     hide[[2, 5]] = True
     again = trace.again(hide=hide)
     assert not again.attention[..., hide].any()
     torch.testing.assert_close(again.attention.sum(-1), torch.ones_like(again.attention.sum(-1)))
-    assert torch.equal(again.real, trace.real) and torch.equal(again.grad.real, trace.real)
+    assert torch.equal(again.attended, trace.attended) and torch.equal(
+        again.grad.attended, trace.attended
+    )
     assert torch.equal(again.readout, trace.readout) and not torch.equal(again.score, trace.score)
 
 
 def test_tokens_of_a_picture_cannot_be_hidden():
     trace = tiny("vit").trace(example("vit"), 0)
     with pytest.raises(ex.Refusal, match="text models only"):
-        trace.again(hide=trace.special)
+        trace.again(hide=trace.special_tokens)
 
 
 class Tripled(torch.autograd.Function):
@@ -699,7 +701,7 @@ def test_only_what_is_asked_for_is_kept(kept):
 @each_text
 def test_scores_of_a_stack_are_the_single_ones(name):
     trace = tiny(name).trace(example(name), 0)
-    tokens = len(trace.real)
+    tokens = len(trace.attended)
     where = torch.eye(tokens, dtype=torch.bool)[1:-1]
     together = trace.rescore(trace.fill(where, "pad"))
     assert together.shape == (tokens - 2,) and not together.requires_grad
@@ -727,7 +729,7 @@ def test_many_scores_come_in_parts_of_bounded_size():
 @each_text
 def test_a_blank_replaces_just_the_tokens_it_should(name):
     trace = tiny(name).trace(example(name), 0)
-    where = torch.zeros(2, len(trace.real), dtype=torch.bool)
+    where = torch.zeros(2, len(trace.attended), dtype=torch.bool)
     where[0, 3] = where[1, 4] = True
     filled = trace.fill(where, "pad")["input_ids"]
     assert torch.equal(filled[~where], example(name)["input_ids"].expand(2, -1)[~where])
@@ -740,14 +742,14 @@ def test_a_picture_has_no_blank_token():
         ex.Refusal,
         match="stands for nothing in a picture is mean or black or white or blur; got 'mask'",
     ):
-        trace.fill(trace.special[None], "mask")
+        trace.fill(trace.special_tokens[None], "mask")
 
 
 @pytest.mark.parametrize("name", IMAGE)
 @pytest.mark.parametrize("fill", ["mean", "black", "white", "blur"])
 def test_a_blank_patch_changes_the_pixels_of_that_patch_alone(name, fill):
     trace = tiny(name).trace(example(name), 0)
-    where = torch.zeros(2, len(trace.real), dtype=torch.bool)
+    where = torch.zeros(2, len(trace.attended), dtype=torch.bool)
     where[0, -16], where[1, -1] = True, True  # the first patch and the last of 4 x 4
     filled = trace.fill(where, fill)["pixel_values"]
     changed = (filled != trace.pixels).any(1)
@@ -784,7 +786,7 @@ def test_a_layer_alone_keeps_the_mask_of_its_own_example(name):
 def test_values_can_be_edited_inside_a_layer():
     """Copy i forgets the value of token i: value zeroing, all tokens in one pass."""
     trace = tiny("bert").trace(example("bert"), 0)
-    tokens = len(trace.real)
+    tokens = len(trace.attended)
     forget = 1 - torch.eye(tokens, dtype=torch.float64)
     for layer, entering, leaving in zip(trace.layers, trace.hidden, trace.hidden[1:]):
         together = layer.run(
@@ -840,9 +842,11 @@ def test_layers_that_see_a_window_keep_it():
     """ModernBERT: two tokens on either side in the second and third layer, all of them in the others."""
     trace = tiny("modernbert").trace(padded_by(2, "modernbert", example("modernbert")), 0)
     place = torch.arange(14)
-    near, real = (place[:, None] - place).abs() <= 2, place < 12
-    for l, seen in enumerate(trace.attention.any(1)[:, real]):
-        assert torch.equal(seen.bool(), (near & real if l in (1, 2) else real.expand(14, -1))[real])
+    near, attended = (place[:, None] - place).abs() <= 2, place < 12
+    for l, seen in enumerate(trace.attention.any(1)[:, attended]):
+        assert torch.equal(
+            seen.bool(), (near & attended if l in (1, 2) else attended.expand(14, -1))[attended]
+        )
 
 
 def test_positions_of_its_own_stay_with_each_example():
@@ -893,7 +897,7 @@ def test_without_a_mask_trailing_padding_is_what_the_stock_model_takes_for_it(id
     trace = tiny("gpt2-classifier", torch.float32).trace({"input_ids": ids}, 0)
     assert torch.equal(trace.logits, wanted)
     (last,) = trace.read_at
-    assert not trace.real[last + 1 :].any() and trace.real[:last].all()
+    assert not trace.attended[last + 1 :].any() and trace.attended[:last].all()
 
 
 def test_a_blank_at_the_end_does_not_move_the_readout():
@@ -901,7 +905,7 @@ def test_a_blank_at_the_end_does_not_move_the_readout():
     trace = tiny("gpt2-classifier").trace(example("gpt2-classifier"), 0)
     last = torch.arange(12)[None] == 11
     blanked = trace.again(inputs=trace.fill(last, "pad"))
-    assert blanked.read_at == [11] and blanked.real.all() and blanked.score != trace.score
+    assert blanked.read_at == [11] and blanked.attended.all() and blanked.score != trace.score
     assert blanked.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [11]
     torch.testing.assert_close(trace.rescore(trace.fill(last, "pad"))[0], blanked.score, **tight)
 

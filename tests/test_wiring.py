@@ -382,10 +382,12 @@ def test_a_short_input_tells_all_readouts_apart(name):
 
     model = tiny(name)
     inputs = short_input(model)
-    real = model.real(inputs, inputs["input_ids"].shape[1]) if "input_ids" in inputs else None
+    attended = (
+        model.attended(inputs, inputs["input_ids"].shape[1]) if "input_ids" in inputs else None
+    )
     answer = model.answer(inputs)
     assert answer.logits.isfinite().all()
-    if real is not None and model.anatomy.readout in (
+    if attended is not None and model.anatomy.readout in (
         "first",
         "last",
         "very last",
@@ -396,7 +398,9 @@ def test_a_short_input_tells_all_readouts_apart(name):
         for readout in ("first", "last", "very last", "end of text", "mean"):
             other = replace(model, anatomy=replace(model.anatomy, readout=readout))
             if readout != "end of text" or "clip" in name:
-                found[readout] = tuple(other.readout(inputs, real)[0].nonzero().flatten().tolist())
+                found[readout] = tuple(
+                    other.readout(inputs, attended)[0].nonzero().flatten().tolist()
+                )
         mine = found.pop(model.anatomy.readout)
         if name != "siglip.text":  # it reads the last token, which is real
             assert mine not in found.values()

@@ -85,7 +85,7 @@ def agreement(
         )
     if top < 1:
         raise Refusal(f"The top holds one token or more; got {top}.")
-    kept = torch.ones_like(heats[0].special) if specials else ~heats[0].special
+    kept = torch.ones_like(heats[0].special_tokens) if specials else ~heats[0].special_tokens
     scores = [heat.scores[kept] for heat in heats]
     highest = [set(ranked(one)[:top].tolist()) for one in scores]
     pairs = lambda compare: torch.tensor(

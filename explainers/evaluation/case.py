@@ -73,7 +73,7 @@ class Case:
     @property
     def words(self) -> Tensor:
         """[token] bool: what can be taken out of the input, its words or patches, not [CLS] and its like."""
-        return ~self.coded.special.cpu()
+        return ~self.coded.special_tokens.cpu()
 
     @property
     def by_class(self) -> bool:
@@ -91,7 +91,7 @@ class Case:
         if self.by_class:
             return self.read(Answer(None, self.trace.logits[None]))[0]
         with torch.no_grad():
-            return self.read(self.model.answer(self.coded.tensors, self.trace.real[None]))[0]
+            return self.read(self.model.answer(self.coded.tensors, self.trace.attended[None]))[0]
 
     @property
     def predicted(self) -> int:
@@ -168,7 +168,7 @@ class Case:
             self.trace.target.name,
             float(self.trace.score),
             signed=False,
-            special=self.coded.special.cpu(),
+            special_tokens=self.coded.special_tokens.cpu(),
             poles=self.trace.target.poles,
             text=self.coded.text,
             spans=self.coded.spans,
@@ -276,7 +276,7 @@ def prepared(
 
 
 def gold_class(model: Model, coded: Encoded, label: int | str) -> int:
-    if model.valued:
+    if model.is_regression:
         raise Refusal(
             "The outputs of this model are values, not classes, so none of them is the right one."
         )

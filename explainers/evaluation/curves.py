@@ -156,7 +156,7 @@ def curves(
         {name: found[name][1] for name in heats},
         {"deletion": random[:, 0], "insertion": random[:, 1]},
         case.trace.target.name,
-        "words" if case.model.anatomy.sees == "text" else "patches",
+        "words" if case.model.anatomy.modality == "text" else "patches",
         {name: heat.title for name, heat in heats.items()},
         fills,
         tuple(name for name, heat in heats.items() if has_equals(heat.scores[case.words])),

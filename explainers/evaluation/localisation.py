@@ -86,7 +86,7 @@ def of_all_pixels(sums: Mapping[str, float]) -> dict[str, float]:
     "Segmentation",
     better="higher",
     reference="Chefer et al. 2021 (CVPR)",
-    sees=("image",),
+    modality=("image",),
     needs=("mask",),
     unit="share",
     pools=of_all_pixels,
@@ -212,7 +212,7 @@ def boxes_of(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
     "Pointing game",
     better="higher",
     reference="Zhang et al. 2018",
-    sees=("image",),
+    modality=("image",),
     needs=("boxes or mask",),
     unit="share",
 )

@@ -49,7 +49,7 @@ def measure(
     ]
     chosen = choose(metrics)
     own = (
-        (("random", "centre") if model.anatomy.sees == "image" else ("random",))
+        (("random", "centre") if model.anatomy.modality == "image" else ("random",))
         if baselines
         else ()
     )

@@ -23,7 +23,7 @@ class Metric:
     changed inputs whose answers it wants, and `read` makes the number of what the model said.
 
     better      "higher" or "lower"; "" where neither end is good by itself
-    sees        "text", "image" or both
+    modality    "text", "image" or both
     needs       what an example must come with: "label", or names in `Example.data`; of "boxes or mask" one will do
     unit        of the number
     reference   whose definition it is
@@ -36,7 +36,7 @@ class Metric:
     key: str
     title: str
     better: str
-    sees: tuple[str, ...]
+    modality: tuple[str, ...]
     needs: tuple[str, ...]
     unit: str
     reference: str
@@ -76,9 +76,9 @@ class Metric:
             )
 
     def check_model(self, model: Model) -> None:
-        if model.anatomy.sees not in self.sees:
+        if model.anatomy.modality not in self.modality:
             raise Refusal(
-                f"{self.title} is a metric for {' and '.join({'text': 'texts', 'image': 'pictures'}[one] for one in self.sees)}."
+                f"{self.title} is a metric for {' and '.join({'text': 'texts', 'image': 'pictures'}[one] for one in self.modality)}."
             )
 
     def ask(self, case: Case, heat: Heatmap, **options) -> list[Query]:
@@ -115,7 +115,7 @@ def metric(
     *,
     better: str,
     reference: str,
-    sees: tuple[str, ...] = ("text", "image"),
+    modality: tuple[str, ...] = ("text", "image"),
     needs: tuple[str, ...] = (),
     unit: str = "",
     asks: Callable | None = None,
@@ -137,7 +137,7 @@ def metric(
             key,
             title,
             better,
-            sees,
+            modality,
             needs,
             unit,
             reference,

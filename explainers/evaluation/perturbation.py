@@ -35,11 +35,11 @@ class Query:
 
 def way(case: Case, fill: str | None, text: str = "delete", image: str = "mean") -> str:
     """`fill` if this model has it, or the default of what it sees; else a `Refusal` with the menu."""
-    sees = case.model.anatomy.sees
-    fill = fill or {"text": text, "image": image}[sees]
-    if fill not in WAYS[sees]:
+    modality = case.model.anatomy.modality
+    fill = fill or {"text": text, "image": image}[modality]
+    if fill not in WAYS[modality]:
         raise Refusal(
-            f"From a {'text' if sees == 'text' else 'picture'} parts are taken by {', '.join(WAYS[sees])}; got {fill!r}."
+            f"From a {'text' if modality == 'text' else 'picture'} parts are taken by {', '.join(WAYS[modality])}; got {fill!r}."
         )
     if fill == "delete" and not case.by_class:
         raise Refusal(
@@ -155,8 +155,8 @@ def answers(model: Model, cases: Sequence[Case], queries: Sequence[Query]) -> li
             waiting[key] = (case, query)
     for some in batches(waiting, model.net.device):
         parts = [waiting[key] for key in some]
-        tensors, real = stacked(model, parts)
-        said |= zip(some, parts[0][0].read(model.answer(tensors, real)))
+        tensors, attended = stacked(model, parts)
+        said |= zip(some, parts[0][0].read(model.answer(tensors, attended)))
     return [said[key] for key in keys]
 
 
@@ -191,7 +191,7 @@ def stacked(model: Model, parts: list[tuple[Case, Query]]) -> tuple[dict[str, Te
         made.append(perturbed(model, case, keep, query.how, query.attend))
     names = made[0][0]
     return {name: torch.cat([tensors[name] for tensors, _ in made]) for name in names}, torch.cat(
-        [real for _, real in made]
+        [attended for _, attended in made]
     )
 
 
@@ -199,16 +199,18 @@ def perturbed(
     model: Model, case: Case, keep: Tensor, how: str, attend: bool = True
 ) -> tuple[dict[str, Tensor], Tensor]:
     """The input of `case` without what `keep` [n token] (or [n height width]) leaves out, n times, and where there is no padding [n token]."""
-    inputs, real, n = case.coded.tensors, case.trace.real.expand(len(keep), -1), len(keep)
+    inputs, attended, n = case.coded.tensors, case.trace.attended.expand(len(keep), -1), len(keep)
     whole = lambda tensors: {
         name: tensor.expand(n, *tensor.shape[1:]) for name, tensor in tensors.items()
     }
     if how == "delete":
         cut = lambda tensor: tensor[keep].view(n, -1) if tensor.shape == keep.shape else tensor
-        return {name: cut(tensor) for name, tensor in whole(inputs).items()}, real[keep].view(n, -1)
+        return {name: cut(tensor) for name, tensor in whole(inputs).items()}, attended[keep].view(
+            n, -1
+        )
     if keep.ndim == 3:
         return whole(
             inputs | {"pixel_values": model.without_pixels(inputs["pixel_values"], ~keep, how)}
-        ), real
+        ), attended
     filled = whole(model.fill(inputs, ~keep, how))
-    return filled if attend else model.hide(filled, ~keep), real
+    return filled if attend else model.hide(filled, ~keep), attended

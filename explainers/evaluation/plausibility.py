@@ -26,7 +26,7 @@ def hits_in_top(scores: Tensor, first: int, last: int, k: int) -> int:
     "Precision@K",
     better="higher",
     reference="Qiang et al. 2022",
-    sees=("text",),
+    modality=("text",),
     needs=("answer",),
     unit="tokens, share",
     limits={"k": AT_LEAST_ONE},
@@ -63,7 +63,7 @@ def precision_at_k(
     "Token F1 with human rationales",
     better="higher",
     reference="DeYoung et al. 2020 (ERASER); Chefer et al. 2021 (CVPR)",
-    sees=("text",),
+    modality=("text",),
     needs=("rationale",),
     unit="F1",
 )

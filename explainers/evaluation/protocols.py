@@ -38,7 +38,7 @@ class Protocol:
     differs: str
     unit: str = ""
     model: str = ""
-    sees: str = "text"
+    modality: str = "text"
     prompt: str = ""
 
     def plan(self, model: str, dataset: Dataset, **changes) -> Plan:
@@ -287,7 +287,7 @@ PROTOCOLS: dict[str, Protocol] = {
             ),
             unit=AREAS,
             model="vit",
-            sees="image",
+            modality="image",
         ),
         Protocol(
             key="chefer-segmentation",
@@ -319,7 +319,7 @@ PROTOCOLS: dict[str, Protocol] = {
             ),
             unit="in % where ours are shares of 1",
             model="vit",
-            sees="image",
+            modality="image",
         ),
         Protocol(
             key="beyond-intuition-bert",
@@ -389,7 +389,7 @@ PROTOCOLS: dict[str, Protocol] = {
             ),
             unit=AREAS,
             model="vit",
-            sees="image",
+            modality="image",
         ),
         Protocol(
             key="beyond-intuition-clip",
@@ -417,7 +417,7 @@ PROTOCOLS: dict[str, Protocol] = {
                 "the authors compared, and how, could not be checked."
             ),
             model="image-text",
-            sees="image",
+            modality="image",
             prompt="a photo of a {}",
         ),
         Protocol(
@@ -520,7 +520,7 @@ PROTOCOLS: dict[str, Protocol] = {
                 "ones become 0 after normalisation, insertion starts from a blur."
             ),
             model="vit",
-            sees="image",
+            modality="image",
         ),
     )
 }

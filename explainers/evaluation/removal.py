@@ -57,8 +57,8 @@ def units(case: Case) -> Tensor:
     words = case.coded.words or range(len(case.coded.labels))
     return torch.tensor(
         [
-            -1 if word is None or special else word
-            for word, special in zip(words, case.coded.special.tolist())
+            -1 if word is None or special_tokens else word
+            for word, special_tokens in zip(words, case.coded.special_tokens.tolist())
         ]
     )
 

@@ -55,7 +55,7 @@ def infidelity(
         where = torch.zeros(len(keep), len(heat), dtype=torch.bool)
         where[:, places] = keep == 0
         return (
-            case.trace.rescore(case.trace.fill(where.to(case.trace.special.device), how))
+            case.trace.rescore(case.trace.fill(where.to(case.trace.special_tokens.device), how))
             .cpu()
             .double()
         )

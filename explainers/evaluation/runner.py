@@ -121,7 +121,7 @@ def check_kind(model: Model, inputs) -> None:
     text = all(
         isinstance(half, str) and Path(half).suffix.lower() not in PICTURES for half in halves
     )  # a path can be written as text
-    if not model.matches and (picture if model.anatomy.sees == "text" else text):
+    if not model.is_dual_encoder and (picture if model.anatomy.modality == "text" else text):
         raise Refusal(
             f"The data are {'pictures' if picture else 'texts'}, and {model.name} is a model of {'texts' if picture else 'pictures'}."
         )

@@ -72,7 +72,9 @@ def cascade(
 def stages(model: Model) -> Iterator[tuple[str, list[nn.Parameter]]]:
     """The weights of the explained side from the head down: what follows the blocks, each block from the last, what comes before them."""
     others = (
-        model.side("text" if model.anatomy.sees == "image" else "vision") if model.matches else None
+        model.side("text" if model.anatomy.modality == "image" else "vision")
+        if model.is_dual_encoder
+        else None
     )
     foreign = {id(weight) for weight in others.tower.parameters()} if others else set()
     of_block = {
@@ -140,7 +142,7 @@ def completeness(case: Case, heat: Heatmap, answers: list) -> dict[str, float]:
     """
     total, score = float(heat.scores.double().sum()), float(case.trace.score)
     blank = case.trace.rescore(
-        case.trace.fill(~case.trace.special[None], "mean" if case.coded.grid else "pad")
+        case.trace.fill(~case.trace.special_tokens[None], "mean" if case.coded.grid else "pad")
     )
     return {
         "sum": total,

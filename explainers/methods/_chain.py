@@ -26,9 +26,9 @@ def products(maps: Tensor) -> Tensor:
     return torch.stack(flows)
 
 
-def widest(maps: Tensor, real: Tensor) -> Tensor:
+def widest(maps: Tensor, attended: Tensor) -> Tensor:
     """The largest row sum of each layer [layers 1 1], padding aside: divided by it, many layers in a row do not overflow."""
-    return maps.sum(-1)[:, real].amax(-1)[:, None, None]
+    return maps.sum(-1)[:, attended].amax(-1)[:, None, None]
 
 
 def flow(maps: Tensor, readout: Tensor) -> Tensor:

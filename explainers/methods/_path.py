@@ -10,7 +10,7 @@ from ..trace import Trace
 
 def rows(trace: Trace) -> int:
     """How many copies of the input share a batch: enough to be fast, few enough for memory at 512 tokens."""
-    return max(1, min(16, 2048 // len(trace.real)))
+    return max(1, min(16, 2048 // len(trace.attended)))
 
 
 def given(trace: Trace) -> Tensor:
@@ -30,7 +30,7 @@ def by_token(trace: Trace, x: Tensor) -> Tensor:
         .unflatten(1, (rows, tall))
     )
     patches = tiles.permute(1, 3, 0, 2, 4).flatten(2).flatten(0, 1)
-    return F.pad(patches, (0, 0, len(trace.real) - len(patches), 0))
+    return F.pad(patches, (0, 0, len(trace.attended) - len(patches), 0))
 
 
 def reruns(trace: Trace, points: Tensor, record: Sequence[str] = ("hidden",)) -> Iterator[Trace]:

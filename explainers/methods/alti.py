@@ -20,7 +20,7 @@ def alti_maps(
     state: Literal["attention", "block"] = "attention",
 ) -> Tensor:
     """Contributions of tokens k to tokens q in every layer [layers query key], rows summing to 1."""
-    return trace.once(("alti", order, state), lambda: contributions(trace, order, state))
+    return trace.cached(("alti", order, state), lambda: contributions(trace, order, state))
 
 
 def contributions(trace: Trace, order: str, state: str) -> Tensor:
@@ -43,7 +43,7 @@ def contributions(trace: Trace, order: str, state: str) -> Tensor:
             lines.append((y.norm(p=p, dim=-1) - F.pairwise_distance(t, y, p=p)).clamp(min=0))
         maps.append(torch.cat(lines))
     return rows_to_one(
-        torch.stack(maps) * trace.real
+        torch.stack(maps) * trace.attended
     )  # the authors' distance adds 1e-6 a coordinate: padding would get a share
 
 

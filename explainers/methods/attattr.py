@@ -21,7 +21,7 @@ def attattr_all(
     endpoint: Endpoint = "start",
 ) -> Tensor:
     """(A − A') ⊙ mean over the path of ∂p/∂A, one layer at a time [layers head query key] (Hao et al.)."""
-    return trace.once(
+    return trace.cached(
         ("attattr", steps, baseline, probability, endpoint),
         lambda: walked(trace, steps, baseline, probability, endpoint),
     )
@@ -63,7 +63,9 @@ def attattr_layers(
     endpoint: Endpoint = "start",
 ) -> Tensor:
     """What was attributed to attention paid to each token, by layer [layers token]."""
-    return attattr_all(trace, steps, baseline, probability, endpoint)[:, :, trace.real].sum((1, 2))
+    return attattr_all(trace, steps, baseline, probability, endpoint)[:, :, trace.attended].sum(
+        (1, 2)
+    )
 
 
 def attattr_maps(
@@ -83,7 +85,7 @@ def attattr_heads(
     probability: bool = True,
     endpoint: Endpoint = "start",
 ) -> Tensor:
-    return attattr_all(trace, steps, baseline, probability, endpoint)[:, :, trace.real].sum(2)
+    return attattr_all(trace, steps, baseline, probability, endpoint)[:, :, trace.attended].sum(2)
 
 
 def attattr_totals(

@@ -26,7 +26,9 @@ def cat_layers(trace: Trace, states: States | None = None) -> Tensor:
 def masked(trace: Trace, mask_specials: bool) -> Trace:
     """The same run with [CLS] and [SEP] closed to attention, one more pass that all views of the method share."""
     return (
-        trace.once("specials masked", lambda: trace.again(hide=trace.special & trace.real))
+        trace.cached(
+            "specials masked", lambda: trace.again(hide=trace.special_tokens & trace.attended)
+        )
         if mask_specials
         else trace
     )
@@ -37,7 +39,7 @@ def attcat_layers(
 ) -> Tensor:
     """AttCAT_l,i = (mean over heads and real queries of A_l[:, q, i]) · CAT_l,i  [layers token]."""
     trace = masked(trace, mask_specials)
-    received = trace.attention.mean(1)[:, trace.real].mean(1)
+    received = trace.attention.mean(1)[:, trace.attended].mean(1)
     return received * cat_layers(trace, states)
 
 
@@ -45,7 +47,7 @@ def attcat_heads(trace: Trace, states: States | None = None, mask_specials: bool
     """Each head's part of the layer's row [layers head token]: they add up to it."""
     trace = masked(trace, mask_specials)
     return (
-        trace.attention[:, :, trace.real].mean(2)
+        trace.attention[:, :, trace.attended].mean(2)
         / trace.attention.shape[1]
         * cat_layers(trace, states)[:, None]
     )

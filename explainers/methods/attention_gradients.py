@@ -42,7 +42,9 @@ def attgrads_heads(
     gated = trace.attention * (
         trace.grad.attention if signed else trace.grad.attention.clamp(min=0)
     )
-    return gated[:, :, trace.real].mean(2) if side == "key" else gated[..., trace.real].mean(3)
+    return (
+        gated[:, :, trace.attended].mean(2) if side == "key" else gated[..., trace.attended].mean(3)
+    )
 
 
 def attgrads_layers(
@@ -80,11 +82,11 @@ def attgrads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool =
 
 def attn_gradcam_heads(trace: Trace) -> Tensor:
     """Each head's row of attention times the head's weight, the mean slope of the score along it, in every layer [layers head token]."""
-    slope, real = trace.grad.attention, trace.real
+    slope, attended = trace.grad.attention, trace.attended
     weight = (
-        trace.read(slope)[..., ~trace.special].mean(-1)
+        trace.read(slope)[..., ~trace.special_tokens].mean(-1)
         if trace.grid
-        else slope[:, :, real][..., real].mean((2, 3))
+        else slope[:, :, attended][..., attended].mean((2, 3))
     )  # [layers head]
     return weight[..., None] * trace.read(trace.attention)
 
@@ -115,7 +117,7 @@ def attn_gradcam(trace: Trace) -> Tensor:
 
 
 def first_of(trace: Trace, start: int | None) -> int:
-    return start if start is not None else -1 if trace.run.model.matches else 0
+    return start if start is not None else -1 if trace.run.model.is_dual_encoder else 0
 
 
 def gae_layers(trace: Trace, start: int | None = None) -> Tensor:

@@ -30,8 +30,12 @@ def perceived(trace: Trace, l: int, variant: str) -> Tensor:
     """Layer l's attention: its heads weighed by how much they matter, or its keys by how long their vectors became [query key]."""
     attention = trace.attention[l]
     if variant == "head":
-        real = trace.real
-        weight = (attention[:, :, real].mT @ trace.grad.attention[l][:, :, real]).abs().mean((1, 2))
+        attended = trace.attended
+        weight = (
+            (attention[:, :, attended].mT @ trace.grad.attention[l][:, :, attended])
+            .abs()
+            .mean((1, 2))
+        )
         return torch.einsum(
             "h,hqk->qk", weight / weight.sum().where(weight.sum() > 0, 1), attention
         )
@@ -41,7 +45,7 @@ def perceived(trace: Trace, l: int, variant: str) -> Tensor:
 def first_layer(trace: Trace, head: bool) -> int:
     """Where the authors' code begins: layer 12 or 9 of 12 for BERT, 4 or 7 for ViT, 12 or 10 for CLIP, counted from one."""
     layers = len(trace.attention)
-    if trace.run.model.matches:
+    if trace.run.model.is_dual_encoder:
         return layers - 1 if head else layers - max(1, layers // 4)
     if trace.grid:
         return layers // 4 if head else layers // 2
@@ -87,5 +91,5 @@ def beyond_intuition(
     flow = torch.eye(trace.attention.shape[-1]).to(trace.attention)
     for l in range(within(start, layers, "layer") % layers, layers):
         flow = flow + perceived(trace, l, variant) @ flow
-    gate = trace.once(("feedback", steps, endpoint), lambda: feedback(trace, steps, endpoint))
+    gate = trace.cached(("feedback", steps, endpoint), lambda: feedback(trace, steps, endpoint))
     return trace.read(gate * flow)

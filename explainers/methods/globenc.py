@@ -51,7 +51,7 @@ def fed_forward_norms(trace: Trace, rows: int = 8) -> Tensor:
 
 
 def globenc_maps(trace: Trace, variant: Variant = "N-Enc") -> Tensor:
-    return trace.once(("globenc", variant), lambda: maps_of(trace, variant))
+    return trace.cached(("globenc", variant), lambda: maps_of(trace, variant))
 
 
 def maps_of(trace: Trace, variant: Variant) -> Tensor:
@@ -90,11 +90,11 @@ def globenc_layers(
     if through == "maxflow":
         return torch.stack(
             [
-                flow(maps[: l + 1] / widest(maps, trace.real).max(), trace.readout)
+                flow(maps[: l + 1] / widest(maps, trace.attended).max(), trace.readout)
                 for l in range(len(maps))
             ]
         )
-    return trace.read(products(maps / widest(maps, trace.real)))
+    return trace.read(products(maps / widest(maps, trace.attended)))
 
 
 @method(
@@ -129,5 +129,5 @@ def globenc(
     """
     if through == "maxflow":
         maps = globenc_maps(trace, variant)
-        return flow(maps / widest(maps, trace.real).max(), trace.readout)
+        return flow(maps / widest(maps, trace.attended).max(), trace.readout)
     return globenc_layers(trace, variant, through)[-1]

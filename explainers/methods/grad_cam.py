@@ -43,6 +43,6 @@ def grad_cam(
         if states == "norm"
         else (trace.hidden[at + 1], trace.grad.hidden[at + 1])
     )
-    patches = ~trace.special
+    patches = ~trace.special_tokens
     scores = here[patches] @ slope[patches].mean(0)
     return F.pad(scores.clamp(min=0) if relu else scores, (len(patches) - len(scores), 0))

@@ -84,7 +84,9 @@ def input_x_gradient(trace: Trace, space: Space = "input") -> Tensor:
 def path_integral(trace: Trace, steps: int, baseline: str | None) -> tuple[Tensor, Tensor]:
     """(x − x') ⊙ ∫₀¹ ∂y/∂x(x' + α(x − x')) dα, shaped like what was given, and the score of the blank x'."""
     blank = trace.again(
-        inputs=trace.fill(~trace.special[None], baseline or ("mean" if trace.grid else "pad")),
+        inputs=trace.fill(
+            ~trace.special_tokens[None], baseline or ("mean" if trace.grid else "pad")
+        ),
         record=("hidden",),
     )
     way = given(trace) - given(blank)
@@ -97,7 +99,7 @@ def path_integral(trace: Trace, steps: int, baseline: str | None) -> tuple[Tenso
 
 
 def integrated(trace: Trace, steps: int, baseline: str | None) -> tuple[Tensor, Tensor]:
-    return trace.once(
+    return trace.cached(
         ("integrated gradients", steps, baseline), lambda: path_integral(trace, steps, baseline)
     )
 
@@ -140,15 +142,15 @@ def integrated_gradients(
 def noise_for(trace: Trace, samples: int, sigma: float, seed: int) -> Tensor:
     """[samples ...] ε ~ N(0, (σ · (max x − min x))²) shaped like what was given."""
     x = given(trace)
-    real = (
-        x.flatten() if trace.grid else x[trace.real].flatten()
+    attended = (
+        x.flatten() if trace.grid else x[trace.attended].flatten()
     )  # padding gets no noise, and changes no draw
     drawn = torch.randn(
-        samples, len(real), generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+        samples, len(attended), generator=torch.Generator().manual_seed(seed), dtype=torch.float64
     ).to(x)
     noise = torch.zeros(samples, *x.shape).to(x)
-    noise[:, slice(None) if trace.grid else trace.real] = (
-        sigma * (real.max() - real.min()) * drawn
+    noise[:, slice(None) if trace.grid else trace.attended] = (
+        sigma * (attended.max() - attended.min()) * drawn
     ).view(samples, -1, *x.shape[1:])
     return noise
 
@@ -167,7 +169,7 @@ def smoothgrad_pixels(
 def smoothgrad_shares(
     trace: Trace, samples: int, sigma: float, seed: int, times_input: bool
 ) -> Tensor:
-    mean = trace.once(
+    mean = trace.cached(
         ("smoothgrad", samples, sigma, seed),
         lambda: smoothed(trace, noise_for(trace, samples, sigma, seed)),
     )

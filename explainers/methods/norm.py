@@ -34,7 +34,7 @@ def norm_maps(trace: Trace, stage: Stage = "N") -> Tensor:
 
 def norm_layers(trace: Trace, stage: Stage = "N", rollout: bool = False) -> Tensor:
     maps = norm_maps(trace, stage)
-    return trace.read(products(maps / widest(maps, trace.real)) if rollout else maps)
+    return trace.read(products(maps / widest(maps, trace.attended)) if rollout else maps)
 
 
 def norm_heads(trace: Trace) -> Tensor:

@@ -15,7 +15,7 @@ Fill = Literal["mask", "pad", "unk", "mean", "black", "white", "blur"]
 def windows(trace: Trace, size: int) -> Tensor:
     """[window token] bool: every run of `size` neighbouring tokens, or square of `size` × `size`
     patches; all of them where there are fewer."""
-    places = (~trace.special).nonzero().flatten()
+    places = (~trace.special_tokens).nonzero().flatten()
     if trace.grid:
         places = places.view(trace.grid)
         tall, wide = (min(size, side) for side in trace.grid)
@@ -27,7 +27,7 @@ def windows(trace: Trace, size: int) -> Tensor:
     else:
         held = [places[first : first + size] for first in range(max(1, len(places) - size + 1))]
     where = torch.zeros(
-        len(held), len(trace.special), dtype=torch.bool, device=trace.special.device
+        len(held), len(trace.special_tokens), dtype=torch.bool, device=trace.special_tokens.device
     )
     for row, inside in zip(where, held):
         row[inside] = True
@@ -48,9 +48,9 @@ def whole_words(trace: Trace) -> Tensor:
             "give the text itself, or take by=token."
         )
     numbered = [-1 if word is None else word for word in trace.words]
-    of = torch.tensor(numbered, device=trace.special.device)
-    numbers = of[~trace.special].unique()
-    return (of == numbers[:, None]) & ~trace.special
+    of = torch.tensor(numbered, device=trace.special_tokens.device)
+    numbers = of[~trace.special_tokens].unique()
+    return (of == numbers[:, None]) & ~trace.special_tokens
 
 
 def runs_of_words(words: Tensor, size: int) -> Tensor:
@@ -91,7 +91,7 @@ def occlusion(
     together and divides the loss equally among them).
     """
     words = whole_words(trace) if by == "word" else None
-    if trace.special.all():
+    if trace.special_tokens.all():
         return torch.zeros_like(trace.hidden[0, :, 0])
     where = windows(trace, window) if words is None else runs_of_words(words, window)
     lost = trace.score - blanked_scores(

@@ -18,8 +18,8 @@ Activation = Literal["softmax", "sigmoid"]
 VIEWS = {  # of a map [query key]: what the readout token looks at, who looks at it, what all look at
     "From": lambda trace, m: trace.read(m),
     "To": lambda trace, m: trace.read(m.mT),
-    "MeanColumns": lambda trace, m: m[trace.real].mean(0),
-    "MaxColumns": lambda trace, m: m[trace.real].amax(0),
+    "MeanColumns": lambda trace, m: m[trace.attended].mean(0),
+    "MaxColumns": lambda trace, m: m[trace.attended].amax(0),
 }
 EQUALS = "equally faithful readings, the first is shown:"  # the fact that says how many
 
@@ -54,13 +54,15 @@ def weights(trace: Trace, matrix: Matrix) -> Tensor:
 
 def losses(trace: Trace, activation: Activation) -> Tensor:
     """How much probability the target loses when a word becomes [UNK] [token]; 0 at specials."""
-    if activation == "sigmoid" and trace.run.model.valued:
+    if activation == "sigmoid" and trace.run.model.is_regression:
         raise Refusal(
             "The outputs of this model are values, not classes, "
             "and the sigmoid of a value is no probability."
         )
-    words = (~trace.special).nonzero().flatten()
-    blanked = torch.zeros(len(words), len(trace.special), dtype=torch.bool, device=words.device)
+    words = (~trace.special_tokens).nonzero().flatten()
+    blanked = torch.zeros(
+        len(words), len(trace.special_tokens), dtype=torch.bool, device=words.device
+    )
     blanked[torch.arange(len(words)), words] = True
     sigmoids = lambda answer: sum(
         weight * part(answer).sigmoid() for part, weight in trace.target.parts()
@@ -117,11 +119,13 @@ def readings(
     By layer (their mean, with A their product, then each from the first), in it by head (their mean, then each), in it by row:
     From, To, MeanColumns, MaxColumns.
     """
-    return trace.once(("optimus", matrix, activation), lambda: searched(trace, matrix, activation))
+    return trace.cached(
+        ("optimus", matrix, activation), lambda: searched(trace, matrix, activation)
+    )
 
 
 def searched(trace: Trace, matrix: Matrix, activation: Activation) -> list[Choice]:
-    words, lost = (~trace.special).nonzero().flatten(), losses(trace, activation)
+    words, lost = (~trace.special_tokens).nonzero().flatten(), losses(trace, activation)
     attention = weights(trace, matrix)
     heads = {"Mean": attention.mean(1)} | {
         str(h): attention[:, h] for h in range(attention.shape[1])

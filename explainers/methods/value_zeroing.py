@@ -22,7 +22,7 @@ def forgetful(first: int, count: int):
 
 def value_zeroing_maps(trace: Trace) -> Tensor:
     """1 − cos of each token's block output with and without token k's value [layers query key], rows summing to 1."""
-    return trace.once("value zeroing", lambda: turned_by(trace))
+    return trace.cached("value zeroing", lambda: turned_by(trace))
 
 
 def turned_by(trace: Trace) -> Tensor:

@@ -30,7 +30,7 @@ def feature_masks(trace: Trace, threshold: float) -> Tensor:
     )  # here, since it takes a while and only this method needs it
     from scipy.spatial.distance import squareform
 
-    channels = trace.normed[-1][~trace.special].T.unflatten(1, trace.grid)
+    channels = trace.normed[-1][~trace.special_tokens].T.unflatten(1, trace.grid)
     maps = stretched(F.interpolate(channels[None], trace.pixels.shape[1:], mode="bilinear")[0])
     if len(maps) < 2:
         return maps
@@ -69,7 +69,7 @@ def vit_cx_pixels(
 ) -> Tensor:
     drawn = torch.Generator().manual_seed(seed)
     noise = lambda n: sigma * torch.randn(n, *trace.pixels.shape, generator=drawn)
-    return trace.once(
+    return trace.cached(
         ("vit_cx", threshold, sigma, seed, offset),
         lambda: causal_score(trace, feature_masks(trace, threshold), noise, offset),
     )

@@ -68,7 +68,7 @@ def record(heat: Heatmap) -> dict:
         "tokens": heat.labels,
         "spans": heat.spans,
         "words": heat.words,
-        "special": heat.special.tolist(),
+        "special": heat.special_tokens.tolist(),
         "segments": heat.segments,
         "halves": list(heat.halves),
         "explained_span": heat.marked,
@@ -163,16 +163,16 @@ def csv_of(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> 
 
 def where(heat: Heatmap) -> tuple[list[str], list[list]]:
     """The columns that say which token a line is about, and their values: its text, or the row and column of its patch from 1."""
-    special = heat.special.tolist()
+    special_tokens = heat.special_tokens.tolist()
     if heat.grid is not None:
         before = len(heat) - heat.grid[0] * heat.grid[1]
         patches = [[i // heat.grid[1] + 1, i % heat.grid[1] + 1] for i in range(len(heat) - before)]
         return ["row", "column", "special"], [
-            [*place, one] for place, one in zip([["", ""]] * before + patches, special)
+            [*place, one] for place, one in zip([["", ""]] * before + patches, special_tokens)
         ]
     part = [[heat.halves[heat.half(k)]] if heat.halves else [] for k in range(len(heat))]
     return ["token", "special", *(["part"] if heat.halves else [])], [
-        [label, one, *half] for label, one, half in zip(heat.labels, special, part)
+        [label, one, *half] for label, one, half in zip(heat.labels, special_tokens, part)
     ]
 
 

@@ -63,7 +63,7 @@ def importance(seen: Heatmap, layer: int, input: str) -> str:
     blank = replace(
         seen,
         labels=names,
-        special=torch.zeros(len(names), dtype=torch.bool),
+        special_tokens=torch.zeros(len(names), dtype=torch.bool),
         signed=False,
         spans=None,
         words=None,

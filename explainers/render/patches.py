@@ -179,7 +179,9 @@ def place(heat: Heatmap, i: int) -> str:
 def beside(heat: Heatmap) -> str:
     """The tokens before the patches by name, such as [CLS]."""
     names = [
-        visible(label) for label, special in zip(heat.labels, heat.special.tolist()) if special
+        visible(label)
+        for label, special_tokens in zip(heat.labels, heat.special_tokens.tolist())
+        if special_tokens
     ]
     return " and ".join(names) if len(names) <= 2 else "specials"
 

@@ -194,7 +194,7 @@ def words(heat: Heatmap, places: Sequence[int], quiet: float) -> str:
             )
         framed = heat.is_marked(i)
         end = max(end or 0, span[1]) if span else end
-        extra = " xp-special" if bool(heat.special[i]) else ""
+        extra = " xp-special" if bool(heat.special_tokens[i]) else ""
         out.append(
             escape(visible(label))
             if share < quiet
