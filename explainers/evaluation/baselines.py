@@ -26,7 +26,7 @@ class Baseline:
 
 def random(case, draw: int = 0) -> Tensor:
     """A score [token] drawn for each token, from the seed, the input and the target; another `draw`, another order."""
-    return torch.rand(len(case.coded.labels), generator=case.drawn(draw), dtype=torch.float64)
+    return torch.rand(len(case.coded.labels), generator=case.generator(draw), dtype=torch.float64)
 
 
 def centre(case) -> Tensor:
