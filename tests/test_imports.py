@@ -104,14 +104,12 @@ def test_methods_know_the_trace_and_their_siblings_only(path):
 @named(in_folder("render"))
 def test_rendering_knows_heatmaps_and_cards_never_models(path):
     assert others(path) <= {"torch", "pandas", "numpy", "cv2"}
-    allowed = {"heatmap", "imagined", "errors", "methods", "ties", "__version__", ""}
+    allowed = {"token_scores", "imagined", "errors", "methods", "ties", "__version__", ""}
     assert {name for name in ours(path) if not name.startswith("render")} <= allowed
 
 
-@named(
-    [path for path in FILES if module_of(path).split(".")[-1] in ("heatmap", "targets", "errors")]
-)
-def test_heatmaps_targets_and_errors_stand_alone(path):
+@named([path for path in FILES if path.stem in ("token_scores", "targets", "errors")])
+def test_token_scores_targets_and_errors_stand_alone(path):
     assert others(path) <= {"torch", "pandas"}
     assert ours(path, everywhere=False) <= {"errors", "ties", "words"}
 
@@ -127,10 +125,9 @@ def test_evaluation_needs_what_the_page_has_and_its_optional_tools_only_inside_f
     assert not {name for name in ours(path, everywhere=False) if name.startswith("render")}
 
 
-def test_heatmaps_reach_for_the_renderer_only_when_shown():
+def test_heatmaps_know_their_scores_and_the_renderer_alone():
     heatmap = PACKAGE / "heatmap.py"
-    assert {name.split(".")[0] for name in ours(heatmap)} <= {"render", "errors"}
-    assert ours(heatmap, everywhere=False) <= {"errors"}
+    assert ours(heatmap) == {"render.export", "render.heatmaps", "token_scores"}
 
 
 def test_only_models_inputs_and_what_records_import_transformers_when_imported():
