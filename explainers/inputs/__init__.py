@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .errors import Refusal
-from .pictures import open_picture
-from .processors import Lens, lens_of, pixels_of
-from .words import by_bytes, strip_span, words_of
+from ..errors import Refusal
+from ..pictures import open_picture
+from ..processors import Lens, lens_of, pixels_of
+from ..words import by_bytes, strip_span, words_of
 
 MOST_CHARACTERS = 2_000_000
 
