@@ -152,7 +152,7 @@ def test_only_models_inputs_and_what_records_import_transformers_when_imported()
 
 def test_only_models_talks_to_the_hub():
     assert [module_of(path) for path in FILES if "huggingface_hub" in others(path)] == [
-        "explainers.models"
+        "explainers.models.hub"
     ]
 
 

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .errors import Refusal
-from .heatmap import tight
-from .pictures import open_picture
-from .processors import Lens, lens_of, pixels_of
-from .words import by_bytes, words_of
+from ..errors import Refusal
+from ..heatmap import tight
+from ..pictures import open_picture
+from ..processors import Lens, lens_of, pixels_of
+from ..words import by_bytes, words_of
 
 MOST_CHARACTERS = 2_000_000
 
