@@ -1,34 +1,42 @@
-"""Do methods say the same? Rank correlation and overlap of the top between maps of one input, and their means over many."""
+"""Do methods agree? Rank correlation and overlap of the top between maps of one input."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
+from ..render import trials
+from ..render.card import styled
 from ..ties import ranked
-from .case import named
-from .correlation import Kind, rank_correlation
+from .correlation import Coefficient, rank_correlation
+from .notation import named
+
+Matrix = Float[Tensor, "method method"]
 
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """How alike some methods are, each pair of them; averaged over `inputs` inputs.
+    """How alike the maps of some methods are, for each pair of methods.
 
-    methods      names of the rows and columns, with options where a method was given any
-    correlation  [method method] rank correlation of the scores, -1 to 1; 1 on the diagonal
-    overlap      [method method] the part of the k highest tokens or patches that both share, 0 to 1
-    top          k
-    titles       what people call the methods; parts: "tokens" or "patches"
+    methods      names of the rows and columns, with options where a method has any
+    correlation  [method method] rank correlation of the scores, −1 to 1; 1 on the diagonal
+    overlap      [method method] the share of the `top` highest tokens or patches that both have in
+                 common, 0 to 1
+    top          how many tokens or patches the overlap compares
+    inputs       the number of inputs; the numbers are means over them
+    titles       names of the methods for people
+    parts        "tokens" or "patches"
 
-    Shows itself in a notebook: both as coloured tables.
+    In a notebook it shows itself: both matrices as coloured tables.
     """
 
     methods: list[str]
-    correlation: Tensor
-    overlap: Tensor
+    correlation: Matrix
+    overlap: Matrix
     top: int
     inputs: int = 1
     titles: tuple[str, ...] = ()
@@ -41,29 +49,30 @@ class Agreement:
         return pd.DataFrame(getattr(self, what).numpy(), self.methods, self.methods)
 
     def html(self, palette: str = "orange-blue", style: bool = True) -> str:
-        """Static HTML; style: with its styles, for a page that has not got them."""
-        from ..render import trials
-        from ..render.card import styled
+        """Both matrices as static HTML.
 
-        of = "this input" if self.inputs == 1 else f"{self.inputs} inputs, their mean"
-        said = f"Rank correlation between the maps of {of}: 1 is the same order of {self.parts}, 0 is none. Maps that agree can be wrong together."
+        palette  of the colours
+        style    whether the stylesheet is included; not needed on a page that has it already
+        """
+        of = "this input" if self.inputs == 1 else f"{self.inputs} inputs (means)"
         names = self.titles or self.methods
-        matrices = [
-            trials.matrix(
-                names, self.correlation.tolist(), "Do the maps agree?", said, palette=palette
-            )
-        ]
-        said = f"How many of the {self.top} highest {self.parts} of one map are among those of the other, of {of}: 1 is all of them."
-        matrices.append(
-            trials.matrix(
-                names,
-                self.overlap.tolist(),
-                f"Do they put the same {self.parts} first?",
-                said,
-                palette=palette,
-            )
+        correlation = trials.matrix(
+            names,
+            self.correlation.tolist(),
+            "Do the maps agree?",
+            f"Rank correlation between the maps of {of}: 1 is the same order of {self.parts}, "
+            "0 is none. Maps that agree can be wrong together.",
+            palette=palette,
         )
-        drawn = f'<div class="xp-two">{"".join(matrices)}</div>'
+        overlap = trials.matrix(
+            names,
+            self.overlap.tolist(),
+            f"Do they put the same {self.parts} first?",
+            f"The share of the {self.top} highest {self.parts} that two maps of {of} have in "
+            "common: 1 is all of them.",
+            palette=palette,
+        )
+        drawn = f'<div class="xp-two">{correlation}{overlap}</div>'
         return styled(drawn) if style else drawn
 
     def _repr_html_(self) -> str:
@@ -71,51 +80,74 @@ class Agreement:
 
 
 def agreement(
-    heats: Sequence[Heatmap], top: int = 5, kind: Kind = "spearman", specials: bool = False
+    heats: Sequence[Heatmap], top: int = 5, kind: Coefficient = "spearman", specials: bool = False
 ) -> Agreement:
-    """Of heatmaps of one input; as many of its tokens as there are make up the top where there are fewer than `top`.
+    """Compare the heatmaps of one input with each other.
 
-    kind: spearman or kendall; of constant maps as `rank_correlation` says. specials: whether [CLS] and its like are compared too: what
-    methods do with them is a habit of each. Signed scores are ranked with their sign. Of equal scores the first
-    tokens are in the top: maps that are the same everywhere share it. Raises `Refusal` for maps of different inputs.
+    heats     heatmaps of the same input
+    top       how many of the highest tokens the overlap compares; all, if there are fewer. Of
+              equal scores the first tokens are in the top
+    kind      of rank correlation: spearman or kendall, of the signed scores; constant maps as in
+              `rank_correlation`
+    specials  whether special tokens are compared too; how a method scores them is a convention
+
+    Raises `Refusal` for maps of different inputs, for no map, and for a top below 1.
     """
     if not heats or any(heat.labels != heats[0].labels for heat in heats):
         raise Refusal(
             "Agreement is measured between heatmaps of one input; these have different tokens."
         )
     if top < 1:
-        raise Refusal(f"The top holds one token or more; got {top}.")
-    kept = torch.ones_like(heats[0].special_tokens) if specials else ~heats[0].special_tokens
+        raise Refusal(f"The top has at least one token; got {top}.")
+    kept = ~heats[0].special_tokens
+    if specials:
+        kept = torch.ones_like(kept)
     scores = [heat.scores[kept] for heat in heats]
     highest = [set(ranked(one)[:top].tolist()) for one in scores]
-    pairs = lambda compare: torch.tensor(
-        [[compare(i, j) for j in range(len(heats))] for i in range(len(heats))], dtype=torch.float64
-    )
     return Agreement(
-        [named(heat) for heat in heats],
-        pairs(lambda i, j: rank_correlation(scores[i], scores[j], kind)),
-        pairs(lambda i, j: len(highest[i] & highest[j]) / max(1, len(highest[i]))),
-        top,
+        methods=[named(heat) for heat in heats],
+        correlation=each_pair(scores, lambda one, other: rank_correlation(one, other, kind)),
+        overlap=each_pair(highest, share_in_common),
+        top=top,
         titles=tuple(heat.title for heat in heats),
         parts="patches" if heats[0].grid else "tokens",
     )
 
 
+def each_pair(things: Sequence, compare: Callable[..., float]) -> Matrix:
+    """`compare` of each pair of things."""
+    rows = []
+    for one in things:
+        rows.append([compare(one, other) for other in things])
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def share_in_common(one: set[int], other: set[int]) -> float:
+    """The share of the one set that is in the other, too."""
+    return len(one & other) / max(1, len(one))
+
+
 def mean_agreement(agreements: Sequence[Agreement]) -> Agreement:
-    """Over inputs; a pair that is NaN on one input is left out there. Raises `Refusal` if the methods differ."""
-    if not agreements or any(
-        one.methods != agreements[0].methods or one.top != agreements[0].top for one in agreements
-    ):
+    """The mean over inputs; a number that is NaN for one input is left out there.
+
+    Raises `Refusal` if the methods or the tops differ, and for an empty list.
+    """
+    first = agreements[0] if agreements else None
+    if first is None or any(not comparable(first, other) for other in agreements):
         raise Refusal(
             "A mean is taken over agreements of the same methods and the same top, at least one."
         )
-    mean = lambda matrices: torch.stack(matrices).nanmean(0)
     return Agreement(
-        agreements[0].methods,
-        mean([one.correlation for one in agreements]),
-        mean([one.overlap for one in agreements]),
-        agreements[0].top,
-        sum(one.inputs for one in agreements),
-        agreements[0].titles,
-        agreements[0].parts,
+        methods=first.methods,
+        correlation=torch.stack([one.correlation for one in agreements]).nanmean(0),
+        overlap=torch.stack([one.overlap for one in agreements]).nanmean(0),
+        top=first.top,
+        inputs=sum(one.inputs for one in agreements),
+        titles=first.titles,
+        parts=first.parts,
     )
+
+
+def comparable(first: Agreement, second: Agreement) -> bool:
+    """Whether two agreements are of the same methods and the same top."""
+    return first.methods == second.methods and first.top == second.top

@@ -28,9 +28,7 @@ BINS = (0.01, 0.05, 0.10, 0.20, 0.50)  # shares of the words in ERASER's rationa
 MOST_ALTI = 30  # tokens removed at most by ALTI's code
 
 
-def watched(
-    case: Case, answers: Sequence[Tensor], of: WatchedClass
-) -> tuple[float, np.ndarray]:
+def watched(case: Case, answers: Sequence[Tensor], of: WatchedClass) -> tuple[float, np.ndarray]:
     """The probability of one class: before the changes, and in each of the answers [query].
 
     of  which class: the explained one, the gold one, or the predicted one

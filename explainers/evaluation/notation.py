@@ -14,8 +14,7 @@ def parse(name: str) -> tuple[str, dict[str, str]]:
         option, _, value = part.partition("=")
         if not value:
             raise Refusal(
-                f"Options are written as name:option=value; "
-                f"{str(name)[:60]!r} has {part[:40]!r}."
+                f"Options are written as name:option=value; {str(name)[:60]!r} has {part[:40]!r}."
             )
         options[option] = value
     return key, options
