@@ -21,7 +21,8 @@ from ..errors import Refusal, nearest, required
 from ..models import Model, load
 from .case import Example
 from .notation import check_method as known, parse
-from .datasets import PICTURES, Dataset
+from .data import Dataset
+from .data.readers import PICTURES
 from .engines import ENGINES
 from .measuring import choose, measure
 from .registry import find_metric
