@@ -7,7 +7,7 @@ import torch
 
 from . import targets
 from .errors import Refusal
-from .heatmap import Heatmap
+from .heatmap import Comparison, Heatmap
 from .inputs import Encoded
 from .methods import METHODS, find
 from .models import BUNDLED, PAIRED, Model
@@ -137,57 +137,6 @@ def explain(model: Model, inputs, method: str = "attcat", target=None, **options
     options: the method's own. Raises `Refusal`.
     """
     return next(stream(model, inputs, [method], target, **options))
-
-
-class Comparison(list):
-    """Heatmaps of one input and one target; shows itself in a notebook as rows over the same tokens, or as maps of the same picture.
-
-    left_out   {title: reason} of methods that were to be compared and have no map here
-    """
-
-    def __init__(self, heats: Iterable[Heatmap] = (), left_out: dict[str, str] | None = None):
-        super().__init__(heats)
-        self.left_out = left_out or {}
-
-    def html(self, **look) -> str:
-        """Static HTML, no script needed. look: as for `Heatmap.html`."""
-        from .render.heatmaps import fragment, without_maps
-
-        return fragment(self, **look) + without_maps(self.left_out)
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def merged(self) -> "Comparison":
-        """The same with sub-words summed into words."""
-        return Comparison((heat.merged() for heat in self), self.left_out)
-
-    def without_specials(self) -> "Comparison":
-        """The same without [CLS], [SEP] and their like."""
-        return Comparison((heat.without_specials() for heat in self), self.left_out)
-
-    def table(self):
-        """A pandas DataFrame: a row a token, a column a method (named with its target and options where methods repeat)."""
-        import pandas as pd
-
-        alone = len({heat.method for heat in self}) == len(self)
-        options = [
-            ", ".join(f"{name}={value}" for name, value in heat.options.items()) for heat in self
-        ]
-        names = [
-            heat.method if alone else ": ".join(filter(None, [heat.method, heat.target, said]))
-            for heat, said in zip(self, options)
-        ]
-        return pd.DataFrame(
-            {"token": self[0].labels}
-            | {name: heat.scores.tolist() for name, heat in zip(names, self)}
-        )
-
-    def save(self, path) -> None:
-        """Write .html, .svg, .png, .csv or .json, by suffix."""
-        from .render.export import save
-
-        save(self, path)
 
 
 def compare(model: Model, inputs, methods: Iterable[str] | None = None, target=None) -> Comparison:

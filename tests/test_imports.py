@@ -48,7 +48,7 @@ FLOORS = (
 )
 
 #: What is not so yet: (who, whom). To be empty when the parts have been rebuilt.
-UNDER_WAY = {("inputs", "heatmap"), ("render", "heatmap")}
+UNDER_WAY: set[tuple[str, str]] = set()
 
 #: Packages of others that only some parts may import.
 WATCHED = {

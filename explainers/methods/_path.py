@@ -23,7 +23,7 @@ def by_token(trace: Trace, x: Tensor) -> Tensor:
     """Numbers shaped like what was given, a row a token [token part]: of a patch its pixels, of [CLS] before the patches zeros."""
     if not trace.grid:
         return x
-    (rows, columns), (tall, wide) = trace.grid, trace.run.model.patch
+    (rows, columns), (tall, wide) = trace.grid, trace.patch_size
     tiles = (
         x[:, : rows * tall, : columns * wide]
         .unflatten(2, (columns, wide))
@@ -37,8 +37,6 @@ def reruns(trace: Trace, points: Tensor, record: Sequence[str] = ("hidden",)) ->
     """The same run with what was given moved to each of `points` [n ...]."""
     for some in points.split(rows(trace)):
         if trace.grid:
-            yield from trace.again_many(
-                inputs=trace.run.inputs | {"pixel_values": some}, record=record
-            )
+            yield from trace.again_many(inputs=trace.inputs | {"pixel_values": some}, record=record)
         else:
             yield from trace.again_many(entry=lambda _, some=some: some, record=record)

@@ -117,7 +117,7 @@ def attn_gradcam(trace: Trace) -> Tensor:
 
 
 def first_of(trace: Trace, start: int | None) -> int:
-    return start if start is not None else -1 if trace.run.model.is_dual_encoder else 0
+    return start if start is not None else -1 if trace.is_dual_encoder else 0
 
 
 def gae_layers(trace: Trace, start: int | None = None) -> Tensor:

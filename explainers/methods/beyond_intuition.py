@@ -18,7 +18,7 @@ def feedback(trace: Trace, steps: int, endpoint: Literal["both", "end"]) -> Tens
     )
     slope = torch.zeros_like(trace.attention[-1])
     x = given(trace)
-    start = torch.zeros_like(x) if trace.grid else trace.run.model.wordless(trace.run.inputs, x)
+    start = torch.zeros_like(x) if trace.grid else trace.without_words()
     for step in reruns(
         trace, start + alphas.to(x).view(-1, *[1] * x.ndim) * (x - start), record=("attention",)
     ):
@@ -45,7 +45,7 @@ def perceived(trace: Trace, l: int, variant: str) -> Tensor:
 def first_layer(trace: Trace, head: bool) -> int:
     """Where the authors' code begins: layer 12 or 9 of 12 for BERT, 4 or 7 for ViT, 12 or 10 for CLIP, counted from one."""
     layers = len(trace.attention)
-    if trace.run.model.is_dual_encoder:
+    if trace.is_dual_encoder:
         return layers - 1 if head else layers - max(1, layers // 4)
     if trace.grid:
         return layers // 4 if head else layers // 2

@@ -54,7 +54,7 @@ def weights(trace: Trace, matrix: Matrix) -> Tensor:
 
 def losses(trace: Trace, activation: Activation) -> Tensor:
     """How much probability the target loses when a word becomes [UNK] [token]; 0 at specials."""
-    if activation == "sigmoid" and trace.run.model.is_regression:
+    if activation == "sigmoid" and trace.is_regression:
         raise Refusal(
             "The outputs of this model are values, not classes, "
             "and the sigmoid of a value is no probability."
@@ -68,9 +68,9 @@ def losses(trace: Trace, activation: Activation) -> Tensor:
         weight * part(answer).sigmoid() for part, weight in trace.target.parts()
     )  # of a difference, each logit's own
     target = trace.target.probability() if activation == "softmax" else sigmoids
-    whole = trace.run.rescore(trace.run.inputs, target)
+    whole = trace.rescore(trace.inputs, target)
     lost = torch.zeros_like(trace.attention[0, 0, 0])
-    lost[words] = (whole - trace.run.rescore(trace.fill(blanked, "unk"), target)).to(lost)
+    lost[words] = (whole - trace.rescore(trace.fill(blanked, "unk"), target)).to(lost)
     return lost
 
 

@@ -183,7 +183,7 @@ def attnlrp(trace: Trace, variant: Literal["attn", "cp"] = "attn", gamma: float 
     table = rule.with_gamma(rule.CPLRP if variant == "cp" else rule.ATTNLRP, gamma, in_attention)
     dtype = rule.at_least_single(trace.score)
     rules = rule.ChainRules(table, gradient=True, dtype=dtype)
-    if not trace.run.model.embeds:
+    if not trace.takes_embeddings:
         run = trace.again(rules=rules, record=("hidden",))
         return (run.hidden[0] * run.grad.hidden[0]).sum(-1)
     words = trace.embed()

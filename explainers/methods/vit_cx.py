@@ -53,13 +53,11 @@ def causal_score(
     for some in masks[:, None].split(AT_ONCE):
         z = noise(len(some)).to(x) * (1 - some)
         masked, noisy = (
-            trace.run.rescore(trace.run.inputs | {"pixel_values": pixels}, chance)
+            trace.rescore(trace.inputs | {"pixel_values": pixels}, chance)
             for pixels in (some * x + z, x + z)
         )
         changes.append(masked - noisy)
-    change = torch.cat(changes) + (
-        chance(trace.run.model.answer(trace.run.inputs)) if offset else 0
-    )
+    change = torch.cat(changes) + (trace.rescore(trace.inputs, chance) if offset else 0)
     covered = masks.sum(0)
     return torch.einsum("m,mhw->hw", change, masks) / covered.where(covered > 0, 1) / len(masks)
 
