@@ -406,8 +406,7 @@ class Custom(Score):
 
     def wrong_shape(self, got: str) -> Refusal:
         return Refusal(
-            "A target must give one score an example, shape (examples,); "
-            f"this one gave {got}."
+            f"A target must give one score an example, shape (examples,); this one gave {got}."
         )
 
     def as_probability(self) -> Score:

@@ -9,7 +9,6 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .. import targets
 from ..errors import Refusal, nearest
 from ..explanation import explain_trace
 from ..heatmap import Heatmap
@@ -17,7 +16,8 @@ from ..inputs import Encoded
 from ..methods import METHODS
 from ..methods.registry import read_options
 from ..models import Model
-from ..targets import Answer, Logit
+from ..scores import Answer, Logit
+from ..tasks.reading import index_of
 from ..ties import place_of_largest
 from ..trace import Trace
 from .baselines import BASELINES
@@ -78,7 +78,7 @@ class Case:
     @property
     def by_class(self) -> bool:
         """Whether a class is explained; if not (an answer, a difference), there is one number to ask for, and not one a class."""
-        return self.model.task == "classes" and isinstance(self.trace.target, Logit)
+        return self.model.task.has_classes and isinstance(self.trace.target, Logit)
 
     @property
     def explained(self) -> int:
@@ -130,8 +130,8 @@ class Case:
     def read(self, answer: Answer) -> Tensor:
         """[example class] the probabilities in what the model says of changed copies of this input."""
         if not self.by_class:
-            return self.trace.target.probability()(answer)[:, None].cpu()
-        return self.model.said(None, answer.logits).probabilities.cpu()
+            return self.trace.target.as_probability()(answer)[:, None].cpu()
+        return self.model.class_answer(None, answer.logits).probabilities.cpu()
 
     def heat(self, method: str, target=None, **options) -> Heatmap:
         """The heatmap of a method or a baseline (random, centre). method: a key, or one with options, "attcat:mask_specials=true"."""
@@ -272,7 +272,7 @@ def prepared(
                 f"The gold class is to be explained, and {example.id or 'this example'} came without a label."
             )
         target = label
-    return example, coded, label, targets.chosen(model, coded, target)
+    return example, coded, label, model.task.target(model, coded, target)
 
 
 def gold_class(model: Model, coded: Encoded, label: int | str) -> int:
@@ -280,7 +280,7 @@ def gold_class(model: Model, coded: Encoded, label: int | str) -> int:
         raise Refusal(
             "The outputs of this model are values, not classes, so none of them is the right one."
         )
-    return targets.index_of(label, model.classes(coded))
+    return index_of(label, model.classes(coded))
 
 
 def in_parts(ready: Sequence[tuple]) -> Iterator[list[tuple]]:

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from ..heatmap import Heatmap
 from ..methods.registry import AT_LEAST_ONE
-from ..targets import tokens_at
 from ..ties import ranked
 from .case import Case
 from .metric import metric
@@ -46,7 +45,7 @@ def precision_at_k(
 
     ends: together ranks the map as it is; absolute adds up |the map of the start| and |that of the end|, as the authors do for SQuAD 2.
     """
-    tokens = tokens_at(tuple(case.data["answer"]), case.coded)
+    tokens = case.coded.tokens_at(tuple(case.data["answer"]))
     if tokens is None:
         return dict.fromkeys(("hits", "precision", "perfect"), float("nan"))
     scores = heat.scores

@@ -1,10 +1,10 @@
 """What a model can be asked, one object for each task: `TASKS`, by key.
 
-    model.task                                  the task of a model
-    model.task.takes                            the kinds of input it takes
-    model.task.encode(model, given)             from what a person gives to tensors
-    model.task.target(model, coded, asked)      from what a person writes to a score
-    model.task.predict(model, coded, answer)    from the network's answer to labels
+model.task                                  the task of a model
+model.task.takes                            the kinds of input it takes
+model.task.encode(model, given)             from what a person gives to tensors
+model.task.target(model, coded, asked)      from what a person writes to a score
+model.task.predict(model, coded, answer)    from the network's answer to labels
 """
 
 from __future__ import annotations

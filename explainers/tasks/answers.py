@@ -13,7 +13,7 @@ from ..errors import Refusal
 from ..inputs import Encoded
 from ..inputs.kinds import QUESTION
 from ..prediction import PROBABILITY, SHOWN, Prediction, equal_names
-from ..scores import Answer, DeferredTarget, Score, Span, Term
+from ..scores import Answer, DeferredTarget, Span, Term
 from ..ties import ranked, tied
 from .reading import TargetReader, occurrences
 from .texts import TextTask
@@ -89,7 +89,7 @@ class Answers(TextTask):
 # ---------------------------------------------------------------------------------------- the score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AnswerTarget(DeferredTarget):
     """Start plus end logit of the best answer, or one of the two logits.
 
@@ -240,10 +240,10 @@ class AnswerReader(TargetReader):
 
     def words(self, first: int, last: int) -> str:
         """The text from token `first` to token `last`."""
-        text, spans = self.coded.text, self.coded.spans
-        if not text or not spans:
-            return " ".join(self.coded.labels[first : last + 1])
-        return text[spans[first][0] : spans[last][1]]
+        coded = self.coded
+        if not coded.text or not coded.spans:
+            return " ".join(coded.labels[first : last + 1])
+        return coded.text[coded.span_of(first)[0] : coded.span_of(last)[1]]
 
     def spans_of(self, asked: Any) -> tuple[Tokens, ...]:
         """First and last token of every place in the context that is meant.
@@ -253,8 +253,7 @@ class AnswerReader(TargetReader):
         ranges, what = self.places_of(asked)
         if not ranges:
             raise Refusal(
-                f"{what} is not in the context: "
-                f"give a part of it word for word, or one of {MENU}."
+                f"{what} is not in the context: give a part of it word for word, or one of {MENU}."
             )
         found = []
         for characters in ranges:
@@ -291,9 +290,7 @@ class AnswerReader(TargetReader):
                 f"The {len(self.coded.labels)} tokens that the model reads end before {what}: "
                 "shorten the context."
             )
-        return Refusal(
-            f"There is no token of the context at {what}; it has {length:,} characters."
-        )
+        return Refusal(f"There is no token of the context at {what}; it has {length:,} characters.")
 
 
 def is_characters(asked: Any) -> bool:

@@ -32,12 +32,6 @@ class Match(Task):
     does = "matches pictures with texts"
     has_classes = True
 
-    def answer(
-        self, model: Model, outputs: Any, inputs: dict[str, Tensor], attended: Tensor | None
-    ) -> Answer:
-        (logits,) = outputs.to_tuple()
-        return model.class_answer(outputs, logits)
-
     def count_labels(self, model: Model) -> int | None:
         return None  # a class is a text of the input, not a row of the head
 
@@ -86,9 +80,15 @@ class MatchPicture(Match):
     def fits(self, model: Model) -> bool:
         return model.is_dual_encoder and model.anatomy.modality == "image"
 
+    def answer(
+        self, model: Model, outputs: Any, inputs: dict[str, Tensor], attended: Tensor | None
+    ) -> Answer:
+        return model.class_answer(outputs, outputs.logits_per_image)
+
     @torch.no_grad()
     def encode(self, model: Model, given: Any) -> Encoded:
         picture, texts = picture_and_texts(given)
+        check_filled(texts)
         coded = from_picture(model, picture)
         reader = model.side("text")
         features, remarks = [], []
@@ -122,6 +122,11 @@ class MatchText(Match):
 
     def fits(self, model: Model) -> bool:
         return model.is_dual_encoder and model.anatomy.modality == "text"
+
+    def answer(
+        self, model: Model, outputs: Any, inputs: dict[str, Tensor], attended: Tensor | None
+    ) -> Answer:
+        return model.class_answer(outputs, outputs.logits_per_text)
 
     @torch.no_grad()
     def encode(self, model: Model, given: Any) -> Encoded:
@@ -168,13 +173,17 @@ def picture_and_texts(given: Any) -> tuple[Any, list[str]]:
         raise Refusal(
             f"A picture can be matched with at most {MOST_TEXTS:,} texts; got {len(texts):,}."
         )
+    return picture, list(texts)
+
+
+def check_filled(texts: Sequence[str]) -> None:
+    """Raise `Refusal` if one of several texts is empty."""
     for number, text in enumerate(texts, 1):
         if len(texts) > 1 and is_blank(text):
             raise Refusal(
                 f"Text {number} of {len(texts)} is empty: "
                 "type something to match the picture with, or leave it out."
             )
-    return picture, list(texts)
 
 
 def no_texts() -> Refusal:

@@ -27,7 +27,7 @@ LISTED_PIECES = 8
 
 
 class NextToken(TextTask):
-    """Which token comes next: one logit for each token of the vocabulary, read at the last token."""
+    """Which token comes next: a logit for each token of the vocabulary, read at the last token."""
 
     key = "next_token"
     networks = ("CausalLM", "LMHead")

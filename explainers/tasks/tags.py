@@ -14,10 +14,10 @@ from torch import Tensor
 from ..errors import Refusal
 from ..inputs import Encoded
 from ..inputs.kinds import TEXT
-from ..inputs.words import inside_word
 from ..prediction import BY_ITSELF, Prediction, best_first
 from ..scores import Answer, DeferredTarget, Score, Span, label_of
 from ..ties import place_of_largest, tied
+from ..words import inside_word
 from .reading import TargetReader, index_of, occurrences
 from .texts import TextTask
 
@@ -56,7 +56,7 @@ class Tags(TextTask):
 # ---------------------------------------------------------------------------------------- the score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TagTarget(DeferredTarget):
     """The logit of a word's label: the highest among some tokens and labels.
 
@@ -201,7 +201,7 @@ class TagReader(TargetReader):
         if not self.coded.text or not self.coded.spans:
             return []
         starts = {first for first, _ in occurrences(where, self.coded.text)}
-        return [token for token in self.words if self.coded.spans[token][0] in starts]
+        return [token for token in self.words if self.coded.span_of(token)[0] in starts]
 
     def check_has_label(self, token: int) -> None:
         """Raise `Refusal` for a special token."""
@@ -228,7 +228,7 @@ def words_by_first_token(coded: Encoded) -> dict[int, str]:
         return {first: coded.labels[first] for first, *_ in words}
     texts = {}
     for pieces in words:
-        first, last = coded.spans[pieces[0]][0], coded.spans[pieces[-1]][1]
+        first, last = coded.span_of(pieces[0])[0], coded.span_of(pieces[-1])[1]
         texts[pieces[0]] = coded.text[first:last].strip()
     return texts
 
@@ -237,7 +237,7 @@ def goes_on(coded: Encoded, before: int, token: int) -> bool:
     """Whether a token belongs to the same word as the one before it."""
     if not coded.text or not coded.spans or not coded.words:
         return goes_on_by_label(coded.labels, before, token)
-    (first, last), (start, _) = coded.spans[before], coded.spans[token]
+    (first, last), (start, _) = coded.span_of(before), coded.span_of(token)
     if coded.words[before] != coded.words[token]:
         return False
     # bytes of one character, or a lone ▁ before the word that it begins
