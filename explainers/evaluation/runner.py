@@ -20,11 +20,12 @@ import torch
 from ..errors import Refusal, nearest, required
 from ..models import Model, load
 from .case import Example
-from .notation import check_method as known, parse
 from .data import Dataset
 from .data.readers import PICTURES
 from .engines import ENGINES
 from .measuring import choose, measure
+from .notation import check_method as known
+from .notation import parse
 from .registry import find_metric
 
 SHARD, FEW = (
