@@ -7,10 +7,11 @@ import torch
 
 from . import targets
 from .errors import Refusal
-from .heatmap import Heatmap
+from .heatmap import Comparison, Heatmap
 from .inputs import Encoded
 from .methods import METHODS, find
-from .models import BUNDLED, PAIRED, Model
+from .models import Model
+from .models.bundled import pair_note
 from .ties import place_of_largest, ranked, tied
 from .trace import Trace
 
@@ -139,57 +140,6 @@ def explain(model: Model, inputs, method: str = "attcat", target=None, **options
     return next(stream(model, inputs, [method], target, **options))
 
 
-class Comparison(list):
-    """Heatmaps of one input and one target; shows itself in a notebook as rows over the same tokens, or as maps of the same picture.
-
-    left_out   {title: reason} of methods that were to be compared and have no map here
-    """
-
-    def __init__(self, heats: Iterable[Heatmap] = (), left_out: dict[str, str] | None = None):
-        super().__init__(heats)
-        self.left_out = left_out or {}
-
-    def html(self, **look) -> str:
-        """Static HTML, no script needed. look: as for `Heatmap.html`."""
-        from .render.heatmaps import fragment, without_maps
-
-        return fragment(self, **look) + without_maps(self.left_out)
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def merged(self) -> "Comparison":
-        """The same with sub-words summed into words."""
-        return Comparison((heat.merged() for heat in self), self.left_out)
-
-    def without_specials(self) -> "Comparison":
-        """The same without [CLS], [SEP] and their like."""
-        return Comparison((heat.without_specials() for heat in self), self.left_out)
-
-    def table(self):
-        """A pandas DataFrame: a row a token, a column a method (named with its target and options where methods repeat)."""
-        import pandas as pd
-
-        alone = len({heat.method for heat in self}) == len(self)
-        options = [
-            ", ".join(f"{name}={value}" for name, value in heat.options.items()) for heat in self
-        ]
-        names = [
-            heat.method if alone else ": ".join(filter(None, [heat.method, heat.target, said]))
-            for heat, said in zip(self, options)
-        ]
-        return pd.DataFrame(
-            {"token": self[0].labels}
-            | {name: heat.scores.tolist() for name, heat in zip(names, self)}
-        )
-
-    def save(self, path) -> None:
-        """Write .html, .svg, .png, .csv or .json, by suffix."""
-        from .render.export import save
-
-        save(self, path)
-
-
 def compare(model: Model, inputs, methods: Iterable[str] | None = None, target=None) -> Comparison:
     """Several methods on one input: the single-pass ones share one trace. Default: every method that this input allows; `left_out` has the others."""
     left_out: dict[str, str] = {}
@@ -295,16 +245,8 @@ def explain_trace(
             f"The model runs in {half}, and so does {chosen.title}: small scores and the order of scores that are "
             "close are not to be relied on. Loaded in float32, the same weights give exact ones."
         )
-    if (
-        coded.text
-        and model.name in BUNDLED
-        and model.task == "classes"
-        and bool(coded.halves) != (model.name in PAIRED)
-    ):
-        notes.append(
-            f"The model {model.name} was trained on {'pairs of texts' if model.name in PAIRED else 'single texts'}; here it was given "
-            f"{'one text' if model.name in PAIRED else 'a pair'}."
-        )
+    if coded.text and (odd := pair_note(model.name, is_pair=bool(coded.halves))):
+        notes.append(odd)
     if chosen.at_readout and (len(trace.read_at) > 1 or trace.target.measured):
         notes.append(read_from(coded, trace))
     if trace.target.tie:

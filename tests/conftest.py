@@ -143,9 +143,12 @@ def byte_reader() -> ex.Model:
 
 
 @pytest.fixture
-def forgetful(monkeypatch):
+def forgetful():
     """A table of architectures that forgets what a test adds to it."""
-    monkeypatch.setattr(ex.models, "ANATOMIES", dict(ex.ANATOMIES))
+    before = dict(ex.ANATOMIES)
+    yield
+    ex.ANATOMIES.clear()
+    ex.ANATOMIES.update(before)
 
 
 @pytest.fixture(scope="session")

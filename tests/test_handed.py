@@ -13,7 +13,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 import explainers as ex
-from explainers.models import hub_id
+from explainers.models.hub import hub_id
 
 SIDE = {"height": 32, "width": 32}
 PROCESSOR = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=SIDE)
@@ -241,9 +241,9 @@ def test_load_asks_for_what_the_address_names(monkeypatch, address, revision):
 
     def files(name, tokenizer, processor, revision, dtype):
         asked.append((name, revision))
-        return net, tokenizer, processor, "local"
+        return ex.models.loading.Loaded(net, tokenizer, processor, "local")
 
-    monkeypatch.setattr(ex.models, "from_files", files)
+    monkeypatch.setattr(ex.models.loading, "from_files", files)
     assert ex.load(address, device="cpu").name == "owner/name"
     ex.load(address, revision="mine", device="cpu")
     assert asked == [("owner/name", revision), ("owner/name", "mine")]

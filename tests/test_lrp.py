@@ -202,7 +202,7 @@ def test_products_halve_the_gradient_unless_attention_is_a_constant():
 
 def test_the_gamma_rule_neuron_by_neuron():
     x, weight, bias, gamma = drawn(1, 4), drawn(3, 4, seed=1), drawn(3, seed=2), 0.3
-    table = {F.linear: lrp.linear_gamma(gamma, lambda: False)}
+    table = {F.linear: lrp.achtibat.linear_gamma(gamma, lambda: False)}
     y, given, (got,) = relevance_of(
         lambda x: F.linear(x, weight, bias), x, table=table | lrp.ATTNLRP
     )

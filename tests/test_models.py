@@ -95,18 +95,18 @@ def test_a_folder_is_loaded_and_traced(name):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_anatomy_names_parts_that_are_there(name):
-    from explainers.models import part
+    from explainers.models.anatomy import submodule
 
     model = tiny(name)
     for i, block in enumerate(model.blocks):
-        assert part(block, model.anatomy.w_o).weight.shape == (48, 48)
+        assert submodule(block, model.anatomy.w_o).weight.shape == (48, 48)
         for norm in (model.anatomy.norm1, model.anatomy.norm2):
             if (
                 name.startswith("modernbert") and i == 0 and norm == "attn_norm"
             ):  # the embeddings' own norm stands right before it
-                assert isinstance(part(block, norm), torch.nn.Identity)
+                assert isinstance(submodule(block, norm), torch.nn.Identity)
             else:
-                assert part(block, norm).normalized_shape == (48,)
+                assert submodule(block, norm).normalized_shape == (48,)
     assert name in DUAL or len(model.labels) == classes(name)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -356,6 +357,6 @@ def test_no_file_of_the_package_reads_a_setting_of_a_processor():
         "size",
         "resample",
     } | {"crop_pct", "image_mean"}
-    for path in ex.models.Path(ex.__file__).parent.rglob("*.py"):
+    for path in Path(ex.__file__).parent.rglob("*.py"):
         found = [name for name in settings if f".{name}" in path.read_text(encoding="utf-8")]
         assert not found, f"{path.name} reads {found}"

@@ -32,7 +32,7 @@ from transformers.models.modernbert import modeling_modernbert
 
 import explainers as ex
 from explainers.methods import METHODS
-from explainers.models import part
+from explainers.models.anatomy import submodule
 from explainers.trace import RECORDED
 
 each_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
@@ -135,7 +135,7 @@ def test_the_parts_of_a_layer_rebuild_what_its_attention_says(name):
     """sum over heads of A V W_o, plus b_o, is what the projection put out while the model ran."""
     model, said = fresh(name), []
     for block in model.blocks:
-        part(block, model.anatomy.w_o).register_forward_hook(
+        submodule(block, model.anatomy.w_o).register_forward_hook(
             lambda module, inputs, output: said.append(output.detach())
         )
     trace = model.trace(example(name), 0)
@@ -153,10 +153,10 @@ def test_the_parts_of_a_layer_rebuild_its_values_and_its_feed_forward_sublayer(n
     model, read, said = fresh(name), [], []
     ends = (model.anatomy.norm2, *model.anatomy.ffn[-1:])
     for block in model.blocks:
-        part(block, ends[0]).register_forward_hook(
+        submodule(block, ends[0]).register_forward_hook(
             lambda module, inputs, output: read.append((inputs[0].detach(), output.detach()))
         )
-        part(block, ends[-1]).register_forward_hook(
+        submodule(block, ends[-1]).register_forward_hook(
             lambda module, inputs, output: said.append(output.detach())
         )
     trace = model.trace(example(name), 0)

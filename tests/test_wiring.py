@@ -378,7 +378,7 @@ def test_word_embeddings_keep_their_positions_behind_padding_on_the_left(name):
 def test_a_short_input_tells_all_readouts_apart(name):
     """It is what the network takes, and the token that its score is read from is not where another
     readout would look."""
-    from explainers.probe import short_input
+    from explainers.models.probe import short_input
 
     model = tiny(name)
     inputs = short_input(model)

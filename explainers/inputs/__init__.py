@@ -9,11 +9,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .errors import Refusal
-from .heatmap import tight
-from .pictures import open_picture
-from .processors import Lens, lens_of, pixels_of
-from .words import by_bytes, words_of
+from ..errors import Refusal
+from ..pictures import open_picture
+from ..processors import Lens, lens_of, pixels_of
+from ..words import by_bytes, strip_span, words_of
 
 MOST_CHARACTERS = 2_000_000
 
@@ -575,7 +574,7 @@ def from_text(model, texts: tuple[str, ...]) -> Encoded:
     text, starts = "\n".join(texts), (0, len(texts[0]) + 1)[: len(texts)]
     # without the space that byte-level tokenizers keep before a word
     spans = [
-        None if half is None else tight(text, a + starts[half], b + starts[half])
+        None if half is None else strip_span(text, a + starts[half], b + starts[half])
         for (a, b), half in zip(offsets, sequence)
     ]
     spans = by_bytes(text, spans)

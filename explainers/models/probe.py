@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .errors import ModelUnavailable
-from .linear import quantised
-from .targets import Answer, Score
-from .trace import attend_by, elsewhere, trace
+from ..errors import ModelUnavailable
+from ..linear import quantised
+from ..targets import Answer, Score
+from ..trace import attend_by, elsewhere, trace
 
 TOKENS = 8  # of the text
 PATCHES = 4  # along a side of the picture
