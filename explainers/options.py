@@ -96,9 +96,7 @@ def truth(value: Any) -> bool | None:
     return None
 
 
-def options_of(
-    function: Callable, limits: Mapping[str, Limit] | None = None
-) -> dict[str, Option]:
+def options_of(function: Callable, limits: Mapping[str, Limit] | None = None) -> dict[str, Option]:
     """The options of a function: its parameters that have a default."""
     limits = limits or {}
     hints = get_type_hints(function)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import Refusal
-from ..methods.registry import Option, options_of
+from ..options import Option, options_of
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..explanation import explain_trace
 from ..heatmap import Heatmap
 from ..inputs import Encoded
 from ..methods import METHODS
-from ..methods.registry import read_options
+from ..options import read_options
 from ..models import Model
 from ..targets import Answer, Logit
 from ..ties import place_of_largest

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import chain
 
 from ..errors import Refusal
-from ..methods.registry import read_options
+from ..options import read_options
 from ..models import Model
 from .case import Case, Example, known, parse, together
 from .metric import Metric, find_metric

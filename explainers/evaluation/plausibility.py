@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..heatmap import Heatmap
-from ..methods.registry import AT_LEAST_ONE
+from ..options import AT_LEAST_ONE
 from ..targets import tokens_at
 from ..ties import ranked
 from .case import Case

@@ -6,7 +6,7 @@ from torch import Tensor
 from ..errors import Refusal, required
 from ..heatmap import Heatmap
 from ..methods import METHODS
-from ..methods.registry import AT_LEAST_ONE, NOT_NEGATIVE
+from ..options import AT_LEAST_ONE, NOT_NEGATIVE, Limit
 from .baselines import BASELINES
 from .case import Case
 from .faithfulness import Fill
@@ -23,7 +23,7 @@ AT_ONCE = 4  # changed inputs that are traced together
     unit="squared score",
     limits={
         "samples": AT_LEAST_ONE,
-        "share": (lambda share: 0 < share <= 1, "above 0 and at most 1"),
+        "share": Limit(lambda share: 0 < share <= 1, "above 0 and at most 1"),
     },
 )
 def infidelity(

@@ -11,9 +11,7 @@ from .registry import Cost, Output, method
     "Attention flow",
     family="Attention",
     paper=("Abnar & Zuidema 2020", "https://arxiv.org/abs/2005.00928"),
-    output=Output(
-        signed=False, class_specific=False, at_readout=True, invariant="sums to one"
-    ),
+    output=Output(signed=False, class_specific=False, at_readout=True, invariant="sums to one"),
     cost=Cost(
         "1F + n flows",
         most_tokens=256,

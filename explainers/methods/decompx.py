@@ -106,9 +106,7 @@ def shares_of_logit(
     return shares
 
 
-def carried(
-    trace: Trace, rules: Rules, last: Sequence[int] | None = None
-) -> Iterator[Tensor]:
+def carried(trace: Trace, rules: Rules, last: Sequence[int] | None = None) -> Iterator[Tensor]:
     """The vectors [query key dim] after each block, in the last one only of the tokens `last`."""
     vectors = None
     everyone = list(range(trace.hidden.shape[1]))
@@ -197,9 +195,7 @@ def closeness(vectors: Tensor, bias: Tensor, how: Bias) -> Tensor:
     return dots / (lengths * bias.norm(dim=-1, keepdim=True)).clamp(min=1e-12)
 
 
-def linearised(
-    vectors: Tensor, z: Tensor, act: Callable, how: Linearisation, bias: Bias
-) -> Tensor:
+def linearised(vectors: Tensor, z: Tensor, act: Callable, how: Linearisation, bias: Bias) -> Tensor:
     """An activation as a linear map of the vectors [query key dim], at its actual input z.
 
     z [query dim]. ratio: times act(z)/z; relu: times 1 where z > 0; tangent: times the slope, and

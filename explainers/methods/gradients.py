@@ -127,9 +127,7 @@ def integrated_gradients(
 
 
 @once_per_trace
-def path_integral(
-    trace: Trace, steps: int, baseline: Baseline | None
-) -> tuple[Tensor, Tensor]:
+def path_integral(trace: Trace, steps: int, baseline: Baseline | None) -> tuple[Tensor, Tensor]:
     """(x − x') ⊙ ∫₀¹ ∂y/∂x(x' + α(x − x')) dα, shaped like the input, and the score of x'."""
     if baseline is None:
         baseline = "mean" if trace.grid else "pad"

@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 
 from ..errors import Refusal, nearest
-from ..options import Limit, Option, options_of, read_options
+from ..options import (  # noqa: F401  (some are still imported from here)
+    AT_LEAST_ONE,
+    NOT_NEGATIVE,
+    Limit,
+    Option,
+    known_to,
+    options_of,
+    read_options,
+)
 from ..trace import Trace, ordinary
 from .attribution import PARTS, Attribution
 
@@ -184,6 +192,9 @@ class Method:
     @property
     def parts(self) -> tuple[str, ...]:
         return self.output.parts
+
+    run_layers = property(lambda self: "layers" in self.parts)
+    run_heads = property(lambda self: "heads" in self.parts)
 
     @property
     def signed(self) -> bool:

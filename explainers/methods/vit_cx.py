@@ -58,9 +58,7 @@ def attribute(
 
 
 @once_per_trace
-def map_of_pixels(
-    trace: Trace, threshold: float, sigma: float, seed: int, offset: bool
-) -> Tensor:
+def map_of_pixels(trace: Trace, threshold: float, sigma: float, seed: int, offset: bool) -> Tensor:
     drawn = torch.Generator().manual_seed(seed)
 
     def noise(count: int) -> Tensor:
