@@ -155,9 +155,3 @@ def read_options(owner: HasOptions, options: Mapping[str, Any]) -> dict[str, Any
         else:
             raise Refusal(f"{owner.title} has no options; got {name!r}.")
     return checked
-
-
-def known_to(function: Callable, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `options` that a function takes."""
-    names = inspect.signature(function).parameters
-    return {name: value for name, value in options.items() if name in names}

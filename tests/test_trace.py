@@ -740,7 +740,7 @@ def test_a_picture_has_no_blank_token():
     trace = tiny("vit").trace(example("vit"), 0)
     with pytest.raises(
         ex.Refusal,
-        match="stands for nothing in a picture is mean or black or white or blur; got 'mask'",
+        match="A picture is blanked with mean, black, white or blur; got 'mask'",
     ):
         trace.fill(trace.special_tokens[None], "mask")
 

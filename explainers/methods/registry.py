@@ -16,7 +16,6 @@ from ..options import (  # noqa: F401  (some are still imported from here)
     NOT_NEGATIVE,
     Limit,
     Option,
-    known_to,
     options_of,
     read_options,
 )
