@@ -34,7 +34,7 @@ from explainers.methods import METHODS
 from explainers.methods import Card
 from explainers.models import BLANKS
 from explainers.options import Option
-from explainers.targets import Logit
+from explainers.scores import Logit
 
 QUICK = {
     "integrated_gradients": {"steps": 24},

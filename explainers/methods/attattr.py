@@ -81,7 +81,7 @@ def integrated_attention(
     trace: Trace, steps: int, baseline: Baseline, probability: bool, endpoint: Endpoint
 ) -> Tensor:
     """(A − A') ⊙ the mean of ∂p/∂A over the path, one layer at a time [layer head query key]."""
-    target = trace.target.probability() if probability else trace.target
+    target = trace.target.as_probability() if probability else trace.target
     end = trace.attention
     start = torch.zeros_like(end) if baseline == "zero" else attention_of_positions(trace)
     first = 1 if endpoint == "end" else 0

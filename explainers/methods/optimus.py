@@ -179,7 +179,7 @@ def losses(trace: Trace, activation: Activation) -> Tensor:
         """The sigmoid of each logit of a difference, with its weight."""
         return sum(weight * part(answer).sigmoid() for part, weight in trace.target.parts())
 
-    target = trace.target.probability() if activation == "softmax" else sigmoids
+    target = trace.target.as_probability() if activation == "softmax" else sigmoids
     words = (~trace.special_tokens).nonzero().flatten()
     blanked = trace.special_tokens.new_zeros(len(words), len(trace.special_tokens))
     blanked[torch.arange(len(words)), words] = True

@@ -105,7 +105,7 @@ def causal_score(
     masks [mask height width]; noise(n) draws the z of the next n masks [n channel height width].
     """
     x = trace.pixels
-    probability = trace.target.probability()
+    probability = trace.target.as_probability()
     changes = []
     for some in masks[:, None].split(BATCH):
         z = noise(len(some)).to(x) * (1 - some)
