@@ -524,7 +524,7 @@ def markdown() -> str:
         idea = m.card.idea.split(":")[0].rstrip(".")
         lines.append(
             f"| {m.title} | `{m.key}` | {idea} | {kinds(m)} | {'signed' if m.signed else 'unsigned'} | {m.passes} "
-            f"| {'yes' if m.run_layers else ''} | [{m.paper}]({m.url}) |"
+            f"| {'yes' if 'layers' in m.parts else ''} | [{m.paper}]({m.url}) |"
         )
     return "\n".join(lines)
 
