@@ -165,3 +165,15 @@ def by_bytes(text: str, spans: list[tuple[int, int] | None]) -> list[tuple[int, 
             for token, owner in zip(tokens, owners):
                 placed[token] = (owner, owner + 1)
     return placed
+
+
+def strip_span(text: str, first: int, last: int) -> tuple[int, int]:
+    """First and last+1 character of a part of a text, without the space around it.
+
+    A part that is nothing but space stays as it is.
+    """
+    kept = text[first:last].strip()
+    if not kept:
+        return first, last
+    start = first + text[first:last].index(kept)
+    return start, start + len(kept)

@@ -5,6 +5,10 @@ import shutil
 from pathlib import Path
 from urllib.parse import urlencode
 
+import shapes
+
+shapes.watch()  # before anything imports the package
+
 import hypothesis
 import pytest
 import torch

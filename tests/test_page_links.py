@@ -87,8 +87,8 @@ def test_what_is_at_its_default_is_not_in_a_link(kind):
 @pytest.mark.parametrize("name", ex.BUNDLED)
 def test_a_bundled_model_brings_its_kind_of_input(name):
     state = Link.read({"model": name}).state
-    kinds = [kind for kind, one in KINDS.items() if one.model == name] or ["Pair"]
-    assert state.question.kind == kinds[0] and state.question.model == name
+    assert KINDS[state.question.kind].input == ex.BUNDLED[name].takes
+    assert state.question.model == name
 
 
 def test_a_long_text_is_cut_and_the_link_says_so():

@@ -14,8 +14,9 @@ from weakref import WeakValueDictionary
 import explainers as ex
 
 from ..inputs import Encoded
+from ..inputs.kinds import PICTURE_AND_TEXTS
 from .lent import on_lent_gpu
-from .loading import model_of, takes, task_of, wrong_kind
+from .loading import model_of, wrong_kind
 from .pieces import refused_at
 from .state import KINDS, NOTHING, PREDICTED, Question, given_by, valid_targets
 
@@ -56,7 +57,7 @@ class Traces:
         model = model_of(asked.model)
         coded = encode(asked.model, asked.given)
         traces = [Traced(model, coded, model.trace(coded, asked.target))]
-        if model.is_dual_encoder:
+        if PICTURE_AND_TEXTS in model.task.takes:
             traces += self.of_texts(model)
         return traces
 
@@ -140,7 +141,7 @@ def maps_of(asked: Asked, method: str, options: dict | None = None) -> Maps:
 def parse_question(question: Question) -> Asked:
     """What the fields of the page mean. Raises `Refusal` if they do not go together."""
     model = model_of(question.model)
-    if not takes(model, KINDS[question.kind]):
+    if KINDS[question.kind].input not in model.task.takes:
         # before the input is read: a text must never be taken for the path of a picture
         raise wrong_kind(question.model, question.kind)
     given = given_by(question)
@@ -167,9 +168,7 @@ def target_among(question: Question, given: tuple) -> int | tuple[int, int]:
 
 def best_of(name: str, given: str | tuple) -> str:
     """The predicted target, by the name that a person would type for it."""
-    if task_of(model_of(name)) == "answer":
-        return "answer"
-    return prediction_of(name, given).best
+    return model_of(name).task.best(prediction_of(name, given))
 
 
 def check_target(asked: Asked) -> None:

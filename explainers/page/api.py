@@ -8,7 +8,7 @@ import explainers as ex
 
 from ..render import export
 from .answers import Asked, heats_of
-from .loading import model_of, task_of
+from .loading import model_of
 
 
 def explain_api(
@@ -24,8 +24,9 @@ def explain_api(
         pair: the second text of a pair; the context of a question
     """
     try:
-        if task_of(model_of(model)) in ("picture", "match"):
-            raise ex.Refusal(f"{model} sees pictures; this function explains texts.")
+        task = model_of(model).task
+        if task.sees_pictures:
+            raise ex.Refusal(f"{model} {task.does}; this function explains texts.")
         given = (text, pair) if pair else text
         (heat,) = heats_of(Asked(model, given, target or None), method)
         if isinstance(heat, str):

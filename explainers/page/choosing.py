@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from .asking import layer_choices
 from .examples import EXAMPLES, fields_of, first_example, is_example_text
 from .links import Link
-from .loading import HINTS, kinds_in, kinds_of, menu_of, model_of, task_of
+from .loading import has_own_classes, kinds_in, kinds_of, model_of
 from .options import read_options
 from .pieces import Changes, message_for, refusal_box
 from .state import (
@@ -84,9 +84,9 @@ def fields_for(
     one = KINDS[kind]
     tab = TABS[one.tab]
     texts = lines_of(given["text"] or "") if given and one.has_lines else ()
-    menu = menu_of(model, texts)
-    hint = HINTS.get(task_of(model), "")
-    takes_more = task_of(model) not in ("classes", "picture")
+    menu = model.task.menu(model, texts)
+    hint = model.task.hint
+    takes_more = not has_own_classes(model)
     deepest = len(model.blocks) - 1
     changes: Changes = {
         "model_refusal": refusal_box(),

@@ -92,7 +92,7 @@ def lay_out_question(ui: Fields) -> None:
         lay_out_input(ui)
     lay_out_examples(ui)
     ui["model"] = gr.Dropdown(
-        list(tab.models),
+        tab.models,
         value=KINDS[tab.kinds[0]].model,
         label="Model",
         info="Choose a bundled model, or type the id of a model on the Hub.",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import explainers as ex
 
-from ..inputs.kinds import PAIR, PICTURE, PICTURE_AND_TEXTS, PROMPT, QUESTION, TEXT
-from .state import KINDS, Kind, Tab
+from ..inputs.kinds import InputKind
+from .state import KINDS, Tab
 
 MOST_CLASSES = 2000  # more do not fit a menu
 LONGEST_NAME = 100  # characters of a model's name
@@ -42,66 +42,31 @@ def may_be_hub_id(name: str) -> bool:
 
 def is_usable(model: ex.Model) -> bool:
     """Whether the page has the fields and the menus that the model needs."""
-    task = task_of(model)
-    if task in ("classes", "picture"):
+    task = model.task
+    if has_own_classes(model):
         name = type(model.net).__name__
         is_classifier = "ForSequenceClassification" in name or "ForImageClassification" in name
         if not is_classifier or len(model.labels) > MOST_CLASSES:
             return False
-    if task != "picture" and model.tokenizer is None:
+    if task.reads_texts and model.tokenizer is None:
         return False
-    return task not in ("picture", "match") or model.processor is not None
+    return model.processor is not None or not task.sees_pictures
 
 
-#: Of each task, the kinds of input that it takes.
-INPUTS = {
-    "classes": (TEXT, PAIR),
-    "tokens": (TEXT,),
-    "answer": (QUESTION,),
-    "next": (PROMPT,),
-    "picture": (PICTURE,),
-    "match": (PICTURE_AND_TEXTS,),
-}
-
-ANSWERS = ("start", "end", "best span", "no answer")
-
-HINTS = {
-    "answer": "or any words of the context",
-    "next": "or a token, such as “ Paris” with its space",
-    "tokens": "or a label at a word: “PERSON at Anna”",
-}
-
-
-def task_of(model: ex.Model) -> str:
-    if model.is_dual_encoder:
-        return "match"
-    return "picture" if model.anatomy.modality == "image" else model.task
-
-
-def menu_of(model: ex.Model, texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The targets that a menu offers. texts: those that a picture is matched with."""
-    task = task_of(model)
-    if task == "answer":
-        return ANSWERS
-    if task == "match":
-        return texts
-    return () if task in ("next", "tokens") else tuple(model.labels.values())
+def has_own_classes(model: ex.Model) -> bool:
+    """Whether it chooses among classes of its own, and not among texts that a visitor gives."""
+    return model.task.has_classes and not any(kind.many for kind in model.task.takes)
 
 
 def kinds_of(name: str) -> list[str]:
-    """The kinds of input that a model takes.
-
-    Of the bundled classifiers of texts some are for single texts and the others for pairs.
-    """
+    """The kinds of input that a model takes; of a bundled one, what it was trained on."""
     if name in ex.BUNDLED:
-        own = [kind for kind, one in KINDS.items() if one.model == name]
-        return own or ["Pair"]
-    return [kind for kind, one in KINDS.items() if takes(model_of(name), one)]
+        return kinds_with((ex.BUNDLED[name].takes,))
+    return kinds_with(model_of(name).task.takes)
 
 
-def takes(model: ex.Model, kind: Kind) -> bool:
-    """Whether a model takes this kind of input."""
-    return kind.input in INPUTS[task_of(model)]
+def kinds_with(inputs: tuple[InputKind, ...]) -> list[str]:
+    return [kind for kind, one in KINDS.items() if one.input in inputs]
 
 
 def kinds_in(tab: Tab, name: str) -> list[str]:

@@ -4,7 +4,6 @@ import os
 from typing import Any
 
 import gradio as gr
-import transformers
 
 from .api import explain_api
 from .asking import Turn
@@ -30,7 +29,9 @@ PICTURES_KEPT = 3600  # seconds after which the pictures of visitors are deleted
 
 def build() -> gr.Blocks:
     """The page: its layout and its events."""
-    transformers.logging.set_verbosity_error()
+    from transformers import logging
+
+    logging.set_verbosity_error()
     # Served from there: copies by Gradio would be deleted like a visitor's pictures.
     gr.set_static_paths([PHOTOS])
     with gr.Blocks(

@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import Refusal
 from ..inputs.kinds import PAIR, PICTURE, PICTURE_AND_TEXTS, PROMPT, QUESTION, TEXT, InputKind
 from ..methods import METHODS, Method
+from ..models.bundled import BUNDLED, bundled_for
 
 #: The first entry of the menu "Explain": the target that the model predicts.
 PREDICTED = "predicted"
@@ -31,11 +32,19 @@ MOST_TEXTS = 50  # that one picture is matched with
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of input: its tab, its fields, and the model to begin with."""
+    """A kind of input: its tab and its fields.
+
+    from_hub  the model to begin with if none is bundled
+    """
 
     tab: str
-    model: str
     input: InputKind
+    from_hub: str = ""
+
+    @property
+    def model(self) -> str:
+        """The model to begin with."""
+        return self.from_hub or bundled_for(self.input)
 
     @property
     def has_picture(self) -> bool:
@@ -62,12 +71,12 @@ class Kind:
 
 
 KINDS = {
-    "Sentence": Kind("Text", "sentiment", TEXT),
-    "Pair": Kind("Text", "inference", PAIR),
-    "Question": Kind("Text", "question-answering", QUESTION),
-    "Next token": Kind("Text", "openai-community/gpt2", PROMPT),
-    "Picture": Kind("Image", "vit", PICTURE),
-    "Picture and texts": Kind("Image + text", "image-text", PICTURE_AND_TEXTS),
+    "Sentence": Kind("Text", TEXT),
+    "Pair": Kind("Text", PAIR),
+    "Question": Kind("Text", QUESTION),
+    "Next token": Kind("Text", PROMPT, from_hub="openai-community/gpt2"),
+    "Picture": Kind("Image", PICTURE),
+    "Picture and texts": Kind("Image + text", PICTURE_AND_TEXTS),
 }
 
 #: The kinds that have no button: a model of this kind brings it along.
@@ -82,7 +91,7 @@ class Tab:
     """A tab of the page, as data. All tabs share one layout and the same handlers.
 
     slug         begins the HTML ids of its parts
-    models       the menu of models: (label, name)
+    from_hub     models from the Hub on its menu: (title, id)
     modality     "text" or "image": which methods it offers
     first        the methods that are ticked at first
     about        a sentence about the bundled model
@@ -91,7 +100,7 @@ class Tab:
 
     name: str
     slug: str
-    models: tuple[tuple[str, str], ...]
+    from_hub: tuple[tuple[str, str], ...]
     modality: str
     first: tuple[str, ...]
     about: str = ""
@@ -100,6 +109,18 @@ class Tab:
     @property
     def kinds(self) -> list[str]:
         return [name for name, kind in KINDS.items() if kind.tab == self.name]
+
+    @property
+    def models(self) -> list[tuple[str, str]]:
+        """The menu of models: (label, name)."""
+        inputs = [KINDS[kind].input for kind in self.kinds]
+        menu = []
+        for name, row in BUNDLED.items():
+            if row.takes in inputs:
+                note = f", {row.note}" if row.note else ""
+                menu.append((f"{row.title}: bundled{note}", name))
+        menu += [(f"{title}: from the Hub", name) for title, name in self.from_hub]
+        return menu
 
     @cached_property
     def methods(self) -> list[Method]:
@@ -116,8 +137,7 @@ class Tab:
 
     def with_part(self, part: str) -> list[Method]:
         """The methods that can be looked at by "Layers" or by "Heads"."""
-        name = {"Layers": "run_layers", "Heads": "run_heads"}[part]
-        return [method for method in self.methods if getattr(method, name)]
+        return [method for method in self.methods if part.lower() in method.parts]
 
     def in_menu_order(self, keys: Iterable[str]) -> tuple[str, ...]:
         """Those of `keys` that it offers, as the menu shows them."""
@@ -142,26 +162,6 @@ class Tab:
         return ["compare", "layers", "test", "methods", *extra, "share"]
 
 
-TEXT_MODELS = (
-    ("sentiment: bundled", "sentiment"),
-    ("inference: bundled, for two texts", "inference"),
-    ("paraphrase: bundled, for two texts", "paraphrase"),
-    ("question answering: bundled", "question-answering"),
-    (
-        "DistilBERT SST-2: from the Hub",
-        "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
-    ),
-    ("GPT-2: from the Hub", "openai-community/gpt2"),
-)
-IMAGE_MODELS = (
-    ("vit: bundled, 50 classes", "vit"),
-    ("DeiT-Tiny: from the Hub", "facebook/deit-tiny-patch16-224"),
-    ("ViT-B/16: from the Hub", "google/vit-base-patch16-224"),
-)
-MATCH_MODELS = (
-    ("image-text: bundled", "image-text"),
-    ("CLIP ViT-B/32: from the Hub", "openai/clip-vit-base-patch32"),
-)
 FIRST_FOR_TEXTS = (
     "attcat",
     "integrated_gradients",
@@ -185,11 +185,36 @@ SMALL = (
 )
 
 TABS = {
-    "Text": Tab("Text", "text", TEXT_MODELS, "text", FIRST_FOR_TEXTS),
-    "Image": Tab(
-        "Image", "image", IMAGE_MODELS, "image", FIRST_FOR_PICTURES, SMALL, has_imagine=True
+    "Text": Tab(
+        "Text",
+        slug="text",
+        from_hub=(
+            ("DistilBERT SST-2", "distilbert/distilbert-base-uncased-finetuned-sst-2-english"),
+            ("GPT-2", "openai-community/gpt2"),
+        ),
+        modality="text",
+        first=FIRST_FOR_TEXTS,
     ),
-    "Image + text": Tab("Image + text", "match", MATCH_MODELS, "image", FIRST_FOR_PICTURES, SMALL),
+    "Image": Tab(
+        "Image",
+        slug="image",
+        from_hub=(
+            ("DeiT-Tiny", "facebook/deit-tiny-patch16-224"),
+            ("ViT-B/16", "google/vit-base-patch16-224"),
+        ),
+        modality="image",
+        first=FIRST_FOR_PICTURES,
+        about=SMALL,
+        has_imagine=True,
+    ),
+    "Image + text": Tab(
+        "Image + text",
+        slug="match",
+        from_hub=(("CLIP ViT-B/32", "openai/clip-vit-base-patch32"),),
+        modality="image",
+        first=FIRST_FOR_PICTURES,
+        about=SMALL,
+    ),
 }
 
 

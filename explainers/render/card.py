@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..heatmap import Heatmap
+from ..token_scores import TokenScores
 
 PALETTES = {
     "orange-blue": "orange towards, blue away",
@@ -88,7 +88,7 @@ def largest(scores: Tensor) -> float:
     return float(scores.nan_to_num(0, 0, 0).abs().max()) if scores.numel() else 0.0
 
 
-def paint(heat: Heatmap, score: float, scale: float) -> tuple[str, float]:
+def paint(heat: TokenScores, score: float, scale: float) -> tuple[str, float]:
     """Class and opacity for a score; none for what is no number."""
     if not math.isfinite(score):
         return "none", 0.0
@@ -123,7 +123,7 @@ def column_head(label: str) -> str:
     return PICTOGRAM.sub(r'<span class="xp-upright">\g<0></span>', escape(visible(label)))
 
 
-def told_apart(heats: Sequence[Heatmap]) -> list[Heatmap]:
+def told_apart(heats: Sequence[TokenScores]) -> list[TokenScores]:
     """Maps say in their titles which options they were made with, and of several targets in one picture, which is theirs."""
     several = (
         len({heat.title for heat in heats}) < len(heats)
@@ -139,7 +139,7 @@ def told_apart(heats: Sequence[Heatmap]) -> list[Heatmap]:
     ]
 
 
-def badge(heat: Heatmap) -> str:
+def badge(heat: TokenScores) -> str:
     words, title = (
         ("signed", "which way, and how much")
         if heat.signed
@@ -148,7 +148,7 @@ def badge(heat: Heatmap) -> str:
     return f'<span class="xp-badge {words}" title="{title}">{words}</span>'
 
 
-def meta(heat: Heatmap, seen: Tensor, beside: str = "specials") -> str:
+def meta(heat: TokenScores, seen: Tensor, beside: str = "specials") -> str:
     """Badge, cost, the share of what stands beside the scores `seen`, the largest of these, and what the method measured of itself."""
     said = [
         heat.cost,
@@ -162,7 +162,7 @@ def meta(heat: Heatmap, seen: Tensor, beside: str = "specials") -> str:
     )
 
 
-def ramps(heats: Sequence[Heatmap], kind: str = "") -> str:
+def ramps(heats: Sequence[TokenScores], kind: str = "") -> str:
     """Colours in words: what the first map's mean, then what the others' do."""
     ramps = {}
     for heat in heats:
@@ -174,7 +174,7 @@ def ramps(heats: Sequence[Heatmap], kind: str = "") -> str:
     return "".join(ramps.values())
 
 
-def notes(heats: Sequence[Heatmap]) -> str:
+def notes(heats: Sequence[TokenScores]) -> str:
     """What a reader must know; what several maps say is said once."""
     return "".join(
         f'<p class="xp-note">{escape(note)}</p>'
@@ -200,7 +200,7 @@ def strips(waiting: Sequence[str], refused: Mapping[str, str]) -> str:
     )
 
 
-def layers_in_words(heat: Heatmap, input: str, row: str = "row") -> str:
+def layers_in_words(heat: TokenScores, input: str, row: str = "row") -> str:
     """What the rows of a layer panel are, and which of them is the map itself. input: what the tokens are, as `words`; row: what a row is."""
     if not heat.totals:
         whole = [

@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..errors import Refusal
-from ..heatmap import Heatmap
+from ..token_scores import TokenScores
 from . import picture_files, text_files
 from .card import visible
 from .heatmaps import groups, page
@@ -22,12 +22,14 @@ from .heatmaps import groups, page
 MOST_PIXELS = 4096  # numbers of a map pixel by pixel that JSON holds
 
 
-def save(heats: Heatmap | Sequence[Heatmap], path, about: Mapping[str, str] | None = None) -> None:
+def save(
+    heats: TokenScores | Sequence[TokenScores], path, about: Mapping[str, str] | None = None
+) -> None:
     """Write to `path`; its suffix (.html .svg .png .csv .json) says how. Refuses an unknown suffix.
 
     about: what else the file is to say, by name, such as what the model says and a link.
     """
-    heats = [heats] if isinstance(heats, Heatmap) else list(heats)
+    heats = [heats] if isinstance(heats, TokenScores) else list(heats)
     write(writer_for(path)(heats, about), path)
 
 
@@ -49,7 +51,7 @@ def write(content: str | bytes, path) -> None:
         raise Refusal(f"{path} could not be written: {error.strerror}.") from error
 
 
-def record(heat: Heatmap) -> dict:
+def record(heat: TokenScores) -> dict:
     """A heatmap as plain data, raw numbers included."""
     return {
         "model": heat.model,
@@ -82,7 +84,7 @@ def record(heat: Heatmap) -> dict:
     } | ({} if heat.grid is None else of_picture(heat))
 
 
-def of_picture(heat: Heatmap) -> dict:
+def of_picture(heat: TokenScores) -> dict:
     """What only a map of a picture has; a large map pixel by pixel is left out, and the record says so."""
     size = 0 if heat.pixels is None else heat.pixels.numel()
     return {
@@ -103,7 +105,7 @@ def plain(numbers):
     return numbers if math.isfinite(numbers) else None
 
 
-def to_html(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> str:
+def to_html(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> str:
     """A whole document."""
     said = "".join(
         f'<div class="xp"><p class="xp-sub">{escape(visible(line))}</p></div>'
@@ -112,12 +114,12 @@ def to_html(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) ->
     return page(heats, more=said)
 
 
-def to_json(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> str:
+def to_json(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> str:
     records = [record(heat) | dict(about or {}) for heat in heats]
     return json.dumps(records[0] if len(records) == 1 else records, ensure_ascii=False, indent=1)
 
 
-def to_csv(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> str:
+def to_csv(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> str:
     """One line a token or patch; a comment line on top says what it is. Maps of a picture and of a
     text stand one under the other.
 
@@ -128,7 +130,7 @@ def to_csv(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> 
     return "\n".join(csv_of(group, about) for group in groups(heats))
 
 
-def csv_of(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> str:
+def csv_of(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> str:
     out = io.StringIO()
     first = heats[0]
     methods = "; ".join(f"{heat.method} {heat.options or {}}" for heat in heats)
@@ -161,7 +163,7 @@ def csv_of(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> 
     return out.getvalue()
 
 
-def where(heat: Heatmap) -> tuple[list[str], list[list]]:
+def where(heat: TokenScores) -> tuple[list[str], list[list]]:
     """The columns that say which token a line is about, and their values: its text, or the row and column of its patch from 1."""
     special_tokens = heat.special_tokens.tolist()
     if heat.grid is not None:
@@ -176,7 +178,7 @@ def where(heat: Heatmap) -> tuple[list[str], list[list]]:
     ]
 
 
-def to_png(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> bytes:
+def to_png(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> bytes:
     """A figure, with where it comes from in its text chunks; maps of a picture and of a text stand
     one under the other.
     """
@@ -199,12 +201,12 @@ def to_png(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> 
     return file.getvalue()
 
 
-def figures_of(heats: Sequence[Heatmap]):
+def figures_of(heats: Sequence[TokenScores]):
     """The module that draws maps of this kind."""
     return text_files if heats[0].grid is None else picture_files
 
 
-def origin(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> dict:
+def origin(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> dict:
     """Where numbers come from, for the inside of a figure."""
     first = record(heats[0])
     return (
@@ -214,7 +216,7 @@ def origin(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> 
     )
 
 
-def to_svg(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> str:
+def to_svg(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> str:
     """A figure for slides and papers; maps of a picture and of a text stand one under the other."""
     figures = [figures_of(group).svg(group, origin(group, about), about) for group in groups(heats)]
     return figures[0] if len(figures) == 1 else stacked(figures)

@@ -6,13 +6,13 @@ from html import escape
 import torch
 
 from ..errors import Refusal
-from ..heatmap import Heatmap
+from ..token_scores import TokenScores
 from .card import Html, card, largest, styled
 from .tokens import COLUMNS, head, legend, row, view
 
 
 def fragment(
-    heat: Heatmap,
+    heat: TokenScores,
     layer: int = -1,
     *,
     merge: bool = True,
@@ -46,7 +46,7 @@ def fragment(
     return Html(styled(html) if style else html)
 
 
-def checked(heat: Heatmap, layer: int) -> int:
+def checked(heat: TokenScores, layer: int) -> int:
     """The layer counted from the first. Raises `Refusal` for a method without heads and a layer that is not there."""
     if heat.heads is None:
         raise Refusal(f"{heat.title} has no picture of single heads: it does not keep them apart.")
@@ -56,7 +56,7 @@ def checked(heat: Heatmap, layer: int) -> int:
     return layer % layers
 
 
-def importance(seen: Heatmap, layer: int, input: str) -> str:
+def importance(seen: TokenScores, layer: int, input: str) -> str:
     """Layer x head: the sum of |score| over the tokens shown, all on one scale, the chosen layer's row marked. input: what these are."""
     sums = seen.heads.nan_to_num(0, 0, 0).abs().sum(-1)  # [layers head]
     names = [f"head {h}" for h in range(sums.shape[1])]

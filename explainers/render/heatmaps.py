@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from ..heatmap import Heatmap
+from ..token_scores import TokenScores
 from . import heads, patches, tokens
 from .card import Html, card, styled, stylesheet
 
@@ -12,15 +12,15 @@ FOR_TEXTS = {"merge", "specials"}
 FOR_PICTURES = {"opacity", "smooth", "pixels", "controls", "brief", "side"}
 
 
-def renderer(heat: Heatmap, look: dict) -> tuple:
+def renderer(heat: TokenScores, look: dict) -> tuple:
     """The module that draws such a map, and what of a look concerns it."""
     module, others = (tokens, FOR_PICTURES) if heat.grid is None else (patches, FOR_TEXTS)
     return module, {name: value for name, value in look.items() if name not in others}
 
 
-def groups(heats: Sequence[Heatmap]) -> list[list[Heatmap]]:
+def groups(heats: Sequence[TokenScores]) -> list[list[TokenScores]]:
     """Heatmaps of the same picture, or of the same text, together; pictures first."""
-    found: dict[object, list[Heatmap]] = {}
+    found: dict[object, list[TokenScores]] = {}
     for heat in sorted(heats, key=lambda heat: heat.grid is None):
         of = (
             (heat.text, *heat.labels)
@@ -32,7 +32,7 @@ def groups(heats: Sequence[Heatmap]) -> list[list[Heatmap]]:
 
 
 def fragment(
-    heats: Sequence[Heatmap],
+    heats: Sequence[TokenScores],
     *,
     style: bool = True,
     waiting: Sequence[str] = (),
@@ -86,13 +86,13 @@ def without_maps(reasons: Mapping[str, str]) -> str:
     )
 
 
-def layer_panel(heat: Heatmap, *, style: bool = True, slider: bool = False, **look) -> str:
+def layer_panel(heat: TokenScores, *, style: bool = True, slider: bool = False, **look) -> str:
     """A method layer by layer. slider: with a control that shows one row large; it needs the app's script."""
     module, ours = renderer(heat, look)
     return module.layer_panel(heat, style=style, slider=slider, **ours)
 
 
-def head_panel(heat: Heatmap, layer: int = -1, *, style: bool = True, **look) -> Html:
+def head_panel(heat: TokenScores, layer: int = -1, *, style: bool = True, **look) -> Html:
     """How much each head of every layer has, and the heads of one layer one by one."""
     module, ours = renderer(heat, look)
     return (heads.fragment if module is tokens else module.head_panel)(
@@ -100,7 +100,7 @@ def head_panel(heat: Heatmap, layer: int = -1, *, style: bool = True, **look) ->
     )
 
 
-def page(heats: Sequence[Heatmap], palette: str = "orange-blue", more: str = "", **look) -> str:
+def page(heats: Sequence[TokenScores], palette: str = "orange-blue", more: str = "", **look) -> str:
     """A whole HTML document, light or dark as the reader's system, with every map, its layers and its origin. more: further pieces."""
     origin = "; ".join(
         f"{heat.title}: {heat.model} ({heat.revision}), explaining {heat.target}, score {heat.score:.4g}"

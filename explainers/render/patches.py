@@ -13,8 +13,8 @@ from html import escape
 from PIL import Image
 from torch import Tensor
 
-from ..heatmap import Heatmap
 from ..ties import ranked
+from ..token_scores import TokenScores
 from .card import (
     STRONG,
     Html,
@@ -57,7 +57,7 @@ class Look:
 
 
 def fragment(
-    heats: Sequence[Heatmap],
+    heats: Sequence[TokenScores],
     *,
     palette: str = "orange-blue",
     style: bool = True,
@@ -101,7 +101,7 @@ def fragment(
 
 
 def layer_panel(
-    heat: Heatmap,
+    heat: TokenScores,
     *,
     palette: str = "orange-blue",
     style: bool = True,
@@ -122,7 +122,7 @@ def layer_panel(
 
 
 def head_panel(
-    heat: Heatmap,
+    heat: TokenScores,
     layer: int = -1,
     *,
     palette: str = "orange-blue",
@@ -165,18 +165,18 @@ def look_of(look: Look) -> dict[str, str]:
     }
 
 
-def legend(heats: Sequence[Heatmap]) -> str:
+def legend(heats: Sequence[TokenScores]) -> str:
     """What is explained, and colours in words."""
     targets = ", ".join(dict.fromkeys(visible(heat.target) for heat in heats))
     return f'<p class="xp-legend"><span>explained: <b>{escape(targets)}</b></span>{ramps(heats, " xp-over")}</p>'
 
 
-def place(heat: Heatmap, i: int) -> str:
+def place(heat: TokenScores, i: int) -> str:
     """Patch i of the grid as a person counts."""
     return f"row {i // heat.grid[1] + 1}, column {i % heat.grid[1] + 1}"
 
 
-def beside(heat: Heatmap) -> str:
+def beside(heat: TokenScores) -> str:
     """The tokens before the patches by name, such as [CLS]."""
     names = [
         visible(label)
@@ -186,13 +186,13 @@ def beside(heat: Heatmap) -> str:
     return " and ".join(names) if len(names) <= 2 else "specials"
 
 
-def strongest(heat: Heatmap, scores: Tensor, most: int) -> list[int]:
+def strongest(heat: TokenScores, scores: Tensor, most: int) -> list[int]:
     """The patches with the largest |score|, largest first, equal ones row by row. scores: [rows columns]."""
     sizes = scores.nan_to_num(0, 0, 0).abs().flatten()
     return [i for i in ranked(sizes).tolist() if sizes[i] > 0][:most]
 
 
-def in_short(heat: Heatmap, scores: Tensor) -> str:
+def in_short(heat: TokenScores, scores: Tensor) -> str:
     """A map in one phrase, for those who do not see it."""
     top = "; ".join(
         f"{place(heat, i)}: {heat.in_words(float(scores.flatten()[i]))}"
@@ -201,7 +201,7 @@ def in_short(heat: Heatmap, scores: Tensor) -> str:
     return f"strongest at {top}" if top else "zero everywhere"
 
 
-def tile(heat: Heatmap, look: Look, kind: str = "", said: str | None = None) -> str:
+def tile(heat: TokenScores, look: Look, kind: str = "", said: str | None = None) -> str:
     """One method's map over the picture. said: what stands under it instead of badge, cost and shares."""
     scores = heat.on_grid(heat.scores)
     top = strongest(heat, scores, 1)
@@ -218,7 +218,7 @@ def tile(heat: Heatmap, look: Look, kind: str = "", said: str | None = None) -> 
     )
 
 
-def picture_tile(heat: Heatmap, brief: bool = False) -> str:
+def picture_tile(heat: TokenScores, brief: bool = False) -> str:
     """The picture in its colours: the pixels that the model gets, enlarged without smoothing."""
     said, name = f"{heat.grid[0]} × {heat.grid[1]} patches", "what the model sees of it"
     look = aspect(heat)
@@ -234,7 +234,7 @@ def picture_tile(heat: Heatmap, brief: bool = False) -> str:
     )
 
 
-def empty_tile(heat: Heatmap, title: str, sentence: str) -> str:
+def empty_tile(heat: TokenScores, title: str, sentence: str) -> str:
     """The place of a method that has no map, or none yet."""
     return (
         f'<figure class="xp-tile xp-empty"><figcaption class="xp-name">{escape(title)}</figcaption>'
@@ -242,12 +242,12 @@ def empty_tile(heat: Heatmap, title: str, sentence: str) -> str:
     )
 
 
-def aspect(heat: Heatmap) -> str:
+def aspect(heat: TokenScores) -> str:
     width, height = heat.picture.size if heat.picture else heat.grid[::-1]
     return f"aspect-ratio:{width}/{height}"
 
 
-def drawn(heat: Heatmap, scores: Tensor, scale: float, look: Look, name: str) -> str:
+def drawn(heat: TokenScores, scores: Tensor, scale: float, look: Look, name: str) -> str:
     """Scores [rows columns] as an SVG to lie over the photo, with what toggles show instead."""
     rows, columns = heat.grid
     cells = (
@@ -273,12 +273,12 @@ def drawn(heat: Heatmap, scores: Tensor, scale: float, look: Look, name: str) ->
     )
 
 
-def poles(heat: Heatmap) -> str:
+def poles(heat: TokenScores) -> str:
     """What the script says when it lays another row over the picture."""
     return f' data-poles="{escape(json.dumps(heat.poles))}"' if heat.signed else ""
 
 
-def rectangles(heat: Heatmap, scores: Tensor, scale: float) -> str:
+def rectangles(heat: TokenScores, scores: Tensor, scale: float) -> str:
     """One rectangle a patch, with its number in words."""
     out = []
     for i, score in enumerate(scores.flatten().tolist()):
@@ -291,12 +291,12 @@ def rectangles(heat: Heatmap, scores: Tensor, scale: float) -> str:
     return "".join(out)
 
 
-def blocks(heat: Heatmap, scores: Tensor, scale: float, look: Look) -> str:
+def blocks(heat: TokenScores, scores: Tensor, scale: float, look: Look) -> str:
     """The patches in one piece, for grids too fine to point at."""
     return over(heat, scores, scale, look, "xp-blocks")
 
 
-def over(heat: Heatmap, scores: Tensor, scale: float, look: Look, kind: str) -> str:
+def over(heat: TokenScores, scores: Tensor, scale: float, look: Look, kind: str) -> str:
     """Scores [height width] as a see-through image over the whole grid."""
     return (
         f'<image class="{kind}" width="{heat.grid[1]}" height="{heat.grid[0]}" preserveAspectRatio="none" '
@@ -304,12 +304,12 @@ def over(heat: Heatmap, scores: Tensor, scale: float, look: Look, kind: str) -> 
     )
 
 
-def signs(heat: Heatmap, scores: Tensor, scale: float) -> str:
+def signs(heat: TokenScores, scores: Tensor, scale: float) -> str:
     """A plus or a minus on the strong patches of a signed map, so that colour is not the only cue."""
     return f'<path class="xp-signs" d="{sign_path(heat, scores, scale)}"/>' if heat.signed else ""
 
 
-def strong(heat: Heatmap, scores: Tensor, scale: float) -> list[tuple[int, int, bool]]:
+def strong(heat: TokenScores, scores: Tensor, scale: float) -> list[tuple[int, int, bool]]:
     """Row, column and whether positive of the patches that carry a sign."""
     found = (
         (i, score)
@@ -319,7 +319,7 @@ def strong(heat: Heatmap, scores: Tensor, scale: float) -> list[tuple[int, int, 
     return [(*divmod(i, heat.grid[1]), score > 0) for i, score in found]
 
 
-def sign_path(heat: Heatmap, scores: Tensor, scale: float) -> str:
+def sign_path(heat: TokenScores, scores: Tensor, scale: float) -> str:
     """All signs of a map as one path, in units of patches."""
     return "".join(
         f"M{column}.32 {row}.5h.36" + ("m-.18-.18v.36" if plus else "")
@@ -328,7 +328,7 @@ def sign_path(heat: Heatmap, scores: Tensor, scale: float) -> str:
 
 
 def thumb(
-    name: str, heat: Heatmap, scores: Tensor, scale: float, look: Look, data: bool = False
+    name: str, heat: TokenScores, scores: Tensor, scale: float, look: Look, data: bool = False
 ) -> str:
     """One row of the per-layer picture, small. scores: [token]. data: with its numbers, for the script."""
     grid = heat.on_grid(scores)
@@ -344,7 +344,7 @@ def thumb(
     )
 
 
-def layers_card(heat: Heatmap, look: Look, slider: bool = False) -> str:
+def layers_card(heat: TokenScores, look: Look, slider: bool = False) -> str:
     """The layer panel without the photo under it."""
     scale = largest(heat.on_grid(heat.rows))
     layers = "".join(
@@ -373,7 +373,7 @@ def layers_card(heat: Heatmap, look: Look, slider: bool = False) -> str:
     )
 
 
-def controls_of(heats: Sequence[Heatmap], look: Look) -> str:
+def controls_of(heats: Sequence[TokenScores], look: Look) -> str:
     """A slider and toggles for all maps of the card; the script keeps what was chosen."""
     pixels = (
         '<label><input type="checkbox" class="xp-to-pixels"'
@@ -388,7 +388,7 @@ def controls_of(heats: Sequence[Heatmap], look: Look) -> str:
     )
 
 
-def said_of_overlays(heats: Sequence[Heatmap], look: Look) -> str:
+def said_of_overlays(heats: Sequence[TokenScores], look: Look) -> str:
     """What the overlay shown instead of patches is, and is not."""
     said = []
     if look.smooth or look.controls:
@@ -409,13 +409,13 @@ def said_of_overlays(heats: Sequence[Heatmap], look: Look) -> str:
     return "".join(f'<p class="xp-note {kind}">{sentence}</p>' for kind, sentence in said)
 
 
-def numbers(heats: Sequence[Heatmap]) -> str:
+def numbers(heats: Sequence[TokenScores]) -> str:
     """The strongest patches of each map as a plain table, for eyes and readers that want no colour."""
     maps = [heat.on_grid(heat.scores) for heat in heats]
     tops = [strongest(heat, scores, TOP) for heat, scores in zip(heats, maps)]
     columns = "".join(f'<th scope="col">{escape(heat.title)}</th>' for heat in heats)
 
-    def cell(heat: Heatmap, scores: Tensor, top: list[int], k: int) -> str:
+    def cell(heat: TokenScores, scores: Tensor, top: list[int], k: int) -> str:
         return (
             f"<td>{place(heat, top[k])}: {number(float(scores.flatten()[top[k]]), heat.signed)}</td>"
             if k < len(top)

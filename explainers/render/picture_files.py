@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ..heatmap import Heatmap
 from ..ties import place_of_largest
+from ..token_scores import TokenScores
 from .card import largest, paint, told_apart, visible
 from .overlay import COLOURS, MUCH, blended, enlarged, grey, jpeg
 from .patches import OPACITY, SIDE, place, sign_path, strong
@@ -24,7 +24,7 @@ SMALLEST = 320  # a photo narrower than this is enlarged in a PNG, so that words
 INK, FAINT_INK = "#1c1b1a", "#5c5853"
 
 
-def lines(heats: Sequence[Heatmap]) -> list[tuple[str, Heatmap, Tensor, float]]:
+def lines(heats: Sequence[TokenScores]) -> list[tuple[str, TokenScores, Tensor, float]]:
     """What is drawn: name, heatmap, scores [rows columns] and scale. Of one method with layers these, and what is made of them."""
     told = told_apart(heats)
     if len(told) > 1 or told[0].rows is None:
@@ -46,7 +46,7 @@ def beside_each_other(count: int) -> int:
     return math.ceil(count / math.ceil(count / ACROSS))
 
 
-def legend(heats: Sequence[Heatmap]) -> list[tuple[tuple, str]]:
+def legend(heats: Sequence[TokenScores]) -> list[tuple[tuple, str]]:
     """Colours and what they mean in words."""
     towards, away = COLOURS[PALETTE]
     said = {}
@@ -60,7 +60,7 @@ def legend(heats: Sequence[Heatmap]) -> list[tuple[tuple, str]]:
     return list(said)
 
 
-def captions(heats: Sequence[Heatmap], about: Mapping[str, str] | None) -> list[str]:
+def captions(heats: Sequence[TokenScores], about: Mapping[str, str] | None) -> list[str]:
     """What is explained, what else is to be said, the model, and what a reader must know."""
     first = heats[0]
     notes = dict.fromkeys(note for heat in heats for note in heat.notes)
@@ -73,7 +73,7 @@ def captions(heats: Sequence[Heatmap], about: Mapping[str, str] | None) -> list[
     return [visible(line)[:300] for line in said]
 
 
-def photo_of(heat: Heatmap) -> Image.Image:
+def photo_of(heat: TokenScores) -> Image.Image:
     """The picture; of a map that came without one, a light grey field."""
     return (
         heat.picture.convert("RGB")
@@ -85,7 +85,7 @@ def photo_of(heat: Heatmap) -> Image.Image:
 # -------------------------------------------------------------------------------------------------------- SVG
 
 
-def svg(heats: Sequence[Heatmap], origin: dict, about: Mapping[str, str] | None = None) -> str:
+def svg(heats: Sequence[TokenScores], origin: dict, about: Mapping[str, str] | None = None) -> str:
     """The picture and every map of it as rectangles over the grey photo, which is in the file
     once. origin: where the numbers are from.
 
@@ -137,7 +137,7 @@ def svg(heats: Sequence[Heatmap], origin: dict, about: Mapping[str, str] | None 
     return "\n".join([*out, "</svg>"])
 
 
-def in_words(drawn: Sequence[tuple[str, Heatmap, Tensor, float]]) -> str:
+def in_words(drawn: Sequence[tuple[str, TokenScores, Tensor, float]]) -> str:
     """The figure for those who do not see it: where each map is strongest."""
     said = []
     for name, heat, scores, scale in drawn:
@@ -151,7 +151,7 @@ def in_words(drawn: Sequence[tuple[str, Heatmap, Tensor, float]]) -> str:
     return visible(" ".join(said))
 
 
-def svg_map(heat: Heatmap, scores: Tensor, scale: float, height: float, key: str) -> str:
+def svg_map(heat: TokenScores, scores: Tensor, scale: float, height: float, key: str) -> str:
     """One map in units of patches, over the grey photo `key`."""
     rows, columns = heat.grid
     towards, away = COLOURS[PALETTE]
@@ -176,7 +176,7 @@ def svg_map(heat: Heatmap, scores: Tensor, scale: float, height: float, key: str
 # -------------------------------------------------------------------------------------------------------- PNG
 
 
-def image(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> Image.Image:
+def image(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> Image.Image:
     """The picture and every map of it blended into the grey photo at full resolution, words under
     them. about: as for `svg`.
     """
@@ -255,7 +255,7 @@ def put(sheet: Image.Image, at: tuple[int, int], text: str, size: int, ink: str)
     sheet.paste(line, at, line)
 
 
-def marked(heat: Heatmap, tile: Image.Image) -> Image.Image:
+def marked(heat: TokenScores, tile: Image.Image) -> Image.Image:
     """A plus or a minus on the strong patches of a signed map."""
     draw, wide, high = ImageDraw.Draw(tile), tile.width / heat.grid[1], tile.height / heat.grid[0]
     thick, arm = max(1, round(wide / 10)), 0.18 * min(wide, high)

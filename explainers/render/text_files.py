@@ -8,8 +8,8 @@ from html import escape
 from PIL import Image, ImageColor, ImageDraw
 from torch import Tensor
 
-from ..heatmap import Heatmap
 from ..ties import ranked
+from ..token_scores import TokenScores
 from .card import PICTOGRAM, STRONG, largest, number, paint, told_apart, visible
 from .tokens import COLUMNS, cut, view
 from .writing import LINE, boxes, fitted, from_the_right, length, said_of_boxes, wrapped, written
@@ -72,8 +72,8 @@ class Figure:
                are written upwards
     """
 
-    words: Heatmap
-    lines: list[tuple[str, Heatmap, Tensor, float]]
+    words: TokenScores
+    lines: list[tuple[str, TokenScores, Tensor, float]]
     left: float = 0
     top: float = 0
     width: float = 0
@@ -82,7 +82,7 @@ class Figure:
 
 
 def figure(
-    heats: Sequence[Heatmap], about: Mapping[str, str] | None = None, missing: bool = False
+    heats: Sequence[TokenScores], about: Mapping[str, str] | None = None, missing: bool = False
 ) -> Figure:
     """The figure of `heats`.
 
@@ -157,7 +157,7 @@ def figure(
     return Figure(first, lines, left, top, room + PAD, y + PAD, parts)
 
 
-def lines_of(shown: Sequence[Heatmap]) -> list[tuple[str, Heatmap, Tensor, float]]:
+def lines_of(shown: Sequence[TokenScores]) -> list[tuple[str, TokenScores, Tensor, float]]:
     """What the rows are: each map, or a single one's layers and what is made of them."""
     first = shown[0]
     if len(shown) > 1 or first.rows is None:
@@ -172,7 +172,7 @@ def lines_of(shown: Sequence[Heatmap]) -> list[tuple[str, Heatmap, Tensor, float
     ]
 
 
-def legend(shown: Sequence[Heatmap]) -> list[tuple[str, str]]:
+def legend(shown: Sequence[TokenScores]) -> list[tuple[str, str]]:
     """Colours and signs in words."""
     said = {}
     for heat in shown:
@@ -185,26 +185,26 @@ def legend(shown: Sequence[Heatmap]) -> list[tuple[str, str]]:
     return list(said)
 
 
-def head_of(heat: Heatmap, i: int) -> str:
+def head_of(heat: TokenScores, i: int) -> str:
     return visible(heat.labels[i])[:20]
 
 
-def word_of(heat: Heatmap, i: int) -> str:
+def word_of(heat: TokenScores, i: int) -> str:
     """A word of the running text as it stands there."""
     span = heat.spans[i] if heat.spans else None
     return visible(heat.text[slice(*span)] if heat.text and span else heat.labels[i])
 
 
-def sign_of(heat: Heatmap, score: float, share: float) -> str:
+def sign_of(heat: TokenScores, score: float, share: float) -> str:
     """Plus or minus where a score is strong, so that colour is not the only cue."""
     return ("+" if score > 0 else "−") if heat.signed and share >= STRONG else ""
 
 
-def titled(heat: Heatmap, i: int, score: float) -> str:
+def titled(heat: TokenScores, i: int, score: float) -> str:
     return f"{visible(heat.labels[i])}: {visible(heat.in_words(score))}"
 
 
-def prose(heat: Heatmap, y: float, width: float, parts: list, of: str) -> float:
+def prose(heat: TokenScores, y: float, width: float, parts: list, of: str) -> float:
     """The text in the colours of the first map, in lines of at most this width; of: that map's
     name, where there are others. Where it ends.
     """
@@ -241,7 +241,7 @@ def prose(heat: Heatmap, y: float, width: float, parts: list, of: str) -> float:
 
 
 def flow(
-    heat: Heatmap, places: Sequence[int], width: float
+    heat: TokenScores, places: Sequence[int], width: float
 ) -> Iterator[tuple[float, int, float, int, str]]:
     """Words in lines: (how far from where a line begins, which line, how wide, token, what it
     says).
@@ -261,7 +261,7 @@ def flow(
 
 
 def table(
-    words: Heatmap, lines, heads: Sequence[str], left: float, top: float, parts: list
+    words: TokenScores, lines, heads: Sequence[str], left: float, top: float, parts: list
 ) -> None:
     """Heads written upwards, pictograms upright; a row a method or layer, a cell a word, a sign in
     the strong ones.
@@ -327,7 +327,7 @@ def in_words(laid: Figure) -> str:
     return visible(" ".join(said))
 
 
-def svg(heats: Sequence[Heatmap], origin: dict, about: Mapping[str, str] | None = None) -> str:
+def svg(heats: Sequence[TokenScores], origin: dict, about: Mapping[str, str] | None = None) -> str:
     """The figure as SVG, with where it comes from inside. about: as for `figure`."""
     laid = figure(heats, about)
     first = laid.words
@@ -366,7 +366,7 @@ def as_svg(part: Square | Words | Rule) -> str:
     return f"<text {place}{more}>{escape(part.text)}</text>"
 
 
-def image(heats: Sequence[Heatmap], about: Mapping[str, str] | None = None) -> Image.Image:
+def image(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> Image.Image:
     """The same figure as pixels, two to each of the drawing's unless the text is long."""
     sharp = 2 if len(heats[0]) <= 4 * COLUMNS else 1
     laid = figure(heats, about, missing=True)

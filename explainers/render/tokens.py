@@ -12,8 +12,8 @@ from html import escape
 
 from torch import Tensor
 
-from ..heatmap import Heatmap
 from ..ties import ranked
+from ..token_scores import TokenScores
 from .card import (
     STRONG,
     card,
@@ -36,14 +36,14 @@ COLUMNS = 40  # longer texts become strips of running text
 FAINT = 0.05  # in strips, words below this share are plain text
 
 
-def view(heat: Heatmap, merge: bool = True, specials: bool = False) -> Heatmap:
+def view(heat: TokenScores, merge: bool = True, specials: bool = False) -> TokenScores:
     """What is shown of a heatmap: words for sub-words, and no [CLS] and [SEP], unless asked for."""
     heat = heat.merged() if merge else heat
     return heat if specials else heat.without_specials()
 
 
 def fragment(
-    heats: Sequence[Heatmap],
+    heats: Sequence[TokenScores],
     *,
     merge: bool = True,
     specials: bool = False,
@@ -85,7 +85,7 @@ def fragment(
 
 
 def layer_panel(
-    heat: Heatmap,
+    heat: TokenScores,
     *,
     merge: bool = True,
     specials: bool = False,
@@ -141,7 +141,7 @@ def layer_panel(
 # ------------------------------------------------------------------------------------------------------ pieces
 
 
-def describe(heat: Heatmap, i: int, score: float) -> str:
+def describe(heat: TokenScores, i: int, score: float) -> str:
     """Attributes of the element of token i: tooltip, accessible name, and the index that links it to its other rows."""
     label = visible(heat.labels[i])
     short = number(score, heat.signed)
@@ -152,7 +152,7 @@ def describe(heat: Heatmap, i: int, score: float) -> str:
     )
 
 
-def prose(heat: Heatmap, quiet: float = 0.0, kind: str = "", scrolls: bool = False) -> str:
+def prose(heat: TokenScores, quiet: float = 0.0, kind: str = "", scrolls: bool = False) -> str:
     """The text itself, every token on its colour: below the share `quiet` of the largest score it is plain. Of a pair, one strip a
     half, on one scale."""
     stop = ' tabindex="0"' if scrolls else ""
@@ -170,7 +170,7 @@ def prose(heat: Heatmap, quiet: float = 0.0, kind: str = "", scrolls: bool = Fal
     return f'<div class="xp-prose xp-pair{kind}"{stop}>{strips}</div>'
 
 
-def words(heat: Heatmap, places: Sequence[int], quiet: float) -> str:
+def words(heat: TokenScores, places: Sequence[int], quiet: float) -> str:
     """The tokens `places` in their text, what is explained of it in a frame."""
     scale, end, out, framed = largest(heat.scores), None, [], False
     for i in places:
@@ -203,12 +203,12 @@ def words(heat: Heatmap, places: Sequence[int], quiet: float) -> str:
     return "".join(out) + ("</span>" if framed else "")
 
 
-def cut(heat: Heatmap, i: int) -> str:
+def cut(heat: TokenScores, i: int) -> str:
     """A class for the column where the second half of a pair begins."""
     return " xp-cut" if i and heat.halves and heat.half(i) != heat.half(i - 1) else ""
 
 
-def head(heat: Heatmap, corner: str) -> str:
+def head(heat: TokenScores, corner: str) -> str:
     columns = "".join(
         f'<th scope="col" class="{cut(heat, i)}{" xp-marked" if heat.is_marked(i) else ""}" title="{escape(visible(label))}">'
         f'<span dir="auto">{column_head(label)}</span></th>'
@@ -228,7 +228,7 @@ def head(heat: Heatmap, corner: str) -> str:
     )
 
 
-def row(header: str, heat: Heatmap, scores: Tensor, scale: float, kind: str = "") -> str:
+def row(header: str, heat: TokenScores, scores: Tensor, scale: float, kind: str = "") -> str:
     cells = []
     for i, score in enumerate(scores.tolist()):
         painted, share = paint(heat, score, scale)
@@ -240,8 +240,8 @@ def row(header: str, heat: Heatmap, scores: Tensor, scale: float, kind: str = ""
 
 
 def method_table(
-    heats: Sequence[Heatmap],
-    shown: Sequence[Heatmap],
+    heats: Sequence[TokenScores],
+    shown: Sequence[TokenScores],
     waiting: Sequence[str],
     refused: Mapping[str, str],
 ) -> str:
@@ -270,7 +270,7 @@ def method_table(
     return f'<div class="xp-scroll" tabindex="0" role="region" aria-label="methods side by side">{table}</div>'
 
 
-def strip(heat: Heatmap, seen: Heatmap) -> str:
+def strip(heat: TokenScores, seen: TokenScores) -> str:
     top = ranked(seen.scores.abs())[:5].tolist()
     strongest = ", ".join(
         f"{visible(seen.labels[i])[:24]} {number(float(seen.scores[i]), heat.signed)}" for i in top
@@ -282,13 +282,13 @@ def strip(heat: Heatmap, seen: Heatmap) -> str:
     )
 
 
-def legend(shown: Sequence[Heatmap]) -> str:
+def legend(shown: Sequence[TokenScores]) -> str:
     """Whose colours the running text has, what colours mean, and what a frame means."""
     framed = '<span><i class="xp-ring"></i>what is explained</span>' if shown[0].marked else ""
     return f'<p class="xp-legend"><b>{escape(shown[0].title)}</b>{ramps(shown)}{framed}</p>'
 
 
-def numbers(shown: Sequence[Heatmap]) -> str:
+def numbers(shown: Sequence[TokenScores]) -> str:
     """The same numbers as a plain table, for eyes and readers that want no colour."""
     if len(shown[0]) > 10 * COLUMNS:
         return ""

@@ -7,8 +7,8 @@ from itertools import compress, groupby
 
 from torch import Tensor
 
-from ..heatmap import Heatmap
 from ..ties import PROBABILITY, tied
+from ..token_scores import TokenScores
 from .card import NBSP, card, column_head, number, visible
 from .overlay import jpeg
 
@@ -210,7 +210,7 @@ def agreement(value: float) -> str:
 
 
 def without(
-    heat: Heatmap,
+    heat: TokenScores,
     keep: Tensor,
     target: str,
     before: float,
@@ -249,7 +249,7 @@ def percent(share: float) -> str:
     return f"{share:.1%}".replace("-", "−")
 
 
-def runs(heat: Heatmap, gone: Sequence[int]) -> list[tuple[str, bool]]:
+def runs(heat: TokenScores, gone: Sequence[int]) -> list[tuple[str, bool]]:
     """The text in pieces, (characters, whether they were taken out)."""
     out = [False] * len(heat.text)
     for first, last in (heat.spans[i] for i in gone):
@@ -260,12 +260,12 @@ def runs(heat: Heatmap, gone: Sequence[int]) -> list[tuple[str, bool]]:
     ]
 
 
-def named(heat: Heatmap, gone: Sequence[int]) -> str:
+def named(heat: TokenScores, gone: Sequence[int]) -> str:
     """The pieces that were taken out, in the order of the text."""
     return ", ".join(f"“{visible(piece.strip())}”" for piece, taken in runs(heat, gone) if taken)
 
 
-def struck(heat: Heatmap, gone: Sequence[int]) -> str:
+def struck(heat: TokenScores, gone: Sequence[int]) -> str:
     """The text with the pieces that were taken out struck through."""
     return (
         '<p class="xp-prose">'
@@ -277,13 +277,13 @@ def struck(heat: Heatmap, gone: Sequence[int]) -> str:
     )
 
 
-def cells_of(heat: Heatmap, tokens: Sequence[int]) -> list[tuple[int, int]]:
+def cells_of(heat: TokenScores, tokens: Sequence[int]) -> list[tuple[int, int]]:
     """Row and column of the patches that are these tokens: a picture's patches are its last ones."""
     rows, columns = heat.grid
     return [divmod(i - (len(heat) - rows * columns), columns) for i in tokens]
 
 
-def covered(heat: Heatmap, gone: Sequence[int]) -> str:
+def covered(heat: TokenScores, gone: Sequence[int]) -> str:
     """The picture with the patches that were taken out covered."""
     (rows, columns), picture = heat.grid, heat.picture.copy()
     for row, column in cells_of(heat, gone):

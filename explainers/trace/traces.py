@@ -111,9 +111,12 @@ class Trace:
     def again_many(self, **how) -> "list[Trace]":
         return self.run.again_many(**how)
 
-    def rescore(self, inputs: dict) -> Tensor:
-        """The target's score for a stack of inputs: n examples of the traced length -> [n]. Forward only."""
-        return self.run.rescore(inputs)
+    def rescore(self, inputs: dict, target: Callable | None = None) -> Tensor:
+        """Score a stack of inputs, n examples of the traced length -> [n], forward only.
+
+        target is the score wanted: the traced one unless said otherwise.
+        """
+        return self.run.rescore(inputs, target)
 
     def cached(self, name, make: Callable[[], object]):
         """What `make` gives, made once for this trace: passes that several methods of a comparison share."""
@@ -124,6 +127,38 @@ class Trace:
     def score_of(self, pooled: Tensor) -> Tensor:
         """The target's score [n] if what the head reads were the vectors `pooled` [n dim]. Raises `Refusal` where the head is not known."""
         return self.target(self.run.model.answer_to(pooled, self.run.inputs))
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """The tensors that the network was called with, a batch of one."""
+        return self.run.inputs
+
+    @property
+    def patch_size(self) -> tuple[int, int]:
+        """(height, width) of a picture's patch in pixels."""
+        return self.run.model.patch
+
+    @property
+    def is_dual_encoder(self) -> bool:
+        """Whether the score is how well a picture and a text match."""
+        return self.run.model.is_dual_encoder
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the network gives values and no classes."""
+        return self.run.model.is_regression
+
+    @property
+    def takes_embeddings(self) -> bool:
+        """Whether the network takes word embeddings in place of ids, as `embed` gives them."""
+        return self.run.model.embeds
+
+    def without_words(self) -> Tensor:
+        """What enters the first block if no word is given [token dim]: the positions alone.
+
+        Zeros where words and positions cannot be told apart, as behind a norm.
+        """
+        return self.run.model.wordless(self.run.inputs, self.hidden[0])
 
     def embed(self) -> dict:
         """Inputs for `again` with the word embeddings in place of the ids, so that they can be changed and differentiated by."""
