@@ -107,10 +107,7 @@ class Score:
         return default
 
     def columns(self, readout: int) -> list[Term]:
-        """The score as a weighted sum of logits; those of a class are read at the token `readout`.
-
-        Raises `Refusal` if it is no such sum.
-        """
+        """The score as a sum of logits, or a `Refusal`; a class is read at the token `readout`."""
         raise Refusal(
             f"The {self.name} is not a sum of logits, which this method needs: "
             "explain a logit or a difference of two."
@@ -327,7 +324,7 @@ class Custom(Score):
     The tokens that it is read from are known only by its gradient.
     """
 
-    function: Callable[[Any], Tensor]
+    function: Callable[[Any], Any]
     name: str = "custom score"
     poles: tuple[str, str] = ("lowers the score", "raises the score")
     unit = "score"
