@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..trace import Trace
+from ..trace import Activations, Trace
 
 
 def rows(trace: Trace) -> int:
@@ -13,10 +13,10 @@ def rows(trace: Trace) -> int:
     return max(1, min(16, 2048 // len(trace.attended)))
 
 
-def given(trace: Trace) -> Tensor:
+def given(trace: Activations) -> Tensor:
     """What was given, where it can be differentiated by: a picture's pixels [channel height width], or the vectors of a
     text that enter the first block [token dim]."""
-    return trace.pixels if trace.grid else trace.hidden[0]
+    return trace.pixels if "pixels" in trace.recorded else trace.hidden[0]
 
 
 def by_token(trace: Trace, x: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def sublayers(trace: Trace, l: int) -> Sublayers:
     mixed = torch.einsum("hqk,hkd->qd", trace.attention[l], parts(trace, l)) + trace.hidden[l]
     before1 = mixed if layer.b_o is None else mixed + layer.b_o
     after1 = layer.norm1(before1)
-    before2 = after1 + layer.down(layer.act(layer.up(after1))) if layer.up else None
+    before2 = after1 + layer.down(layer.act(layer.up(after1))) if layer.has_feed_forward else None
     return Sublayers(
         before1,
         after1,
@@ -88,7 +88,7 @@ def needs_post_norm(layers: list[Layer], title: str, instead: str) -> None:
 
 
 def needs_ffn(layers: list[Layer], title: str) -> None:
-    if any(layer.up is None for layer in layers):
+    if not all(layer.has_feed_forward for layer in layers):
         raise Refusal(
             f"{title} follows vectors through a plain feed-forward layer; this model's is a gated one."
         )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..ties import place_of_largest
-from ..trace import Tape, ordinary, recording
+from ..trace import NAME, Tape, ordinary, recording
 from ._chain import rows_to_one
 from .registry import within
 
@@ -59,21 +59,20 @@ def of_object(net, inputs: dict[str, Tensor], query: int, label: int | None = No
     """
     # tensors made in inference mode can have no slope
     inputs = {name: tensor.clone() for name, tensor in inputs.items()}
-    net.eval().set_attn_implementation("explainers")
+    net.eval().set_attn_implementation(NAME)
     tape = Tape((), record=("attention",))
     with torch.enable_grad(), recording(tape):
         logits = net(**inputs).logits[0]
         logits = logits[within(query, len(logits), "object"), :-1]
         chosen = place_of_largest(logits) if label is None else within(label, len(logits), "class")
         score = logits[chosen]
-    if len(tape.attention) != net.config.encoder_layers + 2 * net.config.decoder_layers:
+    attentions = tape.recorded.get("attention", [])
+    if len(attentions) != net.config.encoder_layers + 2 * net.config.decoder_layers:
         raise Refusal(
             f"{type(net).__name__} does not attend as DETR does, once in each layer of the encoder and twice in each of the decoder."
         )
-    slopes = torch.autograd.grad(score, tape.attention, materialize_grads=True)
-    maps = [
-        raised(attention.detach(), slope)[0] for attention, slope in zip(tape.attention, slopes)
-    ]
+    slopes = torch.autograd.grad(score, attentions, materialize_grads=True)
+    maps = [raised(attention.detach(), slope)[0] for attention, slope in zip(attentions, slopes)]
     encoder, decoder = maps[: net.config.encoder_layers], maps[net.config.encoder_layers :]
     ii, qq, qi = (
         torch.eye(len(encoder[0])).to(score),

@@ -19,7 +19,7 @@ from ..inputs import Encoded, encode, from_text
 from ..linear import Affine, affine, in_steps, merged, naming_quantised
 from ..pictures import blurred
 from ..processors import HALVES, Colours, colours_of
-from ..trace import Layer, Tape, Trace, evaluating, ordinary, trace
+from ..trace import Layer, Pass, Tape, Trace, evaluating, ordinary
 from .anatomy import Anatomy, blocks_of, submodule
 from .fitting import anatomy_of
 
@@ -174,7 +174,8 @@ class Model:
             )
             asked = [targets.chosen(self, coded[i], wanted[i]) for i in places]
             words = [coded[i].words for i in places]
-            for i, one in zip(places, trace(self, tensors, asked, special_tokens, words=words)):
+            run = Pass(self, tensors, asked, special_tokens, words=words)
+            for i, one in zip(places, run.traces()):
                 traces[i] = one
         return traces
 
@@ -620,12 +621,12 @@ class Model:
 
         return Layer(
             linear,
-            self.tower.config.num_attention_heads,
-            submodule(block, names.norm1),
-            submodule(block, names.norm2),
-            names.norm_first,
-            submodule(block, act) if act else None,
-            run,
+            heads=self.tower.config.num_attention_heads,
+            norm1=submodule(block, names.norm1),
+            norm2=submodule(block, names.norm2),
+            norm_first=names.norm_first,
+            activation=submodule(block, act) if act else None,
+            run=run,
         )
 
     def plain(self) -> "Model":
