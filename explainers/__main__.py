@@ -460,7 +460,7 @@ def metrics(args) -> str:
 
     said = {
         one.key: one.better
-        or ", ".join(f"{part} {way}" for part, way in (one.parts() if one.parts else {}).items())
+        or ", ".join(f"{part} {way}" for part, way in one.directions().items())
         for one in METRICS.values()
     }
     if args.key:

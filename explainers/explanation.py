@@ -10,7 +10,8 @@ from .errors import Refusal
 from .heatmap import Comparison, Heatmap
 from .inputs import Encoded
 from .methods import METHODS, find
-from .models import BUNDLED, PAIRED, Model
+from .models import Model
+from .models.bundled import pair_note
 from .ties import place_of_largest, ranked, tied
 from .trace import Trace
 
@@ -244,16 +245,8 @@ def explain_trace(
             f"The model runs in {half}, and so does {chosen.title}: small scores and the order of scores that are "
             "close are not to be relied on. Loaded in float32, the same weights give exact ones."
         )
-    if (
-        coded.text
-        and model.name in BUNDLED
-        and model.task == "classes"
-        and bool(coded.halves) != (model.name in PAIRED)
-    ):
-        notes.append(
-            f"The model {model.name} was trained on {'pairs of texts' if model.name in PAIRED else 'single texts'}; here it was given "
-            f"{'one text' if model.name in PAIRED else 'a pair'}."
-        )
+    if coded.text and (odd := pair_note(model.name, is_pair=bool(coded.halves))):
+        notes.append(odd)
     if chosen.at_readout and (len(trace.read_at) > 1 or trace.target.measured):
         notes.append(read_from(coded, trace))
     if trace.target.tie:

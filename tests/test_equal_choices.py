@@ -219,7 +219,7 @@ def test_equal_scores_are_taken_out_from_first_to_last(reader, lean):
     case = ev.case_of(reader, "the movie was good and bad")
     heat = with_scores(case, tilted(torch.full((8,), 0.25), lean))
     assert order(case, heat).tolist() == [1, 2, 3, 4, 5, 6]
-    assert ev.METRICS["aopc"].asks(case, heat, reproduce="attcat") == []
+    assert ev.METRICS["aopc"].start(case, heat, reproduce="attcat").queries == []
     left = ev.without_top(case, heat, 2)
     assert left.keep.tolist() == [True, False, False, *[True] * 5] and left.tied
     html = trials.without(

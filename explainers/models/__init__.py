@@ -1,7 +1,7 @@
 """Networks that can be traced: how they are loaded, and where each architecture keeps its parts."""
 
 from .anatomy import ANATOMIES, READOUTS, Anatomy, register
-from .bundled import BUNDLED, PAIRED, bundled_folder
+from .bundled import BUNDLED, Bundled, bundled_folder, bundled_for
 from .loading import load
 from .model import BLANKS, MOST_TOKENS, Model
 
@@ -10,11 +10,12 @@ __all__ = [
     "BLANKS",
     "BUNDLED",
     "MOST_TOKENS",
-    "PAIRED",
     "READOUTS",
     "Anatomy",
+    "Bundled",
     "Model",
     "bundled_folder",
+    "bundled_for",
     "load",
     "register",
 ]
