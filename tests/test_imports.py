@@ -20,6 +20,7 @@ FLOORS = (
     "inputs.words",
     "linear",
     "models.linear",
+    "scores",
     "trace",
     "lrp",
     "methods",
@@ -27,13 +28,11 @@ FLOORS = (
     "models.pictures",
     "processors",
     "models.processors",
-    "targets",
-    "scores",
+    "prediction",
     "inputs",
     "tasks",
     "probe",
     "models",
-    "prediction",
     "token_scores",
     "imagined",
     "render",
@@ -204,7 +203,7 @@ def test_evaluation_imports_optional_packages_only_inside_functions(path):
     assert not others(path, in_functions=False) & {"pandas", "sklearn", "captum"}
 
 
-@each(under("targets", "scores", "heatmap", "token_scores", "errors"))
+@each(under("scores", "heatmap", "token_scores", "errors"))
 def test_what_everybody_knows_needs_little(path):
     assert others(path) <= {"torch", "pandas"}
 

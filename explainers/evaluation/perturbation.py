@@ -241,7 +241,7 @@ def perturbed(
             inputs[name] = tensor[keep].view(n, -1) if by_token else tensor
         return inputs, attended[keep].view(n, -1)
     if keep.ndim == 3:
-        pixels = model.without_pixels(case.coded.tensors["pixel_values"], ~keep, fill)
+        pixels = model.blank_pixels(case.coded.tensors["pixel_values"], ~keep, fill)
         return repeated(case.coded.tensors | {"pixel_values": pixels}, n), attended
     filled = repeated(model.fill(case.coded.tensors, ~keep, fill), n)
     if not attend:

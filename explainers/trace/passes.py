@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..linear import quantised
+from ..scores import Answer, Score
 from .activations import INPUTS_WITH_GRAD, Activations, NoGradients, of_example, row_of
 from .batches import call_of, inputs_of
 from .gradients import Gradients, differentiate
@@ -20,9 +20,6 @@ from .tape import RECORDED, Edit, Tape
 from .traceable import Traceable
 from .traces import Trace
 from .wiring import is_wired
-
-if TYPE_CHECKING:
-    from ..targets import Answer, Score
 
 #: The words of one example: the number of the word of each token, None for special tokens.
 Words = list[int | None] | None
@@ -49,7 +46,7 @@ class Pass:
 
     model: Traceable
     inputs: dict[str, Tensor]
-    targets: "Sequence[Score]"
+    targets: Sequence[Score]
     special_tokens: Bool[Tensor, "#example token"] | None = None
     attended: Bool[Tensor, "#example token"] | None = None
     words: Sequence[Words] = (None,)
@@ -84,7 +81,7 @@ class Pass:
         """The model with one plain layer for each adapted or packed one."""
         return (self.plain or self.model.plain)()
 
-    def again(self, target: "Score", rules: AbstractContextManager | None) -> "Pass":
+    def again(self, target: Score, rules: AbstractContextManager | None) -> "Pass":
         """This pass, which is over one example, with another target and under other rules."""
         # rules are about operations: an adapter's two matrices would be other operations than the
         # one layer that they stand for
@@ -93,7 +90,7 @@ class Pass:
         return replace(self, model=model, targets=[target], rules=rules, known_readout=known)
 
     def readout_before(
-        self, target: "Score", rules: AbstractContextManager | None
+        self, target: Score, rules: AbstractContextManager | None
     ) -> Float[Tensor, " token"] | None:
         """Where `target` is read in an ordinary pass over the same input.
 
@@ -119,8 +116,8 @@ class Forward:
     run: Pass
     tape: Tape
     inputs: dict[str, Tensor]
-    answer: "Answer"
-    targets: "list[Score]"
+    answer: Answer
+    targets: list[Score]
     scores: Float[Tensor, " example"]
     total: Float[Tensor, ""]
 
@@ -195,11 +192,11 @@ def is_complete(tape: Tape) -> bool:
     return bool(tape.calls)
 
 
-def resolved(targets: "Sequence[Score]", answer: "Answer", size: int) -> "list[Score]":
+def resolved(targets: Sequence[Score], answer: Answer, size: int) -> list[Score]:
     """The target of each of `size` examples, as the answer to that example chooses it."""
     if len(targets) == 1:
         targets = list(targets) * size
-    return [target.fixed(answer, i) for i, target in enumerate(targets)]
+    return [target.resolve(answer, i) for i, target in enumerate(targets)]
 
 
 def run_backward(forward: Forward) -> Gradients | None:
@@ -234,7 +231,7 @@ def readouts_of(
     lengths = [None] * size
     if gradients is not None and run.rules is None:
         lengths = list(gradients.lengths.expand(size, -1))
-    has_class_logits = forward.answer.table is not None
+    has_class_logits = forward.answer.class_logits is not None
     readouts = []
     for i, target in enumerate(forward.targets):
         readout = readout_of(target, default[i], lengths[i], run.known_readout, has_class_logits)
@@ -270,7 +267,7 @@ def trace_of(
     layers = []
     for call in forward.tape.calls:
         layers.append(run.model.layer(*call_of(call, i, size), plain=run.plain_model))
-    logits = forward.answer.table
+    logits = forward.answer.class_logits
     return Trace(
         of_example(forward.recorded, i),
         score=forward.scores[i].detach(),

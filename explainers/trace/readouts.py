@@ -1,23 +1,19 @@
 """From which tokens a score is read: its weights by token."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..errors import ModelUnavailable, Refusal
-
-if TYPE_CHECKING:
-    from ..targets import Score
-    from .traceable import Traceable
+from ..scores import Score
+from .traceable import Traceable
 
 #: How many tokens a refusal lists.
 LISTED = 8
 
 
 def readout_of(
-    target: "Score",
+    target: Score,
     default: Float[Tensor, " token"],
     lengths: Float[Tensor, " token"] | None,
     known: Float[Tensor, " token"] | None,
@@ -59,8 +55,8 @@ def readout_of(
 
 
 def check_readout(
-    model: "Traceable",
-    target: "Score",
+    model: Traceable,
+    target: Score,
     readout: Float[Tensor, " token"],
     lengths: Float[Tensor, " token"] | None,
 ) -> None:
@@ -72,7 +68,7 @@ def check_readout(
 
 
 def elsewhere(
-    model: "Traceable", found: Bool[Tensor, " token"], expected: Float[Tensor, " token"]
+    model: Traceable, found: Bool[Tensor, " token"], expected: Float[Tensor, " token"]
 ) -> ModelUnavailable:
     """The refusal of a network whose score is read at other tokens than its row says.
 

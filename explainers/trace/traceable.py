@@ -1,17 +1,15 @@
 """What a pass asks of a model. The trace knows no more about one."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..linear import Affine
+from ..scores import Answer
 from .layers import Layer
-
-if TYPE_CHECKING:
-    from ..targets import Answer
 
 
 class Traceable(Protocol):
@@ -38,7 +36,7 @@ class Traceable(Protocol):
         inputs: dict[str, Tensor],
         attended: Bool[Tensor, "example token"] | None = None,
         **tape: Any,
-    ) -> "Answer":
+    ) -> Answer:
         """The outputs of the network in evaluation mode, recorded on `tape=`."""
         ...
 
@@ -55,7 +53,7 @@ class Traceable(Protocol):
         """How much of a class's score is read from each token; rows add up to 1."""
         ...
 
-    def answer_to(self, pooled: Float[Tensor, "n dim"], inputs: dict[str, Tensor]) -> "Answer":
+    def answer_to(self, pooled: Float[Tensor, "n dim"], inputs: dict[str, Tensor]) -> Answer:
         """The answer of the network if its head read the vectors `pooled`."""
         ...
 

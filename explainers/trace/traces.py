@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..linear import Affine
+from ..scores import Score
 from .activations import Activations
 from .batches import chunks
 from .layers import Layer
@@ -17,7 +18,6 @@ from .modes import ordinary
 from .tape import RECORDED, Edit
 
 if TYPE_CHECKING:
-    from ..targets import Score
     from .passes import Pass
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Trace(Activations):
     attended: Bool[Tensor, " token"]
     special_tokens: Bool[Tensor, " token"]
     grad: Activations
-    target: "Score"
+    target: Score
     run: "Pass"
     logits: Float[Tensor, " class"] | None = None
     grid: tuple[int, int] | None = None
@@ -110,7 +110,7 @@ class Trace(Activations):
     def again_many(
         self,
         inputs: dict[str, Tensor] | None = None,
-        target: "Score | None" = None,
+        target: Score | None = None,
         hide: Bool[Tensor, " token"] | None = None,
         rules: AbstractContextManager | None = None,
         record: Sequence[str] = RECORDED,
@@ -140,7 +140,7 @@ class Trace(Activations):
     @ordinary
     @torch.no_grad()
     def rescore(
-        self, inputs: dict[str, Tensor], target: "Score | None" = None
+        self, inputs: dict[str, Tensor], target: Score | None = None
     ) -> Float[Tensor, " example"]:
         """Score examples of the traced length that are stacked in `inputs`, forward only.
 
