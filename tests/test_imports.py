@@ -260,7 +260,7 @@ def test_words_are_cut_with_nothing_but_the_standard_library(path):
 
 @each(under("trace"))
 def test_the_trace_knows_no_model(path):
-    allowed = {"trace", "errors", "linear", "models.linear"}
+    allowed = {"trace", "errors", "scores", "linear", "models.linear"}
     assert {name if name in allowed else name.split(".")[0] for name in ours(path)} <= allowed
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Self, TypeVar, overload
 
 import torch
 from jaxtyping import Float
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from ..errors import Refusal
 from .tape import RECORDED
+
+T = TypeVar("T")
 
 #: Inputs that get a gradient: the name in a `Trace` -> the name in `transformers`.
 INPUTS_WITH_GRAD = {"pixels": "pixel_values", "embedded": "inputs_embeds"}
@@ -95,7 +97,8 @@ class NoGradients(Activations):
 def of_example(recorded: dict[str, list[Tensor]], i: int) -> dict[str, Tensor]:
     """Example i of tensors that were recorded in a batch, without their history.
 
-    Those of the layers are stacked. An input has no layers, and one input may stand for all examples that an edit made.
+    Those of the layers are stacked. An input has no layers, and one input may stand for all
+    examples that an edit made.
     """
     one = {}
     for name, tensors in recorded.items():
@@ -106,7 +109,11 @@ def of_example(recorded: dict[str, list[Tensor]], i: int) -> dict[str, Tensor]:
     return one
 
 
-def row_of(rows: Sequence | Tensor, i: int):
+@overload
+def row_of(rows: Tensor, i: int) -> Tensor: ...
+@overload
+def row_of(rows: Sequence[T], i: int) -> T: ...
+def row_of(rows, i: int):
     """Row i, or the only row, which is then that of every example."""
     if len(rows) == 1:
         return rows[0]

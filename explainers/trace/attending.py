@@ -47,7 +47,7 @@ def attention(
 ) -> tuple[Tensor, Tensor]:
     """softmax(QKᵀ/√d + mask) V, recorded if a tape is running.
 
-    query, key, value: [batch head token dim_head]. Heads that share keys and values get a copy each.
+    query, key, value: [batch head token dim_head]. Heads may share keys and values.
     scaling: what QKᵀ is multiplied by instead of 1/√d.
     softcap: c, to compute the softmax of c tanh(QKᵀ/√d / c), as Gemma 2 does.
 
@@ -61,9 +61,8 @@ def attention(
     key, value = each_head(key, query.shape[1]), each_head(value, query.shape[1])
     if tape:
         value = tape.write("value", tape.edit("value", value))
-    if scaling is None:
-        scaling = query.shape[-1] ** -0.5
-    scores = torch.matmul(query, key.transpose(-2, -1)) * scaling
+    factor = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores = torch.matmul(query, key.transpose(-2, -1)) * factor
     if softcap is not None:
         scores = torch.tanh(scores / softcap) * softcap
     if tape:
