@@ -12,7 +12,7 @@ from ..errors import Refusal
 from ..explanation import explain_trace
 from ..heatmap import Heatmap
 from ..inputs import Encoded
-from ..methods.registry import read_options
+from ..options import read_options
 from ..models import Model
 from ..scores import Answer, Logit, Score
 from ..tasks.reading import index_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ..errors import Refusal
-from ..methods.registry import read_options
+from ..options import read_options
 from ..models import Model
 from .case import Case, as_example, cases_of
 from .notation import check_method, parse

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import Refusal, nearest
 from ..heatmap import Heatmap
-from ..methods.registry import Limit, Option, options_of, read_options
+from ..options import Limit, Option, options_of, read_options
 from ..models import Model
 from .case import Case
 from .perturbation import Query, answers
