@@ -21,6 +21,7 @@ FLOORS = (
     "inputs.words",
     "linear",
     "models.linear",
+    "outputs",
     "scores",
     "trace",
     "lrp",
@@ -204,7 +205,7 @@ def test_evaluation_imports_optional_packages_only_inside_functions(path):
     assert not others(path, in_functions=False) & {"pandas", "sklearn", "captum"}
 
 
-@each(under("scores", "heatmap", "token_scores", "errors"))
+@each(under("outputs", "scores", "heatmap", "token_scores", "errors"))
 def test_what_everybody_knows_needs_little(path):
     assert others(path) <= {"torch", "pandas"}
 
@@ -261,7 +262,7 @@ def test_words_are_cut_with_nothing_but_the_standard_library(path):
 
 @each(under("trace"))
 def test_the_trace_knows_no_model(path):
-    allowed = {"trace", "errors", "scores", "linear", "models.linear"}
+    allowed = {"trace", "errors", "outputs", "scores", "linear", "models.linear"}
     assert {name if name in allowed else name.split(".")[0] for name in ours(path)} <= allowed
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..linear import quantised
-from ..scores import Answer, Score
+from ..outputs import Answer
+from ..scores import Score
 from .activations import INPUTS_WITH_GRAD, Activations, NoGradients, of_example, row_of
 from .batches import call_of, inputs_of
 from .gradients import Gradients, differentiate

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..linear import Affine
-from ..scores import Answer
+from ..outputs import Answer
 from .layers import Layer
 
 
