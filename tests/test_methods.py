@@ -30,8 +30,7 @@ from tiny import (
 )
 
 import explainers as ex
-from explainers.methods import METHODS
-from explainers.methods import Card
+from explainers.methods import METHODS, Card
 from explainers.models import BLANKS
 from explainers.options import Option
 from explainers.scores import Logit
