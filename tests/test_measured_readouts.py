@@ -7,10 +7,10 @@ import pytest
 import torch
 from tiny import (
     ARCHITECTURES,
-    MADE,
     READS,
     SEES,
     SIZE,
+    TINY,
     close,
     each_method_of,
     example,
@@ -108,7 +108,7 @@ PER_TOKEN = [
 
 
 def per_token(kind: str) -> ex.Model:
-    settings = MADE["modernbert"][1] if kind.startswith("Modern") else SIZE
+    settings = TINY["modernbert"].settings if kind.startswith("Modern") else SIZE
     return ex.load(
         random_model(
             kind, **{name: value for name, value in settings.items() if name != "num_labels"}

@@ -12,19 +12,17 @@ from tiny import (
     ARCHITECTURES,
     DUAL,
     IMAGE,
-    MADE,
     PADDED,
-    PADDING,
     PRE_NORM,
     SIZE,
     TEXT,
+    TINY,
     defined,
     example,
     fresh,
     random_model,
     stock,
     tiny,
-    tokens,
     varied,
 )
 from torch.overrides import TorchFunctionMode
@@ -92,7 +90,7 @@ def test_logits_attentions_and_hidden_states_are_the_stock_models(name, padded):
     within = 1e-5 if name in IMAGE or name in DUAL else 0
     same = lambda got, wanted: torch.testing.assert_close(got, wanted, rtol=within, atol=within)
     # of a language model, at the last real token
-    same(trace.logits, logits[0, tokens(name) - 1] if logits.ndim == 3 else logits[0])
+    same(trace.logits, logits[0, TINY[name].tokens - 1] if logits.ndim == 3 else logits[0])
     assert len(trace.attention) == len(tower.attentions) and len(trace.hidden) == len(
         tower.hidden_states
     )
@@ -106,7 +104,7 @@ def test_logits_attentions_and_hidden_states_are_the_stock_models(name, padded):
 @each_architecture
 def test_shapes_are_as_documented(name):
     trace = tiny(name).trace(example(name), 0)
-    n = tokens(name)
+    n = TINY[name].tokens
     for one in (trace, trace.grad):
         assert one.attention.shape == (4, 3, n, n)
         assert one.value.shape == (4, 3, n, 16)
@@ -360,7 +358,7 @@ def test_a_picture_of_another_size_gets_the_stock_models_logits_and_its_own_grid
             wanted = net(**inputs, **between).logits[0]
     trace = tiny(name).trace(inputs, 0)
     torch.testing.assert_close(trace.logits, wanted, rtol=1e-5, atol=1e-6)
-    assert trace.grid == grid and len(trace.attended) == tokens(name) - 16 + grid[0] * grid[1]
+    assert trace.grid == grid and len(trace.attended) == TINY[name].tokens - 16 + grid[0] * grid[1]
     lost = [trace.grad.pixels[:, grid[0] * 8 :], trace.grad.pixels[:, :, grid[1] * 8 :]]
     assert not any(part.any() for part in lost)
     coded = tiny(name).encode(inputs)
@@ -390,7 +388,7 @@ def padded_by(many: int, name: str, inputs: dict) -> dict:
     length = inputs["input_ids"].shape[1]
     mask = (torch.arange(length + many) < length).long()[None]
     return inputs | {
-        "input_ids": F.pad(inputs["input_ids"], (0, many), value=PADDING[name]),
+        "input_ids": F.pad(inputs["input_ids"], (0, many), value=TINY[name].padding),
         "attention_mask": mask,
     }
 
@@ -477,7 +475,10 @@ def test_as_many_targets_as_inputs_are_wanted():
         tiny("bert").trace_many([example("bert")] * 2, [0])
 
 
-@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name == "bert" or name in MADE])
+@pytest.mark.parametrize(
+    "name",
+    [name for name, row in TINY.items() if name == "bert" or row.kind and name not in DUAL],
+)
 def test_threads_on_one_model_do_not_disturb_one_another(name):
     model = tiny(name)
     inputs = [varied(name, seed, 6 + seed % 5) for seed in range(20)]
@@ -732,7 +733,8 @@ def test_a_blank_replaces_just_the_tokens_it_should(name):
     where[0, 3] = where[1, 4] = True
     filled = trace.fill(where, "pad")["input_ids"]
     assert torch.equal(filled[~where], example(name)["input_ids"].expand(2, -1)[~where])
-    assert filled[where].tolist() == [PADDING.get(name, 1)] * 2
+    pad = TINY[name].padding if name in PADDED else 1  # SigLIP's: a blank, though it is read
+    assert filled[where].tolist() == [pad] * 2
 
 
 def test_a_picture_has_no_blank_token():
