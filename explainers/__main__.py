@@ -385,7 +385,7 @@ def rising(scores: list[float], width: int = 60) -> str:
 
 def evaluate(args) -> str:
     """measure methods on a dataset, or repeat a paper's protocol; a run that was stopped goes on from where it was"""
-    from .evaluation import data as datasets, protocols, runner
+    from .evaluation import data as datasets, protocols, runs as runner
 
     transformers_quiet()
     chosen = protocols.find_protocol(args.protocol) if args.protocol else None
