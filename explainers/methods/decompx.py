@@ -22,7 +22,7 @@ CHUNK = 8  # queries, or keys, at a time: [8 key 4·dim] in place of [query key 
     "decompx",
     "DecompX",
     family="Decomposition",
-    paper=("Modarressi et al. 2023", "https://arxiv.org/abs/2306.02873"),
+    paper="modarressi2023",
     output=Output(
         signed=True, class_specific=True, parts=("maps",), invariant="adds up to the logit"
     ),
@@ -216,7 +216,7 @@ def needs_linear_parts(trace: Trace) -> None:
     instead = "attnlrp or integrated_gradients, which share out a score too"
     needs_post_norm(trace.layers, "DecompX", instead)
     needs_ffn(trace.layers, "DecompX")
-    if any(layer.w_v is None for layer in trace.layers):
+    if not all(layer.has_values for layer in trace.layers):
         raise Refusal(
             "DecompX needs the value projection of each layer, and this architecture's is not "
             "known here."
