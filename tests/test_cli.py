@@ -15,9 +15,10 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 import explainers as ex
-from explainers.__main__ import main
+from explainers.cli import main
 from explainers.render import export
-from explainers.render.tokens import number, view
+from explainers.render.characters import number
+from explainers.render.tokens import view
 
 ROOT = Path(__file__).parents[1]
 TEXT = "An unbelievably dull film, but the actors were good."
@@ -718,7 +719,7 @@ def test_a_terminal_of_few_letters_gets_question_marks_not_an_error():
 
 @pytest.mark.slow
 def test_help_loads_no_network():
-    code = "import sys; from explainers.__main__ import main; main(['--help'])"
+    code = "import sys; from explainers.cli import main; main(['--help'])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
     )

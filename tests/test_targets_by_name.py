@@ -12,7 +12,7 @@ from transformers import (
 )
 
 import explainers as ex
-from explainers.__main__ import main
+from explainers.cli import main
 from explainers.targets import Answer, chosen, resolve
 
 TAGS = {0: "O", 1: "PER", 2: "LOC"}

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from tiny import GOLDENS, IMAGE, fresh, tiny
 
 import explainers as ex
-from explainers.activation import total_variation
+from explainers.maximisation import total_variation
 
 RECORDED = load_file(GOLDENS / "activation.safetensors")
 
