@@ -13,10 +13,10 @@ from PIL.Image import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from . import targets
 from .errors import Refusal
 from .inputs import as_picture
 from .models import Model
+from .tasks.reading import ClassReader
 from .trace import Tape, ordinary
 
 #: Called with steps done, steps in all, and the picture so far.
@@ -247,7 +247,7 @@ def objective_of(
     labels = dict(enumerate(texts)) if model.is_dual_encoder else model.labels
     if target is None and len(labels) > 1:
         raise Refusal("Say which class or unit to maximise.")
-    score = targets.resolve(0 if target is None else target, labels)
+    score = ClassReader(labels).read(0 if target is None else target)
 
     def class_score(pixels: Tensor) -> Tensor:
         return score(model.answer({"pixel_values": pixels} | inputs))[0]

@@ -8,6 +8,10 @@ import warnings
 from pathlib import Path
 from urllib.parse import urlencode
 
+import shapes
+
+shapes.watch()  # before anything imports the package
+
 import hypothesis
 import pytest
 import torch

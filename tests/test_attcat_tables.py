@@ -76,9 +76,9 @@ def test_the_first_token_is_the_one_that_is_never_taken(reader, method):
     case = ev.case_of(reader, "some of the actors were really good and the film was not bad", 2)
     heat = case.heat(method)
     heat = replace(heat, scores=heat.scores.abs() + 0.1)  # in which no word has zero, too
-    queries = ev.METRICS["aopc"].ask(case, heat, reproduce="attcat")
+    queries = ev.METRICS["aopc"].start(case, heat, reproduce="attcat").queries
     assert queries[-1].keep.nonzero().flatten().tolist() == [0, len(heat) - 1]
-    for_pairs = ev.METRICS["aopc"].ask(case, heat, reproduce="attcat-pairs")
+    for_pairs = ev.METRICS["aopc"].start(case, heat, reproduce="attcat-pairs").queries
     assert for_pairs[-1].keep.nonzero().flatten().tolist() == [0]
 
 
@@ -91,7 +91,7 @@ def test_the_lists_of_positions_are_compared_with_cls_at_zero(reader):
     maps = [ev.case_of(reader, "the film was not bad", 1).heat("partial_lrp") for _ in range(2)]
     for target, heat, scores in zip((None, 0), maps, (first, second)):
         heat.scores.copy_(scores)
-        case.explaining(target).made["partial_lrp",] = heat
+        case.explaining(target).cache["partial_lrp",] = heat
     heat = case.heat("partial_lrp")
     kendall = ev.METRICS["kendall"]
     assert kendall.measure(case, heat, form="permutation") == pytest.approx(1)

@@ -394,9 +394,9 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
         (["--question", "", "--context", "a"], "question is empty"),
         (
             ["--question", "a", "--context", "b", "--model", "sentiment"],
-            "does not look for answers",
+            "sentiment reads texts: give --text, or --text and --pair. For --question and --context",
         ),
-        (["--model", "question-answering", "--text", "a"], "give both"),
+        (["--model", "question-answering", "--text", "a"], "give --question and --context"),
         (["--text", "dull", "--heads", "9"], "layers 0 to 5"),
         (["--text", "dull", "--heads", "0", "--method", "rollout"], "no picture of single heads"),
     ],
@@ -497,7 +497,10 @@ def test_imagine_writes_a_picture_and_says_how_its_score_rose(run, vit, tmp_path
         (["explain", "--image", CAT, "--model", "sentiment"], "reads texts"),
         (["explain", "--text", "a", "--model", "vit"], "give --image"),
         (["explain", "--text", "a", "--model", "image-text"], "give --image and --text"),
-        (["explain", *MATCHED, "--model", "vit"], "sees pictures alone"),
+        (
+            ["explain", *MATCHED, "--model", "vit"],
+            "sees pictures: give --image. For --image and --text",
+        ),
         (["explain", "--image", CAT, "--pair", "a"], "without --pair"),
         (["explain", "--image", CAT, "--side", "text"], "give --image and --text"),
         (["explain", *MATCHED, "--side", "text"], "one text at a time"),

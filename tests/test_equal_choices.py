@@ -13,17 +13,18 @@ from tiny import classes, fresh, tiny, varied
 
 import explainers as ex
 from explainers import evaluation as ev
-from explainers import targets
 from explainers.evaluation.correlation import rank_correlation
 from explainers.evaluation.localisation import average_precision, overlap, stretched
 from explainers.evaluation.perturbation import order
 from explainers.evaluation.plausibility import hits_in_top
-from explainers.explanation import read_answers, read_tags
-from explainers.methods import METHODS, best_reading, bimodal, mean_readings, vit_cx
-from explainers.methods.optimus import Choice
-from explainers.methods.rollout import without_weakest
+from explainers.methods import METHODS, best_reading, bimodal, mean_readings, optimus
+from explainers.methods.optimus import Reading
+from explainers.methods.rollout import without_smallest
+from explainers.methods.vit_cx import zero_to_one
 from explainers.render import photo_maps, tokens, trials
-from explainers.targets import Answer, Ends, Tag
+from explainers.scores import Answer, tie
+from explainers.tasks.answers import AnswerTarget, best_answers
+from explainers.tasks.tags import TagTarget, best_tags
 
 #: What rounding makes of equal numbers: the first larger, or the last.
 LEANING = (-1e-7, 1e-7)
@@ -68,27 +69,29 @@ def test_a_row_that_is_the_same_everywhere_stays_so():
     assert all(row.unique().numel() == 1 for row in rows)
 
 
-def readings_of(trace, faithfulness: list[float]) -> list[Choice]:
+def readings_of(trace, monkeypatch, faithfulness: list[float]) -> list[Reading]:
     """Put readings of this faithfulness in the place of those that the trace has."""
     empty = torch.zeros(len(trace.attended))
     made = [
-        Choice("0", str(head), "From", empty + head, one) for head, one in enumerate(faithfulness)
+        Reading("0", str(head), "From", empty + head, one) for head, one in enumerate(faithfulness)
     ]
-    trace.run.made["optimus", "A", "softmax"] = made
+    monkeypatch.setattr(optimus, "all_readings", lambda trace, **options: made)
     return made
 
 
 @leaning
-def test_of_equally_faithful_readings_the_first_is_shown_and_the_others_are_counted(lean):
+def test_of_equally_faithful_readings_the_first_is_shown_and_the_others_are_counted(
+    lean, monkeypatch
+):
     trace = tiny("bert").trace(varied("bert", 0), 0)
-    made = readings_of(trace, [0.1, 0.3, 0.2, 0.3 + lean, 0.3 - lean])
+    made = readings_of(trace, monkeypatch, [0.1, 0.3, 0.2, 0.3 + lean, 0.3 - lean])
     scores, facts = METHODS["optimus"].measure(trace)
     assert scores.equal(made[1].scores) and facts["RFT of 0/1/From"] == 0.3
     assert [value for name, value in facts.items() if "equally faithful" in name] == [3]
     assert best_reading([trace]) == "0/1/From"
     assert list(mean_readings([trace])) == [f"0/{head}/From" for head in (1, 3, 4, 2, 0)]
     assert METHODS["optimus"].layers(trace).equal(made[1].scores[None])
-    readings_of(trace, [0.1, 0.3, 0.2])
+    readings_of(trace, monkeypatch, [0.1, 0.3, 0.2])
     assert list(METHODS["optimus"].measure(trace)[1]) == ["RFT of 0/1/From"], (
         "no word of ties where there is none"
     )
@@ -140,7 +143,7 @@ def test_a_text_that_stands_there_twice_is_told_from_itself():
     ):
         assert ex.predict(model, (photo, texts)).tie == said.format(others)
         assert said.format(others) in ex.explain(model, (photo, texts), "raw_attention").notes
-    assert targets.tie("“in Paris”", ["“in Paris”"]) == (
+    assert tie("“in Paris”", ["“in Paris”"]) == (
         "A tie: the model says another “in Paris” just as much as “in Paris”, "
         "which is taken because it comes first."
     )
@@ -161,20 +164,20 @@ def test_of_equal_answers_the_first_in_the_text_is_taken(lean):
     logits[0] = torch.tensor([5.0, 5.0 * (1 + 2 * lean)])  # "no answer" just as much
     logits[3:6, 1] = torch.tensor([5.0, -9.0, -9.0])
     context = [False, *[True] * 9]
-    ends = Ends(tuple(context), lambda first, last: f"{first} to {last}")
-    target = ends.fixed(Answer(None, None, logits[None]), 0)
+    ends = AnswerTarget(tuple(context), lambda first, last: f"{first} to {last}")
+    target = ends.resolve(Answer(None, None, logits[None]), 0)
     assert target.span == (3, 3) and target.name == "“3 to 3”"
     assert target.equals == ("“3 to 6”", "“6 to 6”", "no answer in this text")
     assert (
         "says “3 to 6”, “6 to 6”, “no answer in this text” just as much as “3 to 3”, which"
         in target.tie
     )
-    said = read_answers(logits, ends)
+    said = best_answers(logits, ends)
     assert (
         said.labels[:4] == ["3 to 3", "3 to 6", "6 to 6", "no answer in this text"]
         and len(said.equals) == 3
     )
-    chosen = replace(ends, spans=((6, 6), (3, 3)), none=False).fixed(
+    chosen = replace(ends, spans=((6, 6), (3, 3)), may_be_none=False).resolve(
         Answer(None, None, logits[None]), 0
     )
     assert chosen.span == (6, 6), "the places that were asked for, in their order"
@@ -184,10 +187,10 @@ def test_of_equal_answers_the_first_in_the_text_is_taken(lean):
 def test_of_equal_labels_the_first_word_has_it(lean):
     logits = torch.full((6, 3), -9.0)
     logits[2, 1], logits[4, 2] = 5.0, 5.0 * (1 + lean)
-    tag = Tag((1, 2, 3, 4), (1, 2), lambda token, column: f"{column} at {token}")
-    target = tag.fixed(Answer(None, None, logits[None]), 0)
+    tag = TagTarget((1, 2, 3, 4), (1, 2), lambda token, column: f"{column} at {token}")
+    target = tag.resolve(Answer(None, None, logits[None]), 0)
     assert target.name == "1 at 2" and target.equals == ("2 at 4",)
-    said = read_tags(logits, tag)
+    said = best_tags(logits, tag)
     assert said.labels == ["1 at 2", "2 at 4"] and said.equals == ("2 at 4",)
 
 
@@ -219,13 +222,13 @@ def test_equal_scores_are_taken_out_from_first_to_last(reader, lean):
     case = ev.case_of(reader, "the movie was good and bad")
     heat = with_scores(case, tilted(torch.full((8,), 0.25), lean))
     assert order(case, heat).tolist() == [1, 2, 3, 4, 5, 6]
-    assert ev.METRICS["aopc"].asks(case, heat, reproduce="attcat") == []
+    assert ev.METRICS["aopc"].start(case, heat, reproduce="attcat").queries == []
     left = ev.without_top(case, heat, 2)
     assert left.keep.tolist() == [True, False, False, *[True] * 5] and left.tied
     html = trials.without_html(
         heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied
     )
-    assert "of equal ones the first are taken out" in html
+    assert "of equal ones, the first are taken out" in html
     apart = ev.without_top(case, with_scores(case, torch.arange(8.0)), 2)
     assert apart.keep.nonzero().flatten().tolist() == [0, 1, 2, 3, 4, 7] and not apart.tied
     assert hits_in_top(tilted(torch.ones(8), lean), 0, 2, 3) == 3
@@ -269,7 +272,7 @@ def test_methods_with_equal_numbers_are_all_best_and_chance_is_beaten_by_more_th
         for name, value in (("A", 0.3), ("B", 0.4), ("C", 0.4 * (1 + lean)))
     }
     html = trials.measures_html(rows, columns, {"Random": {"insertion": 0.2}}, "Of these.")
-    assert best_in(html) == ["B", "C"] and "Equal numbers are all called best." in html
+    assert best_in(html) == ["B", "C"] and "Equal numbers are all marked as best." in html
     lower = trials.measures_html(
         rows, {"insertion": ("Insertion", "lower")}, {"Random": {"insertion": 0.5}}, "Of these."
     )
@@ -336,14 +339,14 @@ def test_drawings_of_equal_pixels(lean):
 @leaning
 def test_of_equal_entries_the_first_are_left_out_of_a_rollout(lean):
     maps = tilted(torch.full((2, 4, 4), 0.25), lean)
-    kept = without_weakest(maps, 0.5).flatten(1) > 0
+    kept = without_smallest(maps, 0.5).flatten(1) > 0
     assert kept.tolist() == [[True, *[False] * 7, *[True] * 8]] * 2, "the first entry always stays"
 
 
 @leaning
 def test_a_channel_that_is_the_same_everywhere_is_no_mask(lean):
     channels = torch.stack([tilted(torch.full((4, 4), 3.0), lean), torch.arange(16.0).view(4, 4)])
-    assert len(vit_cx.run.__globals__["stretched"](channels)) == 1
+    assert len(zero_to_one(channels)) == 1
 
 
 @leaning

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -56,6 +57,13 @@ def explained(case: ev.Case, queries: list[ev.Query]) -> list[float]:
     ]
 
 
+def number_of(case: ev.Case, heat: ex.Heatmap, key: str, answers: list, **options):
+    """What a metric makes of these answers, whatever it asked."""
+    measurement = ev.METRICS[key].start(case, heat, **options)
+    measurement.answer(answers)
+    return measurement.number
+
+
 # ------------------------------------------------------------------------------------------------- the authors' numbers
 
 
@@ -63,7 +71,7 @@ def explained(case: ev.Case, queries: list[ev.Query]) -> list[float]:
 def test_deletion_and_padding_are_the_authors_own(record):
     case = golden_case(record["model"], record["class"])
     heat, metric = golden_heat(case, record), ev.METRICS[record["metric"]]
-    queries = metric.ask(case, heat, **record["how"])
+    queries = metric.start(case, heat, **record["how"]).queries
     if "left" in record:
         assert [case.coded.tensors["input_ids"][0][one.keep].tolist() for one in queries] == record[
             "left"
@@ -117,10 +125,10 @@ def test_asking_together_is_asking_one_at_a_time(reader):
     together = ev.answers(reader, cases, queries)
     for case, query, got in zip(cases, queries, together):
         ids = case.coded.tensors["input_ids"][0].clone()
-        if query.how == "delete":
+        if query.fill == "delete":
             inputs = {"input_ids": ids[query.keep][None]}
         else:
-            ids[~query.keep] = {"pad": 0, "mask": 4}[query.how]
+            ids[~query.keep] = {"pad": 0, "mask": 4}[query.fill]
             inputs = (
                 {"input_ids": ids[None]}
                 if query.attend
@@ -139,9 +147,9 @@ def test_equal_questions_are_asked_once(reader):
     )
     try:
         queries = (
-            ev.METRICS["aopc"].ask(case, heat, fill="pad")
-            + ev.METRICS["logodds"].ask(case, heat)
-            + ev.METRICS["aopc"].ask(case, heat, fill="pad")
+            ev.METRICS["aopc"].start(case, heat, fill="pad").queries
+            + ev.METRICS["logodds"].start(case, heat).queries
+            + ev.METRICS["aopc"].start(case, heat, fill="pad").queries
         )
         ev.answers(reader, [case] * len(queries), queries)
     finally:
@@ -199,29 +207,21 @@ def test_aopc_and_log_odds_by_hand():
     """Four words, two levels: the top two and all four are taken."""
     case = golden_case("bert", 0)
     said = torch.tensor([0.8, 0.1, 0.1], dtype=torch.float64)
-    case = replace(case, made={}, trace=replace(case.trace, logits=said.log()))
+    case = replace(case, cache={}, trace=replace(case.trace, logits=said.log()))
     rows = [torch.tensor([0.4, 0.3, 0.3]), torch.tensor([0.2, 0.4, 0.4])]
     heat = case.heat("attcat")
-    assert ev.METRICS["aopc"].read(case, heat, rows) == pytest.approx((0.4 + 0.6) / 2)
-    assert ev.METRICS["aopc"].read(case, heat, rows, of="predicted") == pytest.approx(
-        (0.4 + 0.6) / 2
-    )
-    assert ev.METRICS["logodds"].read(case, heat, rows) == pytest.approx(
-        (math.log(0.5) + math.log(0.25)) / 2
-    )
-    assert ev.METRICS["deletion"].read(
-        case, heat, [torch.tensor([p]) for p in (1.0, 0.5, 0.0)]
-    ) == pytest.approx(0.5)
+    found = partial(number_of, case, heat)
+    assert found("aopc", rows) == pytest.approx((0.4 + 0.6) / 2)
+    assert found("aopc", rows, of="predicted") == pytest.approx((0.4 + 0.6) / 2)
+    assert found("logodds", rows) == pytest.approx((math.log(0.5) + math.log(0.25)) / 2)
+    curve = [torch.tensor([p]) for p in (1.0, 0.5, 0.0)]
+    assert found("deletion", curve) == pytest.approx(0.5)
     bins = [torch.tensor([p]) for p in (0.8, 0.7, 0.9, 0.4, 0.3)]
-    assert ev.METRICS["comprehensiveness"].read(case, heat, bins) == pytest.approx(
-        (0 + 0.1 - 0.1 + 0.4 + 0.5) / 5
-    )
-    assert ev.METRICS["comprehensiveness"].read(
-        case, heat, bins, reproduce="alti"
-    ) == pytest.approx((0 + 0.1 + 0.1 + 0.4 + 0.5) / 6)
-    assert ev.METRICS["sufficiency"].read(case, heat, bins, reproduce="alti") == pytest.approx(
-        (0 + 0 - 0.1 - 0.1 - 0.1) / 6
-    )
+    assert found("comprehensiveness", bins) == pytest.approx((0 + 0.1 - 0.1 + 0.4 + 0.5) / 5)
+    alti = found("comprehensiveness", bins, reproduce="alti")
+    assert alti == pytest.approx((0 + 0.1 + 0.1 + 0.4 + 0.5) / 6)
+    alti = found("sufficiency", bins, reproduce="alti")
+    assert alti == pytest.approx((0 + 0 - 0.1 - 0.1 - 0.1) / 6)
 
 
 class Words:
@@ -250,7 +250,7 @@ def additive(reader, monkeypatch) -> ex.Model:
 
     def answer(self, inputs, attended=None, **tape):
         said = given(self, inputs, attended, **tape)
-        return type(said)(said.outputs, words(inputs["input_ids"]) + 0 * said.table)
+        return type(said)(said.outputs, words(inputs["input_ids"]) + 0 * said.class_logits)
 
     monkeypatch.setattr(ex.Model, "answer", answer)
     return reader
@@ -289,7 +289,7 @@ def test_numbers_that_can_be_computed_by_hand(additive):
     assert ev.METRICS["comprehensiveness"].measure(case, heat) == pytest.approx(
         (4 * (p[0] - p[1]) + p[0] - p[2]) / 5
     )
-    case = replace(case, label=2, made={})
+    case = replace(case, label=2, cache={})
     assert ev.METRICS["masking"].measure(case, heat) == pytest.approx(
         {"aopc": sum(p[0] - p[k] for k in (0, 0, 0, 1, 1, 2, 2, 2, 3, 3)) / 10, "accuracy": 3 / 10}
     )
@@ -384,14 +384,15 @@ def test_perturbed_pictures_are_the_authors_own(record):
         tiny("vit", torch.float32), ev.Example(example("vit", torch.float32), label=3), 3
     )
     metric, heat = ev.METRICS[record["metric"]], case.heat("gae")
-    queries = metric.ask(case, heat)
+    queries = metric.start(case, heat).queries
     assert [int((~query.keep).sum()) for query in queries] == record["taken"]
     answers = ev.answers(case.model, [case] * len(queries), queries)
-    found = metric.read(case, heat, answers)
+    found = number_of(case, heat, metric.key, answers)
     assert [found[str(10 * k)] for k in range(1, 10)] == record["hits"] and found[
         "area"
     ] == pytest.approx(record["chefer"])
-    assert metric.read(case, heat, answers, area="ti")["area"] == pytest.approx(100 * record["ti"])
+    closed = number_of(case, heat, metric.key, answers, area="ti")
+    assert closed["area"] == pytest.approx(100 * record["ti"])
     heights = (
         enlarged(heat, (32, 32))
         .flatten()
@@ -412,7 +413,7 @@ def test_deletion_and_insertion_are_rises_own(record):
         1024.0, dtype=torch.float64
     ).view(32, 32)
     metric, heat = ev.METRICS[record["metric"]], shown(case, own)
-    queries = metric.ask(case, heat, **record["how"])
+    queries = metric.start(case, heat, **record["how"]).queries
     close(explained(case, queries), record["probabilities"], 1e-4)
     assert metric.measure(case, heat, **record["how"]) == pytest.approx(record["value"], rel=1e-4)
 
@@ -492,10 +493,10 @@ def test_curves_start_and_end_where_nothing_and_everything_is_gone(reader):
         (["attcat"], ["token_f1"], None, "needs the rationale"),
         (["attcat"], ["masking"], None, "needs the label"),
         (["attcat"], ["segmentation"], None, "for pictures"),
-        (["attcat"], ["aopc"], "label", "without a label"),
+        (["attcat"], ["aopc"], "label", "has no label"),
         (["attcat"], ["aopc:of=label"], None, "against the gold class"),
         (["attcat"], ["aopc:fill=delete"], ("POSITIVE", "NEGATIVE"), "moves the places"),
-        (["attcat"], ["kendall"], ("POSITIVE", "NEGATIVE"), "measured of classes"),
+        (["attcat"], ["kendall"], ("POSITIVE", "NEGATIVE"), "measured for classes"),
         (["centre"], ["aopc"], None, "for pictures"),
         (["random:drawn=1"], ["aopc"], None, "did you mean 'draw'"),
         (["random:draw=first"], ["aopc"], None, "takes a whole number"),
@@ -535,7 +536,7 @@ def test_a_metric_that_cannot_be_measured_does_not_take_the_others_along(reader)
             *(("b", "attcat", name) for name in ("masking", "token_f1", "aopc:of=label")),
         ]
         and "needs the rationale" in refused[0]["reason"]
-        and "came without one" in refused[3]["reason"]
+        and "has no label" in refused[3]["reason"]
     )
     assert first.keys() == {
         "id",

@@ -42,7 +42,7 @@ def test_kendall_between_classes_is_the_authors_own(record):
     assert other == case.explained - 1
     for target in (None, other):  # the readout token's score as the authors set it, in both maps
         heat = golden_heat(case, record, target)
-        case.explaining(target).made[record["method"], *sorted(record["options"].items())] = heat
+        case.explaining(target).cache[record["method"], *sorted(record["options"].items())] = heat
     assert measured(
         "kendall", case, case.heat(record["method"], **record["options"]), **record["how"]
     ) == pytest.approx(record["value"], abs=1e-12)
@@ -53,7 +53,7 @@ def test_a_map_that_knows_no_classes_is_one_with_itself(reader):
     for key in ("kendall", "class_sensitivity"):
         assert measured(key, case, case.heat("rollout")) == 1.0
         assert abs(measured(key, case, case.heat("random"))) < 1
-    assert len(case.made["others"]) >= 1
+    assert len(case.cache["others"]) >= 1
 
 
 def test_a_constant_map_ranks_nothing():
@@ -346,7 +346,7 @@ def test_agreement_of_different_inputs_is_refused(reader):
     for wrong in (heats, []):
         with pytest.raises(ex.Refusal, match="one input"):
             ev.agreement(wrong)
-    with pytest.raises(ex.Refusal, match="one token or more"):
+    with pytest.raises(ex.Refusal, match="at least one token"):
         ev.agreement(heats[:1], top=0)
     with pytest.raises(ex.Refusal, match="same methods"):
         ev.mean_agreement([ev.agreement(heats[:1]), ev.agreement([heat_of([1, 2])])])

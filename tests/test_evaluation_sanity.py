@@ -43,7 +43,7 @@ def test_a_cascade_changes_a_copy_from_the_head_down_and_never_the_model(name):
     ]
     after = weights_of(model)
     assert all(torch.equal(after[key], weight) for key, weight in before.items())
-    assert torch.equal(case.heat("attcat").scores, replace(case, made={}).heat("attcat").scores)
+    assert torch.equal(case.heat("attcat").scores, replace(case, cache={}).heat("attcat").scores)
     assert all(-1 <= rho <= 1 for stage in found for rho in stage.correlation.values())
     assert not torch.allclose(found[-1].heats["attcat"].scores, case.heat("attcat").scores)
 

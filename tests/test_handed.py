@@ -155,7 +155,7 @@ def test_a_tokenizer_is_no_model(word_tokenizer):
 def test_classifiers_that_are_built_otherwise_are_explained(name):
     """Of a mean of patches, and with a gate in the feed-forward layers; from folders and objects."""
     model = tiny(name)
-    assert model.task == "classes" and len(model.labels) == classes(name) and name in IMAGE
+    assert model.task.has_classes and len(model.labels) == classes(name) and name in IMAGE
     heat = ex.explain(model, example(name), "attcat", 1)
     assert torch.isfinite(heat.scores).all() and heat.scores.any()
     again = ex.load(random_model_of(folder(name)), device="cpu", dtype=torch.float64)
@@ -241,7 +241,7 @@ def test_load_asks_for_what_the_address_names(monkeypatch, address, revision):
 
     def files(name, tokenizer, processor, revision, dtype):
         asked.append((name, revision))
-        return net, tokenizer, processor, "local"
+        return ex.models.loading.Loaded(net, tokenizer, processor, "local")
 
     monkeypatch.setattr(ex.models.loading, "from_files", files)
     assert ex.load(address, device="cpu").name == "owner/name"
@@ -337,14 +337,7 @@ def test_a_method_called_on_a_trace_refuses_as_explain_does(key, name):
         wanted
         == f"{method.title} is not defined for {'texts' if name == 'bert' else 'pictures'}: {method.only}."
     )
-    parts = {
-        "run_layers": method.layers,
-        "run_heads": method.heads,
-        "run_maps": method.maps,
-        "run_pixels": method.pixels,
-        "run_totals": method.totals,
-    }
-    for call in (method, *(part for there, part in parts.items() if getattr(method, there))):
+    for call in (method, *(getattr(method, part) for part in method.parts)):
         assert refusal(lambda call=call: call(trace)) == wanted
 
 

@@ -517,7 +517,7 @@ def test_pixels_are_clipped_and_it_is_said():
     )
     assert len(reader.all("image", "xp-pixels")) == 1
     assert (
-        "the strongest 0.5 % of its pixels are drawn alike"
+        "the strongest 0.5 % of the pixels have the same colour"
         in reader.all("p", "xp-if-pixels")[0]["text"]
     )
     assert not Reader(heatmaps.heatmaps_html([UNSIGNED], Look(pixels=True))).all(

@@ -740,7 +740,7 @@ def test_a_picture_has_no_blank_token():
     trace = tiny("vit").trace(example("vit"), 0)
     with pytest.raises(
         ex.Refusal,
-        match="stands for nothing in a picture is mean or black or white or blur; got 'mask'",
+        match="A picture is blanked with mean, black, white or blur; got 'mask'",
     ):
         trace.fill(trace.special_tokens[None], "mask")
 
@@ -885,7 +885,7 @@ def test_a_batch_of_padded_texts_gets_the_stock_models_logits(left):
     with torch.no_grad():
         wanted = stock("gpt2-classifier")(**batch, use_cache=False).logits
         got = tiny("gpt2-classifier", torch.float32).answer(batch)
-    assert torch.equal(got.table, wanted) and torch.equal(got.outputs.logits, wanted)
+    assert torch.equal(got.class_logits, wanted) and torch.equal(got.outputs.logits, wanted)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from ..errors import Refusal
-from ..explanation import predict, stream
+from ..explanation import stream
 from ..heatmap import Comparison
 from ..inputs import Encoded
 from ..methods import METHODS, find, most_faithful_first, readings
 from ..models import Model
+from ..prediction import predict
 from ..render.export import maps_to_csv, readings_to_csv, save, to_json, to_png, write, writer_for
 from ..render.heatmaps import document, heads_html
 from ..render.terminal import heads_text, heatmap_text
@@ -136,8 +137,8 @@ def run(args: Namespace) -> str | Text:
     write_files(args, explained, {"prediction": f"the model says: {prediction}"})
     if args.json:
         return to_json(explained.heats)
-    introduction = "next: " if model.task == "next" else ""
-    return report(args, explained, f"{model.name} says {introduction}{prediction}")
+    sentence = f"{model.name} says {model.task.introduction}{prediction}"
+    return report(args, explained, sentence)
 
 
 def announce_cost(

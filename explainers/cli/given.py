@@ -7,7 +7,20 @@ from pathlib import Path
 import transformers
 
 from ..errors import Refusal
+from ..inputs.kinds import PAIR, PICTURE, PICTURE_AND_TEXTS, PROMPT, QUESTION, TEXT, InputKind
 from ..models import Model, load
+from ..models.bundled import bundled_for
+from ..tasks import Task
+
+#: The arguments that give each kind of input.
+FLAGS = {
+    TEXT: "--text",
+    PROMPT: "--text",
+    PAIR: "--text and --pair",
+    QUESTION: "--question and --context",
+    PICTURE: "--image",
+    PICTURE_AND_TEXTS: "--image and --text",
+}
 
 
 def inputs_of(args: Namespace) -> object:
@@ -61,41 +74,43 @@ def model_for(args: Namespace) -> Model:
     Of a model that matches pictures with texts, the side that is explained. Raises `Refusal` if
     the model does not take this input.
     """
-    model = load_quietly(args.model or bundled_for(args), args.revision)
-    check_model(model, args)
+    kind = kind_of(args)
+    usual = bundled_for(TEXT if kind == PAIR else kind)
+    model = load_quietly(args.model or usual, args.revision)
+    check_model(model, kind)
     return model.side(args.side) if args.side else model
 
 
-def bundled_for(args: Namespace) -> str:
-    """The name of the bundled model for what is given."""
+def kind_of(args: Namespace) -> InputKind:
+    """The kind of input that the arguments make."""
     if args.question is not None:
-        return "question-answering"
+        return QUESTION
     if args.image:
-        return "image-text" if args.text else "vit"
-    return "sentiment"
+        return PICTURE_AND_TEXTS if args.text else PICTURE
+    return TEXT if args.pair is None else PAIR
 
 
-def check_model(model: Model, args: Namespace) -> None:
-    """Raise a `Refusal` if the model does not take what is given."""
-    sees_pictures = model.is_dual_encoder or model.anatomy.modality == "image"
-    if args.question is not None and model.task != "answer":
-        raise Refusal(
-            f"{model.name} does not look for answers in a context; for --question choose a model "
-            "that does, such as question-answering."
-        )
-    if args.image and not sees_pictures:
-        raise Refusal(
-            f"{model.name} reads texts; for --image choose a model that sees pictures, such as "
-            "vit, or image-text with --text."
-        )
-    if not args.image and sees_pictures:
-        both = " and --text" if model.is_dual_encoder else ""
-        raise Refusal(f"{model.name} sees pictures: give --image{both}.")
-    if args.image and args.text and not model.is_dual_encoder:
-        raise Refusal(
-            f"{model.name} sees pictures alone; for --image with --text choose a model that "
-            "matches them, such as image-text."
-        )
+def check_model(model: Model, kind: InputKind) -> None:
+    """Raise a `Refusal` if the model does not take this kind of input."""
+    if accepts(model.task, kind):
+        return
+    wanted = ", or ".join(FLAGS[one] for one in model.task.takes)
+    raise Refusal(
+        f"{model.name} {model.task.does}: give {wanted}. "
+        f"For {FLAGS[kind]}, choose another model, such as {bundled_for(kind)}."
+    )
+
+
+def accepts(task: Task, kind: InputKind) -> bool:
+    """Whether a task takes a kind of input.
+
+    A question and its context are for answers alone; of other inputs, the number of fields counts:
+    a text may be a prompt, and a pair a question with its context.
+    """
+    if kind == QUESTION:
+        return kind in task.takes
+    fields = (kind.picture, len(kind.texts))
+    return fields in [(one.picture, len(one.texts)) for one in task.takes]
 
 
 def load_quietly(name: str, revision: str | None) -> Model:

@@ -71,7 +71,7 @@ def readme_table() -> str:
     ]
     for method in METHODS.values():
         idea = method.card.idea.split(":")[0].rstrip(".")
-        layers = "yes" if method.run_layers else ""
+        layers = "yes" if "layers" in method.parts else ""
         paper = f"[{method.paper}]({method.url})"
         cells = (
             method.title,

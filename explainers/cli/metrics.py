@@ -33,6 +33,6 @@ def line(metric) -> str:
 
 def better(metric) -> str:
     """Which numbers of a metric are better: "higher", "lower", one word a part, or nothing."""
-    if metric.better or not metric.parts:
-        return metric.better or ""
-    return ", ".join(f"{part} {direction}" for part, direction in metric.parts().items())
+    if metric.better:
+        return metric.better
+    return ", ".join(f"{part} {direction}" for part, direction in metric.directions().items())

@@ -8,9 +8,10 @@ A metric is a row of `METRICS`; the line of its import is its place in every men
 # isort: skip_file
 
 from .baselines import BASELINES
-from .case import Case, Example, case_of, named
-from .metric import METRICS, Metric, find_metric
+from .case import Case, Example, case_of
+from .notation import named
 from .perturbation import Query, answers
+from .registry import METRICS, Metric, find_metric
 from .faithfulness import aopc, logodds, comprehensiveness, sufficiency, deletion, insertion
 from .accuracy import positive_perturbation, negative_perturbation, masking, rationale_accuracy
 from .robustness import infidelity, sensitivity
@@ -18,10 +19,10 @@ from .correlation import kendall, rank_correlation, spearman
 from .plausibility import precision_at_k, token_f1
 from .localisation import pointing_game, segmentation
 from .sanity import Stage, cascade, class_sensitivity, completeness
-from .agreement import Agreement, agreement, mean_agreement
-from .curves import Curves, curves
+from .agreements import Agreement, agreement, mean_agreement
+from .probability_curves import Curves, curves
 from .removal import Removal, without_top
-from .measure import measure
+from .measuring import measure
 from .datasets import Columns, Dataset, read
 from .runner import Plan, Result, evaluate
 from .protocols import PROTOCOLS, Protocol, find_protocol

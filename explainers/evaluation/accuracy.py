@@ -1,5 +1,10 @@
-"""Is the model still right while parts of its input go? 0 or 1 for each example and share; means over a dataset are the papers' accuracies."""
+"""Is the model still right while parts of its input are removed?
 
+These metrics give 0 or 1 for each example and share; their means over a dataset are the papers'
+accuracies.
+"""
+
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,67 +14,23 @@ from torch import Tensor
 from ..heatmap import Heatmap
 from ..ties import place_of_largest
 from .case import Case
-from .faithfulness import Fill, Of, watched
-from .metric import metric
-from .perturbation import Query, leaving, order, removing, way
+from .faithfulness import WatchedClass, watched
+from .perturbation import Fill, Query, Unit, fill_mode, leaving, order, removing
+from .registry import Asking, Parts, metric
 
-TENTHS = range(1, 10)  # of the input, taken out by Chefer et al.; their code rounds pixels down
+TENTHS = range(1, 10)  # of the input, removed by Chefer et al.; their code rounds pixels down
 KEPT = (20, 40)  # per cent, of DecompX's rationales
 
 Area = Literal["chefer", "ti", "whole"]
-By = Literal["patch", "pixel"]
+First = Literal["most", "least"]
 
 
-def hits(case: Case, answers: list[Tensor]) -> np.ndarray:
-    """[query] 1 where the model's answer is the gold class; of equally probable ones it is the first."""
+def hits(case: Case, answers: Sequence[Tensor]) -> np.ndarray:
+    """[query] 1 where the gold class is the most probable; of equal ones the first counts."""
     return np.array([float(place_of_largest(row) == case.gold) for row in answers])
 
 
-def tenths(
-    case: Case,
-    heat: Heatmap,
-    fill: str | None,
-    by: str | None,
-    area: str,
-    attend: bool,
-    least_first: bool,
-) -> list[Query]:
-    how, by = way(case, fill, text="mask", image="black"), by or ("pixel" if heat.grid else "patch")
-    places = order(case, heat, by)
-    if least_first:
-        places = places.flip(0)
-    steps = [*TENTHS, 10] if area == "whole" else TENTHS
-    return removing(case, places, [len(places) * step // 10 for step in steps], how, by, attend)
-
-
-def top_tenths(
-    case: Case,
-    heat: Heatmap,
-    fill: Fill | None = None,
-    by: By | None = None,
-    area: Area = "chefer",
-    attend: bool = True,
-) -> list[Query]:
-    return tenths(case, heat, fill, by, area, attend, least_first=False)
-
-
-def last_tenths(
-    case: Case,
-    heat: Heatmap,
-    fill: Fill | None = None,
-    by: By | None = None,
-    area: Area = "chefer",
-    attend: bool = True,
-) -> list[Query]:
-    return tenths(case, heat, fill, by, area, attend, least_first=True)
-
-
-def accuracy_curve(case: Case, answers: list[Tensor], area: str) -> dict[str, float]:
-    curve = hits(case, [case.classes, *answers])
-    closed = np.append(curve, 0.0) if area == "ti" else curve
-    return {str(10 * step): float(hit) for step, hit in enumerate(curve)} | {
-        "area": 100 * float(trapezoid(closed, dx=0.1))
-    }
+# ----------------------------------------------------------------- perturbation (Chefer et al.)
 
 
 @metric(
@@ -78,26 +39,33 @@ def accuracy_curve(case: Case, answers: list[Tensor], area: str) -> dict[str, fl
     reference="Chefer et al. 2021 (CVPR)",
     needs=("label",),
     unit="% of accuracy",
-    asks=top_tenths,
 )
 def positive_perturbation(
     case: Case,
     heat: Heatmap,
-    answers: list[Tensor],
     fill: Fill | None = None,
-    by: By | None = None,
+    by: Unit | None = None,
     area: Area = "chefer",
     attend: bool = True,
-) -> dict[str, float]:
-    """Accuracy while the most important tenths go: 0 or 1 at each share ("0" to "90" per cent), and the area under these.
+) -> Asking[dict[str, float]]:
+    """Accuracy while the most important tenths are removed, and the area under it.
 
-    The area is linear, so the mean of the records' areas is the area under the mean accuracy, which is what papers print.
+    The parts "0" to "90" are the accuracy, 0 or 1, at each share in per cent; "area" is the area
+    under them in per cent. The area is linear, so the mean of the records' areas is the area
+    under the mean accuracy, which is what papers print.
 
-    fill: black before normalisation (of pictures, unless said otherwise), mean, white, blur; mask (of texts), pad, unk, delete. by: pixel (of
-    pictures, unless said otherwise; of the map enlarged bilinearly), patch. area: chefer is by trapezoids from 0 to 90 %; ti, the code of
-    Beyond Intuition, adds an accuracy of 0 at 100 %; whole, their code for CLIP (whose fill is mean), measures that one too. attend: whether
-    blanks of a text can be attended to.
+    Options:
+    - fill (default: mask for texts, black for pictures): what replaces a removed part: black
+      (before normalisation), mean, white or blur in pictures; mask, pad, unk or delete in texts.
+    - by (default: pixel for pictures, patch for texts): what is removed from a picture: pixel, of
+      the map enlarged bilinearly, or patch. The patches of a text are its tokens.
+    - area (default: chefer): chefer is by trapezoids from 0 to 90 %; ti, the code of Beyond
+      Intuition, adds an accuracy of 0 at 100 %; whole, their code for CLIP (whose fill is mean),
+      measures the accuracy at 100 % too.
+    - attend (default: true): whether replaced tokens of a text can be attended to.
     """
+    queries = tenths_removed(case, heat, fill, by, area, attend, first="most")
+    answers = yield queries
     return accuracy_curve(case, answers, area)
 
 
@@ -107,41 +75,67 @@ def positive_perturbation(
     reference="Chefer et al. 2021 (CVPR)",
     needs=("label",),
     unit="% of accuracy",
-    asks=last_tenths,
 )
 def negative_perturbation(
     case: Case,
     heat: Heatmap,
-    answers: list[Tensor],
     fill: Fill | None = None,
-    by: By | None = None,
+    by: Unit | None = None,
     area: Area = "chefer",
     attend: bool = True,
-) -> dict[str, float]:
-    """Accuracy while the least important tenths go; the rest as in `positive_perturbation`."""
+) -> Asking[dict[str, float]]:
+    """Accuracy while the least important tenths are removed, and the area under it.
+
+    Options:
+    - fill, by, area, attend: as in `positive_perturbation`, with the same defaults.
+    """
+    queries = tenths_removed(case, heat, fill, by, area, attend, first="least")
+    answers = yield queries
     return accuracy_curve(case, answers, area)
 
 
-First = Literal["most", "least"]
-
-
-def masked_shares(
-    case: Case, heat: Heatmap, fill: Fill | None = None, first: First = "most"
+def tenths_removed(
+    case: Case,
+    heat: Heatmap,
+    fill: Fill | None,
+    by: Unit | None,
+    area: Area,
+    attend: bool,
+    first: First,
 ) -> list[Query]:
-    places = order(case, heat)
-    if first == "least":
-        places = places.flip(0)
-    return removing(
-        case, places, [len(places) * step // 10 for step in range(10)], way(case, fill, text="mask")
-    )
+    """The input without 10, 20, ... % of its parts, the most or the least important first."""
+    mode = fill_mode(case, fill, text="mask", image="black")
+    if by is None:
+        by = "pixel" if heat.grid else "patch"
+    places = ordered(case, heat, first, by)
+    steps = [*TENTHS, 10] if area == "whole" else TENTHS
+    counts = [len(places) * step // 10 for step in steps]
+    return removing(case, places, counts, mode, by, attend)
 
 
-def best_masked(first: First = "most") -> dict[str, str]:
-    return (
-        {"aopc": "higher", "accuracy": "lower"}
-        if first == "most"
-        else {"aopc": "lower", "accuracy": "higher"}
-    )
+def ordered(case: Case, heat: Heatmap, first: First, by: Unit = "patch") -> Tensor:
+    """Places in the order of a map: the most important first, or the least important."""
+    places = order(case, heat, by)
+    return places.flip(0) if first == "least" else places
+
+
+def accuracy_curve(case: Case, answers: list[Tensor], area: Area) -> dict[str, float]:
+    """The accuracy at 0, 10, ... %, and the area under it in per cent."""
+    curve = hits(case, [case.classes, *answers])
+    found = {str(10 * step): float(hit) for step, hit in enumerate(curve)}
+    if area == "ti":
+        curve = np.append(curve, 0.0)
+    return found | {"area": 100 * float(trapezoid(curve, dx=0.1))}
+
+
+# ------------------------------------------------------------------------------------ DecompX
+
+
+def direction_by_order(first: First = "most", **_) -> dict[str, str]:
+    """Which way the parts of `masking` are better."""
+    if first == "most":
+        return {"aopc": "higher", "accuracy": "lower"}
+    return {"aopc": "lower", "accuracy": "higher"}
 
 
 @metric(
@@ -150,34 +144,31 @@ def best_masked(first: First = "most") -> dict[str, str]:
     reference="Modarressi et al. 2023 (DecompX)",
     needs=("label",),
     unit="probability, share",
-    asks=masked_shares,
-    parts=best_masked,
+    parts=Parts(better=direction_by_order),
 )
 def masking(
     case: Case,
     heat: Heatmap,
-    answers: list[Tensor],
     fill: Fill | None = None,
     first: First = "most",
-    of: Of = "explained",
-) -> dict[str, float]:
-    """ "aopc", the probability lost, and "accuracy", both averaged over 0, 10, ... 90 % of the words blanked, rounded down.
+    of: WatchedClass = "explained",
+) -> Asking[dict[str, float]]:
+    """Probability loss and accuracy, averaged over 0, 10, ... 90 % of the words replaced.
 
-    first: with most (the most important are blanked first) a high aopc and a low accuracy are good; with least the reverse. fill: mask (of
-    texts, unless said otherwise), mean (of pictures). of: the class whose probability is watched.
+    "aopc" is the mean loss of the class probability, "accuracy" the mean accuracy. Counts of
+    words are rounded down.
+
+    Options:
+    - fill (default: mask for texts, mean for pictures): as in `aopc`.
+    - first (default: most): the order: with most, a high aopc and a low accuracy are good; with
+      least, the reverse.
+    - of (default: explained): the class whose probability it is: explained, label or predicted.
     """
+    places = ordered(case, heat, first)
+    counts = [len(places) * step // 10 for step in range(10)]
+    answers = yield removing(case, places, counts, fill_mode(case, fill, text="mask"))
     before, after = watched(case, answers, of)
     return {"aopc": float((before - after).mean()), "accuracy": float(hits(case, answers).mean())}
-
-
-def rationales(case: Case, heat: Heatmap, fill: Fill | None = None) -> list[Query]:
-    places = order(case, heat)
-    return leaving(
-        case,
-        places,
-        [max(1, len(places) * share // 100) for share in KEPT],
-        way(case, fill, text="mask"),
-    )
 
 
 @metric(
@@ -186,10 +177,18 @@ def rationales(case: Case, heat: Heatmap, fill: Fill | None = None) -> list[Quer
     reference="Modarressi et al. 2023 (DecompX)",
     needs=("label",),
     unit="share",
-    asks=rationales,
 )
 def rationale_accuracy(
-    case: Case, heat: Heatmap, answers: list[Tensor], fill: Fill | None = None
-) -> dict[str, float]:
-    """Is the model right when all but the top "20" or "40" per cent of the words is blanked? 0 or 1; DecompX's prediction performance."""
+    case: Case, heat: Heatmap, fill: Fill | None = None
+) -> Asking[dict[str, float]]:
+    """Accuracy when only the most important 20 or 40 % of the words are left.
+
+    The parts "20" and "40" are 0 or 1. It is DecompX's prediction performance.
+
+    Options:
+    - fill (default: mask for texts, mean for pictures): as in `aopc`.
+    """
+    places = order(case, heat)
+    counts = [max(1, len(places) * share // 100) for share in KEPT]
+    answers = yield leaving(case, places, counts, fill_mode(case, fill, text="mask"))
     return {str(share): float(hit) for share, hit in zip(KEPT, hits(case, answers))}

@@ -1,14 +1,18 @@
-"""Maps that know nothing of the model: what a method has to beat. They stand in the same tables, but are no methods."""
+"""Maps that do not look at the model, which a method has to beat.
+
+They are in the same tables as the methods.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import Refusal
-from ..methods.registry import Option, options_of
+from ..options import Option, options_of
 
 
 @dataclass(frozen=True)
@@ -17,34 +21,39 @@ class Baseline:
 
     key: str
     title: str
-    run: Callable = field(repr=False)
+    run: Callable[..., Tensor] = field(repr=False)
 
     @cached_property
     def options(self) -> dict[str, Option]:
         return options_of(self.run)
 
 
-def random(case, draw: int = 0) -> Tensor:
-    """A score [token] drawn for each token, from the seed, the input and the target; another `draw`, another order."""
-    return torch.rand(len(case.coded.labels), generator=case.drawn(draw), dtype=torch.float64)
+def random(case, draw: int = 0) -> Float[Tensor, " token"]:
+    """A random score for each token, drawn from the case's seed, its input and its target.
+
+    draw  another number gives another order
+    """
+    generator = case.generator(draw)
+    return torch.rand(len(case.coded.labels), generator=generator, dtype=torch.float64)
 
 
-def centre(case) -> Tensor:
-    """A score [token] that falls with a patch's distance from the middle of the picture, to 0 in its corners."""
+def centre(case) -> Float[Tensor, " token"]:
+    """A score that falls with the distance of a patch from the middle of the picture.
+
+    It is 0 in the corners and for special tokens. Raises `Refusal` for a text.
+    """
     if case.coded.grid is None:
-        raise Refusal(
-            "The centre prior is for pictures: a text has no middle that is known to matter."
-        )
-    down, across = (torch.linspace(-1, 1, size, dtype=torch.float64) for size in case.coded.grid)
+        raise Refusal("The centre prior is for pictures; this is a text.")
+    rows, columns = case.coded.grid
+    down = torch.linspace(-1, 1, rows, dtype=torch.float64)
+    across = torch.linspace(-1, 1, columns, dtype=torch.float64)
     distances = torch.hypot(down[:, None], across).flatten()
     scores = distances.max() - distances
-    return torch.cat([scores.new_zeros(len(case.coded.labels) - len(scores)), scores])
+    special_tokens = len(case.coded.labels) - len(scores)
+    return torch.cat([scores.new_zeros(special_tokens), scores])
 
 
 BASELINES = {
-    one.key: one
-    for one in (
-        Baseline("random", "Random order", random),
-        Baseline("centre", "Centre prior", centre),
-    )
+    "random": Baseline("random", "Random order", random),
+    "centre": Baseline("centre", "Centre prior", centre),
 }

@@ -1,28 +1,28 @@
-"""One example under one model: its trace, its heatmaps and the model's answer, each made once whoever asks."""
+"""One example under one model: its trace, its heatmaps and the model's answer, each computed once."""
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from .. import targets
-from ..errors import Refusal, nearest
+from ..errors import Refusal
 from ..explanation import explain_trace
 from ..heatmap import Heatmap
 from ..inputs import Encoded
-from ..methods import METHODS
-from ..methods.registry import read_options
 from ..models import Model
-from ..targets import Answer, Logit
+from ..options import read_options
+from ..scores import Answer, Logit, Score
+from ..tasks.reading import index_of
 from ..ties import place_of_largest
 from ..trace import Trace
 from .baselines import BASELINES
+from .notation import check_method, parse
 
-#: Examples that are traced together: at most so many, with at most so many entries in the attention maps of one head.
+#: Examples that are traced together: at most so many, with at most so many entries in the
+#: attention maps of one head.
 MOST_EXAMPLES = 64
 MOST_ATTENTION = 2**18
 
@@ -31,12 +31,15 @@ MOST_ATTENTION = 2**18
 class Example:
     """One row of a dataset.
 
-    inputs  what `model.trace` takes: a text, a pair, (question, context), a picture, (picture, [texts])
-    label   the gold class, its index or its name; None where nobody says
+    inputs  what `model.trace` takes: a text, a pair, (question, context), a picture,
+            (picture, [texts])
+    label   the gold class, its index or its name; None if it is not known
     id      its name in the dataset
-    data    what some metrics need besides, by name: "rationale" [(first, last+1 character), ...] of the text, "mask" [height width] bool
-            of the whole picture, "boxes" [(left, top, right, bottom), ...] in pixels of the whole picture, "answer" (first, last+1
-            character) of the context
+    data    what some metrics need besides, by name:
+            "rationale"  [(first, last+1 character), ...] of the text
+            "answer"     (first, last+1 character) of the context
+            "mask"       [height width] bool, of the whole picture
+            "boxes"      [(left, top, right, bottom), ...] in pixels of the whole picture
     """
 
     inputs: object
@@ -45,13 +48,19 @@ class Example:
     data: dict = field(default_factory=dict)
 
 
+def as_example(given) -> Example:
+    """An `Example` as it is; bare inputs as an example without label and data."""
+    return given if isinstance(given, Example) else Example(given)
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
-    """An example, what the model made of it, and all that was computed for it so far: heatmaps and traces of other targets are kept.
+    """One example under one model, with everything that was computed for it so far.
 
-    trace   explains one target, of which the metrics ask how probable it is
-    label   index of the gold class, or None
-    seed    of the random baseline
+    trace  explains one target; metrics ask how probable that target is
+    label  index of the gold class, or None
+    seed   of the random baseline
+    cache  heatmaps by method and options, and cases of the same example with other targets
     """
 
     model: Model
@@ -60,7 +69,7 @@ class Case:
     example: Example = Example(None)
     label: int | None = None
     seed: int = 0
-    made: dict = field(default_factory=dict, repr=False)
+    cache: dict = field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> str:
@@ -71,23 +80,37 @@ class Case:
         return self.example.data
 
     @property
+    def target(self) -> Score:
+        """What is explained."""
+        return self.trace.target
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of a picture's patches. Raises `Refusal` for a text."""
+        if self.coded.grid is None:
+            raise Refusal("This is a text; only pictures have patches.")
+        return self.coded.grid
+
+    @property
     def words(self) -> Tensor:
-        """[token] bool: what can be taken out of the input, its words or patches, not [CLS] and its like."""
+        """[token] bool: words or patches, which can be removed; not special tokens."""
         return ~self.coded.special_tokens.cpu()
+
+    # ------------------------------------------------------------------ the model's answer
 
     @property
     def by_class(self) -> bool:
-        """Whether a class is explained; if not (an answer, a difference), there is one number to ask for, and not one a class."""
-        return self.model.task == "classes" and isinstance(self.trace.target, Logit)
+        """Whether a class is explained; else (an answer, a difference) one probability is."""
+        return self.model.task.has_classes and isinstance(self.trace.target, Logit)
 
     @property
     def explained(self) -> int:
-        """The column of `probabilities`, and of everything that `answers` gives, which is about the explained target."""
+        """The column of `probabilities`, and of what `answers` gives, for the explained target."""
         return self.trace.target.index if self.by_class else 0
 
     @cached_property
     def probabilities(self) -> Tensor:
-        """[class] of the untouched input; [1], the probability of the target, where no class is explained."""
+        """[class] for the unchanged input; [1], of the target, where no class is explained."""
         if self.by_class:
             return self.read(Answer(None, self.trace.logits[None]))[0]
         with torch.no_grad():
@@ -95,69 +118,83 @@ class Case:
 
     @property
     def predicted(self) -> int:
-        """The class of the highest logit, of equal ones the first: what is explained by default."""
+        """The class of the highest logit, of equal ones the first: the default target."""
         return place_of_largest(self.logits)
 
     @property
     def gold(self) -> int:
-        """The index of the label, where classes are told apart and the example has one; else a `Refusal`."""
+        """The index of the label. Raises `Refusal` if there is none, or if no class is explained."""
         if self.label is None or not self.by_class:
             raise Refusal(
-                f"This is measured against the gold class, and {self.id or 'this example'} came without one."
+                f"This is measured against the gold class, and {self.id or 'this example'} "
+                "has no label."
             )
         return self.label
 
     @property
     def classes(self) -> Tensor:
-        """`probabilities`, if they are of classes; else a `Refusal`."""
+        """`probabilities` of classes. Raises `Refusal` where no class is explained."""
         self.check_classes()
         return self.probabilities
 
     def check_classes(self) -> None:
-        """A `Refusal` where what is explained is no class."""
+        """Raise a `Refusal` where no class is explained."""
         if not self.by_class:
             raise Refusal(
-                f"This is measured of classes, and what is explained here is {self.trace.target.name}."
+                f"This is measured for classes, and what is explained here is {self.target.name}."
             )
 
     @property
     def logits(self) -> Tensor:
-        """[class] of the untouched input, where classes are told apart; else a `Refusal`."""
+        """[class] for the unchanged input. Raises `Refusal` where no class is explained."""
         self.check_classes()
         return self.trace.logits
 
     @torch.no_grad()
     def read(self, answer: Answer) -> Tensor:
-        """[example class] the probabilities in what the model says of changed copies of this input."""
+        """[example class] the probabilities in the model's answer to changed copies of the input."""
         if not self.by_class:
-            return self.trace.target.probability()(answer)[:, None].cpu()
-        return self.model.said(None, answer.logits).probabilities.cpu()
+            return self.trace.target.as_probability()(answer)[:, None].cpu()
+        return self.model.class_answer(None, answer.logits).probabilities.cpu()
+
+    # --------------------------------------------------------------------------- heatmaps
 
     def heat(self, method: str, target=None, **options) -> Heatmap:
-        """The heatmap of a method or a baseline (random, centre). method: a key, or one with options, "attcat:mask_specials=true"."""
+        """The heatmap of a method or a baseline (random, centre); computed once.
+
+        method   a key, also with options: "attcat:mask_specials=true"
+        target   explain this instead of the case's target
+        options  of the method; they override those in `method`
+
+        Raises `Refusal` for an unknown method, option or target.
+        """
         key, given = parse(method)
-        case, options = self.explaining(target), given | options
-        kept = (key, *sorted(options.items()))
-        if kept not in case.made:
-            case.made[kept] = (
-                case.baseline(key, **options)
-                if key in BASELINES
-                else explain_trace(
-                    self.model, self.coded, case.trace, known(key), brief=True, **options
-                )
-            )
-        return case.made[kept]
+        options = given | options
+        case = self.explaining(target)
+        name = (key, *sorted(options.items()))
+        if name not in case.cache:
+            case.cache[name] = case.compute_heat(key, options)
+        return case.cache[name]
+
+    def compute_heat(self, key: str, options: dict) -> Heatmap:
+        """The heatmap of a method or a baseline, computed anew."""
+        if key in BASELINES:
+            return self.baseline(key, **options)
+        key = check_method(key)
+        return explain_trace(self.model, self.coded, self.trace, key, brief=True, **options)
 
     def explaining(self, target) -> "Case":
-        """The same example with another target explained; None is this one."""
+        """The same example with another target explained; itself for None."""
         if target is None or (self.by_class and target == self.explained):
             return self
-        others = self.made.setdefault("others", {})
+        others = self.cache.setdefault("others", {})
         if target not in others:
-            others[target] = replace(self, trace=self.model.trace(self.coded, target), made={})
+            trace = self.model.trace(self.coded, target)
+            others[target] = replace(self, trace=trace, cache={})
         return others[target]
 
     def baseline(self, key: str, **options) -> Heatmap:
+        """The heatmap of a baseline, which does not look at the model."""
         chosen = BASELINES[key]
         options = read_options(chosen, options)
         return Heatmap(
@@ -165,11 +202,11 @@ class Case:
             self.coded.labels,
             key,
             chosen.title,
-            self.trace.target.name,
+            self.target.name,
             float(self.trace.score),
             signed=False,
             special_tokens=self.coded.special_tokens.cpu(),
-            poles=self.trace.target.poles,
+            poles=self.target.poles,
             text=self.coded.text,
             spans=self.coded.spans,
             words=self.coded.words,
@@ -184,50 +221,41 @@ class Case:
             seen=self.coded.seen,
         )
 
-    def drawn(self, *of: int) -> torch.Generator:
-        """Random numbers that depend on the seed, this input, its target and the numbers `of`, and on nothing else: not on the order of the work."""
-        held = next(iter(self.coded.tensors.values())).double().cpu().contiguous()
-        start = zlib.crc32(repr((self.seed, self.trace.target.name, *of)).encode())
-        return torch.Generator().manual_seed(zlib.crc32(held.numpy().tobytes(), start))
+    def generator(self, *numbers: int) -> torch.Generator:
+        """Random numbers that depend on the seed, the input, its target and `numbers` only.
+
+        So they do not depend on the order of the work.
+        """
+        inputs = next(iter(self.coded.tensors.values())).double().cpu().contiguous()
+        start = zlib.crc32(repr((self.seed, self.target.name, *numbers)).encode())
+        return torch.Generator().manual_seed(zlib.crc32(inputs.numpy().tobytes(), start))
 
 
-def parse(name: str) -> tuple[str, dict[str, str]]:
-    """Key and options of a method or metric written as in a table: "aopc:fill=pad:levels=5" -> ("aopc", {"fill": "pad", "levels": "5"})."""
-    key, *parts = str(name).split(":")
-    for part in parts:
-        if not part.partition("=")[2]:
-            raise Refusal(
-                f"Options are written as name:option=value; {str(name)[:60]!r} has {part[:40]!r}."
-            )
-    return key, dict(part.split("=", 1) for part in parts)
+# -------------------------------------------------------------------------------- many cases
 
 
-def named(heat: Heatmap) -> str:
-    """A heatmap's method and options as `parse` reads them."""
-    return ":".join(
-        [
-            heat.method,
-            *(
-                f"{name}={str(value).lower() if isinstance(value, bool) else value}"
-                for name, value in heat.options.items()
-            ),
-        ]
-    )
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An example ready to be traced: encoded, its label an index, its target chosen."""
 
-
-def known(key: str) -> str:
-    """`key` if it is a method or a baseline, else a `Refusal` that lists both."""
-    if key not in METHODS and key not in BASELINES:
-        raise nearest(key, [*METHODS, *BASELINES], "method")
-    return key
+    example: Example
+    coded: Encoded
+    label: int | None
+    target: Score
 
 
 def case_of(model: Model, example, target=None, seed: int = 0) -> Case:
-    """One `Example`, or bare inputs, under a model. target: as for `explain`, or "label" for the gold class. Raises `Refusal`."""
-    return next(together(model, [example], target, seed))[0]
+    """One `Example`, or bare inputs, under a model.
+
+    target  as for `explain`, or "label" for the gold class
+    seed    of the random baseline
+
+    Raises `Refusal` if the example cannot be explained.
+    """
+    return next(cases_of(model, [example], target, seed))[0]
 
 
-def together(
+def cases_of(
     model: Model,
     examples: Iterable,
     target=None,
@@ -235,62 +263,70 @@ def together(
     refused: list | None = None,
     labelled: bool = True,
 ) -> Iterator[list[Case]]:
-    """A `Case` for each example: those of one shape are traced together, and no more are given at a time than memory holds.
+    """The cases of many examples, in lists as long as fit into memory together.
 
-    They come by length, not in order. refused: a list that gets {"id", "reason"} of each example that cannot be explained; without it
-    the first one raises its `Refusal`. labelled: refuse an example whose label the model does not know; else it counts as one without a label.
+    Examples of one shape are traced together; so cases come by length, not in the given order.
+
+    refused   a list that gets {"id", "reason"} of each example that cannot be explained; without
+              it the first one raises its `Refusal`
+    labelled  whether a label that the model does not know is refused; else it counts as no label
     """
     ready = []
-    for example in examples:
-        example = example if isinstance(example, Example) else Example(example)
+    for example in map(as_example, examples):
         try:
-            ready.append(prepared(model, example, target, labelled))
+            ready.append(prepare(model, example, target, labelled))
         except Refusal as refusal:
             if refused is None:
                 raise
             refused.append({"id": example.id, "reason": str(refusal)})
-    ready.sort(key=lambda one: len(one[1].labels))
-    for some in in_parts(ready):
-        traces = model.trace_many([coded for _, coded, _, _ in some], [asked for *_, asked in some])
-        yield [
-            Case(model, coded, trace, example, label, seed)
-            for (example, coded, label, _), trace in zip(some, traces)
-        ]
+    ready.sort(key=lambda one: len(one.coded.labels))
+    for batch in batches(ready):
+        coded = [one.coded for one in batch]
+        traces = model.trace_many(coded, [one.target for one in batch])
+        cases = []
+        for one, trace in zip(batch, traces, strict=True):
+            cases.append(Case(model, one.coded, trace, one.example, one.label, seed))
+        yield cases
 
 
-def prepared(
-    model: Model, example: Example, target, labelled: bool
-) -> tuple[Example, Encoded, int | None, object]:
-    """Encoded, with the index of its label and its target; a `Refusal` where one of them cannot be had."""
-    coded, label = model.encode(example.inputs), None
+def prepare(model: Model, example: Example, target, labelled: bool) -> Prepared:
+    """Encode an example and choose its target. Raises `Refusal` where that cannot be done."""
+    coded = model.encode(example.inputs)
+    label = None
     if example.label is not None:
-        with nullcontext() if labelled or target == "label" else suppress(Refusal):
+        try:
             label = gold_class(model, coded, example.label)
+        except Refusal:
+            if labelled or target == "label":
+                raise
     if target == "label":
         if label is None:
             raise Refusal(
-                f"The gold class is to be explained, and {example.id or 'this example'} came without a label."
+                f"The gold class is to be explained, and {example.id or 'this example'} "
+                "has no label."
             )
         target = label
-    return example, coded, label, targets.chosen(model, coded, target)
+    return Prepared(example, coded, label, model.task.target(model, coded, target))
 
 
 def gold_class(model: Model, coded: Encoded, label: int | str) -> int:
+    """The index of a label. Raises `Refusal` if the model has no such class."""
     if model.is_regression:
         raise Refusal(
             "The outputs of this model are values, not classes, so none of them is the right one."
         )
-    return targets.index_of(label, model.classes(coded))
+    return index_of(label, model.classes(coded))
 
 
-def in_parts(ready: Sequence[tuple]) -> Iterator[list[tuple]]:
-    part, filled = [], 0
+def batches(ready: Sequence[Prepared]) -> Iterator[list[Prepared]]:
+    """Examples in lists that fit into memory together."""
+    batch, filled = [], 0
     for one in ready:
-        size = len(one[1].labels) ** 2
-        if part and (len(part) == MOST_EXAMPLES or filled + size > MOST_ATTENTION):
-            yield part
-            part, filled = [], 0
-        part.append(one)
+        size = len(one.coded.labels) ** 2
+        if batch and (len(batch) == MOST_EXAMPLES or filled + size > MOST_ATTENTION):
+            yield batch
+            batch, filled = [], 0
+        batch.append(one)
         filled += size
-    if part:
-        yield part
+    if batch:
+        yield batch

@@ -1,7 +1,8 @@
-"""Do two maps rank alike? Between classes, where they should not, and with the slopes of the score."""
+"""Do two maps rank alike? The maps of two classes, which should not, and a map and the gradient."""
 
 from typing import Literal
 
+from jaxtyping import Num
 from scipy.stats import kendalltau, spearmanr
 from torch import Tensor
 
@@ -10,78 +11,90 @@ from ..methods import METHODS
 from ..ties import levels, ranked
 from .case import Case
 from .faithfulness import attcat_scores
-from .metric import metric
+from .registry import metric
 
-Kind = Literal["spearman", "kendall"]
+Coefficient = Literal["spearman", "kendall"]
 
 
-def rank_correlation(first: Tensor, second: Tensor, kind: Kind = "spearman") -> float:
-    """Spearman's ρ or Kendall's τ-b of two maps [token], -1 to 1.
+def rank_correlation(
+    first: Num[Tensor, " token"], second: Num[Tensor, " token"], kind: Coefficient = "spearman"
+) -> float:
+    """Spearman's ρ or Kendall's τ-b of two maps [token], from -1 to 1.
 
-    Scores that are equal within rounding (`ties.levels`) share a rank. A map that is the same everywhere
-    ranks nothing, and SciPy says NaN of it. Here two such maps agree (1), and one of them says nothing about
-    another that does rank (0), so that a dead method counts against its average and does not vanish from it.
-    NaN for fewer than two tokens.
+    Scores that are equal within rounding (`ties.levels`) share a rank. A constant map ranks
+    nothing, and SciPy gives NaN. Here two constant maps agree (1), and a constant map and one that
+    ranks have 0, so that a method that gives constant maps loses in a mean instead of vanishing
+    from it. NaN for fewer than two tokens.
     """
     if len(first) < 2:
         return float("nan")
-    groups = [levels(scores) for scores in (first, second)]  # both count from the largest
-    flat = [not group.any() for group in groups]
-    if any(flat):
-        return float(all(flat))
+    one, other = levels(first), levels(second)  # 0 for the largest, in both
+    constant = [not one.any(), not other.any()]
+    if any(constant):
+        return float(all(constant))
     statistic = {"spearman": spearmanr, "kendall": kendalltau}[kind]
-    return float(statistic(*(group.numpy() for group in groups)).statistic)
+    return float(statistic(one.numpy(), other.numpy()).statistic)
 
 
-def seen(case: Case, scores: Tensor, specials: bool) -> Tensor:
-    """The scores [token] that are compared, with or without those of [CLS] and its like."""
+def compared(case: Case, scores: Tensor, specials: bool) -> Tensor:
+    """The scores [token] that are compared, with or without those of special tokens."""
     return scores if specials else scores[case.words]
 
 
-def other_class(explained: int) -> int:
-    """The class beside the explained one: the other of two, else the one before it, and of the first the second."""
-    return explained - 1 if explained else 1
+def knows_no_classes(heat: Heatmap) -> bool:
+    """Whether a map is the same for every class, since its method does not look at the class."""
+    return heat.method in METHODS and not METHODS[heat.method].class_specific
 
 
 @metric("Kendall's τ between classes", better="lower", reference="Qiang et al. 2022")
 def kendall(
     case: Case,
     heat: Heatmap,
-    answers: list[Tensor],
     form: Literal["ranks", "permutation"] = "ranks",
     specials: bool = True,
 ) -> float:
-    """How alike the method ranks tokens for the explained class and for another one; a map that is specific to its class is near 0 or below.
+    """Kendall's τ between the maps of the explained class and of another class.
 
-    The other class is the one before the explained one (of the first, the second). A method that knows no classes has 1.
+    A map that is specific to its class has a value near 0 or below. The other class is the one
+    before the explained class (of the first, the second). A method that does not look at the
+    class has 1.
 
-    form: ranks is Kendall's τ-b of the scores; permutation, the authors' code, correlates the two
-    lists of token positions in falling order, a number that says less, with [CLS] at zero in the
-    same maps as in `aopc` with reproduce=attcat. specials: whether [CLS] and its like are ranked
-    too, as the authors do.
+    Options:
+    - form (default: ranks): ranks is Kendall's τ-b of the scores; permutation, the authors' code,
+      correlates the two lists of token positions in falling order, which says less; [CLS] is set
+      to zero in the same maps as in `aopc` with reproduce=attcat.
+    - specials (default: true): whether special tokens are ranked too, as in the authors' code.
     """
     if len(case.classes) < 2:
         return float("nan")
-    if heat.method in METHODS and not METHODS[heat.method].class_specific:
+    if knows_no_classes(heat):
         return 1.0
-    other = case.heat(heat.method, target=other_class(case.explained), **heat.options)
+    other_class = case.explained - 1 if case.explained else 1
+    other = case.heat(heat.method, target=other_class, **heat.options)
     if form == "permutation":
-        first, second = (
-            ranked(seen(case, attcat_scores(case, one), specials)) for one in (heat, other)
-        )
+        first = ranked(compared(case, attcat_scores(case, heat), specials))
+        second = ranked(compared(case, attcat_scores(case, other), specials))
     else:
-        first, second = (seen(case, one.scores, specials) for one in (heat, other))
+        first = compared(case, heat.scores, specials)
+        second = compared(case, other.scores, specials)
     return rank_correlation(first, second, "kendall")
 
 
 @metric(
     "Spearman with gradient × input", better="higher", reference="Modarressi et al. 2022 (GlobEnc)"
 )
-def spearman(case: Case, heat: Heatmap, answers: list[Tensor], specials: bool = True) -> float:
-    """Rank correlation with the saliency ‖∂y/∂h_0 ⊙ h_0‖₂ of each token, h_0 what enters the first block.
+def spearman(case: Case, heat: Heatmap, specials: bool = True) -> float:
+    """Rank correlation of a map with gradient × input.
 
-    GlobEnc's measure, of the gold class (explain "label"), with [CLS] and [SEP] unless specials is false. It asks whether a map agrees with
-    another map, not whether either is true.
+    Formula: Spearman's ρ with ‖∂y/∂h_0 ⊙ h_0‖₂ of each token, where h_0 enters the first block.
+    It is GlobEnc's measure; there y is the score of the gold class (explain "label"). It measures
+    whether two maps agree, not whether either of them is right.
+
+    Options:
+    - specials (default: true): whether special tokens are ranked too.
     """
-    saliency = (case.trace.hidden[0] * case.trace.grad.hidden[0]).norm(dim=-1).cpu()
-    return rank_correlation(seen(case, heat.scores, specials), seen(case, saliency, specials))
+    entering = case.trace.hidden[0]
+    saliency = (entering * case.trace.grad.hidden[0]).norm(dim=-1).cpu()
+    return rank_correlation(
+        compared(case, heat.scores, specials), compared(case, saliency, specials)
+    )

@@ -1,28 +1,30 @@
-"""What the model says without the words, or patches, that a map puts first: one question, as a person asks it."""
+"""The model's answer without the words or patches that a map puts first: one question of a person."""
 
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
 from ..ties import levels, place_of_largest, ranked
 from .case import Case
-from .perturbation import Query, answers, way
+from .perturbation import Query, answers, fill_mode
 
 
 @dataclass(frozen=True, eq=False)
 class Removal:
     """An input without some of its words or patches.
 
-    keep           [token] bool, what stayed
-    target         what is explained; before, after: its probability with and without them
-    says           what the model says then, where it chooses among classes: (label, probability), or None
-    tied           whether something that stayed has the same score as something that was taken
+    keep    [token] bool, what is left
+    target  what is explained; before, after: its probability with and without the removed parts
+    says    (label, probability) of the most probable class after that; None where no class is
+            explained
+    tied    whether a part that is left has the same score as one that was removed
     """
 
-    keep: Tensor
+    keep: Bool[Tensor, " token"]
     target: str
     before: float
     after: float
@@ -31,49 +33,60 @@ class Removal:
 
 
 def without_top(case: Case, heat: Heatmap, count: int = 1, fill: str | None = None) -> Removal:
-    """Take out the `count` words or patches of the largest scores, and ask again. A word's score is the sum of its tokens'.
+    """Remove the `count` words or patches with the largest scores, and ask the model again.
 
-    fill: what stands in their place, as in `aopc`; for a text [PAD] unless said otherwise. One word or patch always stays. Raises `Refusal`
-    where no probability is explained, and of an input that is one word. Of equal ones the first are taken.
+    A word's score is the sum of its tokens' scores. Of equal words the first are removed. One word
+    or patch is always left.
+
+    fill  what replaces a removed part, as in `aopc`; [PAD] in texts by default
+
+    Raises `Refusal` where no probability is explained, for an input of one word, and for a count
+    below 1.
     """
     if count < 1:
         raise Refusal(f"At least one word or patch must be taken out; got {count}.")
-    taken, tied = top(case, heat, count)
-    keep = ~torch.isin(units(case), taken)
-    said = answers(case.model, [case], [Query(keep, way(case, fill, text="pad"))])[0]
-    best = place_of_largest(said)
+    removed, tied = top(case, heat, count)
+    keep = ~torch.isin(units(case), removed)
+    query = Query(keep, fill_mode(case, fill, text="pad"))
+    (probabilities,) = answers(case.model, [case], [query])
+    says = None
+    if case.by_class:
+        best = place_of_largest(probabilities)
+        says = (case.model.classes(case.coded)[best], float(probabilities[best]))
     return Removal(
-        keep,
-        case.trace.target.name,
-        float(case.probabilities[case.explained]),
-        float(said[case.explained]),
-        (case.model.classes(case.coded)[best], float(said[best])) if case.by_class else None,
-        tied,
+        keep=keep,
+        target=case.target.name,
+        before=float(case.probabilities[case.explained]),
+        after=float(probabilities[case.explained]),
+        says=says,
+        tied=tied,
     )
 
 
-def units(case: Case) -> Tensor:
-    """[token] the number of the word or patch that a token is of, -1 for [CLS] and its like."""
+def units(case: Case) -> Int[Tensor, " token"]:
+    """The number of the word or patch that each token belongs to; −1 for special tokens."""
+    numbers = []
     words = case.coded.words or range(len(case.coded.labels))
-    return torch.tensor(
-        [
-            -1 if word is None or special_tokens else word
-            for word, special_tokens in zip(words, case.coded.special_tokens.tolist())
-        ]
-    )
+    for word, is_special in zip(words, case.coded.special_tokens.tolist()):
+        numbers.append(-1 if word is None or is_special else word)
+    return torch.tensor(numbers)
 
 
-def top(case: Case, heat: Heatmap, count: int) -> tuple[Tensor, bool]:
-    """The `count` words or patches of the largest scores, and whether one that stays equals one of them.
+def top(case: Case, heat: Heatmap, count: int) -> tuple[Int[Tensor, " unit"], bool]:
+    """The `count` words or patches with the largest scores, and whether a next one is equal.
 
-    Equal ones are taken from first to last. One always stays, since nothing can be said of nothing.
+    Equal ones go from first to last. One is always left over.
     """
-    of = units(case)
-    there = of[of >= 0].unique()
-    if len(there) < 2:
+    unit_of = units(case)
+    present = unit_of[unit_of >= 0].unique()
+    if len(present) < 2:
+        kind = "word" if heat.grid is None else "patch"
         raise Refusal(
-            f"Nothing was taken out, since nothing would be left: the input is one {'word' if heat.grid is None else 'patch'}."
+            f"Nothing was taken out, since nothing would be left: the input is one {kind}."
         )
-    sums = torch.stack([heat.scores[of == one].sum() for one in there])
-    count, order, level = min(count, len(there) - 1), ranked(sums), levels(sums)
-    return there[order[:count]], bool(level[order[count - 1]] == level[order[count]])
+    sums = torch.stack([heat.scores[unit_of == unit].sum() for unit in present])
+    count = min(count, len(present) - 1)
+    order = ranked(sums)
+    level = levels(sums)
+    tied = bool(level[order[count - 1]] == level[order[count]])
+    return present[order[:count]], tied

@@ -19,11 +19,13 @@ import torch
 
 from ..errors import Refusal, nearest, required
 from ..models import Model, load
-from .case import Example, known, parse
+from .case import Example
 from .datasets import PICTURES, Dataset
 from .engines import ENGINES
-from .measure import choose, measure
-from .metric import find_metric
+from .measuring import choose, measure
+from .notation import check_method as known
+from .notation import parse
+from .registry import find_metric
 
 SHARD, FEW = (
     64,
@@ -404,13 +406,13 @@ def summary(records, metrics: Sequence[str], seed: int):
             row |= {
                 (column, edge): value
                 for column, part in parts.items()
-                if part not in metric.counts
+                if part not in metric.parts.counts
                 for edge, value in interval(ours[column].to_numpy(float), seed).items()
             }
-            if metric.pools and name not in parts:
-                counts = ours[[f"{name}.{part}" for part in metric.counts]].dropna()
-                pooled = metric.pools(
-                    {part: counts[f"{name}.{part}"].sum() for part in metric.counts}
+            if metric.parts.pool and name not in parts:
+                counts = ours[[f"{name}.{part}" for part in metric.parts.counts]].dropna()
+                pooled = metric.parts.pool(
+                    {part: counts[f"{name}.{part}"].sum() for part in metric.parts.counts}
                 )
                 row |= {
                     (f"{name}.{part}", edge): value

@@ -1,5 +1,6 @@
-"""Does a map depend on what it claims to explain? On the weights, on the class, on the score it shares out."""
+"""Does a map depend on what it claims to explain? The weights, the class, the score."""
 
+import math
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -10,23 +11,25 @@ from torch import nn
 from ..errors import Refusal
 from ..explanation import explain_trace
 from ..heatmap import Heatmap
-from ..methods import METHODS, find
+from ..methods import find
 from ..models import Model
 from ..ties import place_of_largest
-from .case import Case, parse
-from .correlation import Kind, rank_correlation, seen
-from .metric import metric
+from .case import Case
+from .correlation import Coefficient, compared, knows_no_classes, rank_correlation
+from .notation import parse
+from .registry import metric
 
-# ------------------------------------------------------------------------------------- cascading weight randomisation
+# --------------------------------------------------------------- cascading weight randomisation
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """The maps of a model whose weights are random from the head down to here.
+    """The maps of a model whose weights are random from the head down to one layer.
 
-    name          "head", then "block 5", "block 4", ... "embeddings"
-    correlation   by method, with its map of the trained model: a method that explains the model falls towards 0; NaN where it has no map
-    heats         by method
+    name         "head", then "block 5", "block 4", ..., "embeddings"
+    correlation  by method, with its map of the trained model: near 0 is good. NaN where there is
+                 no map
+    heats        by method
     """
 
     name: str
@@ -38,74 +41,99 @@ def cascade(
     case: Case,
     methods: Sequence[str],
     seed: int = 0,
-    kind: Kind = "spearman",
+    kind: Coefficient = "spearman",
     specials: bool = False,
 ) -> Iterator[Stage]:
-    """Weights are made random from the head down, and after each stage the maps of the same target are made again (Adebayo et al. 2018).
+    """Randomise the weights from the head down, and compare the maps after each stage.
 
-    A copy of the network is changed, never the model itself. Every weight tensor gets normal numbers of its own mean and standard deviation,
-    so that the network stays in its range but knows nothing. One `Stage` at a time, since each costs the methods' passes. kind, specials:
-    what is compared and how, of constant maps as `rank_correlation` says. Raises `Refusal` for a method that does not exist.
+    This is the cascading randomisation of Adebayo et al. 2018. It changes a copy of the network,
+    never the model itself. Each weight tensor gets normal numbers with its own mean and standard
+    deviation. One `Stage` is given at a time, since each costs the methods' passes.
+
+    methods   keys, also with options: "attcat:mask_specials=true"
+    seed      of the random weights
+    kind      of correlation: spearman or kendall; constant maps as in `rank_correlation`
+    specials  whether special tokens are compared too
+
+    Raises `Refusal` for a method that does not exist.
     """
     for name in methods:
         find(parse(name)[0])
     trained = {name: case.heat(name) for name in methods}
     model = replace(case.model, net=deepcopy(case.model.net))
-    drawn = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     for stage, weights in stages(model):
-        randomise(weights, drawn)
-        trace = model.trace(case.coded, case.trace.target)
-        heats = {}
-        for name in methods:
-            key, options = parse(name)
-            try:
-                heats[name] = explain_trace(model, case.coded, trace, key, brief=True, **options)
-            except Refusal:  # its numbers are not finite with these weights
-                continue
-        alike = dict.fromkeys(methods, float("nan"))
+        randomise(weights, generator)
+        heats = heats_of(model, case, methods)
+        correlation = dict.fromkeys(methods, math.nan)
         for name, heat in heats.items():
-            scores = (seen(case, one.scores, specials) for one in (trained[name], heat))
-            alike[name] = rank_correlation(*scores, kind)
-        yield Stage(stage, alike, heats)
+            first = compared(case, trained[name].scores, specials)
+            second = compared(case, heat.scores, specials)
+            correlation[name] = rank_correlation(first, second, kind)
+        yield Stage(stage, correlation, heats)
+
+
+def heats_of(model: Model, case: Case, methods: Sequence[str]) -> dict[str, Heatmap]:
+    """The maps of a changed model; without those whose numbers are not finite."""
+    trace = model.trace(case.coded, case.target)
+    heats = {}
+    for name in methods:
+        key, options = parse(name)
+        try:
+            heats[name] = explain_trace(model, case.coded, trace, key, brief=True, **options)
+        except Refusal:
+            continue
+    return heats
 
 
 def stages(model: Model) -> Iterator[tuple[str, list[nn.Parameter]]]:
-    """The weights of the explained side from the head down: what follows the blocks, each block from the last, what comes before them."""
-    others = (
-        model.side("text" if model.anatomy.modality == "image" else "vision")
-        if model.is_dual_encoder
-        else None
-    )
-    foreign = {id(weight) for weight in others.tower.parameters()} if others else set()
-    of_block = {
-        id(weight): number
-        for number, block in enumerate(model.blocks)
-        for weight in block.parameters()
-    }
-    before, after, inside = [], [], [[] for _ in model.blocks]
+    """The weights of the explained side, from the head down.
+
+    First what follows the blocks, then each block from the last, then what comes before them.
+    """
+    foreign = weights_of_other_side(model)
+    block_of = {}
+    for number, block in enumerate(model.blocks):
+        for weight in block.parameters():
+            block_of[id(weight)] = number
+    embeddings, head = [], []
+    in_blocks = [[] for _ in model.blocks]
     reached = False
-    for _, weight in model.net.named_parameters():
-        if id(weight) in of_block:
-            inside[of_block[id(weight)]].append(weight)
+    for weight in model.net.parameters():
+        if id(weight) in block_of:
+            in_blocks[block_of[id(weight)]].append(weight)
             reached = True
-        elif id(weight) not in foreign:
-            (after if reached else before).append(weight)
-    yield "head", after
-    yield from ((f"block {number}", inside[number]) for number in reversed(range(len(inside))))
-    yield "embeddings", before
+        elif id(weight) in foreign:
+            continue
+        elif reached:
+            head.append(weight)
+        else:
+            embeddings.append(weight)
+    yield "head", head
+    for number in reversed(range(len(in_blocks))):
+        yield f"block {number}", in_blocks[number]
+    yield "embeddings", embeddings
+
+
+def weights_of_other_side(model: Model) -> set[int]:
+    """The ids of the weights of a dual encoder's other side, which is not explained."""
+    if not model.is_dual_encoder:
+        return set()
+    other = "text" if model.anatomy.modality == "image" else "vision"
+    return set(map(id, model.side(other).tower.parameters()))
 
 
 @torch.no_grad()
-def randomise(weights: Sequence[nn.Parameter], drawn: torch.Generator) -> None:
+def randomise(weights: Sequence[nn.Parameter], generator: torch.Generator) -> None:
+    """Replace each weight tensor by normal numbers with its mean and standard deviation."""
     for weight in weights:
-        spread = float(weight.double().std()) if weight.numel() > 1 else 0.0
-        weight.data = (
-            torch.randn(weight.shape, generator=drawn, dtype=torch.float64) * spread
-            + float(weight.double().mean())
-        ).to(weight)
+        numbers = weight.double()
+        spread = float(numbers.std()) if weight.numel() > 1 else 0.0
+        normal = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+        weight.data = (normal * spread + float(numbers.mean())).to(weight)
 
 
-# ------------------------------------------------------------------------------------------------- the class, the score
+# ------------------------------------------------------------------------- the class, the score
 
 
 @metric(
@@ -113,19 +141,25 @@ def randomise(weights: Sequence[nn.Parameter], drawn: torch.Generator) -> None:
     better="lower",
     reference="Adebayo et al. 2018, of classes instead of weights",
 )
-def class_sensitivity(case: Case, heat: Heatmap, answers: list, specials: bool = False) -> float:
-    """Rank correlation of the explained class's map with that of the most probable other class.
+def class_sensitivity(case: Case, heat: Heatmap, specials: bool = False) -> float:
+    """Rank correlation between the maps of the explained class and of the most probable other one.
 
-    1 is a map that knows no classes. Of equally probable others the first is taken.
+    1 is a map that does not depend on the class. Of equally probable other classes the first is
+    taken. NaN where there is no other class.
+
+    Options:
+    - specials (default: false): whether special tokens are compared too.
     """
     others = case.logits.clone()
     if len(others) < 2:
-        return float("nan")
-    if heat.method in METHODS and not METHODS[heat.method].class_specific:
+        return math.nan
+    if knows_no_classes(heat):
         return 1.0
     others[case.explained] = -torch.inf
     other = case.heat(heat.method, target=place_of_largest(others), **heat.options)
-    return rank_correlation(seen(case, heat.scores, specials), seen(case, other.scores, specials))
+    return rank_correlation(
+        compared(case, heat.scores, specials), compared(case, other.scores, specials)
+    )
 
 
 @metric(
@@ -134,19 +168,24 @@ def class_sensitivity(case: Case, heat: Heatmap, answers: list, specials: bool =
     reference="Sundararajan et al. 2017; Bach et al. 2015",
     unit="score",
 )
-def completeness(case: Case, heat: Heatmap, answers: list) -> dict[str, float]:
-    """What the scores add up to ("sum") beside what they could: "of_score" is sum − y, 0 where a score is shared out whole (DecompX);
-    "of_change" is sum − (y − y(blank)), 0 where the way from a blank input is (integrated gradients); "of_one" is sum − 1, 0 where
-    a unit of relevance is conserved (LRP) or attention is. The blank is a text of [PAD], or a grey picture; near 0 is good only where the
-    method promises it.
+def completeness(case: Case, heat: Heatmap) -> dict[str, float]:
+    """The sum of the scores, and its distance from what it should be by three definitions.
+
+    - "sum": the sum of all scores, special tokens included.
+    - "of_score": sum − y, 0 where the score y is distributed completely (DecompX).
+    - "of_change": sum − (y − y(blank)), 0 for a path from a blank input (integrated gradients).
+    - "of_one": sum − 1, 0 where one unit of relevance is conserved (LRP), or attention.
+    The blank input is a text of [PAD], or a grey picture. A gap near 0 is good only if the method
+    promises it.
     """
-    total, score = float(heat.scores.double().sum()), float(case.trace.score)
-    blank = case.trace.rescore(
-        case.trace.fill(~case.trace.special_tokens[None], "mean" if case.coded.grid else "pad")
-    )
+    total = float(heat.scores.double().sum())
+    score = float(case.trace.score)
+    fill = "mean" if heat.grid else "pad"
+    blank = case.trace.fill(~case.trace.special_tokens[None], fill)
+    of_blank = float(case.trace.rescore(blank))
     return {
         "sum": total,
         "of_score": total - score,
-        "of_change": total - (score - float(blank)),
+        "of_change": total - (score - of_blank),
         "of_one": total - 1,
     }

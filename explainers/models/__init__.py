@@ -1,20 +1,22 @@
 """Networks that can be traced: how they are loaded, and where each architecture keeps its parts."""
 
 from .anatomy import ANATOMIES, READOUTS, Anatomy, register
-from .bundled import BUNDLED, PAIRED, bundled_folder
+from .blanks import BLANKS
+from .bundled import BUNDLED, Bundled, bundled_folder, bundled_for
 from .loading import load
-from .model import BLANKS, MOST_TOKENS, Model
+from .model import MOST_TOKENS, Model
 
 __all__ = [
     "ANATOMIES",
     "BLANKS",
     "BUNDLED",
     "MOST_TOKENS",
-    "PAIRED",
     "READOUTS",
     "Anatomy",
+    "Bundled",
     "Model",
     "bundled_folder",
+    "bundled_for",
     "load",
     "register",
 ]

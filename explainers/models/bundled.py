@@ -1,7 +1,12 @@
-"""The models that come with the package."""
+"""The models that come with the package: `BUNDLED`, a row for each, and how they are loaded.
 
+A bundled model is named in its row, and nowhere else in the package.
+"""
+
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import transformers
 from safetensors.torch import load_file
@@ -9,83 +14,169 @@ from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..errors import ModelUnavailable
-from .readers import processor_of
-
-PAIRED = ("paraphrase", "inference")  # of the bundled models, those that compare two texts
-PICTURED = ("vit", "image-text")  # and those that see pictures
-BUNDLED = ("sentiment", "paraphrase", "inference", "question-answering", *PICTURED)
+from ..inputs.kinds import PAIR, PICTURE, PICTURE_AND_TEXTS, QUESTION, TEXT, InputKind
+from .readers import Location, processor_of
 
 
-def bundled_folder(part: str = "text") -> Path:
-    """A folder of assets/models: beside the package in a checkout, inside the package when installed."""
-    package = Path(__file__).parents[1]
-    for folder in (package.parent / "assets/models" / part, package / "assets/models" / part):
-        if folder.is_dir():
-            return folder
+@dataclass(frozen=True)
+class WeightFile:
+    """A file of weights below assets/models, with the prefix of its names changed.
+
+    shared  whether several bundled models use it; it is then in memory only once
+    old     a prefix of the names in the file; weights under other names are left out
+    new     what replaces the prefix
+    """
+
+    path: str
+    shared: bool = False
+    old: str = ""
+    new: str = ""
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """One model that comes with the package.
+
+    title      its name in a menu
+    note       what a menu adds: what it reads or knows; may be ""
+    takes      the kind of input that it was trained on
+    folder     the folder of its config.json, below assets/models
+    weights    the files that its weights are read from
+    """
+
+    title: str
+    note: str
+    takes: InputKind
+    folder: str
+    weights: tuple[WeightFile, ...]
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether it needs the tokenizer."""
+        return bool(self.takes.texts)
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether it needs the image processor."""
+        return self.takes.picture
+
+
+TEXT_ENCODER = WeightFile("text/encoder.safetensors", shared=True)
+VIT_WEIGHTS = WeightFile("vision/model.safetensors", shared=True)
+
+
+def text_model(title: str, note: str, takes: InputKind, folder: str) -> Bundled:
+    """The row of a text model: the encoder that all of them share, and a head of its own."""
+    head = WeightFile(f"{folder}/head.safetensors")
+    return Bundled(title, note, takes, folder, (TEXT_ENCODER, head))
+
+
+#: The bundled models, by the name that `load` takes. Of two that take the same kind of input, the
+#: first one is used unless a person names another.
+BUNDLED: dict[str, Bundled] = {
+    "sentiment": text_model("sentiment", "", TEXT, "text/sentiment"),
+    "inference": text_model("inference", "for two texts", PAIR, "text/inference"),
+    "paraphrase": text_model("paraphrase", "for two texts", PAIR, "text/paraphrase"),
+    "question-answering": text_model("question answering", "", QUESTION, "text/question-answering"),
+    "vit": Bundled("vit", "50 classes", PICTURE, "vision", (VIT_WEIGHTS,)),
+    "image-text": Bundled(
+        "image-text",
+        "",
+        PICTURE_AND_TEXTS,
+        "dual",
+        (
+            WeightFile(TEXT_ENCODER.path, shared=True, old="bert.", new="text_model."),
+            WeightFile(VIT_WEIGHTS.path, shared=True, old="vit.", new="vision_model."),
+            WeightFile("dual/head.safetensors"),
+        ),
+    ),
+}
+
+
+def bundled_for(kind: InputKind) -> str:
+    """The name of the bundled model that is used for a kind of input unless another is named."""
+    for name, row in BUNDLED.items():
+        if row.takes == kind:
+            return name
     raise ModelUnavailable(
-        "The bundled models are not installed beside this package. Clone the repository, or install it from there with "
-        "pip (pip install git+URL); or load a model from a folder or by its Hub id."
+        f"No bundled model takes this kind of input ({kind.key}): name a model from the Hub or a "
+        "folder."
     )
 
 
+def pair_note(name: str, is_pair: bool) -> str:
+    """A warning if a bundled model gets a pair where it was trained on single texts, or one text
+    where it was trained on pairs; "" for other models and other inputs."""
+    row = BUNDLED.get(name)
+    if row is None or row.takes not in (TEXT, PAIR) or is_pair == (row.takes == PAIR):
+        return ""
+    if is_pair:
+        return f"The model {name} was trained on single texts; here it was given a pair."
+    return f"The model {name} was trained on pairs of texts; here it was given one text."
+
+
+# ----------------------------------------------------------------------------------------- loading
+
+
+def bundled_folder(name: str = "text") -> Path:
+    """A folder of assets/models: beside the package in a checkout, inside it when installed."""
+    package = Path(__file__).parents[1]
+    for folder in (package.parent / "assets/models" / name, package / "assets/models" / name):
+        if folder.is_dir():
+            return folder
+    raise ModelUnavailable(
+        "The bundled models are not installed beside this package. Clone the repository, or "
+        "install it from there with pip (pip install git+URL); or load a model from a folder or "
+        "by its Hub id."
+    )
+
+
+def bundled_network(name: str) -> PreTrainedModel:
+    """The network of a bundled model, an ordinary one of `transformers`, with frozen weights."""
+    row = BUNDLED[name]
+    weights: dict[str, Tensor] = {}
+    for file in row.weights:
+        for key, tensor in read_weights(file).items():
+            if key.startswith(file.old):
+                weights[file.new + key.removeprefix(file.old)] = tensor
+    net = empty_network(row.folder)
+    net.load_state_dict(weights, assign=True)
+    return net.requires_grad_(False)
+
+
+def empty_network(folder: str) -> PreTrainedModel:
+    """The network that a config.json describes, with its weights still to be loaded."""
+    config = AutoConfig.from_pretrained(bundled_folder(folder), local_files_only=True)
+    architecture = getattr(transformers, config.architectures[0])
+    return architecture(config)
+
+
+def read_weights(file: WeightFile) -> dict[str, Tensor]:
+    """The weights of a file in float32."""
+    if file.shared:
+        return shared_weights(file.path)
+    return float_weights(file.path)
+
+
 @lru_cache(maxsize=2)
-def bundled_weights(file: str) -> dict[str, Tensor]:
-    """A file of weights in memory once, however many of the models share it: the text encoder, the picture classifier."""
-    folder, _, name = file.partition("/")
-    return {
-        name: tensor.float() for name, tensor in load_file(bundled_folder(folder) / name).items()
-    }
+def shared_weights(path: str) -> dict[str, Tensor]:
+    """The same, kept in memory once for all models that use it."""
+    return float_weights(path)
+
+
+def float_weights(path: str) -> dict[str, Tensor]:
+    folder, _, name = path.rpartition("/")
+    weights = load_file(bundled_folder(folder) / name)
+    return {key: tensor.float() for key, tensor in weights.items()}
 
 
 @lru_cache(maxsize=1)
 def bundled_tokenizer() -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(bundled_folder(), local_files_only=True)
+    """The tokenizer of all bundled models that read texts."""
+    return AutoTokenizer.from_pretrained(bundled_folder("text"), local_files_only=True)
 
 
 @lru_cache(maxsize=1)
-def bundled_processor():
-    return processor_of(str(bundled_folder("vision")), {"local_files_only": True})
-
-
-def bundled(name: str) -> PreTrainedModel:
-    """A bundled model as an ordinary `transformers` one. The text tasks share an encoder, to which "image-text" adds the picture classifier's."""
-    if name == "vit":
-        net, weights = network("vision"), bundled_weights("vision/model.safetensors")
-    elif name == "image-text":
-        net = network("dual")
-        towers = {
-            f"text_model.{key}": value
-            for key, value in strip_prefix(
-                bundled_weights("text/encoder.safetensors"), "bert."
-            ).items()
-        }
-        towers |= {
-            f"vision_model.{key}": value
-            for key, value in strip_prefix(
-                bundled_weights("vision/model.safetensors"), "vit."
-            ).items()
-        }
-        weights = towers | load_file(bundled_folder("dual") / "head.safetensors")
-    else:
-        net, head = (
-            network(f"text/{name}"),
-            load_file(bundled_folder("text") / name / "head.safetensors"),
-        )
-        weights = bundled_weights("text/encoder.safetensors") | head
-    net.load_state_dict({key: tensor.float() for key, tensor in weights.items()}, assign=True)
-    return net.requires_grad_(False)
-
-
-def network(folder: str) -> PreTrainedModel:
-    """The network that the config.json of a bundled folder describes, its weights still to come."""
-    config = AutoConfig.from_pretrained(bundled_folder(folder), local_files_only=True)
-    return getattr(transformers, config.architectures[0])(config)
-
-
-def strip_prefix(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The weights under `prefix`, without it."""
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in weights.items()
-        if name.startswith(prefix)
-    }
+def bundled_processor() -> Any:
+    """The image processor of all bundled models that see pictures."""
+    return processor_of(Location(str(bundled_folder("vision")), local_only=True))

@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: ids of models, what is on this machine, and why one cannot be had."""
+"""Ask the Hugging Face Hub: ids and addresses of models, what is cached, and what is missing."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
 from ..errors import ModelUnavailable, first_line
 from .bundled import BUNDLED
 
-#: The page of a model on the Hub, as it is copied from a browser.
+#: The address of a model's page on the Hub, as a person copies it from a browser.
 PAGE = re.compile(
     r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?!datasets/|spaces/)"
     r"(?P<name>[\w.-]+(?:/[\w.-]+)?)(?:/(?:tree|blob|resolve|commits?)/(?P<revision>[^/?#]+).*)?"
@@ -27,19 +27,21 @@ PAGE = re.compile(
 
 
 def hub_id(given: str) -> str:
-    """The id of a model whose page's address was given; anything else as it is."""
+    """The id of the model whose page has this address; any other text as it is."""
     page = PAGE.fullmatch(given)
     return page["name"] if page else given
 
 
-def hub_revision(given) -> str | None:
-    """The revision that the address of a page of the Hub names, if it names one."""
+def hub_revision(given: object) -> str | None:
+    """The revision in the address of a page of the Hub; None if there is none."""
     page = PAGE.fullmatch(str(given).strip())
-    return unquote(page["revision"]) if page and page["revision"] else None
+    if page is None or not page["revision"]:
+        return None
+    return unquote(page["revision"])
 
 
 def in_cache(name: str, revision: str | None, files: Sequence[str]) -> bool:
-    """Whether one of these files of a Hub model is on this machine."""
+    """Whether one of these files of a Hub repository is on this machine."""
     try:
         found = [try_to_load_from_cache(name, file, revision=revision) for file in files]
     except HFValidationError:
@@ -47,18 +49,19 @@ def in_cache(name: str, revision: str | None, files: Sequence[str]) -> bool:
     return any(isinstance(path, str) for path in found)
 
 
-def ask_hub(name: str, revision: str | None) -> None:
-    """Make sure that a Hub model can be had, in safetensors; otherwise the reason, in seconds."""
-    if not any(file.endswith(".safetensors") for file in look_at_hub(name, revision)):
+def check_safetensors(name: str, revision: str | None) -> None:
+    """Raise `ModelUnavailable` if a model cannot be downloaded, or has no safetensors file."""
+    if not any(file.endswith(".safetensors") for file in hub_files(name, revision)):
         raise ModelUnavailable(
             f"{name} has no safetensors file; other formats can run code and are not read."
         )
 
 
-def look_at_hub(name: str, revision: str | None) -> list[str]:
-    """The files of a Hub repository, if it is there and open to this reader; otherwise the reason.
+def hub_files(name: str, revision: str | None) -> list[str]:
+    """The names of the files in a Hub repository.
 
-    Without this question `from_pretrained` retries for half a minute when there is no network.
+    Raises `ModelUnavailable` with the reason if it cannot be read. This takes at most seconds;
+    `from_pretrained` tries again for half a minute when there is no network.
     """
     try:
         info = HfApi().model_info(name, revision=revision, timeout=5)
@@ -66,7 +69,8 @@ def look_at_hub(name: str, revision: str | None) -> list[str]:
             HfApi().auth_check(name)
     except HFValidationError:
         raise ModelUnavailable(
-            f"{name[:100]!r} is neither a bundled model ({', '.join(BUNDLED)}), nor a folder, nor a Hub id like owner/name."
+            f"{name[:100]!r} is neither a bundled model ({', '.join(BUNDLED)}), nor a folder, nor "
+            "a Hub id like owner/name."
         ) from None
     except GatedRepoError:
         raise ModelUnavailable(
@@ -84,14 +88,22 @@ def look_at_hub(name: str, revision: str | None) -> list[str]:
         ) from error
     except (OSError, OfflineModeIsEnabled) as error:
         raise offline(name) from error
-    except Exception as error:  # the HTTP library's own errors, whichever it is in this release of the Hub's client
-        if "httpx" in type(error).__module__ or "requests" in type(error).__module__:
-            raise offline(name) from error
-        raise
+    except Exception as error:
+        if not is_http_error(error):
+            raise
+        raise offline(name) from error
     return [file.rfilename for file in info.siblings or []]
 
 
+def is_http_error(error: Exception) -> bool:
+    """Whether the HTTP library raised it: httpx or requests, by the release of the Hub's client."""
+    module = type(error).__module__
+    return "httpx" in module or "requests" in module
+
+
 def offline(name: str) -> ModelUnavailable:
+    """The refusal of a model that is not cached while the Hub cannot be reached."""
     return ModelUnavailable(
-        f"{name} is not on this machine and the Hugging Face Hub cannot be reached. Bundled models need no network: {', '.join(BUNDLED)}."
+        f"{name} is not on this machine and the Hugging Face Hub cannot be reached. Bundled models "
+        f"need no network: {', '.join(BUNDLED)}."
     )

@@ -1,6 +1,8 @@
-"""`load`: a model that can be traced, from its name, its folder, its Hub id or its network."""
+"""`load`: a model that can be traced, from a name, a folder, a Hub id or a network."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -12,8 +14,8 @@ from ..linear import quantised
 from ..trace import configs_of, ordinary, wire
 from . import probe
 from .anatomy import submodule
-from .bundled import BUNDLED, PICTURED, bundled, bundled_processor, bundled_tokenizer
-from .files import from_files, handed
+from .bundled import BUNDLED, bundled_network, bundled_processor, bundled_tokenizer
+from .files import Loaded, as_processor, as_tokenizer, from_files
 from .fitting import anatomy_of
 from .hub import hub_id, hub_revision
 from .model import Model
@@ -21,92 +23,181 @@ from .model import Model
 
 @ordinary
 def load(
-    source,
+    source: Any,
     *,
-    tokenizer=None,
-    processor=None,
+    tokenizer: Any = None,
+    processor: Any = None,
     tower: str | None = None,
     revision: str | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
 ) -> Model:
-    """A model that can be traced.
+    """Load a model that can be traced.
 
-    source is the name of a bundled model (see `BUNDLED`), a folder in
-    Hugging Face layout, the id of a model on the Hugging Face Hub, or a `transformers` model that
-    you loaded. `tokenizer` is one of `transformers`, a processor that holds one, or the folder or
-    Hub id of one. Only
-    safetensors are read and no code from a repository is run. A GPU is used when there is one, unless `device` says
-    otherwise; weights from files become float32, unless `dtype` says otherwise. `tower` chooses the side of a dual encoder that is traced: "vision" (unless said otherwise) or "text"; `Model.side`
-    gives the other.
+    Only safetensors are read, and no code from a repository is run. A network that you pass in is
+    put in evaluation mode and gets this package's attention function, which computes what "eager"
+    attention does; a network that is refused runs as before. The wrappers of torch.compile and peft
+    are taken off: adapters inside its layers are part of what is explained. With quantised weights,
+    methods that need gradients or the weights themselves work if the weights provide them.
 
-    The address of a model's page on the Hub stands for its id, and for its revision if it has one.
-    A pipeline is taken for the model in it, with its tokenizer and image processor. `processor` is
-    an image processor, a processor that holds one (then its tokenizer is taken as well, if none is
-    given), or the folder or Hub id of one.
+    Parameters
+    ----------
+    source:
+        The name of a bundled model (see `BUNDLED`), a folder in Hugging Face layout, the id or the
+        address of a model on the Hugging Face Hub, a model of `transformers`, or a pipeline, whose
+        model, tokenizer and image processor are taken.
+    tokenizer:
+        A tokenizer of `transformers`, a processor that holds one, or its folder or Hub id. Default:
+        the tokenizer of the model's folder.
+    processor:
+        An image processor, a processor that holds one, or its folder or Hub id. The tokenizer of a
+        processor is taken as well, unless one is given. Default: that of the model's folder.
+    tower:
+        The side of a dual encoder that is traced, "vision" (the default) or "text"; `Model.side`
+        gives the other.
+    revision:
+        A branch, a tag or a commit of a model on the Hub. Default: the one in the address, or the
+        newest.
+    device:
+        Where the model runs. Default: a GPU if there is one.
+    dtype:
+        The precision of the weights. Default: float32 for weights from files; a network that you
+        pass in keeps its own.
 
-    A model that you pass in is put in evaluation mode and gets this package's attention function,
-    which computes what "eager" attention does; one that is refused runs as before. What
-    torch.compile and peft put around it is taken off: adapters inside its layers are part of what
-    is explained. Of quantised weights, methods that need slopes or the weights themselves work
-    where these can be had. Raises `ModelUnavailable` with the reason in plain words.
+    Raises
+    ------
+    ModelUnavailable:
+        If there is no such model, or if it cannot be traced, with the reason in one sentence.
+
+    Examples
+    --------
+        ex.load("sentiment")
+        ex.load("openai-community/gpt2", device="cpu", dtype=torch.bfloat16)
+        ex.load(BertForSequenceClassification(config), tokenizer=tokenizer)
     """
-    source, tokenizer, processor = handed(source, tokenizer, processor)
-    source = unwrapped(source)
-    if isinstance(source, PreTrainedModel):
-        net, name, revision = (
-            source,
-            source.config.name_or_path or type(source).__name__,
-            revision or "",
-        )
-    elif not isinstance(source, str | Path) or not (name := hub_id(str(source).strip())):
-        raise no_model(source)
-    elif name in BUNDLED:
-        net, revision = bundled(name), "bundled"
-        tokenizer = tokenizer or (bundled_tokenizer() if name != "vit" else None)
-        processor = processor or (bundled_processor() if name in PICTURED else None)
+    given = Given.by(source, tokenizer, processor)
+    network = without_wrappers(given.source)
+    if isinstance(network, PreTrainedModel):
+        name = network.config.name_or_path or type(network).__name__
+        loaded = Loaded(network, given.tokenizer, given.processor, revision or "")
     else:
-        net, tokenizer, processor, revision = from_files(
-            name, tokenizer, processor, revision or hub_revision(source), dtype or torch.float32
-        )
-    anatomy = anatomy_of(net, tower)
-    move(net, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), dtype)
-    model = Model(net, anatomy, tokenizer, processor, name, revision)
+        name = name_of(network)
+        loaded = loaded_by_name(name, given, revision or hub_revision(network), dtype)
+    anatomy = anatomy_of(loaded.net, tower)
+    default_device = "cuda" if torch.cuda.is_available() else "cpu"
+    move(loaded.net, torch.device(device or default_device), dtype)
+    model = Model(
+        net=loaded.net,
+        anatomy=anatomy,
+        tokenizer=loaded.tokenizer,
+        processor=loaded.processor,
+        name=name,
+        revision=loaded.revision,
+    )
     wire_and_check(model)
-    net.eval()
+    model.net.eval()
     return model
 
 
-def unwrapped(source):
-    """The network inside what torch.compile and peft put around it. Raises `ModelUnavailable` for
-    adapters that are not inside its layers."""
+@dataclass(frozen=True)
+class Given:
+    """What a person gives to `load`, taken out of the pipeline or the processor that holds it."""
+
+    source: Any
+    tokenizer: PreTrainedTokenizerBase | None
+    processor: Any
+
+    @classmethod
+    def by(cls, source: Any, tokenizer: Any, processor: Any) -> "Given":
+        inside = getattr(source, "model", None)
+        if isinstance(inside, nn.Module) and not isinstance(source, nn.Module):  # a pipeline
+            tokenizer = tokenizer or getattr(source, "tokenizer", None)
+            processor = processor or getattr(source, "image_processor", None)
+            source = inside
+        if tokenizer is None:
+            tokenizer = getattr(processor, "tokenizer", None)
+        return cls(source, as_tokenizer(tokenizer), as_processor(processor))
+
+
+def name_of(source: object) -> str:
+    """The name, folder or Hub id that was given; `ModelUnavailable` if it is none of them."""
+    name = hub_id(str(source).strip()) if isinstance(source, str | Path) else ""
+    if not name:
+        raise no_model(source)
+    return name
+
+
+def loaded_by_name(
+    name: str, given: Given, revision: str | None, dtype: torch.dtype | None
+) -> Loaded:
+    """A bundled model, or one from a folder or the Hub."""
+    if name not in BUNDLED:
+        return from_files(name, given.tokenizer, given.processor, revision, dtype or torch.float32)
+    row = BUNDLED[name]
+    tokenizer, processor = given.tokenizer, given.processor
+    if tokenizer is None and row.reads_texts:
+        tokenizer = bundled_tokenizer()
+    if processor is None and row.sees_pictures:
+        processor = bundled_processor()
+    return Loaded(bundled_network(name), tokenizer, processor, "bundled")
+
+
+def no_model(given: object) -> ModelUnavailable:
+    """The refusal of what is no model, with the reason where there is a usual one."""
+    wanted = "A model is a bundled name, a folder, a Hub id or a transformers model"
+    if given is None or isinstance(given, str | Path):
+        return ModelUnavailable(f"{wanted}; got nothing.")
+    reasons = {
+        PreTrainedTokenizerBase: "is a tokenizer: give its model, and it as tokenizer=",
+        transformers.PretrainedConfig: "holds settings without weights: give the folder or the Hub "
+        "id, or a model made of it",
+        nn.Module: "is not a model of transformers; one that wraps such a model often has it "
+        "inside, as .model, and that can be given",
+        dict: "is no model; weights alone do not say what is computed with them",
+    }
+    got = type(given).__name__
+    for kind, reason in reasons.items():
+        if isinstance(given, kind):
+            return ModelUnavailable(f"{wanted}; got {got}, which {reason}.")
+    return ModelUnavailable(f"{wanted}; got {got}.")
+
+
+def without_wrappers(source: Any) -> Any:
+    """The network inside the wrappers of torch.compile and peft.
+
+    Raises `ModelUnavailable` for adapters that are not inside its layers.
+    """
     source = getattr(source, "_orig_mod", source)
-    if isinstance(source, PreTrainedModel) or not (
-        isinstance(source, nn.Module) and hasattr(source, "get_base_model")
-    ):
+    if isinstance(source, PreTrainedModel) or not isinstance(source, nn.Module):
         return source
-    if getattr(source.active_peft_config, "is_prompt_learning", False):
+    if not hasattr(source, "get_base_model"):
+        return source
+    wrapper: Any = source  # of peft, which is not imported here
+    if getattr(wrapper.active_peft_config, "is_prompt_learning", False):
         raise ModelUnavailable(
             f"{type(source).__name__} puts learned vectors before the text (prompt tuning), which "
-            "are no tokens of it and cannot be recorded; "
-            "adapters inside the layers, such as LoRA's, can."
+            "are no tokens of it and cannot be recorded; adapters inside the layers, such as "
+            "LoRA's, can."
         )
-    return unwrapped(source.get_base_model())
+    return without_wrappers(wrapper.get_base_model())
 
 
 def move(net: PreTrainedModel, device: torch.device, dtype: torch.dtype | None) -> None:
-    """To a device and a precision, where these are not what it has: quantised networks cannot even
-    be moved to where they are."""
+    """Move a network to a device and a precision, if they are not its own.
+
+    Quantised networks raise an error even if they are moved to where they are.
+    """
     weights = [weight for weight in net.parameters() if weight.is_floating_point()]
-    elsewhere = any(
-        weight.device.type != device.type or device.index not in (None, weight.device.index)
-        for weight in weights
-    )
-    coarse = dtype is not None and any(weight.dtype != dtype for weight in weights)
-    changes = ({"device": device} if elsewhere else {}) | ({"dtype": dtype} if coarse else {})
+    moves = any(not is_on(weight, device) for weight in weights)
+    converts = dtype is not None and any(weight.dtype != dtype for weight in weights)
+    changes: dict[str, Any] = {}
+    if moves:
+        changes["device"] = device
+    if converts:
+        changes["dtype"] = dtype
     if not changes:
         return
-    if coarse and quantised(net):
+    if converts and quantised(net):
         raise ModelUnavailable(
             "The weights of this network are quantised and cannot be given another precision: "
             "leave dtype out."
@@ -119,23 +210,31 @@ def move(net: PreTrainedModel, device: torch.device, dtype: torch.dtype | None) 
         ) from error
 
 
-def wire_and_check(model: Model) -> None:
-    """Wire every side of `model`, and refuse it, as it was before, if it then answers otherwise or
-    reads its score elsewhere.
+def is_on(weight: torch.Tensor, device: torch.device) -> bool:
+    """Whether a weight is on a device; "cuda" without a number is any GPU."""
+    same_index = device.index is None or device.index == weight.device.index
+    return weight.device.type == device.type and same_index
 
-    Asked is a short input of its own kind: see `probe`.
+
+def wire_and_check(model: Model) -> None:
+    """Give every side of `model` this package's attention, and test it on a short input.
+
+    If the logits then differ, or if the score is read elsewhere (see `probe`), the network is left
+    as it was, and `ModelUnavailable` is raised.
     """
     net = model.net
-    sides = [model.side("vision"), model.side("text")] if model.is_dual_encoder else [model]
-    before, hooks = [(config, config._attn_implementation) for config in configs_of(net)], []
+    sides = [model]
+    if model.is_dual_encoder:
+        sides = [model.side("vision"), model.side("text")]
+    before = [(config, config._attn_implementation) for config in configs_of(net)]
+    hooks = []
     try:
-        for one in sides:
-            hooks += wire(
-                net, one.blocks, [submodule(block, one.anatomy.attention) for block in one.blocks]
-            )
-        for one in sides:
+        for side in sides:
+            attentions = [submodule(block, side.anatomy.attention) for block in side.blocks]
+            hooks += wire(net, side.blocks, attentions)
+        for side in sides:
             # without new hooks it was compared before, and other threads may be using it
-            probe.check(one, compare=bool(hooks))
+            probe.check(side, compare=bool(hooks))
     except Exception as error:
         for hook in hooks:
             hook.remove()
@@ -149,21 +248,3 @@ def wire_and_check(model: Model) -> None:
             f"{type(net).__name__} cannot be run on a short input made of its own settings "
             f"({first_line(error)}), so what is recorded cannot be checked."
         ) from error
-
-
-def no_model(given) -> ModelUnavailable:
-    """Why what was given is no model, and what would do."""
-    wanted = "A model is a bundled name, a folder, a Hub id or a transformers model"
-    if isinstance(given, str | Path):
-        return ModelUnavailable(f"{wanted}; got nothing.")
-    got = "nothing" if given is None else type(given).__name__
-    reasons = {
-        PreTrainedTokenizerBase: "is a tokenizer: give its model, and it as tokenizer=",
-        transformers.PretrainedConfig: "holds settings without weights: give the folder or the Hub "
-        "id, or a model made of it",
-        nn.Module: "is not a model of transformers; one that wraps such a model often has it "
-        "inside, as .model, and that can be given",
-        dict: "is no model; weights alone do not say what is computed with them",
-    }
-    why = next((f", which {why}" for kind, why in reasons.items() if isinstance(given, kind)), "")
-    return ModelUnavailable(f"{wanted}; got {got}{why}.")
