@@ -13,7 +13,7 @@ from PIL import Image
 import explainers as ex
 from explainers.cli import main
 from explainers.evaluation import Example, evaluate
-from explainers.evaluation.datasets import Dataset
+from explainers.evaluation.data import Dataset
 from explainers.evaluation.runner import Plan
 from explainers.render.export import table_csv, token_columns
 

@@ -17,7 +17,7 @@ import explainers as ex
 from explainers import evaluation as ev
 from explainers.cli import main
 from explainers.evaluation import Example, runner
-from explainers.evaluation.datasets import Dataset, read
+from explainers.evaluation.data import Dataset, read
 from explainers.evaluation.runner import Plan, Work, evaluate
 
 TEXT = "a boring film but some of the actors were really good"

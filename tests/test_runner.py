@@ -21,7 +21,7 @@ from PIL import Image
 import explainers as ex
 from explainers.cli import main
 from explainers.evaluation import Example, measure, runner
-from explainers.evaluation.datasets import Dataset, read
+from explainers.evaluation.data import Dataset, read
 from explainers.evaluation.localisation import COUNTS, average_precision
 from explainers.evaluation.protocols import PROTOCOLS
 from explainers.evaluation.runner import Plan, Work, evaluate

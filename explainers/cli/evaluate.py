@@ -6,7 +6,8 @@ An interrupted run goes on from where it stopped.
 from argparse import ArgumentParser, Namespace
 
 from ..errors import Refusal
-from ..evaluation import datasets, protocols, runner
+from ..evaluation import protocols, runner
+from ..evaluation.data import Columns, read
 from .given import parse_list, silence_transformers
 
 
@@ -122,14 +123,14 @@ def run(args: Namespace) -> str:
 
 def read_data(args: Namespace):
     """The examples of --data, or a sample of them."""
-    columns = datasets.Columns(
+    columns = Columns(
         args.text_column,
         args.pair_column,
         args.label_column,
         tuple(name for name in args.columns.split(",") if name),
         args.labels,
     )
-    return datasets.read(args.data, columns).sample(args.limit, args.seed)
+    return read(args.data, columns).sample(args.limit, args.seed)
 
 
 def plan_of(args: Namespace, protocol, data):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import Refusal, nearest
-from .datasets import Dataset
+from .data import Dataset
 from .runner import Plan
 
 #: {row: {column: number}}, each number as its authors printed it.

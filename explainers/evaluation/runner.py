@@ -20,7 +20,8 @@ import torch
 from ..errors import Refusal, nearest, required
 from ..models import Model, load
 from .case import Example
-from .datasets import PICTURES, Dataset
+from .data import Dataset
+from .data.readers import PICTURES
 from .engines import ENGINES
 from .measuring import choose, measure
 from .notation import check_method as known
