@@ -466,7 +466,7 @@ def evaluation() -> list[tuple[str, str, str]]:
     on few and on many examples."""
     from explainers.evaluation import Example, measure
     from explainers.evaluation.data import Dataset
-    from explainers.evaluation.runner import Plan, evaluate
+    from explainers.evaluation.runs import Plan, evaluate
 
     model, texts = ex.load("sentiment"), sentences(24)
     methods = [

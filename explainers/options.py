@@ -1,4 +1,4 @@
-"""Options of a method or a metric: the keywords of a function, with their types, choices and limits."""
+"""Options of a method or a metric: the keywords of a function, with choices and limits."""
 
 import inspect
 import math
@@ -60,7 +60,7 @@ class Option:
             return None
         if self.choices:
             if value not in self.choices:
-                raise nearest(value, self.choices, f"choice of {self.name}")
+                raise nearest(str(value), self.choices, f"choice of {self.name}")
             return value
         converted = self.converted(value)
         if converted is None:

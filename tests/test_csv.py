@@ -14,7 +14,7 @@ import explainers as ex
 from explainers.cli import main
 from explainers.evaluation import Example, evaluate
 from explainers.evaluation.data import Dataset
-from explainers.evaluation.runner import Plan
+from explainers.evaluation.runs import Plan
 from explainers.render.export import table_csv, token_columns
 
 TEXT = 'An unbelievably #dull, so-called "thriller"\n# with unwatchable actors; null, NA and nan.'

@@ -21,8 +21,9 @@ from explainers.methods import METHODS, best_reading, bimodal, mean_readings, op
 from explainers.methods.optimus import Reading
 from explainers.methods.rollout import without_smallest
 from explainers.methods.vit_cx import zero_to_one
+from explainers.outputs import Answer
 from explainers.render import photo_maps, tokens, trials
-from explainers.scores import Answer, tie
+from explainers.scores import tie
 from explainers.tasks.answers import AnswerTarget, best_answers
 from explainers.tasks.tags import TagTarget, best_tags
 

@@ -28,6 +28,7 @@ FLOORS = (
     "models.pictures",
     "processors",
     "models.processors",
+    "outputs",
     "scores",
     "prediction",
     "inputs",
@@ -204,7 +205,7 @@ def test_evaluation_imports_optional_packages_only_inside_functions(path):
     assert not others(path, in_functions=False) & {"pandas", "sklearn", "captum"}
 
 
-@each(under("scores", "heatmap", "token_scores", "errors"))
+@each(under("outputs", "scores", "heatmap", "token_scores", "errors"))
 def test_what_everybody_knows_needs_little(path):
     assert others(path) <= {"torch", "pandas"}
 

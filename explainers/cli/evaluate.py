@@ -6,7 +6,7 @@ An interrupted run goes on from where it stopped.
 from argparse import ArgumentParser, Namespace
 
 from ..errors import Refusal
-from ..evaluation import protocols, runner
+from ..evaluation import protocols, runs
 from ..evaluation.data import Columns, read
 from .given import parse_list, silence_transformers
 
@@ -116,7 +116,7 @@ def run(args: Namespace) -> str:
     data = read_data(args)
     plan = plan_of(args, protocol, data)
     note = protocol.note(args.data) if protocol else ""
-    result = runner.evaluate(data, plan, args.out, engine=args.engine, note=note)
+    result = runs.evaluate(data, plan, args.out, engine=args.engine, note=note)
     files = "records.parquet, left_out.csv, table.md, table.csv"
     return f"{result.markdown}\nwritten: {args.out}/{files}"
 
@@ -149,7 +149,7 @@ def plan_of(args: Namespace, protocol, data):
     named = {
         name: value for name, value in given.items() if value or name in ("methods", "metrics")
     }
-    return runner.Plan(args.model or bundled_for(data), target=target, **named)
+    return runs.Plan(args.model or bundled_for(data), target=target, **named)
 
 
 def bundled_for(data) -> str:

@@ -24,7 +24,7 @@ from .probability_curves import Curves, curves
 from .removal import Removal, without_top
 from .measuring import measure
 from .data import Columns, Dataset, read
-from .runner import Plan, Result, evaluate
+from .runs import Plan, Result, evaluate
 from .protocols import PROTOCOLS, Protocol, find_protocol
 
 __all__ = [

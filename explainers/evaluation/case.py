@@ -14,7 +14,8 @@ from ..heatmap import Heatmap
 from ..inputs import Encoded
 from ..models import Model
 from ..options import read_options
-from ..scores import Answer, Logit, Score
+from ..outputs import Answer
+from ..scores import Logit, Score
 from ..tasks.reading import index_of
 from ..ties import place_of_largest
 from ..trace import Trace

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import Refusal, nearest
 from .data import Dataset
-from .runner import Plan
+from .runs import Plan
 
 #: {row: {column: number}}, each number as its authors printed it.
 Table = Mapping[str, Mapping[str, str]]

@@ -19,7 +19,7 @@ ROWS = 16  # queries at a time: [16 key dim] in place of [query key dim]
     "alti",
     "ALTI",
     family="Decomposition",
-    paper=("Ferrando et al. 2022", "https://arxiv.org/abs/2203.04212"),
+    paper="ferrando2022",
     output=Output(
         signed=False,
         class_specific=False,

@@ -20,7 +20,7 @@ Endpoint = Literal["start", "end"]
     "attattr",
     "AttAttr",
     family="Attention gradients",
-    paper=("Hao et al. 2021", "https://arxiv.org/abs/2004.11207"),
+    paper="hao2021",
     output=Output(
         signed=True,
         class_specific=True,

@@ -13,14 +13,13 @@ from .registry import Cost, Output, method
 
 States = Literal["input", "output", "norm"]
 Aggregate = Literal["sum", "rollout", "product"]
-PAPER = ("Qiang et al. 2022", "https://openreview.net/forum?id=cA8Zor8wFr5")
 
 
 @method(
     "cat",
     "CAT",
     family="Class activation tokens",
-    paper=PAPER,
+    paper="qiang2022",
     output=Output(
         signed=True,
         class_specific=True,
@@ -55,7 +54,7 @@ def cat(trace: Trace, states: States | None = None) -> Attribution:
     "attcat",
     "AttCAT",
     family="Class activation tokens",
-    paper=PAPER,
+    paper="qiang2022",
     output=Output(
         signed=True,
         class_specific=True,

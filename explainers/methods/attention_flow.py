@@ -10,7 +10,7 @@ from .registry import Cost, Output, method
     "attention_flow",
     "Attention flow",
     family="Attention",
-    paper=("Abnar & Zuidema 2020", "https://arxiv.org/abs/2005.00928"),
+    paper="abnar2020",
     output=Output(signed=False, class_specific=False, at_readout=True, invariant="sums to one"),
     cost=Cost(
         "1F + n flows",

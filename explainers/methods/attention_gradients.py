@@ -15,7 +15,7 @@ from .registry import Cost, Output, method
     "grads",
     "Grads",
     family="Attention gradients",
-    paper=("Qiang et al. 2022", "https://openreview.net/forum?id=cA8Zor8wFr5"),
+    paper="qiang2022",
     output=Output(signed=True, class_specific=True, parts=("heads",), at_readout=True),
     cost=Cost("1F 1B"),
 )
@@ -44,7 +44,7 @@ def grads(trace: Trace, layer: int = -1) -> Attribution:
     "attgrads",
     "AttGrads (Grad-SAM)",
     family="Attention gradients",
-    paper=("Barkan et al. 2021", "https://arxiv.org/abs/2204.11073"),
+    paper="barkan2021",
     output=Output(
         signed=False,
         class_specific=True,
@@ -87,7 +87,7 @@ def attgrads(
     "attn_gradcam",
     "Attention Grad-CAM",
     family="Attention gradients",
-    paper=("Chefer et al. 2021", "https://arxiv.org/abs/2012.09838"),
+    paper="chefer2021cvpr",
     output=Output(signed=False, class_specific=True, parts=("heads",), at_readout=True),
     cost=Cost("1F 1B"),
 )
@@ -116,7 +116,7 @@ def attn_gradcam(trace: Trace) -> Attribution:
     "gae",
     "GAE (generic attention)",
     family="Attention gradients",
-    paper=("Chefer et al. 2021 (ICCV)", "https://arxiv.org/abs/2103.15679"),
+    paper="chefer2021iccv",
     output=Output(signed=False, class_specific=True, parts=("layers",), at_readout=True),
     cost=Cost("1F 1B"),
 )

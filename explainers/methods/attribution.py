@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -21,9 +21,11 @@ PARTS = ("layers", "heads", "maps", "pixels", "totals")
 
 @ordinary
 @torch.no_grad()
-def computed(part: Part[Value]) -> Value:
+def computed(part: Any) -> Any:
     """The value of a part, which is computed now if a function was given."""
-    return part() if callable(part) else part
+    if callable(part):
+        return part()
+    return part
 
 
 class Attribution:

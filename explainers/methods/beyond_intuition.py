@@ -18,7 +18,7 @@ from .registry import Cost, Output, method
     "beyond_intuition",
     "Beyond Intuition",
     family="Attention gradients",
-    paper=("Chen et al. 2022", "https://openreview.net/forum?id=rm0zIzlhcX"),
+    paper="chen2022",
     output=Output(signed=False, class_specific=True, at_readout=True),
     cost=Cost("{steps}F {steps}B"),
     limits={"steps": AT_LEAST_ONE},

@@ -22,7 +22,7 @@ CHUNK = 8  # queries, or keys, at a time: [8 key 4·dim] in place of [query key 
     "decompx",
     "DecompX",
     family="Decomposition",
-    paper=("Modarressi et al. 2023", "https://arxiv.org/abs/2306.02873"),
+    paper="modarressi2023",
     output=Output(
         signed=True, class_specific=True, parts=("maps",), invariant="adds up to the logit"
     ),

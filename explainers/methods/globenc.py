@@ -29,7 +29,7 @@ ROWS = 8  # queries at a time: [8 key 4·dim] in place of [query key 4·dim]
     "globenc",
     "GlobEnc",
     family="Decomposition",
-    paper=("Modarressi et al. 2022", "https://arxiv.org/abs/2205.03286"),
+    paper="modarressi2022",
     output=Output(signed=False, class_specific=False, parts=("layers", "maps"), at_readout=True),
     cost=Cost("1F"),
 )

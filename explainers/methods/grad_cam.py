@@ -14,7 +14,7 @@ from .registry import Cost, Only, Output, method
     "grad_cam",
     "Grad-CAM",
     family="Class activation tokens",
-    paper=("Selvaraju et al. 2017", "https://arxiv.org/abs/1610.02391"),
+    paper="selvaraju2017",
     output=Output(signed=True, class_specific=True),
     cost=Cost("1F 1B"),
     only=Only(

@@ -17,7 +17,7 @@ Pool = Literal["mean", "readout"]
     "legrad",
     "LeGrad",
     family="Attention gradients",
-    paper=("Bousselham et al. 2024", "https://arxiv.org/abs/2404.03214"),
+    paper="bousselham2024",
     output=Output(
         signed=False,
         class_specific=True,

@@ -26,7 +26,7 @@ Stage = Literal["N", "Res", "ResLN"]
     "norm",
     "Norm-based attention",
     family="Decomposition",
-    paper=("Kobayashi et al. 2020", "https://arxiv.org/abs/2004.10102"),
+    paper="kobayashi2020",
     output=Output(
         signed=False, class_specific=False, parts=("layers", "heads", "maps"), at_readout=True
     ),

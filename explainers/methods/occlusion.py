@@ -19,7 +19,7 @@ BATCH = 64  # blanked copies at a time, since a picture's are large
     "occlusion",
     "Occlusion (leave one out)",
     family="Perturbation",
-    paper=("Zeiler & Fergus 2014; Li et al. 2016", "https://arxiv.org/abs/1612.08220"),
+    paper="zeiler2014, li2016",
     output=Output(signed=True, class_specific=True),
     cost=Cost(lambda options: "up to nF" if options["by"] == "word" else "nF"),
     limits={"window": AT_LEAST_ONE},

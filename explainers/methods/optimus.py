@@ -44,7 +44,7 @@ class Reading:
     "optimus",
     "Optimus",
     family="Perturbation",
-    paper=("Mylonas et al. 2023", "https://arxiv.org/abs/2209.10876"),
+    paper="mylonas2023",
     output=Output(signed=True, class_specific=True, parts=("layers",)),
     cost=Cost("nF", most_tokens=384, too_long="{n} whole forward passes"),
     only=Only("text", "a word is replaced by the token [UNK], and no patch is blank in that way"),
@@ -177,7 +177,8 @@ def losses(trace: Trace, activation: Activation) -> Tensor:
 
     def sigmoids(answer) -> Tensor:
         """The sigmoid of each logit of a difference, with its weight."""
-        return sum(weight * part(answer).sigmoid() for part, weight in trace.target.parts())
+        terms = [weight * part(answer).sigmoid() for part, weight in trace.target.parts()]
+        return torch.stack(terms).sum(0)
 
     target = trace.target.as_probability() if activation == "softmax" else sigmoids
     words = (~trace.special_tokens).nonzero().flatten()

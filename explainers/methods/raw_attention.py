@@ -10,7 +10,7 @@ from .registry import Cost, Output, method
     "raw_attention",
     "Raw attention",
     family="Attention",
-    paper=("Vaswani et al. 2017", "https://arxiv.org/abs/1706.03762"),
+    paper="vaswani2017",
     output=Output(
         signed=False,
         class_specific=False,

@@ -10,15 +10,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from ..bibliography import Citation, cite
 from ..errors import Refusal, nearest
-from ..options import (  # noqa: F401  (some are still imported from here)
-    AT_LEAST_ONE,
-    NOT_NEGATIVE,
-    Limit,
-    Option,
-    options_of,
-    read_options,
-)
+from ..options import Limit, Option, options_of, read_options
 from ..trace import Trace, ordinary
 from .attribution import PARTS, Attribution
 
@@ -120,13 +114,12 @@ class Method:
     key: str
     title: str
     family: str
-    paper: str
-    url: str
+    citation: Citation
     output: Output
     cost: Cost
+    options: dict[str, Option]
     compute: Callable[..., Attribution] = field(repr=False)
     only_for: Only | None = None
-    limits: Mapping[str, Limit] = field(default_factory=dict, repr=False)
 
     def __call__(self, trace: Trace, **options) -> Tensor:
         """The scores [token], special tokens included."""
@@ -135,7 +128,7 @@ class Method:
     @ordinary
     @torch.no_grad()
     def run(self, trace: Trace, **options) -> Attribution:
-        """Apply the method to a trace. Raises `Refusal` for options or inputs that it is not for."""
+        """Apply the method to a trace. Raises `Refusal` for options and inputs it is not for."""
         self.check_kind(trace)
         return self.compute(trace, **self.read(options))
 
@@ -196,6 +189,16 @@ class Method:
     run_heads = property(lambda self: "heads" in self.parts)
 
     @property
+    def paper(self) -> str:
+        """The short name of its paper, or of several: "Qiang et al. 2022"."""
+        return self.citation.name
+
+    @property
+    def url(self) -> str:
+        """The address of its paper, of several the first one's."""
+        return self.citation.url
+
+    @property
     def signed(self) -> bool:
         return self.output.signed
 
@@ -249,10 +252,6 @@ class Method:
     def is_single_pass(self, options: Mapping[str, Any]) -> bool:
         return self.cost_of(options) in ("1F", "1F 1B")
 
-    @cached_property
-    def options(self) -> dict[str, Option]:
-        return options_of(self.compute, self.limits)
-
     def read(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Check the values of options. Raises `Refusal` for an unknown name or value."""
         return read_options(self, options)
@@ -302,7 +301,7 @@ def method(
     title: str,
     *,
     family: str,
-    paper: tuple[str, str],
+    paper: str,
     output: Output,
     cost: Cost,
     only: Only | None = None,
@@ -313,7 +312,7 @@ def method(
     key     the name in Python, on the command line and in links
     title   the name that people read
     family  the group that it stands in on the page
-    paper   its short name and its address
+    paper   its key in `references.bib`; of several papers their keys with commas between them
     output  what its numbers are
     cost    its passes, and the longest input
     only    given where it is defined for texts alone, or for pictures alone
@@ -323,18 +322,16 @@ def method(
     def register(compute: Callable[..., Attribution]) -> Callable[..., Attribution]:
         if key in METHODS:
             raise ValueError(f"two methods are called {key}")
-        name, url = paper
         METHODS[key] = Method(
             key=key,
             title=title,
             family=family,
-            paper=name,
-            url=url,
+            citation=cite(paper),
             output=output,
             cost=cost,
+            options=options_of(compute, limits),
             compute=compute,
             only_for=only,
-            limits=limits or {},
         )
         return compute
 

@@ -28,7 +28,7 @@ def relevance_of(trace: Trace, rules: Rules = "ours"):
     "partial_lrp",
     "Partial LRP",
     family="Relevance propagation",
-    paper=("Voita et al. 2019", "https://arxiv.org/abs/1905.09418"),
+    paper="voita2019",
     output=Output(
         signed=False, class_specific=True, parts=("heads",), at_readout=True, widened=True
     ),
@@ -57,7 +57,7 @@ def partial_lrp(trace: Trace, rules: Rules = "ours") -> Attribution:
     "transatt",
     "TransAtt",
     family="Relevance propagation",
-    paper=("Chefer et al. 2021 (CVPR)", "https://arxiv.org/abs/2012.09838"),
+    paper="chefer2021cvpr",
     output=Output(signed=False, class_specific=True, parts=("layers", "maps"), at_readout=True),
     cost=Cost("2F 2B"),
 )
@@ -107,7 +107,7 @@ def transatt(
     "lrp",
     "LRP",
     family="Relevance propagation",
-    paper=("Bach et al. 2015", "https://doi.org/10.1371/journal.pone.0130140"),
+    paper="bach2015",
     output=Output(
         signed=True,
         class_specific=True,
@@ -147,7 +147,7 @@ def alpha_beta_lrp(trace: Trace, rules: Rules = "ours") -> Attribution:
     "attnlrp",
     "AttnLRP",
     family="Relevance propagation",
-    paper=("Achtibat et al. 2024", "https://arxiv.org/abs/2402.05602"),
+    paper="achtibat2024",
     output=Output(signed=True, class_specific=True, widened=True),
     cost=Cost("2F 2B"),
     limits={"gamma": NOT_NEGATIVE},

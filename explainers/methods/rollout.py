@@ -20,7 +20,7 @@ FUSIONS = {"mean": torch.mean, "min": torch.amin, "max": torch.amax}
     "rollout",
     "Attention rollout",
     family="Attention",
-    paper=("Abnar & Zuidema 2020", "https://arxiv.org/abs/2005.00928"),
+    paper="abnar2020",
     output=Output(
         signed=False,
         class_specific=False,

@@ -17,7 +17,7 @@ from .registry import Cost, Output, method
     "value_zeroing",
     "Value Zeroing",
     family="Decomposition",
-    paper=("Mohebbi et al. 2023", "https://arxiv.org/abs/2301.12971"),
+    paper="mohebbi2023",
     output=Output(
         signed=False,
         class_specific=False,

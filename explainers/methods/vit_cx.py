@@ -22,7 +22,7 @@ BATCH = 32  # masks at a time, each with two copies of the picture
     "vit_cx",
     "ViT-CX",
     family="Perturbation",
-    paper=("Xie et al. 2023", "https://arxiv.org/abs/2211.03064"),
+    paper="xie2023",
     output=Output(signed=True, class_specific=True, parts=("pixels",)),
     cost=Cost("2MF"),
     only=Only("image", "masks are channels enlarged to the pixels of a picture"),

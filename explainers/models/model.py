@@ -15,8 +15,9 @@ from transformers.models.clip.modeling_clip import CLIPOutput
 from ..errors import Refusal
 from ..inputs import Encoded, encode, from_text
 from ..linear import Affine, affine, in_steps, merged, naming_quantised
+from ..outputs import Answer
 from ..processors import HALVES, Colours, colours_of
-from ..scores import Answer, Score
+from ..scores import Score
 from ..tasks import Task, task_of
 from ..trace import Layer, Tape, Trace, evaluating, ordinary, trace
 from . import blanks, readouts
@@ -313,6 +314,12 @@ class Model:
     ) -> Tensor:
         """[example token] how much of the score is read from each token: see `readouts`."""
         return readouts.readout_weights(self, inputs, attended, last)
+
+    def at_readout(
+        self, logits: Tensor, inputs: dict[str, Tensor], attended: Tensor | None
+    ) -> Tensor:
+        """[example class] the logits [example token class] of the token the score is read from."""
+        return readouts.at_readout(self, logits, inputs, attended)
 
     def hide(self, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
         """The inputs with `tokens` [token] (bool) hidden from the attention of all others."""

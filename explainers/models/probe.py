@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from ..errors import ModelUnavailable
 from ..linear import quantised
-from ..scores import Answer, Score
+from ..outputs import Answer
+from ..scores import Score
 from ..trace import attend_by, elsewhere, trace
 
 TOKENS = 8  # of the text
