@@ -313,21 +313,22 @@ def unit_activation(model: Model, inputs: dict[str, Tensor], unit: Sequence[int]
     index, feature, *token = unit
     tape = Tape(model.blocks, record=("attention", "value", "hidden"))
     model.answer(inputs, tape=tape)
-    layer = model.layer(*tape.runs[index])
+    layer = model.layer(*tape.calls[index])
     unknown = Refusal(
         "The feed-forward units of this model are not where this package looks for them."
     )
-    if layer.up is None or not layer.norm_first:
+    if not layer.has_feed_forward or not layer.norm_first:
         raise unknown
-    attention, value = tape.attention[index][0], tape.value[index][0]
+    recorded = tape.recorded
+    attention, value = recorded["attention"][index][0], recorded["value"][index][0]
     mixed = torch.einsum("hqk,hkv,hvd->qd", attention, value, layer.w_o)
     if layer.b_o is not None:
         mixed = mixed + layer.b_o
-    between = tape.hidden[index][0] + mixed
+    between = recorded["hidden"][index][0] + mixed
     units = layer.act(layer.up(layer.norm2(between)))
     # BEiT and DINOv2 scale what a layer adds, so that the output would be another one
     output = between + layer.down(units)
-    if not torch.allclose(output, tape.hidden[index + 1][0], rtol=1e-2, atol=1e-2):
+    if not torch.allclose(output, recorded["hidden"][index + 1][0], rtol=1e-2, atol=1e-2):
         raise unknown
     if not token:
         return units[len(model.prefix) :, feature].mean()
