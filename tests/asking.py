@@ -6,7 +6,8 @@ from html import unescape
 
 from explainers.page import files
 from explainers.page.asking import answer
-from explainers.page.state import KINDS, Look, Panel, Question, State
+from explainers.page.state import KINDS, LOOK, Panel, Question, State
+from explainers.render.look import Look
 
 
 def question(kind: str = "Sentence", text: str = "", **others) -> Question:
@@ -28,7 +29,8 @@ def state(asked: Question, methods=("attcat", "raw_attention"), options="{}", **
 
 def values_of(chosen: State) -> dict:
     """The same as the fields of the page hold it, by name."""
-    fields = vars(chosen.question) | vars(chosen.look) | vars(chosen.panel)
+    look = {name: getattr(chosen.look, name) for name in LOOK}
+    fields = vars(chosen.question) | look | vars(chosen.panel)
     return fields | {"options": chosen.options, "methods/all": list(chosen.methods)}
 
 

@@ -20,7 +20,8 @@ from explainers.page.options import DEFAULT, read_options, with_option
 from explainers.page.pieces import NO_REFUSALS, refusal_box
 from explainers.page.state import KINDS, TABS, given_by, in_order
 from explainers.render import tokens
-from explainers.render.card import PALETTES, visible
+from explainers.render.characters import visible
+from explainers.render.colours import PALETTES
 
 TEXT = "The plot is dull, but the acting is unbelievably good."
 QUICK = "attcat,raw_attention,gae"  # methods of one pass, in the page's order: signed, unsigned, unsigned

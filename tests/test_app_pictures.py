@@ -165,7 +165,7 @@ def test_a_picture_with_texts_brings_the_words_of_every_text_in_the_question(ask
     for word in ("bird", "dog"):
         heat = ex.explain(matcher.side("text"), (photo, f"a photo of a {word}"), "attcat")
         assert heat.in_words(float(heat.scores[-2])) in two
-    assert begun["panel"]["value"].count("AttCAT, layer by layer") == 3
+    assert begun["panel"]["value"].count("<h3>AttCAT, layer by layer<") == 3
     assert "head by head" in ask(**given, part="Heads")[0]["panel"]["value"]
 
 

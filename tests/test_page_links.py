@@ -11,8 +11,9 @@ import explainers as ex
 from explainers.page.examples import EXAMPLES, PHOTOS, fields_of, first_example
 from explainers.page.links import LONGEST_NAME, LONGEST_TEXT, Link
 from explainers.page.options import with_option
-from explainers.page.state import KINDS, TABS, Look, Panel, Question, State
-from explainers.render.card import PALETTES
+from explainers.page.state import KINDS, TABS, Panel, Question, State
+from explainers.render.colours import PALETTES
+from explainers.render.look import Look
 
 OPTIONS = ["{}", with_option("{}", "attcat", "states", "output")]
 OPTIONS.append(with_option(OPTIONS[1], "rollout", "start", 2))
@@ -54,7 +55,7 @@ def states(draw) -> State:
         question=draw(questions(kind)),
         methods=tab.in_menu_order(draw(st.sets(st.sampled_from(keys), min_size=1))),
         options=draw(st.sampled_from(OPTIONS)),
-        look=Look(draw(st.booleans()), draw(st.booleans()), draw(st.sampled_from(list(PALETTES)))),
+        look=draw(st.builds(Look, st.sampled_from(list(PALETTES)), st.booleans(), st.booleans())),
         panel=draw(panels(tab)),
         view=draw(st.sampled_from(tab.views[:-1])),
     )

@@ -2,20 +2,22 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import explainers as ex
 
-from ..render import heatmaps, prediction
+from ..render.heatmaps import heads_html, heatmaps_html, layers_html
+from ..render.look import Look
+from ..render.prediction import prediction_html
 from .answers import Asked, check_target, maps_of, parse_question, prediction_of, traces_of
 from .options import Changed, read_options
 from .pieces import NO_REFUSALS, Changes, message_for, refusal_at_field, refusal_box, refused_at
 from .state import (
     FIRST_METHOD,
     KINDS,
+    LOOK,
     NOTHING,
     PREDICTED,
-    Look,
     Panel,
     Question,
     State,
@@ -126,7 +128,7 @@ def while_shown(handler: Callable[..., Changes | Iterator[Changes]]) -> Callable
 
 def show_layers(tab: Tab, *, asked: Question | None, options: str, **values) -> Changes:
     """Another method, part or layer of the view "Layers", with its menu and slider."""
-    look = Look(**{name: values[name] for name in ("merge", "specials", "palette")})
+    look = Look(**{name: values[name] for name in LOOK})
     keys = [method.key for method in tab.with_part(values["part"])]
     method = values["layers_of"] if values["layers_of"] in keys else FIRST_METHOD
     changes: Changes = {
@@ -164,21 +166,22 @@ def maps_one_by_one(state: State) -> Iterator[Changes]:
     with refused_at("methods"):
         methods = in_order(state.methods)
     asked = parse_question(state.question)
-    prediction_html = predicted(asked)
+    said = predicted(asked)
     check_target(asked)
     question = with_valid_targets(state.question, asked)
     always = NO_REFUSALS | target_menus(question, asked)
     always |= {
-        "said": {"value": prediction_html},
+        "said": {"value": said},
         "asked": {"value": question},
         "shown": {"value": question.fingerprint},
     }
     options = read_options(state.options)
     waiting = [menu_title(ex.METHODS[key], options.get(key)) for key in methods]
-    look = drawing(state.look)
+    look = replace(state.look, controls=True)
     if not ex.METHODS[methods[0]].is_single_pass(options.get(methods[0], {})):
         # what takes a while says so before it starts
-        yield always | {"compared": {"value": heatmaps.fragment([], waiting=waiting, **look)}}
+        compared = heatmaps_html([], look, waiting=waiting, style=False)
+        yield always | {"compared": {"value": compared}}
     traces = traces_of(asked)  # held until the last map is there
     heats: list[ex.Heatmap] = []
     refused: dict[str, str] = {}
@@ -186,8 +189,8 @@ def maps_one_by_one(state: State) -> Iterator[Changes]:
         maps = maps_of(traces.asked, method, options.get(method))
         heats += maps.heats
         refused |= maps.refused
-        compared = heatmaps.fragment(
-            heats, waiting=waiting[number:], refused=refused, layers=False, controls=True, **look
+        compared = heatmaps_html(
+            heats, look, waiting=waiting[number:], refused=refused, layers=False, style=False
         )
         changes = always | {"compared": {"value": compared}}
         if number == 1:
@@ -199,7 +202,7 @@ def maps_one_by_one(state: State) -> Iterator[Changes]:
 def predicted(asked: Asked) -> str:
     """The prediction of the model as HTML."""
     said = prediction_of(asked.model, asked.given)
-    return prediction.fragment(said.labels, said.values, said.kind, said.tie)
+    return prediction_html(said.labels, said.values, said.kind, said.tie)
 
 
 def with_valid_targets(question: Question, asked: Asked) -> Question:
@@ -224,25 +227,17 @@ def target_menus(question: Question, asked: Asked) -> Changes:
 def panel_html(asked: Asked, panel: Panel, look: Look, options: Changed) -> str:
     """A method layer by layer, or head by head in one layer."""
     maps = maps_of(asked, panel.layers_of, options.get(panel.layers_of))
-    drawn = drawing(look)
     pieces = []
     if maps.refused:
-        pieces.append(
-            heatmaps.fragment([], refused=maps.refused, style=False, palette=look.palette)
-        )
+        pieces.append(heatmaps_html([], look, refused=maps.refused, style=False))
     for heat in maps.heats:
         if panel.part == "Heads":
             last = len(heat.heads) - 1
             layer = last if panel.layer is None else min(int(panel.layer), last)
-            pieces.append(heatmaps.head_panel(heat, layer, **drawn))
+            pieces.append(heads_html(heat, layer, look, style=False))
         else:
-            pieces.append(heatmaps.layer_panel(heat, slider=True, **drawn))
+            pieces.append(layers_html(heat, look, slider=True, style=False))
     return "".join(pieces)
-
-
-def drawing(look: Look) -> dict:
-    """A look as the renderer takes it; the styles stand on the page already."""
-    return asdict(look) | {"style": False}
 
 
 def menu_title(method: ex.Method, options: dict | None = None) -> str:

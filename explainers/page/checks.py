@@ -44,7 +44,7 @@ def maps_to_test(
         heats += maps_of(asked, method, changed.get(method)).heats[:1]
     if not heats:
         raise ex.Refusal("None of these methods has a map here, so there is nothing to test.")
-    return evaluation.Case(*traces_of(asked).all[0]), card.told_apart(heats)
+    return evaluation.Case(*traces_of(asked).all[0]), card.with_unique_titles(heats)
 
 
 def check_maps(
@@ -108,7 +108,7 @@ def tables_of_randomised(case: evaluation.Case, heats: list[ex.Heatmap]) -> Iter
         columns.append(stage.name)
         for row, name in zip(rows, names):
             row.append(stage.correlation[name])
-        yield trials.matrix(
+        yield trials.matrix_html(
             [heat.title for heat in heats],
             rows,
             "Random-weights check",
@@ -140,7 +140,7 @@ def remove_top(
                 heat = other
                 break
         left = evaluation.without_top(case, heat, int(count), FILLS[tab.modality][fill])
-        shown = trials.without(
+        shown = trials.without_html(
             heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied
         )
         return {"removed": {"value": shown, "visible": True}}

@@ -11,7 +11,7 @@ import gradio as gr
 from gradio import component_meta
 
 from .pieces import Change, Changes
-from .state import Look, Panel, Question, Tab, names_of
+from .state import LOOK, Panel, Question, Tab, names_of
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -53,7 +53,7 @@ class Fields:
     @property
     def state(self) -> list[str]:
         """The names of all that `State.read` takes."""
-        chosen = (*names_of(Question), *names_of(Look), *names_of(Panel))
+        chosen = (*names_of(Question), *LOOK, *names_of(Panel))
         return [*chosen, "options", *self.ticks]
 
     def handler(self, function: Callable) -> Callable:

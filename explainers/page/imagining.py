@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import explainers as ex
 
-from ..render import activation
+from ..render.maximised import maximised_html
 from .lent import on_lent_gpu
 from .loading import model_of
 from .pieces import Changes, message_for, placeholder, refusal_box
@@ -89,7 +89,7 @@ def imagine(model: str, wish: Wish, progress) -> Changes:
         )
         return {
             "imagine_refusal": refusal_box(),
-            "imagined": {"value": activation.fragment(made)},
+            "imagined": {"value": maximised_html(made)},
         }
     except Exception as error:
         message = message_for(error, "This picture could not be made; the reason has been logged.")

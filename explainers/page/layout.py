@@ -9,6 +9,7 @@ import gradio as gr
 import explainers as ex
 
 from ..render import card
+from ..render.colours import PALETTES
 from .asking import menu_title
 from .examples import EXAMPLES, fields_of, first_example
 from .fields import ASSETS, Fields, Photo, by_component, plain_html, refusal_html
@@ -189,7 +190,7 @@ def lay_out_display(ui: Fields) -> None:
         )
         ui["specials"] = gr.Checkbox(False, label="Show [CLS] and [SEP]", visible=has_text)
         ui["palette"] = gr.Dropdown(
-            [(words, name) for name, words in card.PALETTES.items()],
+            [(words, name) for name, words in PALETTES.items()],
             value="orange-blue",
             label="Colours",
         )

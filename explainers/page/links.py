@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 import explainers as ex
 
-from ..render.card import PALETTES
+from ..render.colours import PALETTES
+from ..render.look import Look
 from .examples import fields_of, first_example, name_of_photo, photo_named
 from .loading import kinds_of
 from .options import known_options
@@ -19,7 +20,6 @@ from .state import (
     NOTHING,
     PREDICTED,
     TABS,
-    Look,
     Panel,
     Question,
     State,

@@ -14,6 +14,7 @@ from ..errors import Refusal
 from ..inputs.kinds import PAIR, PICTURE, PICTURE_AND_TEXTS, PROMPT, QUESTION, TEXT, InputKind
 from ..methods import METHODS, Method
 from ..models.bundled import BUNDLED, bundled_for
+from ..render.look import Look
 
 #: The first entry of the menu "Explain": the target that the model predicts.
 PREDICTED = "predicted"
@@ -244,13 +245,8 @@ class Question:
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Look:
-    """How maps are drawn: sub-words summed, special tokens shown, and the colours."""
-
-    merge: bool = True
-    specials: bool = False
-    palette: str = "orange-blue"
+#: The fields of a `Look` that a visitor chooses.
+LOOK = ("merge", "specials", "palette")
 
 
 @dataclass(frozen=True)
@@ -300,7 +296,7 @@ class State:
             question=Question(**question),
             methods=tuple(methods),
             options=values["options"],
-            look=Look(**chosen(Look, values)),
+            look=Look(**{name: values[name] for name in LOOK}),
             panel=Panel(**chosen(Panel, values)),
         )
 

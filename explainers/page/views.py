@@ -4,7 +4,7 @@ import gradio as gr
 
 import explainers as ex
 
-from ..render import cards
+from ..render.method_cards import method_cards_html
 from .asking import layer_choices
 from .checks import FILLS
 from .fields import Fields, heatmap_html, plain_html, refusal_html
@@ -91,7 +91,7 @@ def lay_out_cards(ui: Fields) -> None:
     """The card of every method; those that the tab does not offer say why at the end."""
     offered = ui.tab.methods
     others = [method for method in ex.METHODS.values() if method not in offered]
-    gr.HTML(cards.fragment([*offered, *others], [FIRST_METHOD]), apply_default_css=False)
+    gr.HTML(method_cards_html([*offered, *others], [FIRST_METHOD]), apply_default_css=False)
 
 
 def lay_out_activation(ui: Fields) -> None:
