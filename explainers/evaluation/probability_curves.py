@@ -84,10 +84,12 @@ class Curves:
     @property
     def chance(self) -> dict[str, float]:
         """The means of the same numbers over the random orders."""
-        drawn = []
-        for deletion, insertion in zip(self.random["deletion"], self.random["insertion"]):
-            drawn.append(numbers(deletion, insertion))
-        return {name: sum(one[name] for one in drawn) / len(drawn) for name in drawn[0]}
+        sums = {}
+        orders = list(zip(self.random["deletion"], self.random["insertion"]))
+        for deletion, insertion in orders:
+            for name, number in numbers(deletion, insertion).items():
+                sums[name] = sums.get(name, 0.0) + number
+        return {name: total / len(orders) for name, total in sums.items()}
 
     @property
     def band(self) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
@@ -111,10 +113,10 @@ class Curves:
             heading = f"<b>{HEADINGS[name]}</b>: {METRICS[name].better} is better"
             lines = {self.titles[method]: curve.tolist() for method, curve in curves.items()}
             low, high, mean = self.band[name]
-            plots.append((heading, lines, (low.tolist(), high.tolist(), mean.tolist())))
+            plots.append(trials.Plot(heading, lines, low.tolist(), high.tolist(), mean.tolist()))
         shares = self.shares.tolist()
         table = self.table_html()
-        drawn = trials.curves(plots, shares, self.parts, self.target, palette, table)
+        drawn = trials.curves_html(plots, shares, self.parts, self.target, palette, table)
         return styled(drawn) if style else drawn
 
     def table_html(self) -> str:
@@ -123,7 +125,7 @@ class Curves:
         columns = {name: (METRICS[name].title, METRICS[name].better) for name in chance}
         rows = {title: self.numbers(name) for name, title in self.titles.items()}
         random = f"Random order, mean of {len(self.random['deletion'])}"
-        return trials.measures(rows, columns, {random: chance}, self.note())
+        return trials.measures_html(rows, columns, {random: chance}, self.note())
 
     def note(self) -> str:
         """What a reader must know about the numbers."""
