@@ -279,13 +279,14 @@ def model_of(name: str) -> ex.Model:
 
 def task_of(model: ex.Model) -> str:
     """What a model is asked: of texts its own task, else "picture", or to "match" a picture with texts."""
-    return (
-        "match"
-        if model.is_dual_encoder
-        else "picture"
-        if model.anatomy.modality == "image"
-        else model.task
-    )
+    names = {
+        "answers": "answer",
+        "tags": "tokens",
+        "next_token": "next",
+        "picture_classes": "picture",
+        "match_picture": "match",
+    }
+    return names.get(model.task.key, model.task.key)
 
 
 def kinds_of(name: str) -> list[str]:
@@ -431,7 +432,7 @@ def meant(kind, picture, text, pair, model, target, versus) -> Asked:
             for name in still_meant(first, second, given[1])
         )
     if first is None and (second is not None or KINDS[kind].lines):
-        best = "answer" if model_of(model).task == "answer" else prediction_of(model, given).best
+        best = model_of(model).task.best(prediction_of(model, given))
         first = given[1].index(best) if KINDS[kind].lines else best
     return Asked(model, given, first if second is None else (first, second))
 

@@ -7,12 +7,13 @@ ex.explain(model, "really didn't like this movie", method="attcat", target="NEGA
 
 from .activation import imagine
 from .errors import ModelUnavailable, Refusal
-from .explanation import Prediction, compare, explain, explain_trace, predict, stream
+from .explanation import compare, explain, explain_trace, stream
 from .heatmap import Comparison, Heatmap
 from .imagined import Imagined
 from .methods import METHODS, Method
 from .models import ANATOMIES, BUNDLED, Anatomy, Model, load, register
 from .pictures import open_picture, photo
+from .prediction import Prediction, predict
 from .trace import Layer, Trace
 
 __version__ = "0.2.0"

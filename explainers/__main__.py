@@ -16,7 +16,9 @@ from .errors import Refusal
 
 def explain(args) -> str:
     """explain a text or a picture: which tokens or patches moved the score, which way"""
-    from .explanation import Comparison, predict, stream
+    from .explanation import stream
+    from .heatmap import Comparison
+    from .prediction import predict
     from .render.export import save, to_json, to_png, write, writer_for
     from .render.heatmaps import head_panel, page
 
@@ -51,7 +53,7 @@ def explain(args) -> str:
         write(maps_as_csv(model, given, heats, args.target), args.maps)
     if args.json:
         return to_json(heats)
-    lines = [f"{model.name} says {'next: ' if model.task == 'next' else ''}{said}"]
+    lines = [f"{model.name} says {model.task.introduction}{said}"]
     lines += [
         block(heat, args.tokens) + (by_layer(heat, args.heads) if args.heads is not None else "")
         for heat in heats
@@ -163,7 +165,7 @@ def model_for(args):
     )
     model = loaded(args.model or bundled, args.revision)
     modality = model.is_dual_encoder or model.anatomy.modality == "image"
-    if args.question is not None and model.task != "answer":
+    if args.question is not None and model.task.key != "answers":
         raise Refusal(
             f"{model.name} does not look for answers in a context; for --question take a model that does, such as question-answering."
         )

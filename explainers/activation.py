@@ -8,11 +8,11 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from . import targets
 from .errors import Refusal
 from .imagined import Imagined
 from .inputs import as_picture
 from .models import Model
+from .tasks.reading import ClassReader
 from .trace import Tape, ordinary
 
 
@@ -175,7 +175,7 @@ def climbed(
     labels = dict(enumerate(texts)) if model.is_dual_encoder else model.labels
     if target is None and len(labels) > 1:
         raise Refusal("Say which class or unit to climb.")
-    wanted = targets.resolve(0 if target is None else target, labels)
+    wanted = ClassReader(labels).read(0 if target is None else target)
     return (lambda pixels: wanted(model.answer({"pixel_values": pixels} | rest))[0]), wanted.name
 
 

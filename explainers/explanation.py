@@ -1,130 +1,23 @@
 """The three questions a person asks: what does the model say, what moved it, and do the methods agree?"""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import torch
 
-from . import targets
 from .errors import Refusal
 from .heatmap import Comparison, Heatmap
 from .inputs import Encoded
 from .methods import METHODS, find
 from .models import Model
 from .models.bundled import pair_note
-from .ties import place_of_largest, ranked, tied
+from .prediction import SHOWN
 from .trace import Trace
-
-#: How many of the next tokens, answers or words a prediction names.
-SHOWN = 5
-
 
 #: Precisions that are too low for most maps, and what they can do.
 HALF = {
     torch.float16: "float16 (about 3 digits, none above 65,504)",
     torch.bfloat16: "bfloat16 (2 to 3 digits)",
 }
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one input: a probability for each label, best first; raw numbers where there are no classes.
-
-    Of a language model the labels are the next tokens; of a question they are answers out of the context and "no answer in
-    this text", their probabilities those among all answers that could be given; of words one by one, "LABEL at word".
-    Equal ones (`ties.ranked`) stand in the order of the classes, or of the text.
-    """
-
-    labels: list[str]
-    values: list[float]
-    kind: str  # "probability", "probability of each label by itself" or "value"
-    equals: tuple[str, ...] = ()  # labels that are as high as the best one, which comes first
-
-    @property
-    def best(self) -> str:
-        return self.labels[0]
-
-    @property
-    def tie(self) -> str:
-        """A sentence about a tie, or nothing."""
-        return targets.tie(self.best, self.equals)
-
-    def __str__(self) -> str:
-        said = [
-            f"{label} {value:.3f}" if self.kind == "value" else f"{label} {value:.1%}"
-            for label, value in zip(self.labels, self.values)
-        ]
-        return ", ".join(said[:SHOWN]) + (f". {self.tie}" if self.tie else "")
-
-
-def predict(model: Model, inputs) -> Prediction:
-    """The model's answer for a text (or whatever `model.trace` takes), without explaining it."""
-    coded = model.encode(inputs)
-    with torch.no_grad():
-        answer = model.answer(coded.tensors)
-    if model.task == "answer":
-        return read_answers(answer.by_token[0], targets.chosen(model, coded, "best span"))
-    if model.task == "tokens":
-        return read_tags(answer.by_token[0], targets.chosen(model, coded, None))
-    return read_logits(model, coded, answer.logits[0])
-
-
-def chances(model: Model, logits: torch.Tensor) -> tuple[str, torch.Tensor]:
-    """What the logits [... class] of a classifier say, and the kind of number that it is.
-
-    Of a regression, and of one class alone unless it is true or not by itself,
-    these are the raw values.
-    """
-    said = model.said(None, logits)
-    if not said.weighs:
-        return "value", logits
-    return (
-        "probability of each label by itself" if model.multi_label else "probability",
-        said.probabilities,
-    )
-
-
-def read_logits(model: Model, coded: Encoded, logits: torch.Tensor) -> Prediction:
-    names = model.classes(coded)
-    kind, values = chances(model, logits)
-    order = ranked(logits).tolist()[: SHOWN if model.task == "next" else None]
-    name = lambda i: names.get(i, str(i))
-    _, *others = tied(logits).nonzero().flatten().tolist()
-    shown = [float(values[i]) for i in order]
-    return Prediction([name(i) for i in order], shown, kind, tuple(map(name, others)))
-
-
-def read_answers(logits: torch.Tensor, ends: targets.Ends) -> Prediction:
-    """The best answers and "no answer" by their share of all that could be given, from the logits of each token [token 2]."""
-    possible, scores = targets.answers(logits, ends.context)
-    scores = torch.cat([scores, logits[0].sum()[None]])  # the last is "no answer"
-    shares = scores.softmax(0)
-    order, none = ranked(scores).tolist(), len(possible)
-    spans = [i for i in order if i != none][: SHOWN - 1]
-    shown = [i for i in order if i == none or i in spans]
-    name = lambda i: ends.words(*possible[i]) if i != none else targets.NO_ANSWER
-    _, *others = tied(scores).nonzero().flatten().tolist()
-    values = [float(shares[i]) for i in shown]
-    return Prediction([name(i) for i in shown], values, "probability", tuple(map(name, others)))
-
-
-def read_tags(logits: torch.Tensor, tag: targets.Tag) -> Prediction:
-    """The words that are called something, surest first, from the logits of each token [token label]; if none, the nearest to it."""
-    shares, telling = logits.softmax(-1).cpu(), list(tag.labels)
-    said = [(i, place_of_largest(logits[i])) for i in tag.places]
-    possible = [(i, label) for i in tag.places for label in telling]
-    nearest = possible[place_of_largest(torch.stack([shares[pair] for pair in possible]))]
-    pairs = [(i, label) for i, label in said if label in telling] or [nearest]
-    values = torch.stack([shares[pair] for pair in pairs])
-    order = ranked(values).tolist()
-    _, *others = tied(values).nonzero().flatten().tolist()
-    say = lambda i: tag.say(*pairs[i])
-    return Prediction(
-        [say(i) for i in order],
-        [float(values[i]) for i in order],
-        "probability of each label by itself",
-        tuple(map(say, others)),
-    )
 
 
 def explain(model: Model, inputs, method: str = "attcat", target=None, **options) -> Heatmap:
@@ -184,9 +77,7 @@ def unit_of(model: Model, trace: Trace) -> str:
     regression's a value."""
     if trace.target.unit != "logit":
         return trace.target.unit
-    if model.is_dual_encoder:
-        return "scaled cosine"
-    return "value" if model.is_regression else "logit"
+    return model.task.unit(model)
 
 
 def read_from(coded: Encoded, trace: Trace) -> str:
@@ -297,7 +188,5 @@ def explain_trace(
         picture=coded.picture,
         seen=coded.seen,
         pixels=shown(chosen.pixels(trace, **options)) if chosen.run_pixels and coded.grid else None,
-        pending=trace.target.name
-        if model.task == "next" and not isinstance(trace.target, targets.Custom)
-        else "",
+        pending=model.task.continuation(trace.target),
     )

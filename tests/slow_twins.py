@@ -151,7 +151,7 @@ def attattr(trace, points: list[float]) -> list[float]:
         full = trace.attention[layer]
         for alpha in points:
             run = trace.again(
-                target=trace.target.probability(),
+                target=trace.target.as_probability(),
                 attention={layer: lambda now, a=alpha, full=full: (a * full)[None]},
             )
             for i in range(tokens):

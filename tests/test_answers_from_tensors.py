@@ -13,7 +13,7 @@ from transformers import (
 )
 
 import explainers as ex
-from explainers import targets
+from explainers.scores import Answer
 
 GIVEN = ("who wrote it", "mary wrote it in may")
 
@@ -62,7 +62,7 @@ def test_an_answer_never_lies_in_the_question(model, lifted):
     logits[:, min(lifted, len(by_text.labels) - 1)] = 9.0
     for asked in (None, "answer", "best span", "start", "end"):
         spans = [
-            targets.chosen(model, coded, asked).fixed(targets.Answer(None, None, logits), 0).span
+            model.task.target(model, coded, asked).resolve(Answer(None, None, logits), 0).span
             for coded in (by_text, by_tensors)
         ]
         assert spans[0] == spans[1] and (

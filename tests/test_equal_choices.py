@@ -13,17 +13,17 @@ from tiny import classes, fresh, tiny, varied
 
 import explainers as ex
 from explainers import evaluation as ev
-from explainers import targets
 from explainers.evaluation.correlation import rank_correlation
 from explainers.evaluation.localisation import average_precision, overlap, stretched
 from explainers.evaluation.perturbation import order
 from explainers.evaluation.plausibility import hits_in_top
-from explainers.explanation import read_answers, read_tags
 from explainers.methods import METHODS, best_reading, bimodal, mean_readings, vit_cx
 from explainers.methods.optimus import Choice
 from explainers.methods.rollout import without_weakest
 from explainers.render import patches, tokens, trials
-from explainers.targets import Answer, Ends, Tag
+from explainers.scores import Answer, tie
+from explainers.tasks.answers import AnswerTarget, best_answers
+from explainers.tasks.tags import TagTarget, best_tags
 
 #: What rounding makes of equal numbers: the first larger, or the last.
 LEANING = (-1e-7, 1e-7)
@@ -140,7 +140,7 @@ def test_a_text_that_stands_there_twice_is_told_from_itself():
     ):
         assert ex.predict(model, (photo, texts)).tie == said.format(others)
         assert said.format(others) in ex.explain(model, (photo, texts), "raw_attention").notes
-    assert targets.tie("“in Paris”", ["“in Paris”"]) == (
+    assert tie("“in Paris”", ["“in Paris”"]) == (
         "A tie: the model says another “in Paris” just as much as “in Paris”, "
         "which is taken because it comes first."
     )
@@ -161,20 +161,20 @@ def test_of_equal_answers_the_first_in_the_text_is_taken(lean):
     logits[0] = torch.tensor([5.0, 5.0 * (1 + 2 * lean)])  # "no answer" just as much
     logits[3:6, 1] = torch.tensor([5.0, -9.0, -9.0])
     context = [False, *[True] * 9]
-    ends = Ends(tuple(context), lambda first, last: f"{first} to {last}")
-    target = ends.fixed(Answer(None, None, logits[None]), 0)
+    ends = AnswerTarget(tuple(context), lambda first, last: f"{first} to {last}")
+    target = ends.resolve(Answer(None, None, logits[None]), 0)
     assert target.span == (3, 3) and target.name == "“3 to 3”"
     assert target.equals == ("“3 to 6”", "“6 to 6”", "no answer in this text")
     assert (
         "says “3 to 6”, “6 to 6”, “no answer in this text” just as much as “3 to 3”, which"
         in target.tie
     )
-    said = read_answers(logits, ends)
+    said = best_answers(logits, ends)
     assert (
         said.labels[:4] == ["3 to 3", "3 to 6", "6 to 6", "no answer in this text"]
         and len(said.equals) == 3
     )
-    chosen = replace(ends, spans=((6, 6), (3, 3)), none=False).fixed(
+    chosen = replace(ends, spans=((6, 6), (3, 3)), may_be_none=False).resolve(
         Answer(None, None, logits[None]), 0
     )
     assert chosen.span == (6, 6), "the places that were asked for, in their order"
@@ -184,10 +184,10 @@ def test_of_equal_answers_the_first_in_the_text_is_taken(lean):
 def test_of_equal_labels_the_first_word_has_it(lean):
     logits = torch.full((6, 3), -9.0)
     logits[2, 1], logits[4, 2] = 5.0, 5.0 * (1 + lean)
-    tag = Tag((1, 2, 3, 4), (1, 2), lambda token, column: f"{column} at {token}")
-    target = tag.fixed(Answer(None, None, logits[None]), 0)
+    tag = TagTarget((1, 2, 3, 4), (1, 2), lambda token, column: f"{column} at {token}")
+    target = tag.resolve(Answer(None, None, logits[None]), 0)
     assert target.name == "1 at 2" and target.equals == ("2 at 4",)
-    said = read_tags(logits, tag)
+    said = best_tags(logits, tag)
     assert said.labels == ["1 at 2", "2 at 4"] and said.equals == ("2 at 4",)
 
 

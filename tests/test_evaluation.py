@@ -250,7 +250,7 @@ def additive(reader, monkeypatch) -> ex.Model:
 
     def answer(self, inputs, attended=None, **tape):
         said = given(self, inputs, attended, **tape)
-        return type(said)(said.outputs, words(inputs["input_ids"]) + 0 * said.table)
+        return type(said)(said.outputs, words(inputs["input_ids"]) + 0 * said.class_logits)
 
     monkeypatch.setattr(ex.Model, "answer", answer)
     return reader

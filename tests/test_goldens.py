@@ -10,7 +10,8 @@ import torch
 from tiny import GOLDENS, INPUTS, close, example, records, tiny
 
 from explainers.methods import METHODS
-from explainers.targets import Ends, Span
+from explainers.scores import Span
+from explainers.tasks.answers import AnswerTarget
 
 PRECISIONS = {torch.float64: 1e-6, torch.float32: 1e-4}
 RECORDS = records()
@@ -74,12 +75,12 @@ def test_logits_are_the_authors_own_with_and_without_specials(record, dtype):
     if record["options"]:
         inputs = model.hide(inputs, torch.tensor([True, *[False] * 10, True]))
     answer = model.answer(inputs)
-    if answer.tokens is None:
-        close(answer.table[0], record["scores"], PRECISIONS[dtype])
+    if answer.token_logits is None:
+        close(answer.class_logits[0], record["scores"], PRECISIONS[dtype])
     else:  # the authors' rows are start and end; a hidden token is no candidate here
-        seen = answer.tokens[0].isfinite().all(-1)
+        seen = answer.token_logits[0].isfinite().all(-1)
         close(
-            answer.tokens[0, seen],
+            answer.token_logits[0, seen],
             torch.tensor(record["scores"], dtype=torch.float64).T[seen],
             PRECISIONS[dtype],
         )
@@ -122,7 +123,7 @@ def test_answer_spans_are_the_authors_own(record, dtype, custom):
 def test_the_authors_ends_are_the_predicted_ones_and_start_and_end_add_up_to_the_answer(dtype):
     inputs = example("bert")  # without segments: an answer may lie at any token
     everywhere = (True,) * inputs["input_ids"].shape[1]
-    asked = {part: Ends(everywhere, "{}-{}".format, part) for part in ("start", "end", "answer")}
+    asked = {part: AnswerTarget(everywhere, "{}-{}".format, part) for part in ("start", "end", "answer")}
     trace = {part: tiny("bert-qa-2label", dtype).trace(inputs, one) for part, one in asked.items()}
     assert (trace["start"].read_at, trace["end"].read_at, trace["answer"].read_at) == (
         [7],

@@ -27,13 +27,12 @@ FLOORS = (
     "models.pictures",
     "processors",
     "models.processors",
-    "targets",
     "scores",
+    "prediction",
     "inputs",
     "tasks",
     "probe",
     "models",
-    "prediction",
     "token_scores",
     "imagined",
     "render",
@@ -204,7 +203,7 @@ def test_evaluation_imports_optional_packages_only_inside_functions(path):
     assert not others(path, in_functions=False) & {"pandas", "sklearn", "captum"}
 
 
-@each(under("targets", "scores", "heatmap", "token_scores", "errors"))
+@each(under("scores", "heatmap", "token_scores", "errors"))
 def test_what_everybody_knows_needs_little(path):
     assert others(path) <= {"torch", "pandas"}
 

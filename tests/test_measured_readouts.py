@@ -22,7 +22,7 @@ from torch import nn
 import explainers as ex
 from explainers.lrp import ATTNLRP, ChainRules
 from explainers.methods import METHODS
-from explainers.targets import Custom, Difference, Span
+from explainers.scores import Custom, Difference, Span
 
 #: What a published CLIP of OpenAI's says of its text tower: an end token with the id 2, which no
 #: text has.
@@ -246,7 +246,7 @@ def test_a_probability_that_tokens_share_is_read_at_its_places():
     net = random_model("BertForQuestionAnswering", **settings)
     model = ex.load(net, device="cpu", dtype=torch.float64)
     answer = Span(((6, 0, 1.0), (8, 1, 1.0)), "answer")
-    trace = model.trace(example("bert"), answer.probability())
+    trace = model.trace(example("bert"), answer.as_probability())
     assert trace.read_at == [6, 8] and trace.grad.hidden[-1].abs().sum(-1).all()
 
 

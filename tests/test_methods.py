@@ -33,7 +33,7 @@ import explainers as ex
 from explainers.methods import METHODS
 from explainers.methods.registry import Card, Option
 from explainers.models import BLANKS
-from explainers.targets import Logit
+from explainers.scores import Logit
 
 QUICK = {
     "integrated_gradients": {"steps": 24},

@@ -16,7 +16,9 @@ from transformers import (
 
 import explainers as ex
 from explainers.methods import METHODS
-from explainers.targets import Answer, Custom, Difference, Ends, Logit, Span, chosen, resolve
+from explainers.scores import Answer, Custom, Difference, Logit, Span
+from explainers.tasks.answers import AnswerTarget
+from explainers.tasks.reading import ClassReader
 
 LABELS = {0: "NEGATIVE", 1: "NEUTRAL", 2: "POSITIVE"}
 
@@ -50,17 +52,17 @@ def trace():
     "asked, index", [(0, 0), (2, 2), ("0", 0), ("NEGATIVE", 0), ("negative", 0), ("Positive", 2)]
 )
 def test_a_class_is_a_label_in_any_case_or_an_index(asked, index):
-    assert resolve(asked, LABELS) == Logit(index, LABELS[index])
+    assert ClassReader(LABELS).read(asked) == Logit(index, LABELS[index])
 
 
 def test_a_class_of_several_names_has_each_and_two_of_one_name_are_told_apart():
     model = small_bert(4, id2label={0: "lynx, catamount", 1: "crane", 2: "crane", 3: "dog"})
     assert model.labels == {0: "lynx, catamount", 1: "crane (1)", 2: "crane (2)", 3: "dog"}
     assert [
-        resolve(asked, model.labels).index for asked in ("Lynx", "catamount", "crane (2)", 2)
+        ClassReader(model.labels).read(asked).index for asked in ("Lynx", "catamount", "crane (2)", 2)
     ] == [0, 0, 2, 2]
     with pytest.raises(ex.Refusal, match="did you mean 'crane"):
-        resolve("crane", model.labels)
+        ClassReader(model.labels).read("crane")
 
 
 def test_class_zero_is_explained_when_asked_for_not_the_predicted_one(trace):
@@ -71,23 +73,23 @@ def test_class_zero_is_explained_when_asked_for_not_the_predicted_one(trace):
 
 def test_labels_that_differ_in_case_only_are_told_apart():
     labels = {0: "it", 1: "IT"}
-    assert resolve("IT", labels).index == 1 and resolve("it", labels).index == 0
+    assert ClassReader(labels).read("IT").index == 1 and ClassReader(labels).read("it").index == 0
 
 
 def test_a_label_that_is_a_number_wins_over_the_index():
-    assert resolve("1", {0: "1", 1: "2"}).index == 0
+    assert ClassReader({0: "1", 1: "2"}).read("1").index == 0
 
 
 @pytest.mark.parametrize("asked", [-1, 3, 999, "3"])
 def test_a_class_that_is_not_there_is_refused_with_the_range(asked):
     with pytest.raises(ex.Refusal, match="classes 0 to 2"):
-        resolve(asked, LABELS)
+        ClassReader(LABELS).read(asked)
 
 
 @pytest.mark.parametrize("asked", [True, False, 1.5, [1], {"a": 1}, (True, False), b"NEGATIVE"])
 def test_what_is_no_target_is_refused(asked):
     with pytest.raises(ex.Refusal, match="label"):
-        resolve(asked, LABELS)
+        ClassReader(LABELS).read(asked)
 
 
 @pytest.mark.parametrize(
@@ -95,21 +97,21 @@ def test_what_is_no_target_is_refused(asked):
 )
 def test_a_misspelt_label_gets_the_nearest_one_and_the_menu(asked, meant):
     with pytest.raises(ex.Refusal) as refusal:
-        resolve(asked, LABELS)
+        ClassReader(LABELS).read(asked)
     assert f"did you mean {meant!r}?" in str(refusal.value)
     assert all(label in str(refusal.value) for label in LABELS.values())
 
 
 def test_a_long_menu_and_a_long_question_are_cut():
     with pytest.raises(ex.Refusal) as refusal:
-        resolve("x" * 10_000, {i: f"class number {i}" for i in range(1000)})
+        ClassReader({i: f"class number {i}" for i in range(1000)}).read("x" * 10_000)
     assert "970 more" in str(refusal.value) and len(str(refusal.value)) < 1000
 
 
 @pytest.mark.parametrize("asked", ["", " ", "<script>alert(1)</script>"])
 def test_strange_strings_are_refused_not_explained(asked):
     with pytest.raises(ex.Refusal):
-        resolve(asked, LABELS)
+        ClassReader(LABELS).read(asked)
 
 
 # ------------------------------------------------------------------------------------------------ differences
@@ -126,7 +128,7 @@ def test_strange_strings_are_refused_not_explained(asked):
     ],
 )
 def test_a_pair_is_a_difference(asked):
-    target = resolve(asked, LABELS)
+    target = ClassReader(LABELS).read(asked)
     assert (target.first.index, target.second.index) == (2, 0)
     assert target.name == "POSITIVE − NEGATIVE" and target.poles == (
         "towards NEGATIVE",
@@ -136,15 +138,15 @@ def test_a_pair_is_a_difference(asked):
 
 def test_labels_may_hold_hyphens_and_minus_signs():
     labels = {0: "sci-fi", 1: "non - fiction", 2: "a - b - c"}
-    assert resolve("non - fiction", labels) == Logit(1, "non - fiction")
-    assert resolve("sci-fi", labels) == Logit(0, "sci-fi")
-    assert resolve(("sci-fi", "non - fiction"), labels).name == "sci-fi − non - fiction"
+    assert ClassReader(labels).read("non - fiction") == Logit(1, "non - fiction")
+    assert ClassReader(labels).read("sci-fi") == Logit(0, "sci-fi")
+    assert ClassReader(labels).read(("sci-fi", "non - fiction")).name == "sci-fi − non - fiction"
 
 
 @pytest.mark.parametrize("asked", [(1, 1), "NEUTRAL - neutral", (0, "NEGATIVE")])
 def test_a_class_minus_itself_is_refused(asked):
     with pytest.raises(ex.Refusal, match="always zero"):
-        resolve(asked, LABELS)
+        ClassReader(LABELS).read(asked)
 
 
 def test_a_difference_scores_the_difference_of_the_logits(trace):
@@ -272,7 +274,7 @@ def test_labels_each_by_itself_are_read_as_such():
     assert prediction.values[prediction.labels.index("LABEL_1")] == pytest.approx(
         float(trace.score.sigmoid())
     )
-    assert float(trace.again(target=trace.target.probability()).score) == pytest.approx(
+    assert float(trace.again(target=trace.target.as_probability()).score) == pytest.approx(
         float(trace.score.sigmoid())
     )
 
@@ -280,7 +282,7 @@ def test_labels_each_by_itself_are_read_as_such():
 def test_a_match_of_its_own_has_a_probability_of_its_own():
     model = tiny("siglip.vision")
     trace = model.trace(example("siglip.vision"))
-    assert float(trace.again(target=trace.target.probability()).score) == pytest.approx(
+    assert float(trace.again(target=trace.target.as_probability()).score) == pytest.approx(
         float(trace.score.sigmoid())
     )
 
@@ -312,7 +314,7 @@ def test_columns_say_which_logits_a_score_is_made_of():
         (0, 0, -1.0),
         (0, 1, -1.0),
     ]
-    for target in (Custom(lambda outputs: outputs), first.probability()):
+    for target in (Custom(lambda outputs: outputs), first.as_probability()):
         with pytest.raises(ex.Refusal, match="not a sum of logits"):
             target.columns(0)
 
@@ -320,7 +322,7 @@ def test_columns_say_which_logits_a_score_is_made_of():
 @pytest.mark.parametrize("asked", [1, (2, 0), None])
 def test_a_probability_is_the_softmax_of_the_class(trace, asked):
     one = tiny("bert").trace(example("bert"), asked)
-    likely = tiny("bert").trace(example("bert"), one.target.probability())
+    likely = tiny("bert").trace(example("bert"), one.target.as_probability())
     shares = trace.logits.softmax(-1)
     torch.testing.assert_close(
         likely.score, shares[2] - shares[0] if asked == (2, 0) else shares[1 if asked == 1 else 2]
@@ -329,7 +331,7 @@ def test_a_probability_is_the_softmax_of_the_class(trace, asked):
         likely.target.name == f"probability of {one.target.name}"
         and likely.target.poles == one.target.poles
     )
-    assert likely.target.probability() is likely.target
+    assert likely.target.as_probability() is likely.target
     again = one.again(target=likely.target)
     torch.testing.assert_close(again.score, likely.score)
     torch.testing.assert_close(
@@ -340,10 +342,10 @@ def test_a_probability_is_the_softmax_of_the_class(trace, asked):
 
 def test_what_has_no_probability_is_refused():
     with pytest.raises(ex.Refusal, match="no probability"):
-        Custom(lambda outputs: outputs.logits[:, 0]).probability()
+        Custom(lambda outputs: outputs.logits[:, 0]).as_probability()
     model = small_bert(1)
     with pytest.raises(ex.Refusal, match="no probability"):
-        model.trace(varied("bert", 0), Logit(0, "value").probability())
+        model.trace(varied("bert", 0), Logit(0, "value").as_probability())
 
 
 # ------------------------------------------------------------------------------------------------ the answer to a question
@@ -358,7 +360,7 @@ def finder(word_tokenizer) -> ex.Model:
 
 
 def ends(model, inputs) -> torch.Tensor:
-    return model.answer(model.encode(inputs).tensors).tokens[0].detach()
+    return model.answer(model.encode(inputs).tensors).token_logits[0].detach()
 
 
 def test_the_best_answer_lies_in_the_context_and_ends_after_it_starts(finder):
@@ -381,8 +383,8 @@ def test_an_answer_is_not_longer_than_thirty_tokens():
     logits = torch.zeros(60, 2)
     logits[2, 0] = logits[50, 1] = 10
     logits[20, 1] = 1
-    ends = Ends((False, *[True] * 59), lambda first, last: f"{first} to {last}", none=False)
-    assert ends.fixed(Answer(None, None, logits[None]), 0).span == (2, 20)
+    ends = AnswerTarget((False, *[True] * 59), lambda first, last: f"{first} to {last}", may_be_none=False)
+    assert ends.resolve(Answer(None, None, logits[None]), 0).span == (2, 20)
 
 
 @pytest.mark.parametrize("lift, name", [(50.0, "no answer in this text"), (-50.0, "“")])
@@ -390,11 +392,11 @@ def test_no_answer_wins_by_the_logits_of_the_first_token(finder, lift, name):
     coded = finder.encode(ASKED)
     logits = ends(finder, ASKED)[None].clone()
     logits[0, 0] += lift
-    target = chosen(finder, coded, None).fixed(Answer(None, None, logits), 0)
+    target = finder.task.target(finder, coded, None).resolve(Answer(None, None, logits), 0)
     assert target.name.startswith(name) and (target.span is None) == (lift > 0)
-    best = chosen(finder, coded, "best span").fixed(Answer(None, None, logits), 0)
+    best = finder.task.target(finder, coded, "best span").resolve(Answer(None, None, logits), 0)
     assert best.name.startswith("“"), "the best span can be asked for all the same"
-    none = chosen(finder, coded, "no answer").fixed(Answer(None, None, logits), 0)
+    none = finder.task.target(finder, coded, "no answer").resolve(Answer(None, None, logits), 0)
     assert (
         none.terms == ((0, 0, 1.0), (0, 1, 1.0))
         and none.readout(torch.eye(12)[9]).tolist() == [1.0] + [0.0] * 11
@@ -518,7 +520,7 @@ def test_the_probability_of_an_answer_is_its_ends_halved(finder):
     trace = finder.trace(ASKED, "actors were")
     first, last = trace.target.span
     torch.testing.assert_close(
-        trace.again(target=trace.target.probability()).score,
+        trace.again(target=trace.target.as_probability()).score,
         (shares[first, 0] + shares[last, 1]) / 2,
     )
 
@@ -688,7 +690,7 @@ def tagger(word_tokenizer) -> ex.Model:
 def test_a_word_s_label_is_explained_at_its_place(tagger):
     text = "the actors were unbelievable"
     coded = tagger.encode(text)
-    logits = tagger.answer(coded.tensors).tokens[0].detach()
+    logits = tagger.answer(coded.tensors).token_logits[0].detach()
     for asked, token, column in (
         ("PLACE at actors", 2, 2),
         ("person at 3", 3, 1),
@@ -701,7 +703,7 @@ def test_a_word_s_label_is_explained_at_its_place(tagger):
             and trace.score == logits[token, column]
         )
         torch.testing.assert_close(
-            trace.again(target=trace.target.probability()).score, logits[token].softmax(-1)[column]
+            trace.again(target=trace.target.as_probability()).score, logits[token].softmax(-1)[column]
         )
     assert tagger.trace(text, "PLACE at actors").target.name == "PLACE at actors"
     best = tagger.trace(text).target.terms[0]

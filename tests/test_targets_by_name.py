@@ -13,7 +13,8 @@ from transformers import (
 
 import explainers as ex
 from explainers.__main__ import main
-from explainers.targets import Answer, chosen, resolve
+from explainers.scores import Answer
+from explainers.tasks.reading import ClassReader
 
 TAGS = {0: "O", 1: "PER", 2: "LOC"}
 TEXT = "angela met Angela in ashville"
@@ -38,7 +39,7 @@ def fixed(model: ex.Model, given, asked, strong: dict[tuple[int, int], float]):
     logits = torch.zeros(1, len(coded.labels), len(TAGS))
     for place, logit in strong.items():
         logits[0][place] = logit
-    return chosen(model, coded, asked).fixed(Answer(None, None, logits), 0)
+    return model.task.target(model, coded, asked).resolve(Answer(None, None, logits), 0)
 
 
 # ----------------------------------------------------------------------------------------- one word
@@ -74,8 +75,8 @@ def test_a_difference_and_its_reverse_are_each_other_s_minus(tagger):
 
 def test_words_that_stand_twice_are_told_apart_by_their_position(tagger):
     names = [
-        chosen(tagger, tagger.encode("angela met angela"), f"PER at {place}")
-        .fixed(Answer(None, None, torch.zeros(1, 5, 3)), 0)
+        tagger.task.target(tagger, tagger.encode("angela met angela"), f"PER at {place}")
+        .resolve(Answer(None, None, torch.zeros(1, 5, 3)), 0)
         .name
         for place in (1, 2, 3)
     ]
@@ -144,7 +145,7 @@ def test_a_word_is_labelled_at_its_first_piece(tagger, given):
 
 def first_pieces(model: ex.Model, given) -> list[str]:
     coded = model.encode(given)
-    return [coded.labels[i] for i in chosen(model, coded, None).places]
+    return [coded.labels[i] for i in model.task.target(model, coded, None).places]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def labels_of(*names: str) -> dict[int, str]:
     ],
 )
 def test_a_name_as_it_is_written_comes_before_other_cases(names, asked, index):
-    assert resolve(asked, labels_of(*names)).index == index
+    assert ClassReader(labels_of(*names)).read(asked).index == index
 
 
 @pytest.mark.parametrize(
@@ -217,14 +218,14 @@ def test_a_name_as_it_is_written_comes_before_other_cases(names, asked, index):
 )
 def test_a_name_of_several_classes_is_refused_and_they_are_named(names, asked, choices):
     with pytest.raises(ex.Refusal) as refused:
-        resolve(asked, labels_of(*names))
+        ClassReader(labels_of(*names)).read(asked)
     assert "several classes" in str(refused.value) and all(
         choice in str(refused.value) for choice in choices
     )
     with pytest.raises(ex.Refusal, match="several classes"):
-        resolve(f"{asked} - {labels_of(*names)[0]}", labels_of(*names))
+        ClassReader(labels_of(*names)).read(f"{asked} - {labels_of(*names)[0]}")
 
 
 def test_the_same_text_twice_is_one_class_to_a_reader():
     """A picture may be matched with equal texts, whose scores are equal."""
-    assert resolve("a cat", {0: "a dog", 1: "a cat", 2: "a cat"}).index == 1
+    assert ClassReader({0: "a dog", 1: "a cat", 2: "a cat"}).read("a cat").index == 1

@@ -885,7 +885,7 @@ def test_a_batch_of_padded_texts_gets_the_stock_models_logits(left):
     with torch.no_grad():
         wanted = stock("gpt2-classifier")(**batch, use_cache=False).logits
         got = tiny("gpt2-classifier", torch.float32).answer(batch)
-    assert torch.equal(got.table, wanted) and torch.equal(got.outputs.logits, wanted)
+    assert torch.equal(got.class_logits, wanted) and torch.equal(got.outputs.logits, wanted)
 
 
 @pytest.mark.parametrize(

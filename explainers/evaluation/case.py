@@ -8,14 +8,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .. import targets
 from ..errors import Refusal
 from ..explanation import explain_trace
 from ..heatmap import Heatmap
 from ..inputs import Encoded
 from ..methods.registry import read_options
 from ..models import Model
-from ..targets import Answer, Logit
+from ..scores import Answer, Logit, Score
+from ..tasks.reading import index_of
 from ..ties import place_of_largest
 from ..trace import Trace
 from .baselines import BASELINES
@@ -80,7 +80,7 @@ class Case:
         return self.example.data
 
     @property
-    def target(self) -> targets.Score:
+    def target(self) -> Score:
         """What is explained."""
         return self.trace.target
 
@@ -101,7 +101,7 @@ class Case:
     @property
     def by_class(self) -> bool:
         """Whether a class is explained; else (an answer, a difference) one probability is."""
-        return self.model.task == "classes" and isinstance(self.trace.target, Logit)
+        return self.model.task.has_classes and isinstance(self.trace.target, Logit)
 
     @property
     def explained(self) -> int:
@@ -154,8 +154,8 @@ class Case:
     def read(self, answer: Answer) -> Tensor:
         """[example class] the probabilities in the model's answer to changed copies of the input."""
         if not self.by_class:
-            return self.trace.target.probability()(answer)[:, None].cpu()
-        return self.model.said(None, answer.logits).probabilities.cpu()
+            return self.trace.target.as_probability()(answer)[:, None].cpu()
+        return self.model.class_answer(None, answer.logits).probabilities.cpu()
 
     # --------------------------------------------------------------------------- heatmaps
 
@@ -241,7 +241,7 @@ class Prepared:
     example: Example
     coded: Encoded
     label: int | None
-    target: targets.Target
+    target: Score
 
 
 def case_of(model: Model, example, target=None, seed: int = 0) -> Case:
@@ -306,7 +306,7 @@ def prepare(model: Model, example: Example, target, labelled: bool) -> Prepared:
                 "has no label."
             )
         target = label
-    return Prepared(example, coded, label, targets.chosen(model, coded, target))
+    return Prepared(example, coded, label, model.task.target(model, coded, target))
 
 
 def gold_class(model: Model, coded: Encoded, label: int | str) -> int:
@@ -315,7 +315,7 @@ def gold_class(model: Model, coded: Encoded, label: int | str) -> int:
         raise Refusal(
             "The outputs of this model are values, not classes, so none of them is the right one."
         )
-    return targets.index_of(label, model.classes(coded))
+    return index_of(label, model.classes(coded))
 
 
 def batches(ready: Sequence[Prepared]) -> Iterator[list[Prepared]]:

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ..heatmap import Heatmap
 from ..methods.registry import AT_LEAST_ONE
-from ..targets import tokens_at
 from ..ties import ranked
 from .case import Case
 from .registry import Parts, metric
@@ -58,7 +57,7 @@ def precision_at_k(
     - ends (default: together): together ranks the map as it is; absolute ranks
       |map of the start| + |map of the end|, as the authors do for SQuAD 2.
     """
-    tokens = tokens_at(tuple(case.data["answer"]), case.coded)
+    tokens = case.coded.tokens_at(tuple(case.data["answer"]))
     if tokens is None:
         return dict.fromkeys(("hits", "precision", "perfect"), math.nan)
     first, last = tokens

@@ -20,10 +20,11 @@ import torch
 from ..errors import Refusal, nearest, required
 from ..models import Model, load
 from .case import Example
-from .notation import check_method as known, parse
 from .datasets import PICTURES, Dataset
 from .engines import ENGINES
 from .measuring import choose, measure
+from .notation import check_method as known
+from .notation import parse
 from .registry import find_metric
 
 SHARD, FEW = (

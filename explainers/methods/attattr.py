@@ -30,7 +30,7 @@ def attattr_all(
 def walked(
     trace: Trace, steps: int, baseline: Start, probability: bool, endpoint: Endpoint
 ) -> Tensor:
-    target = trace.target.probability() if probability else trace.target
+    target = trace.target.as_probability() if probability else trace.target
     full, start = trace.attention, torch.zeros_like(trace.attention)
     if baseline == "position":
         nothing = trace.embed()

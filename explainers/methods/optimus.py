@@ -67,7 +67,7 @@ def losses(trace: Trace, activation: Activation) -> Tensor:
     sigmoids = lambda answer: sum(
         weight * part(answer).sigmoid() for part, weight in trace.target.parts()
     )  # of a difference, each logit's own
-    target = trace.target.probability() if activation == "softmax" else sigmoids
+    target = trace.target.as_probability() if activation == "softmax" else sigmoids
     whole = trace.rescore(trace.inputs, target)
     lost = torch.zeros_like(trace.attention[0, 0, 0])
     lost[words] = (whole - trace.rescore(trace.fill(blanked, "unk"), target)).to(lost)

@@ -49,7 +49,7 @@ def causal_score(
     trace: Trace, masks: Tensor, noise: Callable[[int], Tensor], offset: bool
 ) -> Tensor:
     """sum over masks of Δp_i M_i / sum_k M_k, divided by how many there are [height width]; noise(n) draws the z of the next n masks."""
-    x, chance, changes = trace.pixels, trace.target.probability(), []
+    x, chance, changes = trace.pixels, trace.target.as_probability(), []
     for some in masks[:, None].split(AT_ONCE):
         z = noise(len(some)).to(x) * (1 - some)
         masked, noisy = (

@@ -1,10 +1,10 @@
 """`Model`: a network with what is needed to trace it, and to read and write for it."""
 
 import inspect
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, reduce
+from functools import cached_property, reduce
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +12,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 from transformers.models.clip.modeling_clip import CLIPOutput
 
-from .. import targets
 from ..errors import Refusal
 from ..inputs import Encoded, encode, from_text
 from ..linear import Affine, affine, in_steps, merged, naming_quantised
 from ..processors import HALVES, Colours, colours_of
+from ..scores import Answer, Score
+from ..tasks import Task, task_of
 from ..trace import Layer, Tape, Trace, evaluating, ordinary, trace
 from . import blanks, readouts
 from .anatomy import Anatomy, blocks_of, submodule
@@ -67,16 +68,9 @@ class Model:
         return blocks_of(self.tower, self.anatomy)
 
     @cached_property
-    def task(self) -> str:
-        """What its logits are about: the "next" token, the ends of an "answer", the labels of single "tokens", or "classes"."""
-        name = type(self.net).__name__
-        kinds = {
-            "CausalLM": "next",
-            "LMHead": "next",
-            "QuestionAnswering": "answer",
-            "TokenClassification": "tokens",
-        }
-        return next((task for kind, task in kinds.items() if kind in name), "classes")
+    def task(self) -> Task:
+        """What it is asked: see `explainers.tasks`."""
+        return task_of(self)
 
     @property
     def multi_label(self) -> bool:
@@ -89,39 +83,26 @@ class Model:
     def is_regression(self) -> bool:
         """Whether its outputs are values and not logits of classes, as a regression's are."""
         problem = getattr(self.net.config, "problem_type", None)
-        return self.task == "classes" and problem == "regression"
+        return self.task.has_classes and problem == "regression"
 
-    def said(self, outputs, table: Tensor) -> targets.Answer:
-        """The network's outputs with their logits, or values, [example class], ready to be read."""
-        return targets.Answer(
-            outputs, table, multi_label=self.multi_label, is_regression=self.is_regression
+    def class_answer(self, outputs: Any, class_logits: Tensor | None) -> Answer:
+        """The answer whose logits, or values, are these [example class]."""
+        return Answer(
+            outputs,
+            class_logits,
+            multi_label=self.multi_label,
+            is_regression=self.is_regression,
         )
 
     @property
     def labels(self) -> dict[int, str]:
-        """The classes by index, as many as the head has; of a language model, its vocabulary as
-        text, spaces included."""
-        if self.task == "next":
-            size = self.net.config.vocab_size
-            if self.tokenizer is None:
-                return {i: str(i) for i in range(size)}
-            return vocabulary(self.tokenizer, size, len(self.tokenizer))
-        names = {int(index): str(name) for index, name in self.net.config.id2label.items()}
-        if self.columns:
-            names = {index: names.get(index, f"LABEL_{index}") for index in range(self.columns)}
-        count = Counter(names.values())  # ImageNet has two cranes
-        return {
-            index: name if count[name] == 1 else f"{name} ({index})"
-            for index, name in names.items()
-        }
+        """The names of its logits by index; of a language model, its vocabulary as text."""
+        return self.task.labels(self)
 
     @property
-    def columns(self) -> int | None:
-        """How many logits the head of a classifier gives, by its last linear layer; None where that
-        is not known."""
-        for path in (
-            (*self.anatomy.head[-1:], "classifier", "score") if not self.is_dual_encoder else ()
-        ):
+    def head_width(self) -> int | None:
+        """How many logits the last linear layer of the head gives; None if that is not known."""
+        for path in (*self.anatomy.head[-1:], "classifier", "score"):
             try:
                 head = submodule(self.net, path.split(" & ")[-1])
             except AttributeError:
@@ -168,18 +149,18 @@ class Model:
             special_tokens = torch.stack([coded[i].special_tokens for i in places]).to(
                 self.net.device
             )
-            asked = [targets.chosen(self, coded[i], wanted[i]) for i in places]
+            asked = [self.task.target(self, coded[i], wanted[i]) for i in places]
             words = [coded[i].words for i in places]
             for i, one in zip(places, trace(self, tensors, asked, special_tokens, words=words)):
                 traces[i] = one
         return traces
 
-    def target_of(self, inputs, target=None) -> targets.Target:
+    def target_of(self, inputs, target=None) -> Score:
         """What `target`, as for `trace`, means for this input; the network does not run.
 
         Raises `Refusal` in plain words for what it cannot mean here.
         """
-        return targets.chosen(self, self.encode(inputs), target)
+        return self.task.target(self, self.encode(inputs), target)
 
     def encode(self, inputs) -> Encoded:
         return inputs if isinstance(inputs, Encoded) else encode(self, inputs)
@@ -190,7 +171,7 @@ class Model:
 
     def classes(self, coded: Encoded) -> dict[int, str]:
         """What a target may name: the labels, or what a dual encoder matches the input with."""
-        return dict(enumerate(coded.candidates)) if self.is_dual_encoder else self.labels
+        return self.task.classes(self, coded)
 
     # ----------------------------------------------------------------------------------------- pictures and texts
 
@@ -283,62 +264,33 @@ class Model:
         return HALVES if self.processor is None else colours_of(self.processor)
 
     def answer(
-        self, inputs: dict[str, Tensor], attended: Tensor | None = None, **tape
-    ) -> targets.Answer:
-        """What the network says, in evaluation mode. real [example token] tells where padding is,
-        if not the attention mask."""
-        with evaluating(self.net), naming_quantised(self.net):
-            return self.answer_as_is(inputs, attended, **tape)
+        self, inputs: dict[str, Tensor], attended: Tensor | None = None, **tape: Any
+    ) -> Answer:
+        """What the network computes, in evaluation mode.
 
-    def answer_as_is(
-        self, inputs: dict[str, Tensor], attended: Tensor | None, **tape
-    ) -> targets.Answer:
+        attended: [example token] bool, False at padding; by default the attention mask.
+        """
+        with evaluating(self.net), naming_quantised(self.net):
+            outputs = self.outputs(inputs, **tape)
+            return self.task.answer(self, outputs, inputs, attended)
+
+    def outputs(self, inputs: dict[str, Tensor], **tape: Any) -> Any:
+        """The network's own outputs; of a dual encoder the logits of the traced side."""
         if self.is_dual_encoder:
-            table = self.match(
-                self.features(
-                    {name: tensor for name, tensor in inputs.items() if name != "matched"}, **tape
-                ),
-                inputs["matched"],
-            )
-            outputs = CLIPOutput(
-                **{
-                    "logits_per_image"
-                    if self.anatomy.modality == "image"
-                    else "logits_per_text": table
-                }
-            )
-            return self.said(outputs, table)
-        without_cache = (
-            {"use_cache": False} if hasattr(self.net.config, "use_cache") else {}
-        )  # GPT-2 would append to it
-        outputs = (self.pooled if readouts.pools_by_ids(self) else self.net)(
-            **inputs, **self.resized(inputs), **without_cache, **tape
-        )
-        if "start_logits" in outputs:
-            ends = torch.stack([outputs.start_logits, outputs.end_logits], dim=-1)
-            padding = ~(self.attended(inputs, ends.shape[1]) if attended is None else attended)
-            return targets.Answer(outputs, None, ends.masked_fill(padding[..., None], -torch.inf))
-        table = outputs.logits if "logits" in outputs else None
-        if (
-            table is not None and table.ndim == 3
-        ):  # logits for every token: what comes next is read at the last
-            if self.task == "tokens" or self.anatomy.readout != "last":
-                return targets.Answer(outputs, None, table if self.task == "tokens" else None)
-            at = (
-                self.readout(
-                    inputs, self.attended(inputs, table.shape[1]) if attended is None else attended
-                )
-                .argmax(-1)
-                .expand(len(table))
-            )
-            table = table[torch.arange(len(table), device=table.device), at]
-            if readouts.pools_by_ids(self):
-                outputs.logits = table
-        elif (
-            type(self.net).__name__ == "ElectraForPreTraining"
-        ):  # [example token], one logit each: no table of classes
-            return targets.Answer(outputs, None)
-        return self.said(outputs, table)
+            own = {name: tensor for name, tensor in inputs.items() if name != "matched"}
+            logits = self.match(self.features(own, **tape), inputs["matched"])
+            side = "image" if self.anatomy.modality == "image" else "text"
+            return CLIPOutput(**{f"logits_per_{side}": logits})
+        network = self.pooled if self.pools_by_ids else self.net
+        options = self.resized(inputs)
+        if hasattr(self.net.config, "use_cache"):  # GPT-2 would append to it
+            options = options | {"use_cache": False}
+        return network(**inputs, **options, **tape)
+
+    @property
+    def pools_by_ids(self) -> bool:
+        """Whether the network's own head finds the last token by the ids of the batch."""
+        return readouts.pools_by_ids(self)
 
     def pooled(self, **inputs) -> SequenceClassifierOutputWithPast:
         """The network up to the logits [example token class], from which `answer` takes the readout's: word embeddings have no ids to
@@ -390,7 +342,7 @@ class Model:
     @property
     def steps(self) -> list[Callable] | None:
         """From what the head reads [n dim] to the logits, or to a dual encoder's features; None where the architecture's are not known."""
-        by_token = {"answer": ("qa_outputs",), "tokens": ("classifier",)}.get(self.task)
+        by_token = self.task.head
         try:
             steps = [
                 self.step(name)
@@ -427,7 +379,7 @@ class Model:
         with evaluating(self.net):
             return [one for step in self.steps for one in in_steps(step)]
 
-    def answer_to(self, pooled: Tensor, inputs: dict[str, Tensor]) -> targets.Answer:
+    def answer_to(self, pooled: Tensor, inputs: dict[str, Tensor]) -> Answer:
         """What the network would say if its head read the vectors `pooled` [n dim]."""
         if self.steps is None:
             raise Refusal(
@@ -440,7 +392,7 @@ class Model:
             if self.is_dual_encoder
             else said
         )
-        return self.said(None, table)
+        return self.class_answer(None, table)
 
     def layer(
         self,
@@ -483,19 +435,6 @@ class Model:
         with evaluating(self.net):
             net = merged(self.net)
         return self if net is self.net else replace(self, net=net)
-
-
-@lru_cache(maxsize=2)
-def vocabulary(tokenizer: PreTrainedTokenizerBase, size: int, known: int) -> dict[int, str]:
-    """The first `size` tokens as text, spaces included, by id; `known`, how many the tokenizer has,
-    tells when some were added."""
-    names = tokenizer.convert_ids_to_tokens(list(range(size)))
-    texts = [tokenizer.convert_tokens_to_string([name]) if name else "" for name in names]
-    whole = lambda text: text and "\ufffd" not in text
-    return {
-        i: text if whole(text) else name or str(i)
-        for i, (name, text) in enumerate(zip(names, texts))
-    }
 
 
 def of_one_shape(coded: list[Encoded], rows: int) -> list[list[int]]:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..errors import ModelUnavailable
 from ..linear import quantised
-from ..targets import Answer, Score
+from ..scores import Answer, Score
 from ..trace import attend_by, elsewhere, trace
 
 TOKENS = 8  # of the text
@@ -90,19 +90,19 @@ class Everything(Score):
     def measured(self) -> bool:
         """Whether the network has no score of its own: then only functions of its outputs are
         explained, and these are asked themselves."""
-        return self.heard.table is None and self.heard.tokens is None
+        return self.heard.class_logits is None and self.heard.token_logits is None
 
     def __call__(self, answer: Answer) -> Tensor:
         self.heard = answer
-        if answer.tokens is not None:
-            return answer.tokens[:, answer.tokens.shape[1] // 2, 0]
-        logits = numbers(answer)[None] if answer.table is None else answer.table
+        if answer.token_logits is not None:
+            return answer.token_logits[:, answer.token_logits.shape[1] // 2, 0]
+        logits = numbers(answer)[None] if answer.class_logits is None else answer.class_logits
         return logits @ waves(logits.shape[-1]).to(logits)
 
     def readout(self, default: Tensor) -> Tensor:
         return (
             default
-            if self.heard.tokens is None
+            if self.heard.token_logits is None
             else F.one_hot(torch.tensor(len(default) // 2), len(default)).to(default)
         )
 

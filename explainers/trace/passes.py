@@ -199,7 +199,7 @@ def trace(
             )
         size, tokens = tape.shape
         targets = [
-            target.fixed(answer, i)
+            target.resolve(answer, i)
             for i, target in enumerate(targets * size if len(targets) == 1 else targets)
         ]
         scores = torch.stack([target(answer)[i] for i, target in enumerate(targets)])
@@ -222,7 +222,7 @@ def trace(
     grid = model.grid(inputs["pixel_values"]) if model.anatomy.modality == "image" else None
     default = model.readout(inputs, attended, tape.last.detach()).expand(size, -1)
     slopes = None if flat or rules is not None else lengths(last_slope).expand(size, -1)
-    readout = readouts_of(model, targets, default, slopes, known, answer.table is not None)
+    readout = readouts_of(model, targets, default, slopes, known, answer.class_logits is not None)
     own = lambda given, i: given[i if len(given) > 1 else 0]
     traces = []
     for i in range(size):
@@ -244,7 +244,7 @@ def trace(
                 **stacked(seen, i),
                 grad=NoSlopes(model) if flat else Trace(**where, **stacked(felt, i)),
                 target=targets[i],
-                logits=None if answer.table is None else own(answer.table, i).detach(),
+                logits=None if answer.class_logits is None else own(answer.class_logits, i).detach(),
                 layers=[
                     model.layer(block, *example(args, kwargs, i, size), plain)
                     for block, args, kwargs in tape.runs

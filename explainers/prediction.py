@@ -1,0 +1,106 @@
+"""What a model predicts for one input, without an explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .scores import Answer, tie
+from .ties import ranked, tied
+
+if TYPE_CHECKING:
+    from .models import Model
+
+#: How many next tokens, answers or words a prediction names.
+SHOWN = 5
+
+PROBABILITY = "probability"
+BY_ITSELF = "probability of each label by itself"
+VALUE = "value"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The labels that a model predicts for one input, the best first, each with its number.
+
+    labels  classes; next tokens; answers in the context and "no answer in this text"; or, of words,
+            "LABEL at word". Equal ones (`ties.ranked`) keep the order of the classes or of the text
+    values  one for each label: its probability, or the raw output where there is none. That of an
+            answer is among all answers that are possible
+    kind    "probability", "probability of each label by itself" or "value"
+    equals  the labels whose number equals that of the first one
+    """
+
+    labels: list[str]
+    values: list[float]
+    kind: str
+    equals: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> str:
+        """The first label."""
+        return self.labels[0]
+
+    @property
+    def tie(self) -> str:
+        """A sentence about `equals`; "" if there are none."""
+        return tie(self.best, self.equals)
+
+    def __str__(self) -> str:
+        parts = []
+        for label, value in zip(self.labels[:SHOWN], self.values):
+            number = f"{value:.3f}" if self.kind == VALUE else f"{value:.1%}"
+            parts.append(f"{label} {number}")
+        sentence = ", ".join(parts)
+        return f"{sentence}. {self.tie}" if self.tie else sentence
+
+
+def predict(model: Model, inputs: object) -> Prediction:
+    """Predict without explaining.
+
+    inputs: what `model.trace` takes. Raises `Refusal` if the model has no logits, or if `inputs` is
+    nothing it can read.
+    """
+    coded = model.encode(inputs)
+    with torch.no_grad():
+        answer = model.answer(coded.tensors)
+    return model.task.predict(model, coded, answer)
+
+
+def kind_of(answer: Answer) -> str:
+    """The kind of number that a classifier's answer gives for each class."""
+    if not answer.has_probabilities:
+        return VALUE
+    return BY_ITSELF if answer.multi_label else PROBABILITY
+
+
+def numbers_of(answer: Answer) -> Tensor:
+    """[example class] the probabilities; the raw outputs where there are none."""
+    return answer.probabilities if answer.has_probabilities else answer.logits
+
+
+def best_first(
+    order_by: Tensor, values: Tensor, name: Callable[[int], str], kind: str, most: int | None = None
+) -> Prediction:
+    """The `most` highest of some labels as a `Prediction`.
+
+    order_by [label] and values [label]: what they are ordered by, and what is shown.
+    name: gives the label of an index.
+    """
+    order = ranked(order_by).tolist()[:most]
+    return Prediction(
+        labels=[name(index) for index in order],
+        values=[float(values[index]) for index in order],
+        kind=kind,
+        equals=equal_names(order_by, name),
+    )
+
+
+def equal_names(values: Tensor | Sequence[float], name: Callable[[int], str]) -> tuple[str, ...]:
+    """The names of all that equal the highest value, without the first one."""
+    highest = tied(values).nonzero().flatten().tolist()
+    return tuple(name(index) for index in highest[1:])

@@ -1,0 +1,133 @@
+"""The token of the vocabulary that comes next after a text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from ..errors import Refusal
+from ..inputs import Encoded
+from ..inputs.kinds import PROMPT
+from ..prediction import SHOWN
+from ..scores import Answer, Custom, Logit, PredictedClass, Score
+from .base import at_readout
+from .reading import TargetReader, index_of
+from .texts import TextTask
+
+if TYPE_CHECKING:
+    from ..models import Model
+
+#: How many pieces are listed when a name is several tokens.
+LISTED_PIECES = 8
+
+
+class NextToken(TextTask):
+    """Which token comes next: a logit for each token of the vocabulary, read at the last token."""
+
+    key = "next_token"
+    networks = ("CausalLM", "LMHead")
+    takes = (PROMPT,)
+    does = "says what comes next after a text"
+    hint = "or a token, such as “ Paris” with its space"
+    introduction = "next: "
+    most_shown = SHOWN
+    cut = "beginning"  # the next token follows the end of the text
+
+    def encode_pair(self, model: Model, texts: Sequence[str]) -> Encoded:
+        if len(texts) == 2:
+            raise Refusal("This model says what comes next after one text: give one, not a pair.")
+        return super().encode_pair(model, texts)
+
+    def reader(self, model: Model, coded: Encoded) -> TokenReader:
+        return TokenReader(self.classes(model, coded), model)
+
+    def answer(
+        self, model: Model, outputs: Any, inputs: dict[str, Tensor], attended: Tensor | None
+    ) -> Answer:
+        if model.anatomy.readout != "last":
+            return Answer(outputs, None)
+        return model.class_answer(outputs, at_readout(model, outputs.logits, inputs, attended))
+
+    def labels(self, model: Model) -> dict[int, str]:
+        """The vocabulary as text, spaces included, by id."""
+        size = model.net.config.vocab_size
+        if model.tokenizer is None:
+            return {index: str(index) for index in range(size)}
+        return vocabulary(model.tokenizer, size, len(model.tokenizer))
+
+    def continuation(self, target: Score) -> str:
+        return "" if isinstance(target, Custom) else target.name
+
+
+@dataclass(frozen=True, eq=False)
+class TokenReader(TargetReader):
+    """Reads a token of the vocabulary by its text or its id. labels: {id: text}."""
+
+    labels: Mapping[int, str]
+    model: Model
+
+    def predicted(self) -> Score:
+        return PredictedClass(self.labels)
+
+    def named(self, asked: Any) -> Logit:
+        """A token by its text, as it is or behind a space; or by its id, as a number or "#262"."""
+        if not isinstance(asked, str):
+            return self.token(index_of(asked, self.labels))
+        index = self.by_text(asked)
+        if index is not None:
+            return self.token(index)
+        if re.fullmatch(r"#?\d{1,9}", asked.strip()):
+            number = int(asked.strip().removeprefix("#"))
+            return self.token(index_of(number, self.labels))
+        raise self.no_token(asked)
+
+    def token(self, index: int) -> Logit:
+        return Logit(index, self.labels[index])
+
+    def by_text(self, text: str) -> int | None:
+        """The id of a text, or of a space and the text; of equal texts the last one."""
+        if not text:
+            return None
+        ids = {name: index for index, name in self.labels.items()}
+        return ids.get(text, ids.get(f" {text}"))
+
+    def no_token(self, asked: str) -> Refusal:
+        pieces = self.pieces(asked)
+        if len(pieces) > 1:
+            shown = ", ".join(map(repr, pieces[:LISTED_PIECES]))
+            return Refusal(
+                f"{asked[:60]!r} is {len(pieces)} tokens in this model ({shown}), "
+                "and one at a time is predicted: name one of them."
+            )
+        return Refusal(
+            f"{asked[:60]!r} is no token of this model: "
+            "give a token's text, such as ' the', or its id."
+        )
+
+    def pieces(self, text: str) -> list[str]:
+        """The tokens of a text, as texts; [] without a tokenizer."""
+        tokenizer = self.model.tokenizer
+        if tokenizer is None or not text.strip():
+            return []
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        return [self.labels.get(index, str(index)) for index in ids]
+
+
+@lru_cache(maxsize=2)
+def vocabulary(tokenizer: Any, size: int, known: int) -> dict[int, str]:
+    """The first `size` tokens as text, spaces included, by id.
+
+    A token that is no text by itself, such as a part of a character, keeps the tokenizer's own
+    name. known: how many tokens the tokenizer has; it tells when some were added.
+    """
+    texts = {}
+    for index, name in enumerate(tokenizer.convert_ids_to_tokens(list(range(size)))):
+        text = tokenizer.convert_tokens_to_string([name]) if name else ""
+        is_whole = text and "\ufffd" not in text
+        texts[index] = text if is_whole else name or str(index)
+    return texts
