@@ -101,8 +101,8 @@ class Tab:
     def parts(self) -> dict[str, list[tuple[str, str]]]:
         """What the inside of a method can be looked at by, and the methods that have it."""
         return {
-            "Layers": [(method.title, method.key) for method in self.methods if method.run_layers],
-            "Heads": [(method.title, method.key) for method in self.methods if method.run_heads],
+            "Layers": [(method.title, method.key) for method in self.methods if "layers" in method.parts],
+            "Heads": [(method.title, method.key) for method in self.methods if "heads" in method.parts],
         }
 
     @property

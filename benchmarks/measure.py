@@ -465,8 +465,8 @@ def evaluation() -> list[tuple[str, str, str]]:
     """Eight methods with AOPC and log-odds at ten levels: `measure` against one example, one method, one changed input at a time; then the runner
     on few and on many examples."""
     from explainers.evaluation import Example, measure
-    from explainers.evaluation.datasets import Dataset
-    from explainers.evaluation.runner import Plan, evaluate
+    from explainers.evaluation.data import Dataset
+    from explainers.evaluation.runs import Plan, evaluate
 
     model, texts = ex.load("sentiment"), sentences(24)
     methods = [

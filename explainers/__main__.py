@@ -385,7 +385,7 @@ def rising(scores: list[float], width: int = 60) -> str:
 
 def evaluate(args) -> str:
     """measure methods on a dataset, or repeat a paper's protocol; a run that was stopped goes on from where it was"""
-    from .evaluation import datasets, protocols, runner
+    from .evaluation import data as datasets, protocols, runs as runner
 
     transformers_quiet()
     chosen = protocols.find_protocol(args.protocol) if args.protocol else None
@@ -524,7 +524,7 @@ def markdown() -> str:
         idea = m.card.idea.split(":")[0].rstrip(".")
         lines.append(
             f"| {m.title} | `{m.key}` | {idea} | {kinds(m)} | {'signed' if m.signed else 'unsigned'} | {m.passes} "
-            f"| {'yes' if m.run_layers else ''} | [{m.paper}]({m.url}) |"
+            f"| {'yes' if 'layers' in m.parts else ''} | [{m.paper}]({m.url}) |"
         )
     return "\n".join(lines)
 

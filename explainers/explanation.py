@@ -109,19 +109,15 @@ def explain_trace(
     chosen = find(key)
     chosen.check_kind(trace)
     chosen.check_length(len(trace.attended))
-    scores, facts = chosen.measure(trace, **options)
-    rows = shown(chosen.layers(trace, **options)) if chosen.run_layers and not brief else None
-    heads = shown(chosen.heads(trace, **options)) if chosen.run_heads and not brief else None
+    found = chosen.run(trace, **options)
+    scores, facts = found.scores, found.facts
+    rows = heads = None
+    if not brief and found.layers is not None:
+        rows = shown(found.layers)
+    if not brief and found.heads is not None:
+        heads = shown(found.heads)
     given = chosen.read(options)
-    names = (
-        []
-        if rows is None
-        else (
-            chosen.name_rows(trace, **given)
-            if chosen.name_rows
-            else [f"L{i}" for i in range(len(rows))]
-        )
-    )
+    names = [] if rows is None else found.rows
     half = HALF.get(trace.score.dtype)
     if not torch.isfinite(scores).all():
         why = (
@@ -155,7 +151,7 @@ def explain_trace(
         notes.append(
             f"Not every number of {', '.join(lost[:6])}{' and others' if len(lost) > 6 else ''} is finite; they are left blank."
         )
-    totals = {} if brief else chosen.totals(trace, **options)
+    totals = {} if brief else found.totals
     span = trace.target.span and coded.spans and [coded.spans[i] for i in trace.target.span]
     return Heatmap(
         scores=shown(scores),
@@ -187,6 +183,6 @@ def explain_trace(
         grid=coded.grid,
         picture=coded.picture,
         seen=coded.seen,
-        pixels=shown(chosen.pixels(trace, **options)) if chosen.run_pixels and coded.grid else None,
+        pixels=shown(found.pixels) if coded.grid and found.pixels is not None else None,
         pending=model.task.continuation(trace.target),
     )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .scores import Answer, tie
-from .ties import ranked, tied
+from .outputs import Answer
+from .scores import tie
+from .ties import ranked, tied_places
 
 if TYPE_CHECKING:
     from .models import Model
@@ -56,7 +57,9 @@ class Prediction:
             number = f"{value:.3f}" if self.kind == VALUE else f"{value:.1%}"
             parts.append(f"{label} {number}")
         sentence = ", ".join(parts)
-        return f"{sentence}. {self.tie}" if self.tie else sentence
+        if self.tie:
+            sentence += f". {self.tie}"
+        return sentence
 
 
 def predict(model: Model, inputs: object) -> Prediction:
@@ -75,12 +78,16 @@ def kind_of(answer: Answer) -> str:
     """The kind of number that a classifier's answer gives for each class."""
     if not answer.has_probabilities:
         return VALUE
-    return BY_ITSELF if answer.multi_label else PROBABILITY
+    if answer.multi_label:
+        return BY_ITSELF
+    return PROBABILITY
 
 
 def numbers_of(answer: Answer) -> Tensor:
     """[example class] the probabilities; the raw outputs where there are none."""
-    return answer.probabilities if answer.has_probabilities else answer.logits
+    if answer.has_probabilities:
+        return answer.probabilities
+    return answer.logits
 
 
 def best_first(
@@ -93,8 +100,8 @@ def best_first(
     """
     order = ranked(order_by).tolist()[:most]
     return Prediction(
-        labels=[name(index) for index in order],
-        values=[float(values[index]) for index in order],
+        labels=list(map(name, order)),
+        values=values[order].tolist(),
         kind=kind,
         equals=equal_names(order_by, name),
     )
@@ -102,5 +109,4 @@ def best_first(
 
 def equal_names(values: Tensor | Sequence[float], name: Callable[[int], str]) -> tuple[str, ...]:
     """The names of all that equal the highest value, without the first one."""
-    highest = tied(values).nonzero().flatten().tolist()
-    return tuple(name(index) for index in highest[1:])
+    return tuple(map(name, tied_places(values)[1:]))

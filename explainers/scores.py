@@ -11,86 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from .errors import Refusal
-from .ties import tied
+from .outputs import Answer
+from .ties import tied_places
 
 #: One term of a score: (token position, column of that token's logits, weight).
 Term = tuple[int, int, float]
 
 #: How many names a sentence about a tie lists.
 LISTED_TIES = 4
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """The outputs of a network for n examples, and its logits in the form that it has.
-
-    outputs       what the network returned, unchanged
-    class_logits  [example class] of a classifier; [example token-of-the-vocabulary] of the next
-                  token; [picture text] or [text picture] of a dual encoder, by the traced side
-    token_logits  [example token column] of a network with logits for every token: start and end of
-                  an answer, or the labels of words
-    multi_label   multi-label (sigmoid) instead of softmax
-    is_regression the outputs are values, not logits, so that nothing has a probability
-    """
-
-    outputs: Any
-    class_logits: Tensor | None
-    token_logits: Tensor | None = None
-    multi_label: bool = False
-    is_regression: bool = False
-
-    @property
-    def logits(self) -> Tensor:
-        """`class_logits`. Raises `Refusal` if the network has none."""
-        if self.class_logits is None:
-            raise Refusal(
-                "This model has no logits for a whole text, so nothing is predicted that could be "
-                "explained: choose a checkpoint that classifies, answers questions, labels words "
-                "or says what comes next; or, in Python, pass a target that is a function of its "
-                "outputs, such as lambda outputs: outputs.logits[:, 5, 42] for logit 42 of token 5."
-            )
-        return self.class_logits
-
-    @property
-    def by_token(self) -> Tensor:
-        """`token_logits`. Raises `Refusal` if the network has none."""
-        if self.token_logits is None:
-            raise Refusal(
-                "This model has no logits for single tokens; "
-                "pass a target that is a function of its outputs."
-            )
-        return self.token_logits
-
-    @property
-    def has_probabilities(self) -> bool:
-        """Whether a softmax or sigmoid applies: not for a regression, and not for one class alone,
-        unless it is multi-label."""
-        if self.is_regression:
-            return False
-        return self.multi_label or self.logits.shape[-1] > 1
-
-    @property
-    def probabilities(self) -> Tensor:
-        """Class probabilities, shaped like `logits`. Raises `Refusal` if there are none."""
-        if self.is_regression:
-            raise Refusal(
-                "The outputs of this model are values, not classes, "
-                "so there is no probability, which is needed here."
-            )
-        if not self.has_probabilities:
-            raise Refusal(
-                "There is one value and nothing to weigh it against, "
-                "so there is no probability, which is needed here."
-            )
-        if self.multi_label:
-            return self.logits.sigmoid()
-        return self.logits.softmax(-1)
 
 
 def tie(best: str, equals: Sequence[str]) -> str:
@@ -101,9 +35,10 @@ def tie(best: str, equals: Sequence[str]) -> str:
     if not equals:
         return ""
     names = []
-    for name in equals[:LISTED_TIES]:
-        same = in_quotes(name) == in_quotes(best)
-        names.append(f"another {in_quotes(name)}" if same else in_quotes(name))
+    for name in map(in_quotes, equals[:LISTED_TIES]):
+        if name == in_quotes(best):
+            name = f"another {name}"
+        names.append(name)
     others = ", ".join(names)
     if len(equals) > LISTED_TIES:
         others += f" and {len(equals) - LISTED_TIES:,} more"
@@ -114,7 +49,9 @@ def tie(best: str, equals: Sequence[str]) -> str:
 
 
 def in_quotes(name: str) -> str:
-    return name if name.startswith("“") else f"“{name}”"
+    if name.startswith("“"):
+        return name
+    return f"“{name}”"
 
 
 class Score:
@@ -170,10 +107,7 @@ class Score:
         return default
 
     def columns(self, readout: int) -> list[Term]:
-        """The score as a weighted sum of logits; those of a class are read at the token `readout`.
-
-        Raises `Refusal` if it is no such sum.
-        """
+        """The score as a sum of logits, or a `Refusal`; a class is read at the token `readout`."""
         raise Refusal(
             f"The {self.name} is not a sum of logits, which this method needs: "
             "explain a logit or a difference of two."
@@ -390,7 +324,7 @@ class Custom(Score):
     The tokens that it is read from are known only by its gradient.
     """
 
-    function: Callable[[Any], Tensor]
+    function: Callable[[Any], Any]
     name: str = "custom score"
     poles: tuple[str, str] = ("lowers the score", "raises the score")
     unit = "score"
@@ -436,9 +370,17 @@ class PredictedClass(DeferredTarget):
         return answer.logits.amax(-1)
 
     def resolve(self, answer: Answer, example: int) -> Logit:
-        highest = tied(answer.logits[example]).nonzero().flatten().tolist()
-        names = [label_of(index, self.labels) for index in highest]
-        return Logit(highest[0], names[0], equals=tuple(names[1:]))
+        highest = tied_places(answer.logits[example])
+        return first_of([Logit(index, label_of(index, self.labels)) for index in highest])
+
+
+Chosen = TypeVar("Chosen", Logit, Span)
+
+
+def first_of(equal: Sequence[Chosen]) -> Chosen:
+    """The first of some scores that are equally high, with the names of the others."""
+    names = tuple(score.name for score in equal[1:])
+    return replace(equal[0], equals=names)
 
 
 def label_of(index: int, labels: Mapping[int, str]) -> str:

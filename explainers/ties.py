@@ -59,6 +59,11 @@ def tied(values: Numbers, floor: float = 0.0) -> Tensor:
     return given >= top - tolerance(values, top[None], floor)
 
 
+def tied_places(values: Numbers, floor: float = 0.0) -> list[int]:
+    """The places of the largest number and its equals."""
+    return tied(values, floor).nonzero().flatten().tolist()
+
+
 def place_of_largest(values: Numbers, floor: float = 0.0) -> int:
     """The place of the largest number; of equal ones the first."""
     return int(tied(values, floor).int().argmax())

@@ -90,7 +90,9 @@ def kind(character: str) -> str:
         return "o"
     if category in ("Nd", "No"):
         return "w"
-    return "c" if unicodedata.name(character, "").startswith(WITHOUT_SPACES) else "w"
+    if unicodedata.name(character, "").startswith(WITHOUT_SPACES):
+        return "c"
+    return "w"
 
 
 def kinds(text: str) -> str:
@@ -114,35 +116,72 @@ def words_of(text: str, spans: list[tuple[int, int] | None]) -> list[int | None]
     Other tokens of nothing but space are no part of a word; all between the same two words are one.
     """
     of = units(text)
-    begins = [True] * (1 + max((number for number in of if number is not None), default=-1))
-    held: list[tuple[int, int] | None] = []
-    for span in spans:
-        numbers = [number for number in of[slice(*span)] if number is not None] if span else []
-        held.append((numbers[0], numbers[-1]) if numbers else None)
-        if numbers:
-            begins[numbers[0] + 1 : numbers[-1] + 1] = [False] * (numbers[-1] - numbers[0])
-    word_of = list(accumulate(begins))
-    names = [("word", word_of[numbers[0]]) if numbers else None for numbers in held]
-    for i, span in enumerate(spans):
-        if span and not held[i]:
-            opening = opens(text, spans, i) and held[i + 1]
-            names[i] = names[i + 1] if opening else ("space", before(of, span[0]))
-    different = dict.fromkeys(name for name in names if name)
-    order = {name: number for number, name in enumerate(different)}
-    return [order[name] if name else None for name in names]
+    held = [units_of(of, span) for span in spans]
+    word_of = joined(of, held)
+    names: list[tuple[str, int] | None] = []
+    for token, span in enumerate(spans):
+        if span is None:
+            names.append(None)
+            continue
+        found = held[token]
+        if found is None and opens(text, spans, token):
+            found = held[token + 1]
+        if found is None:
+            names.append(("space", before(of, span[0])))
+        else:
+            names.append(("word", word_of[found[0]]))
+    return numbered(names)
 
 
-def opens(text: str, spans: list, i: int) -> bool:
-    """Whether token i is one space, or nothing at all, directly before the next token."""
-    following = spans[i + 1] if i + 1 < len(spans) else None
-    return bool(following) and text[slice(*spans[i])] in ("", " ") and spans[i][1] == following[0]
+def units_of(of: list[int | None], span: tuple[int, int] | None) -> tuple[int, int] | None:
+    """First and last unit in a part of the text; None if there is none.
+
+    of [character]: the number of its unit. span: first and last+1 character.
+    """
+    if span is None:
+        return None
+    numbers = [number for number in of[slice(*span)] if number is not None]
+    if not numbers:
+        return None
+    return numbers[0], numbers[-1]
+
+
+def joined(of: list[int | None], held: list[tuple[int, int] | None]) -> list[int]:
+    """[unit] the number of its word: units that one token holds together are one word.
+
+    of [character]: the number of its unit. held [token]: its first and last unit.
+    """
+    begins = [True] * (before(of, len(of)) + 1)
+    for first, last in filter(None, held):
+        begins[first + 1 : last + 1] = [False] * (last - first)
+    return list(accumulate(begins))
+
+
+def numbered(names: list[tuple[str, int] | None]) -> list[int | None]:
+    """The place of each name among the different ones, in their order; None stays None."""
+    numbers: dict[tuple[str, int], int] = {}
+    found: list[int | None] = []
+    for name in names:
+        found.append(None if name is None else numbers.setdefault(name, len(numbers)))
+    return found
+
+
+def opens(text: str, spans: list[tuple[int, int] | None], token: int) -> bool:
+    """Whether a token is one space, or nothing at all, directly before the next token."""
+    span, following = spans[token], None
+    if token + 1 < len(spans):
+        following = spans[token + 1]
+    if span is None or following is None:
+        return False
+    return text[slice(*span)] in ("", " ") and span[1] == following[0]
 
 
 def before(of: list[int | None], place: int) -> int:
     """The last unit before a place in the text; -1 at its beginning."""
-    while place > 0 and of[place - 1] is None:
-        place -= 1
-    return of[place - 1] if place > 0 else -1
+    for number in reversed(of[:place]):
+        if number is not None:
+            return number
+    return -1
 
 
 def inside_word(text: str, place: int) -> bool:
@@ -158,9 +197,12 @@ def by_bytes(text: str, spans: list[tuple[int, int] | None]) -> list[tuple[int, 
     the whole run. Where a run has as many tokens as bytes, each gets the character its byte is of.
     """
     placed = list(spans)
-    for span, group in groupby(range(len(spans)), key=lambda i: spans[i]):
-        tokens, run = list(group), text[slice(*span)] if span else ""
-        owners = [span[0] + i for i, character in enumerate(run) for _ in character.encode()]
+    for span, group in groupby(range(len(spans)), key=spans.__getitem__):
+        if span is None:
+            continue
+        tokens, owners = list(group), []
+        for place in range(*span):
+            owners += [place] * len(text[place].encode())
         if len(owners) == len(tokens):
             for token, owner in zip(tokens, owners):
                 placed[token] = (owner, owner + 1)

@@ -13,7 +13,7 @@ from transformers import (
 )
 
 import explainers as ex
-from explainers.scores import Answer
+from explainers.outputs import Answer
 
 GIVEN = ("who wrote it", "mary wrote it in may")
 

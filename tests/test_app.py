@@ -86,10 +86,10 @@ def test_every_method_is_on_the_menu_of_its_tabs(app):
         }
         assert set(tab.first) <= offered
         assert {key for _, key in tab.parts["Layers"]} == {
-            key for key in offered if ex.METHODS[key].run_layers
+            key for key in offered if "layers" in ex.METHODS[key].parts
         }
         assert {key for _, key in tab.parts["Heads"]} == {
-            key for key in offered if ex.METHODS[key].run_heads
+            key for key in offered if "heads" in ex.METHODS[key].parts
         }
         assert len(tab.first) <= 7 and all(
             ("·" in app.named(one)) != one.single_pass for one in tab.methods

@@ -30,9 +30,9 @@ def same(got: torch.Tensor, wanted: list) -> None:
 
 def test_attention_that_raises_the_score():
     attention, gradient = drawn(2, S, Q), drawn(2, S, Q, seed=1) - 0.5
-    same(bimodal.raised(attention, gradient), slow.raised(attention, gradient))
-    assert (bimodal.raised(attention, gradient) >= 0).all() and not torch.equal(
-        bimodal.raised(attention, gradient), (attention * gradient).mean(0)
+    same(bimodal.positive_relevance(attention, gradient), slow.raised(attention, gradient))
+    assert (bimodal.positive_relevance(attention, gradient) >= 0).all() and not torch.equal(
+        bimodal.positive_relevance(attention, gradient), (attention * gradient).mean(0)
     )
 
 

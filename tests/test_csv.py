@@ -13,8 +13,8 @@ from PIL import Image
 import explainers as ex
 from explainers.__main__ import main
 from explainers.evaluation import Example, evaluate
-from explainers.evaluation.datasets import Dataset
-from explainers.evaluation.runner import Plan
+from explainers.evaluation.data import Dataset
+from explainers.evaluation.runs import Plan
 from explainers.render.export import csv_of, where
 
 TEXT = 'An unbelievably #dull, so-called "thriller"\n# with unwatchable actors; null, NA and nan.'

@@ -1,4 +1,4 @@
-"""evaluation/datasets.py: files become examples, and what cannot is named with its reason."""
+"""evaluation/data/: files become examples, and what cannot is named with its reason."""
 
 import gzip
 import json
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import explainers as ex
-from explainers.evaluation.datasets import Columns, read
+from explainers.evaluation.data import Columns, read
 
 ROWS = [("a fine film", "1"), ("a dull film", "0"), ("neither", "1")]
 

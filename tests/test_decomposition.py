@@ -15,8 +15,8 @@ from tiny import GOLDENS, close, example, fresh, tiny
 import explainers as ex
 from explainers.methods import METHODS, best_reading, mean_readings, mixing_ratios, readings
 from explainers.methods._chain import flow, products
-from explainers.methods.optimus import VIEWS, losses, weights
-from explainers.methods.relevance import relevance
+from explainers.methods.optimus import losses, views, weights
+from explainers.methods.relevance import relevance_of
 
 RECORDS = json.loads((GOLDENS / "decomposition.json").read_text())
 USUAL = (1e-6, 1e-4)  # float64, float32
@@ -66,7 +66,7 @@ def measured(record: dict, dtype: torch.dtype) -> torch.Tensor:
     if part == "readings":
         return torch.tensor([one.faithfulness for one in readings(trace, **options)])
     if part == "relevance of attention":
-        return relevance(trace, **options).attention
+        return relevance_of(trace, **options).attention
     if part == "spearman":
         scores = method(trace, **options)
         saliency = [
@@ -90,7 +90,7 @@ def rows_of(trace, matrix: str) -> list[torch.Tensor]:
         for maps in heads:
             whole = {"mean": lambda maps: maps.mean(0), "product": lambda maps: products(maps)[-1]}
             map_ = whole[layer](maps) if layer in whole else maps[layer]
-            rows += [view(trace, map_)[~trace.special_tokens] for view in VIEWS.values()]
+            rows += [scores[~trace.special_tokens] for scores in views(trace, map_).values()]
     return rows
 
 
@@ -407,7 +407,7 @@ def test_methods_that_need_the_same_pass_share_it(monkeypatch):
     model.blocks[0].register_forward_hook(lambda block, args, output: passes.append(len(output)))
     for key in ("partial_lrp", "transatt", "lrp"):
         METHODS[key](trace)
-        METHODS[key].layers(trace) if METHODS[key].run_layers else None
+        METHODS[key].layers(trace) if "layers" in METHODS[key].parts else None
     assert passes == [1]  # one relevance pass for the three of them
     (
         METHODS["attattr"](trace, steps=2),
@@ -425,14 +425,14 @@ def test_methods_that_need_the_same_pass_share_it(monkeypatch):
 # ------------------------------------------------------------------------------------------------ heads and maps
 
 
-@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.run_heads])
+@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if "heads" in method.parts])
 def test_heads_have_one_row_a_head(key):
     trace = tiny("bert").trace(example("bert"), 0)
     heads = METHODS[key].heads(trace)
     assert heads.shape == (4, 3, 12) and torch.isfinite(heads).all()
 
 
-@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if method.run_maps])
+@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if "maps" in method.parts])
 def test_maps_say_what_each_token_gave_each_token(key):
     trace = tiny("bert").trace(example("bert"), 0)
     maps = METHODS[key].maps(trace)

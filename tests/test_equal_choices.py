@@ -17,11 +17,13 @@ from explainers.evaluation.correlation import rank_correlation
 from explainers.evaluation.localisation import average_precision, overlap, stretched
 from explainers.evaluation.perturbation import order
 from explainers.evaluation.plausibility import hits_in_top
-from explainers.methods import METHODS, best_reading, bimodal, mean_readings, vit_cx
-from explainers.methods.optimus import Choice
-from explainers.methods.rollout import without_weakest
+from explainers.methods import METHODS, best_reading, bimodal, mean_readings, optimus
+from explainers.methods.optimus import Reading
+from explainers.methods.rollout import without_smallest
+from explainers.methods.vit_cx import zero_to_one
+from explainers.outputs import Answer
 from explainers.render import patches, tokens, trials
-from explainers.scores import Answer, tie
+from explainers.scores import tie
 from explainers.tasks.answers import AnswerTarget, best_answers
 from explainers.tasks.tags import TagTarget, best_tags
 
@@ -68,27 +70,29 @@ def test_a_row_that_is_the_same_everywhere_stays_so():
     assert all(row.unique().numel() == 1 for row in rows)
 
 
-def readings_of(trace, faithfulness: list[float]) -> list[Choice]:
+def readings_of(trace, monkeypatch, faithfulness: list[float]) -> list[Reading]:
     """Put readings of this faithfulness in the place of those that the trace has."""
     empty = torch.zeros(len(trace.attended))
     made = [
-        Choice("0", str(head), "From", empty + head, one) for head, one in enumerate(faithfulness)
+        Reading("0", str(head), "From", empty + head, one) for head, one in enumerate(faithfulness)
     ]
-    trace.run.made["optimus", "A", "softmax"] = made
+    monkeypatch.setattr(optimus, "all_readings", lambda trace, **options: made)
     return made
 
 
 @leaning
-def test_of_equally_faithful_readings_the_first_is_shown_and_the_others_are_counted(lean):
+def test_of_equally_faithful_readings_the_first_is_shown_and_the_others_are_counted(
+    lean, monkeypatch
+):
     trace = tiny("bert").trace(varied("bert", 0), 0)
-    made = readings_of(trace, [0.1, 0.3, 0.2, 0.3 + lean, 0.3 - lean])
+    made = readings_of(trace, monkeypatch, [0.1, 0.3, 0.2, 0.3 + lean, 0.3 - lean])
     scores, facts = METHODS["optimus"].measure(trace)
     assert scores.equal(made[1].scores) and facts["RFT of 0/1/From"] == 0.3
     assert [value for name, value in facts.items() if "equally faithful" in name] == [3]
     assert best_reading([trace]) == "0/1/From"
     assert list(mean_readings([trace])) == [f"0/{head}/From" for head in (1, 3, 4, 2, 0)]
     assert METHODS["optimus"].layers(trace).equal(made[1].scores[None])
-    readings_of(trace, [0.1, 0.3, 0.2])
+    readings_of(trace, monkeypatch, [0.1, 0.3, 0.2])
     assert list(METHODS["optimus"].measure(trace)[1]) == ["RFT of 0/1/From"], (
         "no word of ties where there is none"
     )
@@ -334,14 +338,14 @@ def test_drawings_of_equal_pixels(lean):
 @leaning
 def test_of_equal_entries_the_first_are_left_out_of_a_rollout(lean):
     maps = tilted(torch.full((2, 4, 4), 0.25), lean)
-    kept = without_weakest(maps, 0.5).flatten(1) > 0
+    kept = without_smallest(maps, 0.5).flatten(1) > 0
     assert kept.tolist() == [[True, *[False] * 7, *[True] * 8]] * 2, "the first entry always stays"
 
 
 @leaning
 def test_a_channel_that_is_the_same_everywhere_is_no_mask(lean):
     channels = torch.stack([tilted(torch.full((4, 4), 3.0), lean), torch.arange(16.0).view(4, 4)])
-    assert len(vit_cx.run.__globals__["stretched"](channels)) == 1
+    assert len(zero_to_one(channels)) == 1
 
 
 @leaning

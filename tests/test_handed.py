@@ -337,14 +337,7 @@ def test_a_method_called_on_a_trace_refuses_as_explain_does(key, name):
         wanted
         == f"{method.title} is not defined for {'texts' if name == 'bert' else 'pictures'}: {method.only}."
     )
-    parts = {
-        "run_layers": method.layers,
-        "run_heads": method.heads,
-        "run_maps": method.maps,
-        "run_pixels": method.pixels,
-        "run_totals": method.totals,
-    }
-    for call in (method, *(part for there, part in parts.items() if getattr(method, there))):
+    for call in (method, *(getattr(method, part) for part in method.parts)):
         assert refusal(lambda call=call: call(trace)) == wanted
 
 

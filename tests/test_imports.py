@@ -14,6 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 #: this list, and from itself. A row with a dot is a file that stands lower than its folder.
 FLOORS = (
     "errors",
+    "options",
     "ties",
     "bibliography",
     "words",
@@ -27,6 +28,7 @@ FLOORS = (
     "models.pictures",
     "processors",
     "models.processors",
+    "outputs",
     "scores",
     "prediction",
     "inputs",
@@ -185,7 +187,7 @@ def test_what_is_under_way_is_still_to_do():
 @each(under("methods"))
 def test_methods_know_the_trace_and_their_siblings_only(path):
     assert others(path) <= {"torch", "numpy", "scipy"}
-    allowed = {"methods", "trace", "lrp", "ties", "errors", "bibliography"}
+    allowed = {"methods", "trace", "lrp", "ties", "errors", "options", "bibliography"}
     assert {name.split(".")[0] for name in ours(path)} <= allowed
 
 
@@ -203,7 +205,7 @@ def test_evaluation_imports_optional_packages_only_inside_functions(path):
     assert not others(path, in_functions=False) & {"pandas", "sklearn", "captum"}
 
 
-@each(under("scores", "heatmap", "token_scores", "errors"))
+@each(under("outputs", "scores", "heatmap", "token_scores", "errors"))
 def test_what_everybody_knows_needs_little(path):
     assert others(path) <= {"torch", "pandas"}
 

@@ -30,9 +30,9 @@ from tiny import (
 )
 
 import explainers as ex
-from explainers.methods import METHODS
-from explainers.methods.registry import Card, Option
+from explainers.methods import METHODS, Card
 from explainers.models import BLANKS
+from explainers.options import Option
 from explainers.scores import Logit
 
 QUICK = {
@@ -311,7 +311,7 @@ def test_a_method_works_in_float32(key):
     [
         (key, name)
         for key, name in DEFINED
-        if METHODS[key].run_layers and name in ("bert", "vit", "gpt2")
+        if "layers" in METHODS[key].parts and name in ("bert", "vit", "gpt2")
     ],
 )
 def test_the_per_layer_picture_has_a_row_a_layer_and_leads_to_the_map(key, name):
@@ -334,9 +334,11 @@ def test_the_per_layer_picture_has_a_row_a_layer_and_leads_to_the_map(key, name)
         assert total.shape == trace.attended.shape
 
 
-@pytest.mark.parametrize("key", [key for key, method in METHODS.items() if not method.run_layers])
+@pytest.mark.parametrize(
+    "key", [key for key, method in METHODS.items() if "layers" not in method.parts]
+)
 def test_a_method_without_layers_says_who_has_them(key):
-    having = ", ".join(key for key, method in METHODS.items() if method.run_layers)
+    having = ", ".join(key for key, method in METHODS.items() if "layers" in method.parts)
     kind = "bert" if "text" in METHODS[key].tasks else "vit"
     with pytest.raises(ex.Refusal, match=rf"no per-layer picture\. These have: {having}\."):
         METHODS[key].layers(traced(kind))
@@ -676,10 +678,10 @@ def test_a_card_says_what_it_is_its_formula_sign_and_limits(key):
 
 @each_method
 def test_a_card_names_every_option_and_no_other(key):
-    method = METHODS[key]
-    for name in method.options:
-        assert name in method.card.options, f"the card of {key} does not name {name}"
-    assert bool(method.card.options) == bool(method.options)
+    lines = METHODS[key].card.options.splitlines()
+    for line, (name, option) in zip(lines, METHODS[key].options.items(), strict=True):
+        default = "" if option.default is None else f" ({str(option.default).casefold()})"
+        assert line.casefold().startswith(f"{name}{default}: ".casefold())
 
 
 @each_method
@@ -732,22 +734,21 @@ def test_methods_that_share_a_trace_are_said_to():
 
 
 def test_two_methods_cannot_have_one_name():
-    from explainers.methods.registry import method
+    from explainers.methods import Cost, Output, method
 
-    def attcat(trace):
+    def another(trace):
         """Another."""
 
     before = dict(METHODS)
     with pytest.raises(ValueError, match="two methods are called attcat"):
         method(
+            "attcat",
             "A",
             family="F",
-            paper="P 2020",
-            url="https://example.org",
-            signed=False,
-            class_specific=False,
-            passes="1F",
-        )(attcat)
+            paper=("P 2020", "https://example.org"),
+            output=Output(signed=False, class_specific=False),
+            cost=Cost("1F"),
+        )(another)
     assert before == METHODS
 
 
@@ -779,7 +780,7 @@ def test_a_heatmap_carries_what_a_view_must_know(key, name):
         and heat.target == traced(name).target.name
         and heat.poles == traced(name).target.poles
     )
-    assert (heat.layers is not None) == (method.run_layers is not None)
+    assert (heat.layers is not None) == ("layers" in method.parts)
     if heat.layers is not None:
         assert heat.layers.shape == (len(heat.row_labels), len(heat))
     assert (
@@ -787,7 +788,7 @@ def test_a_heatmap_carries_what_a_view_must_know(key, name):
         if name in IMAGE
         else heat.grid is None
     )
-    assert (heat.pixels is not None) == (name in IMAGE and method.run_pixels is not None)
+    assert (heat.pixels is not None) == (name in IMAGE and "pixels" in method.parts)
     assert heat.pixels is None or (heat.pixels.shape == (32, 32) and heat.pixels.isfinite().all())
     assert "n" not in heat.cost and 0 <= heat.special_share <= 1
     assert len(heat.table()) == len(heat)
@@ -902,7 +903,7 @@ def test_scores_are_said_in_words():
 def test_signatures_are_options_only():
     """A method's first parameter is the trace and every other has a default."""
     for one in METHODS.values():
-        first, *others = inspect.signature(one.run).parameters.values()
+        first, *others = inspect.signature(one.compute).parameters.values()
         assert first.name == "trace" and all(
             other.default is not inspect.Parameter.empty for other in others
         )
@@ -936,7 +937,7 @@ def test_pictures_by_layer_by_head_by_token_and_by_pixel_have_their_shapes(key, 
     )  # of a dual encoder the last layer alone
     shapes = {"layers": (rows, n), "heads": (4, 3, n), "maps": (4, n, n), "pixels": (32, 32)}
     for part, shape in shapes.items():
-        if getattr(method, f"run_{part}") and (part != "pixels" or name in IMAGE):
+        if part in method.parts and (part != "pixels" or name in IMAGE):
             got = getattr(method, part)(trace, **options)
             assert got.shape == shape and torch.isfinite(got).all(), part
 
@@ -962,6 +963,6 @@ def test_a_picture_that_is_neither_square_nor_filled_by_its_patches_is_explained
         and scores.shape == trace.attended.shape == (len(traced(name).attended) - 1,)
         and torch.isfinite(scores).all()
     )
-    if method.run_pixels:
+    if "pixels" in method.parts:
         by_pixel = method.pixels(trace, **options)
         assert by_pixel.shape == (41, 24) and torch.isfinite(by_pixel).all()

@@ -16,9 +16,9 @@ from tiny import example, tiny
 import explainers as ex
 from explainers import evaluation as ev
 from explainers.__main__ import main
-from explainers.evaluation import Example, runner
-from explainers.evaluation.datasets import Dataset, read
-from explainers.evaluation.runner import Plan, Work, evaluate
+from explainers.evaluation import Example
+from explainers.evaluation.data import Dataset, read
+from explainers.evaluation.runs import Plan, Work, averages, evaluate, shards
 
 TEXT = "a boring film but some of the actors were really good"
 PLAN = Plan("sentiment", ("attcat",), ("aopc:levels=2",), baselines=False)
@@ -193,7 +193,7 @@ def test_the_seed_reaches_the_random_order_and_the_intervals(tmp_path):
 
 def test_an_interval_holds_95_in_100_of_the_resampled_means():
     values = np.random.default_rng(5).normal(2, 3, 400)
-    found = runner.interval(values, 0)
+    found = averages.interval(values, 0)
     half = 1.96 * values.std() / len(values) ** 0.5
     assert found["mean"] == pytest.approx(values.mean()) and found["n"] == 400
     assert found["low"] == pytest.approx(values.mean() - half, abs=0.08 * half)
@@ -223,7 +223,7 @@ def test_the_manifest_says_all_of_the_plan_and_the_data(tmp_path):
         value = getattr(PLAN, field.name)
         assert said[field.name] == (list(value) if isinstance(value, tuple) else value)
     assert (said["data"], said["examples"], said["fingerprint"]) == ("texts", 2, data.fingerprint)
-    assert said["shard"] == runner.SHARD
+    assert said["shard"] == shards.TEXTS
     assert said["versions"]["torch"] == version("torch")
     assert said["versions"]["transformers"] == version("transformers")
     assert said["versions"]["explainers"] == ex.__version__

@@ -1,4 +1,4 @@
-"""evaluation/runner.py, engines.py, protocols.py: nothing is lost, nothing is counted twice, whatever happens in between."""
+"""evaluation/runs/ and protocols/: nothing is lost, nothing is counted twice, whatever happens in between."""
 
 import errno
 import json
@@ -20,11 +20,11 @@ from PIL import Image
 
 import explainers as ex
 from explainers.__main__ import main
-from explainers.evaluation import Example, measure, runner
-from explainers.evaluation.datasets import Dataset, read
+from explainers.evaluation import Example, measure
+from explainers.evaluation.data import Dataset, read
 from explainers.evaluation.localisation import COUNTS, average_precision
 from explainers.evaluation.protocols import PROTOCOLS
-from explainers.evaluation.runner import Plan, Work, evaluate
+from explainers.evaluation.runs import Plan, Work, averages, evaluate, files, report, tables
 
 ROOT = Path(__file__).parent.parent
 WORDS = (
@@ -160,15 +160,15 @@ def test_a_run_that_is_killed_goes_on(tmp_path):
 
 
 def test_a_full_disk_is_a_sentence_and_keeps_what_is_done(tmp_path, monkeypatch):
-    attended, written = runner.whole, []
+    attended, written = files.write_atomically, []
 
     def until_full(content, path):
-        if path.suffix == ".parquet" and len(written) == 2:
+        if len(written) == 1:
             raise OSError(errno.ENOSPC, "No space left on device")
         written.append(path)
         attended(content, path)
 
-    monkeypatch.setattr(runner, "whole", until_full)
+    monkeypatch.setattr(files, "write_atomically", until_full)
     with pytest.raises(ex.Refusal, match=r"The disk of .* is full\. The finished shards are kept"):
         evaluate(texts(6), PLAN, tmp_path, shard=2, quiet=True)
     assert len(list(tmp_path.glob("shards/*.parquet"))) == 1
@@ -273,9 +273,9 @@ def test_a_table_says_what_is_not_defined(tmp_path):
 
 def test_intervals_of_many_examples_are_made_in_parts():
     values = np.random.default_rng(0).random(5000)
-    first = runner.interval(values, 0)
+    first = averages.interval(values, 0)
     tracemalloc.start()
-    assert runner.interval(values, 0) == first != runner.interval(values, 1)
+    assert averages.interval(values, 0) == first != averages.interval(values, 1)
     assert tracemalloc.get_traced_memory()[1] < 1e7, "5000 examples resampled 2000 times are 80 MB"
     tracemalloc.stop()
 
@@ -317,7 +317,7 @@ def test_pixels_that_are_pooled_are_those_of_defined_pictures():
         [["gae", *[4.0] * 7], ["gae", *[math.nan] * 7], ["centre", *[math.nan] * 7]],
         columns=["method", *columns],
     )
-    table = runner.summary(frame, ["segmentation"], 0)
+    table = averages.summary(frame, ["segmentation"], 0)
     assert list(table[("segmentation.pooled_miou", "mean")].fillna(-1)) == [1, -1] and list(
         table[("segmentation.pooled_miou", "n")]
     ) == [1, 0]
@@ -382,9 +382,9 @@ def test_what_is_left_out_is_counted_and_named(tmp_path):
         *(f"broken{k}.png" for k in range(6)),
     ]
     odd = [{"id": f"t{k}", "reason": f"it is odd in {k} ways"} for k in range(9)]
-    assert "; 5 other reasons); each is in left_out.csv." in runner.markdown(
+    assert "; 5 other reasons); each is in left_out.csv." in report.markdown(
         result.table,
-        pd.DataFrame([*result.left_out.to_dict("records"), *odd], columns=runner.LEFT_OUT),
+        pd.DataFrame([*result.left_out.to_dict("records"), *odd], columns=tables.LEFT_OUT),
         Dataset("d", [], odd),
         Plan("vit", ("gae",), ("deletion",)),
         "",

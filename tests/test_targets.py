@@ -16,7 +16,8 @@ from transformers import (
 
 import explainers as ex
 from explainers.methods import METHODS
-from explainers.scores import Answer, Custom, Difference, Logit, Span
+from explainers.outputs import Answer
+from explainers.scores import Custom, Difference, Logit, Span
 from explainers.tasks.answers import AnswerTarget
 from explainers.tasks.reading import ClassReader
 

@@ -13,7 +13,7 @@ from transformers import (
 
 import explainers as ex
 from explainers.__main__ import main
-from explainers.scores import Answer
+from explainers.outputs import Answer
 from explainers.tasks.reading import ClassReader
 
 TAGS = {0: "O", 1: "PER", 2: "LOC"}

@@ -15,8 +15,8 @@ from transformers.modeling_outputs import ImageClassifierOutput
 import explainers as ex
 from explainers import lrp
 from explainers.methods import METHODS
-from explainers.methods.gradients import smoothed
-from explainers.methods.relevance import relevance
+from explainers.methods.gradients import mean_gradient
+from explainers.methods.relevance import relevance_of
 from explainers.methods.vit_cx import causal_score, feature_masks
 from explainers.pictures import blurred
 
@@ -143,7 +143,7 @@ def test_what_the_vectors_say_is_the_authors_own_in_every_layer(target, dtype):
 @pytest.mark.parametrize("target", [0, 3])
 @pytest.mark.parametrize("rules", OF_RELEVANCE)
 def test_the_relevance_of_attention_is_the_authors_own_in_every_layer(rules, target, dtype):
-    got = relevance(vit(target, dtype), rules).attention
+    got = relevance_of(vit(target, dtype), rules).attention
     for layer, wanted in zip(got, TENSORS[f"relevance.{rules}.{target}"]):
         close(layer, wanted, within(OF_RELEVANCE[rules], dtype))
 
@@ -163,7 +163,7 @@ def test_relevance_handed_on_to_the_pixels_is_the_authors_own(rules, target, dty
     tokens = (trace.hidden[0] - positions).requires_grad_()
     rule = {"ours": lrp.chefer.add, "original": lrp.chefer.add_plain}[rules]
     both = rule(tokens + positions, tokens, positions.clone().requires_grad_())
-    (of_tokens,) = torch.autograd.grad(both, tokens, relevance(trace, rules).hidden[0][None])
+    (of_tokens,) = torch.autograd.grad(both, tokens, relevance_of(trace, rules).hidden[0][None])
     weight = embeddings.patch_embeddings.projection.weight.detach()
     through = [
         (pixels, weight),
@@ -200,7 +200,7 @@ def test_attnlrp_handed_on_to_the_pixels_is_the_authors_own(variant, table, targ
 @each_precision
 def test_smoothgrad_with_the_recorded_noise(dtype):
     trace = vit(0, dtype)
-    mean = smoothed(
+    mean = mean_gradient(
         trace,
         0.15 * (trace.pixels.max() - trace.pixels.min()) * TENSORS["smoothgrad.noise"].to(dtype),
     )

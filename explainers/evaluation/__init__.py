@@ -23,8 +23,8 @@ from .agreements import Agreement, agreement, mean_agreement
 from .probability_curves import Curves, curves
 from .removal import Removal, without_top
 from .measuring import measure
-from .datasets import Columns, Dataset, read
-from .runner import Plan, Result, evaluate
+from .data import Columns, Dataset, read
+from .runs import Plan, Result, evaluate
 from .protocols import PROTOCOLS, Protocol, find_protocol
 
 __all__ = [

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import Refusal
-from ..methods.registry import Option, options_of
+from ..options import Option, options_of
 
 
 @dataclass(frozen=True)

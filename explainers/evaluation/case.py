@@ -12,9 +12,10 @@ from ..errors import Refusal
 from ..explanation import explain_trace
 from ..heatmap import Heatmap
 from ..inputs import Encoded
-from ..methods.registry import read_options
 from ..models import Model
-from ..scores import Answer, Logit, Score
+from ..options import read_options
+from ..outputs import Answer
+from ..scores import Logit, Score
 from ..tasks.reading import index_of
 from ..ties import place_of_largest
 from ..trace import Trace

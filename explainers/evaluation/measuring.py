@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ..errors import Refusal
-from ..methods.registry import read_options
 from ..models import Model
+from ..options import read_options
 from .case import Case, as_example, cases_of
 from .notation import check_method, parse
 from .perturbation import answers

@@ -13,7 +13,7 @@ from jaxtyping import Num
 from torch import Tensor
 
 from ..heatmap import Heatmap
-from ..methods.registry import AT_LEAST_ONE
+from ..options import AT_LEAST_ONE
 from ..ties import ranked
 from .case import Case
 from .registry import Parts, metric

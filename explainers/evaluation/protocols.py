@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import Refusal, nearest
-from .datasets import Dataset
-from .runner import Plan
+from .data import Dataset
+from .runs import Plan
 
 #: {row: {column: number}}, each number as its authors printed it.
 Table = Mapping[str, Mapping[str, str]]

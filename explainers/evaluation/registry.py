@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..errors import Refusal, nearest
 from ..heatmap import Heatmap
-from ..methods.registry import Limit, Option, options_of, read_options
 from ..models import Model
+from ..options import Limit, Option, options_of, read_options
 from .case import Case
 from .perturbation import Query, answers
 

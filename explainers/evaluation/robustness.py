@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import Refusal, required
 from ..heatmap import Heatmap
 from ..methods import METHODS
-from ..methods.registry import AT_LEAST_ONE, NOT_NEGATIVE
+from ..options import AT_LEAST_ONE, NOT_NEGATIVE, Limit
 from .baselines import BASELINES
 from .case import Case
 from .perturbation import Fill, fill_mode
@@ -20,7 +20,7 @@ from .registry import metric
 
 AT_ONCE = 4  # changed inputs that are traced together
 
-A_SHARE = (lambda share: 0 < share <= 1, "above 0 and at most 1")
+A_SHARE = Limit(lambda share: 0 < share <= 1, "above 0 and at most 1")
 
 
 @metric(

@@ -78,14 +78,17 @@ class Encoded:
     @property
     def context_start(self) -> int:
         """The first character of the second text in `text`."""
-        return self.starts[1] if self.starts else 0
+        if not self.starts:
+            return 0
+        return self.starts[1]
 
     def span_of(self, token: int) -> tuple[int, int]:
         """First and last+1 character in `text` of a token. Raises `LookupError` if it has none."""
-        span = self.spans[token] if self.spans else None
-        if span is None:
-            raise LookupError(f"Token {token}, {self.labels[token]}, has no characters.")
-        return span
+        if self.spans:
+            span = self.spans[token]
+            if span is not None:
+                return span
+        raise LookupError(f"Token {token}, {self.labels[token]}, has no characters.")
 
     def tokens_at(self, characters: tuple[int, int]) -> tuple[int, int] | None:
         """First and last token of some characters of the second text.
@@ -102,4 +105,6 @@ class Encoded:
         for token, span in enumerate(self.spans or []):
             if span and span[0] >= self.context_start and span[0] < last and span[1] > first:
                 inside.append(token)
-        return (inside[0], inside[-1]) if inside else None
+        if not inside:
+            return None
+        return inside[0], inside[-1]

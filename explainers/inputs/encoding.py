@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -28,12 +29,12 @@ def encode(model: Model, given: Any) -> Encoded:
     if not hasattr(given, "keys"):
         return model.task.encode(model, given)
     given = dict(given)
-    if any(isinstance(value, Image.Image) for value in given.values()):
+    if holds(given, Image.Image):
         raise Refusal(
             "A picture is given by itself, or with texts as (picture, texts): "
             "a dict holds tensors, or texts by their names."
         )
-    if any(isinstance(value, str) for value in given.values()):
+    if holds(given, str):
         return model.task.encode(model, named_texts(given))
     tensors = {}
     for name, tensor in as_tensors(given).items():
@@ -41,13 +42,17 @@ def encode(model: Model, given: Any) -> Encoded:
     return model.task.encode_tensors(model, tensors)
 
 
+def holds(given: Mapping[Any, Any], kind: type) -> bool:
+    """Whether a value of a dict is of this type."""
+    return any(isinstance(value, kind) for value in given.values())
+
+
 def named_texts(given: Mapping[Any, Any]) -> str | tuple[str, ...]:
     """The text, or the pair, of a dict as pipelines take it."""
     texts = {name: text for name, text in given.items() if text is not None}
     for names in NAMED_TEXTS:
-        if set(texts) == set(names) and all(isinstance(text, str) for text in texts.values()):
-            found = tuple(texts[name] for name in names)
-            return found[0] if len(found) == 1 else found
+        if set(texts) == set(names) and set(map(type, texts.values())) == {str}:
+            return itemgetter(*names)(texts)  # of one name the text, of two names the pair
     raise Refusal(
         "Texts in a dict are named text and text_pair, or question and context, "
         f"and nothing stands beside them; got {', '.join(map(str, list(given)[:8]))}."

@@ -1,4 +1,4 @@
-"""From a picture to `pixel_values`, with a place for each patch, and the picture that views show."""
+"""From a picture to `pixel_values`, with a place for each patch and the picture that views show."""
 
 from __future__ import annotations
 
@@ -114,7 +114,8 @@ def grid_of(model: Model, pixels: Float[Tensor, "1 channel height width"]) -> tu
 
 def as_picture(rgb: Float[Tensor, "3 height width"]) -> Image.Image:
     """The picture of colours from 0 to 1."""
-    return Image.fromarray(np.uint8((255 * rgb).round().float().cpu().permute(1, 2, 0)))
+    colours = (255 * rgb).round().float().cpu().permute(1, 2, 0).numpy()
+    return Image.fromarray(colours.astype(np.uint8))
 
 
 # --------------------------------------------------------------------------- long and thin pictures
@@ -149,13 +150,17 @@ def without_ends(picture: Image.Image, processor: Any) -> Image.Image:
 
 def oriented(short: int, long: int, upright: bool) -> tuple[int, int]:
     """(width, height) of a picture by its shorter and its longer side."""
-    return (short, long) if upright else (long, short)
+    if upright:
+        return short, long
+    return long, short
 
 
 def long_side(lens: Lens, upright: bool) -> tuple[float, float]:
     """Where the part that a processor sees begins and ends along the longer side, in pixels."""
     left, top, right, bottom = lens.inside
-    return (top, bottom) if upright else (left, right)
+    if upright:
+        return top, bottom
+    return left, right
 
 
 def grows(lens: Lens, half_lens: Lens, short: int) -> bool:

@@ -70,9 +70,9 @@ def from_ids(model: Model, tensors: dict[str, Tensor]) -> Encoded:
             f"This model reads at most {model.max_tokens} tokens; these tensors hold {len(ids)}."
         )
     if model.tokenizer is None:
-        labels = [str(number) for number in ids]
+        labels = list(map(str, ids))
     else:
-        labels = model.tokenizer.convert_ids_to_tokens(ids)
+        labels = list(model.tokenizer.convert_ids_to_tokens(ids))
     special = special_ids(model)
     return Encoded(
         tensors=tensors,
@@ -117,7 +117,8 @@ def check_shape(name: str, tensor: Tensor, ids: Tensor) -> None:
 
 def check_vocabulary(model: Model, ids: Tensor) -> None:
     """Raise `Refusal` for ids that are not in the model's vocabulary."""
-    size = model.tower.config.vocab_size
+    config: Any = model.tower.config
+    size = config.vocab_size
     outside = outside_of(ids, size)
     if not outside:
         return
@@ -135,13 +136,17 @@ def check_rows(model: Model, name: str, tensor: Tensor) -> None:
     """Raise `Refusal` for segments or positions that the model's table does not have."""
     row, setting = TABLES[name]
     size = getattr(model.tower.config, setting, None)
-    outside = outside_of(tensor, size) if size else []
+    if not size:
+        return
+    outside = outside_of(tensor, size)
     if not outside:
         return
     advice = ""
     if name == "token_type_ids":
         advice = ": give a single text, or a tokenizer that belongs to this model"
-    rows = f"{size} {row}" if size == 1 else f"{size} {row}s"
+    rows = f"{size} {row}"
+    if size > 1:
+        rows += "s"
     raise Refusal(f"This model has {rows}, numbered from 0; got number {outside[0]}{advice}.")
 
 

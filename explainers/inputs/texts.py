@@ -68,7 +68,7 @@ def from_text(
     """
     tokenizer = fast_tokenizer(model)
     check_texts(texts, names or ("text",))
-    texts = tuple(without_surrogates(text) for text in texts)
+    texts = tuple(map(without_surrogates, texts))
     tokens = tokenize(tokenizer, texts, options_of(model), model.max_tokens, cut)
     special_tokens = torch.tensor(tokens.special_tokens).bool()
     if special_tokens.all():

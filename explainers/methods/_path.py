@@ -1,4 +1,4 @@
-"""Many runs of one input, a batch at a time: the points of a path, a cloud of noise; and the input as rows, one a token."""
+"""Many runs of one input in batches, such as the points of a path; and its numbers by token."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,35 +8,50 @@ from torch import Tensor
 from ..trace import Trace
 
 
-def rows(trace: Trace) -> int:
-    """How many copies of the input share a batch: enough to be fast, few enough for memory at 512 tokens."""
+def batch_size(trace: Trace) -> int:
+    """How many copies of the input run at once: fast, and within memory at 512 tokens."""
     return max(1, min(16, 2048 // len(trace.attended)))
 
 
-def given(trace: Trace) -> Tensor:
-    """What was given, where it can be differentiated by: a picture's pixels [channel height width], or the vectors of a
-    text that enter the first block [token dim]."""
+def explained_input(trace: Trace) -> Tensor:
+    """The input that a gradient is taken by.
+
+    Of a picture its pixels [channel height width], of a text the vectors that enter the first
+    block [token dim].
+    """
     return trace.pixels if trace.grid else trace.hidden[0]
 
 
+def input_gradient(trace: Trace) -> Tensor:
+    """The gradient of the score by `explained_input`, shaped like it."""
+    return trace.grad.pixels if trace.grid else trace.grad.hidden[0]
+
+
 def by_token(trace: Trace, x: Tensor) -> Tensor:
-    """Numbers shaped like what was given, a row a token [token part]: of a patch its pixels, of [CLS] before the patches zeros."""
+    """Numbers shaped like the input, as one row a token [token part].
+
+    The row of a patch has its pixels; that of [CLS], which has none, zeros.
+    """
     if not trace.grid:
         return x
-    (rows, columns), (tall, wide) = trace.grid, trace.patch_size
-    tiles = (
-        x[:, : rows * tall, : columns * wide]
-        .unflatten(2, (columns, wide))
-        .unflatten(1, (rows, tall))
-    )
+    rows, columns = trace.grid
+    height, width = trace.patch_size
+    covered = x[:, : rows * height, : columns * width]
+    tiles = covered.unflatten(2, (columns, width)).unflatten(1, (rows, height))
     patches = tiles.permute(1, 3, 0, 2, 4).flatten(2).flatten(0, 1)
     return F.pad(patches, (0, 0, len(trace.attended) - len(patches), 0))
 
 
+def on_path(start: Tensor, end: Tensor, alphas: Tensor) -> Tensor:
+    """The points start + α (end − start) for each of `alphas` [n], stacked [n ...]."""
+    return start + alphas.view(-1, *[1] * end.ndim) * (end - start)
+
+
 def reruns(trace: Trace, points: Tensor, record: Sequence[str] = ("hidden",)) -> Iterator[Trace]:
-    """The same run with what was given moved to each of `points` [n ...]."""
-    for some in points.split(rows(trace)):
+    """The traced run again, with each of `points` [n ...] in place of the input."""
+    for batch in points.split(batch_size(trace)):
         if trace.grid:
-            yield from trace.again_many(inputs=trace.inputs | {"pixel_values": some}, record=record)
+            changed = trace.inputs | {"pixel_values": batch}
+            yield from trace.again_many(inputs=changed, record=record)
         else:
-            yield from trace.again_many(entry=lambda _, some=some: some, record=record)
+            yield from trace.again_many(entry=lambda _, batch=batch: batch, record=record)

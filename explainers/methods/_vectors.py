@@ -1,11 +1,13 @@
-"""What attention moves, as vectors: z_qk = sum_h A_h[q, k] f_h(x_k), with f_h(x) = (x W_V + b_V) W_O (Kobayashi et al. 2020).
+"""The vectors that attention moves: z_qk = sum_h A_h[q, k] f_h(x_k), f_h(x) = (x W_V + b_V) W_O.
 
-The norms of these [query key dim] vectors are wanted, not the vectors: ‖sum_h a_h c_h‖² = aᵀ G a with the Gram matrix G of
-the H parts of a key, so that 9.7 GB become a few megabytes. Everything linear that happens afterwards (a residual, a
-LayerNorm whose deviation is held at its true value) happens to the parts.
+After Kobayashi et al. 2020. Most methods need only the norms of these vectors [query key dim].
+With the Gram matrix G of the H vectors c_h of a key, ‖sum_h a_h c_h‖² = aᵀ G a, which takes a few
+megabytes in place of 9.7 GB. What is linear and comes afterwards (a residual, a LayerNorm whose
+deviation is kept at its actual value) is applied to the vectors c_h.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -14,81 +16,102 @@ from ..errors import Refusal
 from ..trace import Layer, Trace
 
 
-@dataclass(frozen=True, eq=False)
 class Sublayers:
-    """One post-LN block's true states: sums before and after either LayerNorm, and the deviations that it divided by.
+    """The actual states inside one post-LN block, computed when they are read.
 
-    before1, after1, before2 [token dim]; sigma1, sigma2 [token 1]
+    attention_sum  [token dim]  attention and residual, before the first LayerNorm
+    attention_out  [token dim]  after the first LayerNorm
+    ffn_sum        [token dim]  feed-forward layer and residual, before the second LayerNorm
+    sigma1, sigma2 [token 1]    the deviations that the two LayerNorms divide by
     """
 
-    before1: Tensor
-    after1: Tensor
-    before2: Tensor | None
-    sigma1: Tensor
-    sigma2: Tensor | None
+    def __init__(self, trace: Trace, l: int):
+        self.trace = trace
+        self.l = l
+        self.layer = trace.layers[l]
+
+    @cached_property
+    def attention_sum(self) -> Tensor:
+        attention = self.trace.attention[self.l]
+        values = head_values(self.trace, self.l)
+        mixed = torch.einsum("hqk,hkd->qd", attention, values) + self.trace.hidden[self.l]
+        return mixed if self.layer.b_o is None else mixed + self.layer.b_o
+
+    @cached_property
+    def attention_out(self) -> Tensor:
+        return self.layer.norm1(self.attention_sum)
+
+    @cached_property
+    def ffn_sum(self) -> Tensor:
+        layer, x = self.layer, self.attention_out
+        needs_ffn([layer], "This method")
+        return x + layer.down(layer.act(layer.up(x)))
+
+    @cached_property
+    def sigma1(self) -> Tensor:
+        return deviation(self.attention_sum, self.layer.norm1)
+
+    @cached_property
+    def sigma2(self) -> Tensor:
+        return deviation(self.ffn_sum, self.layer.norm2)
 
 
-def parts(trace: Trace, l: int) -> Tensor:
-    """f_h(x_k): what head h would move of token k [head key dim]; the bias of the values counts, that of the output does not."""
+def head_values(trace: Trace, l: int) -> Tensor:
+    """f_h(x_k): what head h would move of token k [head key dim], without the output's bias."""
     return torch.einsum("hkv,hvd->hkd", trace.value[l], trace.layers[l].w_o)
 
 
-def sublayers(trace: Trace, l: int) -> Sublayers:
-    layer = trace.layers[l]
-    mixed = torch.einsum("hqk,hkd->qd", trace.attention[l], parts(trace, l)) + trace.hidden[l]
-    before1 = mixed if layer.b_o is None else mixed + layer.b_o
-    after1 = layer.norm1(before1)
-    before2 = after1 + layer.down(layer.act(layer.up(after1))) if layer.up else None
-    return Sublayers(
-        before1,
-        after1,
-        before2,
-        deviation(before1, layer.norm1),
-        None if before2 is None else deviation(before2, layer.norm2),
-    )
+def with_residual_vectors(trace: Trace, l: int) -> tuple[Tensor, Tensor]:
+    """Attention and vectors of the heads and of one more "head": the residual connection.
+
+    -> [head+1 query key], [head+1 key dim]
+    """
+    attention = trace.attention[l]
+    itself = torch.eye(attention.shape[-1]).to(attention)
+    weights = torch.cat([attention, itself[None]])
+    return weights, torch.cat([head_values(trace, l), trace.hidden[l][None]])
 
 
 def deviation(x: Tensor, norm: nn.LayerNorm) -> Tensor:
+    """What a LayerNorm divides by [token 1]."""
     return (x.var(-1, unbiased=False, keepdim=True) + norm.eps).sqrt()
 
 
 def centred(vectors: Tensor, norm: nn.LayerNorm) -> Tensor:
-    """The linear part of a LayerNorm: without the mean, times gamma; division by the true deviation is left to the caller."""
+    """The linear part of a LayerNorm: subtract the mean and multiply by gamma.
+
+    The caller divides by the actual deviation.
+    """
     return (vectors - vectors.mean(-1, keepdim=True)) * norm.weight
 
 
 def norms(attention: Tensor, vectors: Tensor) -> Tensor:
-    """‖sum_h a_h[q, k] c_h[k]‖ from a [part query key] and c [part key dim], by the Gram identity: [query key]."""
+    """‖sum_h a_h[q, k] c_h[k]‖ [query key] from a [head query key] and c [head key dim]."""
     gram = torch.einsum("hkd,gkd->khg", vectors, vectors)
     half = torch.einsum("hqk,khg->gqk", attention, gram)
     return (half * attention).sum(0).clamp(min=0).sqrt()
 
 
-def with_self(trace: Trace, l: int) -> tuple[Tensor, Tensor]:
-    """Attention and parts with one part more: the token itself, which the residual passes on [head+1 query key], [head+1 key dim]."""
-    eye = torch.eye(trace.attention.shape[-1]).to(trace.attention)
-    return torch.cat([trace.attention[l], eye[None]]), torch.cat(
-        [parts(trace, l), trace.hidden[l][None]]
-    )
-
-
-def needs_post_norm(layers: list[Layer], title: str, instead: str) -> None:
-    """Refuse pre-LN models and norms that are no plain LayerNorm, naming what works `instead`."""
-    for norm in (norm for layer in layers for norm in (layer.norm1, layer.norm2)):
-        if type(norm) is not nn.LayerNorm and not any(layer.norm_first for layer in layers):
-            raise Refusal(
-                f"{title} takes LayerNorms apart, and this network has a "
-                f"{type(norm).__name__} in the place of one. Take {instead}."
-            )
+def needs_post_norm(layers: Sequence[Layer], title: str, instead: str) -> None:
+    """Raise a `Refusal` for pre-LN models and for norms other than a plain LayerNorm."""
     if any(layer.norm_first for layer in layers):
         raise Refusal(
-            f"{title} is defined for models that normalise after each sublayer (post-LN, like BERT); this one normalises "
-            f"before it, for which there is no formula. Take {instead}."
+            f"{title} is defined for models that normalise after each sublayer (post-LN, like "
+            f"BERT); this one normalises before it, for which there is no formula. Take {instead}."
         )
+    for layer in layers:
+        for norm in (layer.norm1, layer.norm2):
+            if type(norm) is not nn.LayerNorm:
+                raise Refusal(
+                    f"{title} takes LayerNorms apart, and this network has a "
+                    f"{type(norm).__name__} in the place of one. Take {instead}."
+                )
 
 
-def needs_ffn(layers: list[Layer], title: str) -> None:
+def needs_ffn(layers: Sequence[Layer], title: str) -> None:
+    """Raise a `Refusal` for models whose feed-forward layers are gated."""
     if any(layer.up is None for layer in layers):
         raise Refusal(
-            f"{title} follows vectors through a plain feed-forward layer; this model's is a gated one."
+            f"{title} follows vectors through a plain feed-forward layer; this model's is a gated "
+            "one."
         )

@@ -1,4 +1,4 @@
-"""ALTI: a token's share is how much nearer its vector brings the sum."""
+"""ALTI: how much each token's part of a vector reduces the distance to that vector."""
 
 from typing import Literal
 
@@ -8,83 +8,73 @@ from torch import Tensor
 
 from ..trace import Trace
 from ._chain import products, rows_to_one
-from ._vectors import centred, needs_post_norm, sublayers, with_self
-from .registry import method
+from ._vectors import Sublayers, centred, needs_post_norm, with_residual_vectors
+from .attribution import Attribution
+from .registry import Cost, Output, method
 
-ROWS = 16  # queries at a time: [16 key dim] instead of [query key dim]
-
-
-def alti_maps(
-    trace: Trace,
-    order: Literal["l1", "l2"] = "l1",
-    state: Literal["attention", "block"] = "attention",
-) -> Tensor:
-    """Contributions of tokens k to tokens q in every layer [layers query key], rows summing to 1."""
-    return trace.cached(("alti", order, state), lambda: contributions(trace, order, state))
-
-
-def contributions(trace: Trace, order: str, state: str) -> Tensor:
-    needs_post_norm(trace.layers, "ALTI", "norm with stage=Res, or globenc with variant=N-Res")
-    p, maps = {"l1": 1, "l2": 2}[order], []
-    for l, layer in enumerate(trace.layers):
-        weights, vectors = with_self(trace, l)
-        states = sublayers(trace, l)
-        sigma = states.before1.std(-1, unbiased=False)[
-            :, None, None
-        ]  # the authors leave out the LayerNorm's epsilon
-        vectors, whole = centred(vectors, layer.norm1), states.after1
-        if state == "block":
-            vectors, whole = centred(vectors, layer.norm2), trace.hidden[l + 1]
-            sigma = sigma * states.before2.std(-1, unbiased=False)[:, None, None]
-        lines = []
-        for q in range(0, len(whole), ROWS):
-            here, y = slice(q, q + ROWS), whole[q : q + ROWS, None]
-            t = torch.einsum("hqk,hkd->qkd", weights[:, here], vectors) / sigma[here]
-            lines.append((y.norm(p=p, dim=-1) - F.pairwise_distance(t, y, p=p)).clamp(min=0))
-        maps.append(torch.cat(lines))
-    return rows_to_one(
-        torch.stack(maps) * trace.attended
-    )  # the authors' distance adds 1e-6 a coordinate: padding would get a share
-
-
-def alti_layers(
-    trace: Trace,
-    order: Literal["l1", "l2"] = "l1",
-    state: Literal["attention", "block"] = "attention",
-) -> Tensor:
-    return trace.read(products(alti_maps(trace, order, state)))
+ROWS = 16  # queries at a time: [16 key dim] in place of [query key dim]
 
 
 @method(
+    "alti",
     "ALTI",
     family="Decomposition",
-    paper="Ferrando et al. 2022",
-    url="https://arxiv.org/abs/2203.04212",
-    signed=False,
-    class_specific=False,
-    passes="1F",
-    invariant="sums to one",
-    layers=alti_layers,
-    maps=alti_maps,
-    most_tokens=512,
-    at_readout=True,
-    too_long="{n} × {n} vectors a layer",
+    paper="ferrando2022",
+    output=Output(
+        signed=False,
+        class_specific=False,
+        parts=("layers", "maps"),
+        at_readout=True,
+        invariant="sums to one",
+    ),
+    cost=Cost("1F", most_tokens=512, too_long="{n} × {n} vectors a layer"),
 )
-def alti(
+def attribute(
     trace: Trace,
     order: Literal["l1", "l2"] = "l1",
     state: Literal["attention", "block"] = "attention",
-) -> Tensor:
-    """How much nearer each token's vector brings the sum that the readout token becomes, followed through all layers.
+) -> Attribution:
+    """How much each token's part reduces the distance to the readout token's vector, rolled out.
 
-    Formula: C_l[q, k] = relu(‖y_q‖₁ − ‖y_q − T_q(x_k)‖₁), rows made to sum to 1, with T_q(x_k) the part of y_q = LN₁(...) that came
-    from token k; score_i = (C_L ··· C_1)[readout, i] (Ferrando et al.).
+    Formula: C_l[q, k] = relu(‖y_q‖₁ − ‖y_q − T_q(x_k)‖₁), rows divided by their sum, with T_q(x_k)
+    the part of y_q = LN₁(...) that comes from token k; score_i = (C_L ··· C_1)[readout, i]
+    (Ferrando et al.).
 
-    Sign: none, and the same for every class; a vector that points away from the sum counts as nothing.
+    Sign: none, and the same map for every class. A part that points away from the vector counts
+    as zero.
 
-    Limits: the feed-forward layer is left out, and biases belong to nobody.
+    Limits: the feed-forward layer is left out, and biases are given to no token.
 
-    Options: order (l1: the paper's; l2), state (attention: y as above; block: what leaves the block, with the second
-    LayerNorm on the vectors).
+    Options:
+    - order: l1: the norm of the paper; l2.
+    - state: attention: y as above; block: what leaves the block, with the second LayerNorm applied
+      to the parts.
     """
-    return alti_layers(trace, order, state)[-1]
+    maps = contributions(trace, order, state)
+    layers = trace.read(products(maps))
+    return Attribution(layers[-1], layers=layers, maps=maps)
+
+
+def contributions(trace: Trace, order: str, state: str) -> Tensor:
+    """The share of token k in token q in every layer [layer query key], rows summing to 1."""
+    needs_post_norm(trace.layers, "ALTI", "norm with stage=Res, or globenc with variant=N-Res")
+    p = {"l1": 1, "l2": 2}[order]
+    maps = []
+    for l, layer in enumerate(trace.layers):
+        weights, vectors = with_residual_vectors(trace, l)
+        states = Sublayers(trace, l)
+        # the authors leave out the LayerNorm's epsilon
+        sigma = states.attention_sum.std(-1, unbiased=False)[:, None, None]
+        vectors, whole = centred(vectors, layer.norm1), states.attention_out
+        if state == "block":
+            vectors, whole = centred(vectors, layer.norm2), trace.hidden[l + 1]
+            sigma = sigma * states.ffn_sum.std(-1, unbiased=False)[:, None, None]
+        lines = []
+        for q in range(0, len(whole), ROWS):
+            rows, y = slice(q, q + ROWS), whole[q : q + ROWS, None]
+            parts = torch.einsum("hqk,hkd->qkd", weights[:, rows], vectors) / sigma[rows]
+            reduced = y.norm(p=p, dim=-1) - F.pairwise_distance(parts, y, p=p)
+            lines.append(reduced.clamp(min=0))
+        maps.append(torch.cat(lines))
+    # the authors' distance adds 1e-6 to each coordinate, which would give padding a share
+    return rows_to_one(torch.stack(maps) * trace.attended)

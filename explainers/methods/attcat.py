@@ -1,4 +1,4 @@
-"""Attentive class activation tokens: what each token's vector said about the class, weighed by who listened."""
+"""CAT and AttCAT: gradient times hidden state, in AttCAT weighted by received attention."""
 
 from typing import Literal
 
@@ -7,137 +7,136 @@ from torch import Tensor
 
 from ..trace import Trace
 from ._chain import products, with_residual
-from .registry import method
+from ._shared import once_per_trace
+from .attribution import Attribution
+from .registry import Cost, Output, method
 
 States = Literal["input", "output", "norm"]
+Aggregate = Literal["sum", "rollout", "product"]
 
 
-def cat_layers(trace: Trace, states: States | None = None) -> Tensor:
-    """CAT_l,i = sum_d h_l,i,d · ∂y/∂h_l,i,d  [layers token]."""
-    states = states or ("norm" if trace.layers[0].norm_first else "input")
-    hidden, slope = {
-        "input": (trace.hidden[:-1], trace.grad.hidden[:-1]),
-        "output": (trace.hidden[1:], trace.grad.hidden[1:]),
-        "norm": (trace.normed, trace.grad.normed),
-    }[states]
-    return (hidden * slope).sum(-1)
+@method(
+    "cat",
+    "CAT",
+    family="Class activation tokens",
+    paper="qiang2022",
+    output=Output(
+        signed=True,
+        class_specific=True,
+        parts=("layers", "totals"),
+        invariant="layers sum to the map",
+    ),
+    cost=Cost("1F 1B"),
+)
+def cat(trace: Trace, states: States | None = None) -> Attribution:
+    """Each token's hidden state times the gradient of the score by it, summed over the layers.
+
+    Formula: score_i = sum over layers l and dimensions d of h_l,i ⊙ ∂y/∂h_l,i (Qiang et al.,
+    eq. 10, summed over d as in the authors' code).
+
+    Sign: plus raises the score of the target, minus lowers it.
+
+    Limits: each layer is a first-order approximation. The layers' scores are added although they
+    overlap.
+
+    Options:
+    - states: which hidden state h is. input: what enters a block, as in the authors' code, the
+      default for post-LN models. output: what leaves it, as in the paper; then in the last layer
+      only the readout token has a score. norm: what attention reads after its LayerNorm, the
+      default for pre-LN models, where the input gives exact zeros.
+    """
+    layers = hidden_x_gradient(trace, states)
+    scores = layers.sum(0)
+    return Attribution(scores, layers=layers, totals={"Sum": scores})
 
 
-def masked(trace: Trace, mask_specials: bool) -> Trace:
-    """The same run with [CLS] and [SEP] closed to attention, one more pass that all views of the method share."""
-    return (
-        trace.cached(
-            "specials masked", lambda: trace.again(hide=trace.special_tokens & trace.attended)
-        )
-        if mask_specials
-        else trace
+@method(
+    "attcat",
+    "AttCAT",
+    family="Class activation tokens",
+    paper="qiang2022",
+    output=Output(
+        signed=True,
+        class_specific=True,
+        parts=("layers", "heads", "totals"),
+        invariant="layers sum to the map",
+    ),
+    cost=Cost(lambda options: "2F 2B" if options["mask_specials"] else "1F 1B"),
+)
+def attentive_cat(
+    trace: Trace,
+    states: States | None = None,
+    aggregate: Aggregate = "sum",
+    mask_specials: bool = False,
+) -> Attribution:
+    """Hidden state times gradient, weighted by received attention, summed over the layers.
+
+    Formula: score_i = sum over layers of α_l,i · sum_d (h_l,i ⊙ ∂y/∂h_l,i), with α_l,i = mean
+    over heads and queries q of A_l[q, i] (Qiang et al., eqs. 10 to 12).
+
+    Sign: plus raises the score of the target, minus lowers it.
+
+    Limits: it is a first-order approximation, and its sign can be wrong. In "really didn't like
+    this movie. some of the actors were good, but overall the movie was boring" the map of the
+    bundled model says that "boring" speaks against NEGATIVE; leave-one-out says the opposite. With
+    mask_specials the sign is right there, but wrong without the first sentence. Compare several
+    methods.
+
+    Options:
+    - states: which hidden state h is, as in CAT.
+    - aggregate: sum; rollout: carry each layer's scores back to the input tokens by attention
+      rollout; product: multiply the layers (called Rollout in the authors' notebook), whose sign
+      only says whether an odd number of layers is negative.
+    - mask_specials: hide [CLS] and [SEP] from attention in one more pass, as in every notebook of
+      the authors.
+    """
+    facts = {}
+    if mask_specials:
+        trace = without_specials(trace)
+        facts["score with special tokens closed"] = float(trace.score)
+    cats = hidden_x_gradient(trace, states)
+    received = trace.attention[:, :, trace.attended].mean(2)  # [layer head key]
+    layers = trace.attention.mean(1)[:, trace.attended].mean(1) * cats
+    scores = aggregated(layers, trace, aggregate)
+    return Attribution(
+        scores,
+        layers=layers,
+        heads=lambda: received / received.shape[1] * cats[:, None],
+        totals=lambda: {
+            "Sum": aggregated(layers, trace, "sum"),
+            "Rollout": aggregated(layers, trace, "rollout"),
+        },
+        facts=facts,
     )
 
 
-def attcat_layers(
-    trace: Trace, states: States | None = None, mask_specials: bool = False
-) -> Tensor:
-    """AttCAT_l,i = (mean over heads and real queries of A_l[:, q, i]) · CAT_l,i  [layers token]."""
-    trace = masked(trace, mask_specials)
-    received = trace.attention.mean(1)[:, trace.attended].mean(1)
-    return received * cat_layers(trace, states)
+def hidden_x_gradient(trace: Trace, states: States | None) -> Tensor:
+    """CAT_l,i = sum_d h_l,i,d · ∂y/∂h_l,i,d  [layer token]."""
+    if states is None:
+        states = "norm" if trace.layers[0].norm_first else "input"
+    if states == "norm":
+        return (trace.normed * trace.grad.normed).sum(-1)
+    each = slice(None, -1) if states == "input" else slice(1, None)
+    return (trace.hidden[each] * trace.grad.hidden[each]).sum(-1)
 
 
-def attcat_heads(trace: Trace, states: States | None = None, mask_specials: bool = False) -> Tensor:
-    """Each head's part of the layer's row [layers head token]: they add up to it."""
-    trace = masked(trace, mask_specials)
-    return (
-        trace.attention[:, :, trace.attended].mean(2)
-        / trace.attention.shape[1]
-        * cat_layers(trace, states)[:, None]
-    )
+@once_per_trace
+def without_specials(trace: Trace) -> Trace:
+    """The same run with special tokens hidden from attention."""
+    return trace.again(hide=trace.special_tokens & trace.attended)
+
+
+def aggregated(layers: Tensor, trace: Trace, aggregate: Aggregate) -> Tensor:
+    """One map [token] of the scores of each layer [layer token]."""
+    if aggregate == "product":
+        return layers.prod(0)
+    if aggregate == "rollout":
+        return carried_back(layers, trace).sum(0)
+    return layers.sum(0)
 
 
 def carried_back(layers: Tensor, trace: Trace) -> Tensor:
-    """Row l's evidence, held by the tokens that enter block l, given to the input tokens those were made of."""
-    flows = products(with_residual(trace.attention.mean(1)))[
-        :-1
-    ]  # into block 1, 2, ...; block 0 reads the input itself
-    return torch.cat([layers[:1], torch.einsum("lj,lji->li", layers[1:], flows)])
-
-
-def attcat_totals(
-    trace: Trace, states: States | None = None, mask_specials: bool = False
-) -> dict[str, Tensor]:
-    trace = masked(trace, mask_specials)
-    layers = attcat_layers(trace, states)
-    return {"Sum": layers.sum(0), "Rollout": carried_back(layers, trace).sum(0)}
-
-
-@method(
-    "CAT",
-    family="Class activation tokens",
-    paper="Qiang et al. 2022",
-    url="https://openreview.net/forum?id=cA8Zor8wFr5",
-    signed=True,
-    class_specific=True,
-    passes="1F 1B",
-    invariant="layers sum to the map",
-    layers=cat_layers,
-    totals=lambda trace, states=None: {"Sum": cat_layers(trace, states).sum(0)},
-)
-def cat(trace: Trace, states: States | None = None) -> Tensor:
-    """Each token's vector times the slope of the score along it, in every layer: what the token itself says for the class.
-
-    Formula: score_i = sum over layers l and dimensions d of h_l,i ⊙ ∂y/∂h_l,i (Qiang et al., eq. 10, summed over d as
-    the authors' code does).
-
-    Sign: plus pushes towards the target, minus away from it.
-
-    Limits: it is a first-order answer at every layer, and the layers' shares are added although they overlap.
-
-    Options: states (input: what enters a block, the authors' code and the default; output: what leaves it, the paper's
-    letters, which give zero to every token but the readout in the last layer; norm: what attention reads after its
-    LayerNorm, the default in pre-LN models, where the input gives exact zeros).
-    """
-    return cat_layers(trace, states).sum(0)
-
-
-@method(
-    "AttCAT",
-    family="Class activation tokens",
-    paper="Qiang et al. 2022",
-    url="https://openreview.net/forum?id=cA8Zor8wFr5",
-    signed=True,
-    class_specific=True,
-    passes=lambda options: "2F 2B" if options["mask_specials"] else "1F 1B",
-    invariant="layers sum to the map",
-    layers=attcat_layers,
-    totals=attcat_totals,
-    heads=attcat_heads,
-)
-def attcat(
-    trace: Trace,
-    states: States | None = None,
-    aggregate: Literal["sum", "rollout", "product"] = "sum",
-    mask_specials: bool = False,
-) -> tuple[Tensor, dict]:
-    """What each token said for or against the class, weighed by the attention it received, added up over the layers.
-
-    Formula: score_i = sum over layers of α_l,i · sum_d (h_l,i ⊙ ∂y/∂h_l,i), with α_l,i = mean over heads and queries q of
-    A_l[q, i] (Qiang et al., eqs. 10 to 12).
-
-    Sign: plus pushes towards the target, minus away from it.
-
-    Limits: first order, and sometimes wrong: in "really didn't like this movie. some of the actors were good, but overall the
-    movie was boring" the bundled model's map marks "boring" as speaking against NEGATIVE where leave-one-out does not. With
-    mask_specials that sign is right there, and wrong without the first sentence. Compare before you believe.
-
-    Options: states (as in CAT: the paper says a block's output, the authors' code takes its input, which is the
-    default); aggregate (sum; rollout: each layer's evidence carried back to the input tokens along attention rollout;
-    product: the layers multiplied, the row that the authors' notebook calls Rollout, whose sign is only a parity);
-    mask_specials (close [CLS] and [SEP] to attention while explaining, as every notebook of the authors does).
-    """
-    trace = masked(trace, mask_specials)
-    layers = attcat_layers(trace, states)
-    scores = (
-        layers.prod(0)
-        if aggregate == "product"
-        else (carried_back(layers, trace) if aggregate == "rollout" else layers).sum(0)
-    )
-    return scores, {"score with special tokens closed": float(trace.score)} if mask_specials else {}
+    """The scores of each layer [layer token], given to the input tokens by attention rollout."""
+    # the rollout into block 1, 2, ...; block 0 reads the input itself
+    rollout = products(with_residual(trace.attention.mean(1)))[:-1]
+    return torch.cat([layers[:1], torch.einsum("lj,lji->li", layers[1:], rollout)])

@@ -1,34 +1,33 @@
-"""Attention as pipes: how much could flow from each token to the one that is read?"""
-
-from torch import Tensor
+"""Attention flow: the maximum flow through a network of attention weights."""
 
 from ..trace import Trace
 from ._chain import flow, with_residual
-from .registry import method
+from .attribution import Attribution
+from .registry import Cost, Output, method
 
 
 @method(
+    "attention_flow",
     "Attention flow",
     family="Attention",
-    paper="Abnar & Zuidema 2020",
-    url="https://arxiv.org/abs/2005.00928",
-    signed=False,
-    class_specific=False,
-    passes="1F + n flows",
-    invariant="sums to one",
-    most_tokens=256,
-    at_readout=True,
-    too_long="{n} maximum flows through {n} × {n} pipes a layer",
+    paper="abnar2020",
+    output=Output(signed=False, class_specific=False, at_readout=True, invariant="sums to one"),
+    cost=Cost(
+        "1F + n flows",
+        most_tokens=256,
+        too_long="{n} maximum flows through {n} × {n} edges a layer",
+    ),
 )
-def attention_flow(trace: Trace) -> Tensor:
-    """The most that can flow from each input token to the readout token when attention weights are the widths of pipes.
+def attribute(trace: Trace) -> Attribution:
+    """The maximum flow from each input token to the readout token, with attention as capacities.
 
-    Formula: score_i = maxflow((L, readout) → (0, i)) with capacities Ā_l = rownorm(mean over heads of A_l + I), divided by the sum
-    over i (Abnar & Zuidema).
+    Formula: score_i = maxflow((L, readout) → (0, i)) with capacities
+    Ā_l = rownorm(mean over heads of A_l + I), divided by the sum over i (Abnar & Zuidema).
 
-    Sign: none, and the same for every class.
+    Sign: none, and the same map for every class.
 
-    Limits: the narrowest pipe decides, so many tokens tie exactly; and the flows to different tokens were each computed
-    as if the others were not there. SciPy's algorithm counts to seven digits.
+    Limits: a flow is as large as its narrowest layer, so many tokens have equal scores. Each flow
+    is computed as if the others were not there. Capacities are rounded to seven digits.
     """
-    return flow(with_residual(trace.attention.mean(1)), trace.readout)
+    maps = with_residual(trace.attention.mean(1))
+    return Attribution(flow(maps, trace.readout))

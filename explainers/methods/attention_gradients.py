@@ -1,162 +1,148 @@
-"""Attention weighed by its gradient: four answers to what, of the attention, mattered for this class."""
+"""Four methods that combine attention A with its gradient G = ∂y/∂A."""
 
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from ..trace import Trace
-from .bimodal import raised
-from .registry import method, within
+from ._shared import layer_names, within
+from .attribution import Attribution
+from .bimodal import positive_relevance
+from .registry import Cost, Output, method
 
 
 @method(
+    "grads",
     "Grads",
     family="Attention gradients",
-    paper="Qiang et al. 2022",
-    url="https://openreview.net/forum?id=cA8Zor8wFr5",
-    signed=True,
-    class_specific=True,
-    passes="1F 1B",
-    heads=lambda trace: trace.read(trace.grad.attention),
-    at_readout=True,
+    paper="qiang2022",
+    output=Output(signed=True, class_specific=True, parts=("heads",), at_readout=True),
+    cost=Cost("1F 1B"),
 )
-def grads(trace: Trace, layer: int = -1) -> Tensor:
-    """How the score would change if the readout token attended a little more to each token.
+def grads(trace: Trace, layer: int = -1) -> Attribution:
+    """The gradient of the score by the attention from the readout token to each token.
 
-    Formula: score_i = mean over heads of G_L[readout, i], with G = ∂y/∂A (the baseline "Grads" of Qiang et al.).
+    Formula: score_i = mean over heads of G_L[readout, i], with G = ∂y/∂A and L one layer (the
+    baseline "Grads" of Qiang et al.).
 
-    Sign: plus means that more attention there would raise the score.
+    Sign: plus means that more attention to the token would raise the score of the target, minus
+    that it would lower it.
 
-    Limits: it is a slope at one layer, not a contribution: a token that gets no attention at all can have a large one.
+    Limits: a gradient in one layer is no contribution. A token that receives no attention at all
+    can have a large one.
 
-    Options: layer (the last by default).
+    Options:
+    - layer: which layer, counted from 0, or from the end with a negative number.
     """
-    return trace.read(trace.grad.attention[within(layer, len(trace.attention), "layer")].mean(0))
-
-
-def attgrads_heads(
-    trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False
-) -> Tensor:
-    """A ⊙ relu(G), averaged over the real queries (or keys) [layers head token]."""
-    gated = trace.attention * (
-        trace.grad.attention if signed else trace.grad.attention.clamp(min=0)
-    )
-    return (
-        gated[:, :, trace.attended].mean(2) if side == "key" else gated[..., trace.attended].mean(3)
-    )
-
-
-def attgrads_layers(
-    trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False
-) -> Tensor:
-    return attgrads_heads(trace, side, signed).mean(1)
+    gradient = trace.grad.attention
+    at = within(layer, len(gradient), "layer")
+    scores = trace.read(gradient[at].mean(0))
+    return Attribution(scores, heads=lambda: trace.read(gradient))
 
 
 @method(
+    "attgrads",
     "AttGrads (Grad-SAM)",
     family="Attention gradients",
-    paper="Barkan et al. 2021",
-    url="https://arxiv.org/abs/2204.11073",
-    signed=False,
-    class_specific=True,
-    passes="1F 1B",
-    invariant="layers average to the map",
-    layers=attgrads_layers,
-    heads=attgrads_heads,
+    paper="barkan2021",
+    output=Output(
+        signed=False,
+        class_specific=True,
+        parts=("layers", "heads"),
+        invariant="layers average to the map",
+    ),
+    cost=Cost("1F 1B"),
 )
-def attgrads(trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False) -> Tensor:
-    """Attention where more of it would raise the score, over all layers and heads.
+def attgrads(
+    trace: Trace, side: Literal["key", "query"] = "key", signed: bool = False
+) -> Attribution:
+    """Attention times the positive part of its gradient, averaged over all layers and heads.
 
-    Formula: score_i = mean over layers, heads and queries j of A_l[j, i] · relu(G_l[j, i]) (Barkan et al.).
+    Formula: score_i = mean over layers, heads and queries q of A_l[q, i] · relu(G_l[q, i]), with
+    G = ∂y/∂A (Barkan et al.). Padding is left out of the mean.
 
-    Sign: none by default, since the relu drops what speaks against the class; signed=true keeps it.
+    Sign: none by default, since the relu removes what lowers the score. With signed=true negative
+    scores lower it.
 
-    Limits: the paper's index can be read from either side of attention and the two readings disagree; this is the
-    attention a token receives. Padding is left out of the mean.
+    Limits: the paper does not say which index of A is averaged, and the two readings give
+    different maps. The default is the attention that a token receives.
 
-    Options: side (key: attention received; query: attention paid), signed (no relu).
+    Options:
+    - side: key: the attention that a token receives; query: the attention that it pays.
+    - signed: leave out the relu.
     """
-    return attgrads_layers(trace, side, signed).mean(0)
-
-
-def attn_gradcam_heads(trace: Trace) -> Tensor:
-    """Each head's row of attention times the head's weight, the mean slope of the score along it, in every layer [layers head token]."""
-    slope, attended = trace.grad.attention, trace.attended
-    weight = (
-        trace.read(slope)[..., ~trace.special_tokens].mean(-1)
-        if trace.grid
-        else slope[:, :, attended][..., attended].mean((2, 3))
-    )  # [layers head]
-    return weight[..., None] * trace.read(trace.attention)
+    gradient = trace.grad.attention
+    if not signed:
+        gradient = gradient.clamp(min=0)
+    product = trace.attention * gradient
+    if side == "key":
+        heads = product[:, :, trace.attended].mean(2)
+    else:
+        heads = product[..., trace.attended].mean(3)
+    layers = heads.mean(1)
+    return Attribution(layers.mean(0), layers=layers, heads=heads)
 
 
 @method(
+    "attn_gradcam",
     "Attention Grad-CAM",
     family="Attention gradients",
-    paper="Chefer et al. 2021",
-    url="https://arxiv.org/abs/2012.09838",
-    signed=False,
-    class_specific=True,
-    passes="1F 1B",
-    heads=attn_gradcam_heads,
-    at_readout=True,
+    paper="chefer2021cvpr",
+    output=Output(signed=False, class_specific=True, parts=("heads",), at_readout=True),
+    cost=Cost("1F 1B"),
 )
-def attn_gradcam(trace: Trace) -> Tensor:
-    """Grad-CAM with heads for channels: the last layer's heads, weighed by how much the score likes them.
+def attn_gradcam(trace: Trace) -> Attribution:
+    """Grad-CAM on attention heads: the heads of the last layer, weighted by their mean gradient.
 
-    Formula: score_i = relu(mean over heads of w_h A_h[readout, i]), w_h = mean over queries and keys of G_h, last layer; in
-    pictures the mean over G_h[readout, patches], as the authors' two programs do (the baseline "GradCAM" of Chefer et al.).
+    Formula: score_i = relu(mean over heads of w_h A_h[readout, i]), last layer, with w_h = mean
+    over queries and keys of G_h in texts and mean over G_h[readout, patches] in pictures, as in
+    the authors' two programs (the baseline "GradCAM" of Chefer et al.).
 
-    Sign: none; what would speak against the class is cut off, and a map of zeros only is possible.
+    Sign: none. The relu removes what lowers the score, so that a map can be all zeros.
 
-    Limits: one weight for a whole head, one layer. The authors' code stretches the map to 0..1; these are the raw
-    numbers, which say when there is little to see.
+    Limits: a head has one weight for all tokens, and only one layer is used. The authors' code
+    rescales the map to 0..1; these are the numbers before that.
     """
-    return attn_gradcam_heads(trace)[-1].mean(0).clamp(min=0)
-
-
-def first_of(trace: Trace, start: int | None) -> int:
-    return start if start is not None else -1 if trace.is_dual_encoder else 0
-
-
-def gae_layers(trace: Trace, start: int | None = None) -> Tensor:
-    start = first_of(trace, start)
-    first = within(start, len(trace.attention), "layer") % len(trace.attention)
-    flow = torch.eye(trace.attention.shape[-1]).to(trace.attention)
-    rows = []
-    for attention, gradient in zip(trace.attention[first:], trace.grad.attention[first:]):
-        flow = flow + raised(attention, gradient) @ flow
-        rows.append(trace.read(flow))
-    return torch.stack(rows)
+    gradient, attended = trace.grad.attention, trace.attended
+    if trace.grid:
+        weight = trace.read(gradient)[..., ~trace.special_tokens].mean(-1)
+    else:
+        weight = gradient[:, :, attended][..., attended].mean((2, 3))
+    heads = weight[..., None] * trace.read(trace.attention)  # [layer head key]
+    return Attribution(heads[-1].mean(0).clamp(min=0), heads=heads)
 
 
 @method(
+    "gae",
     "GAE (generic attention)",
     family="Attention gradients",
-    paper="Chefer et al. 2021 (ICCV)",
-    url="https://arxiv.org/abs/2103.15679",
-    signed=False,
-    class_specific=True,
-    passes="1F 1B",
-    layers=gae_layers,
-    rows=lambda trace, start=None: [
-        f"L{i}" for i in range(first_of(trace, start) % len(trace.attention), len(trace.attention))
-    ],
-    at_readout=True,
+    paper="chefer2021iccv",
+    output=Output(signed=False, class_specific=True, parts=("layers",), at_readout=True),
+    cost=Cost("1F 1B"),
 )
-def gae(trace: Trace, start: int | None = None) -> Tensor:
-    """Rollout of the attention that raised the score: each layer adds what it passed on to what was there.
+def gae(trace: Trace, start: int | None = None) -> Attribution:
+    """Rollout of the positive part of attention times gradient.
 
-    Formula: R ← I; R ← R + mean over heads of relu(A_l ⊙ G_l) · R for every layer; score_i = R[readout, i]
-    (Chefer et al., eqs. 5 and 6).
+    Formula: R ← I; then for every layer R ← R + mean over heads of relu(A_l ⊙ G_l) · R, with
+    G = ∂y/∂A; score_i = R[readout, i] (Chefer et al., eqs. 5 and 6).
 
-    Sign: none, since the relu keeps only what speaks for the class.
+    Sign: none, since the relu keeps only what raises the score of the class.
 
-    Limits: the readout token keeps its own 1 from R = I, so it towers over the rest until it is hidden. Nothing can
-    ever be shown as speaking against the class.
+    Limits: the readout token keeps the 1 of R = I and dominates the map; hide special tokens to
+    see the others. Nothing is ever shown as lowering the score.
 
-    Options: start (first layer used: 0, but for a picture with texts the last, as the authors do against artefacts of CLIP). Its per-layer
-    picture is the map after each layer.
+    Options:
+    - start: the first layer used. By default 0; for a picture with texts the last layer, as the
+      authors do against artefacts of CLIP. The per-layer picture is the map after each layer.
     """
-    return gae_layers(trace, start)[-1]
+    if start is None:
+        start = -1 if trace.is_dual_encoder else 0
+    attention, gradient = trace.attention, trace.grad.attention
+    first = within(start, len(attention), "layer")
+    reached = torch.eye(attention.shape[-1]).to(attention)  # R
+    rows = []
+    for l in range(first, len(attention)):
+        reached = reached + positive_relevance(attention[l], gradient[l]) @ reached
+        rows.append(trace.read(reached))
+    layers = torch.stack(rows)
+    return Attribution(layers[-1], layers=layers, rows=layer_names(first, len(attention)))

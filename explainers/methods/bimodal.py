@@ -1,9 +1,13 @@
-"""Generic attention explainability where two kinds of tokens look at each other (Chefer et al. 2021, ICCV): its rules, and DETR by them.
+"""Generic attention explainability for two kinds of tokens (Chefer et al. 2021, ICCV), and DETR.
 
-https://arxiv.org/abs/2103.15679. Tokens of kind s ask tokens of kind q: R_ss [s s] and R_sq [s q] say how much of each token reached each token of s.
-They start as the identity and as zeros, and every attention adds to them. The equations' numbers are the paper's, as the authors' code names them.
-No method of the menu: a `Trace` has one kind of tokens. `of_object` takes a `transformers` model as it is.
+https://arxiv.org/abs/2103.15679. Tokens of kind s attend to one another and to tokens of kind q.
+R_ss [s s] and R_sq [s q] say how much of each token reached each token of s: they start as the
+identity and as zeros, and every attention adds to them. The numbers of the equations are the
+paper's, as the authors' code names them. This is no method of the menu, since a `Trace` has one
+kind of tokens: `of_object` takes a `transformers` model as it is.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,78 +16,96 @@ from ..errors import Refusal
 from ..ties import place_of_largest
 from ..trace import Tape, ordinary, recording
 from ._chain import rows_to_one
-from .registry import within
+from ._shared import within
 
 
-def raised(attention: Tensor, gradient: Tensor) -> Tensor:
-    """Ā: attention where more of it would raise the score, of [... head query key] the mean over heads [... query key] (eq. 5)."""
+def positive_relevance(attention: Tensor, gradient: Tensor) -> Tensor:
+    """Ā = mean over heads of relu(A ⊙ G) (eq. 5): [... head query key] -> [... query key]."""
     return (attention * gradient).clamp(min=0).mean(-3)
 
 
 def normalised(ss: Tensor) -> Tensor:
-    """R̄ [s s]: what others gave, in rows that sum to one, beside the token itself (eqs. 8 and 9).
+    """R̄ [s s]: rows without the token itself divided by their sum, plus the token (eqs. 8, 9).
 
-    A token that nothing reached has only itself. 0/0 is no number in the authors' code, which for DETR then drops the layer's whole addition.
+    A token that nothing reached has only itself. There the authors' code gets 0/0, and for DETR
+    then leaves out the layer's whole addition.
     """
-    own = torch.eye(len(ss)).to(ss)
-    return rows_to_one(ss - own) + own
+    itself = torch.eye(len(ss)).to(ss)
+    return rows_to_one(ss - itself) + itself
 
 
-def self_attention(ss: Tensor, sq: Tensor, paid: Tensor) -> tuple[Tensor, Tensor]:
-    """R_ss [s s] and R_sq [s q] after tokens s attended to one another by Ā `paid` [s s] (eqs. 6 and 7)."""
-    return ss + paid @ ss, sq + paid @ sq
+def self_attention(ss: Tensor, sq: Tensor, relevance: Tensor) -> tuple[Tensor, Tensor]:
+    """R_ss [s s] and R_sq [s q] after self-attention of tokens s with Ā [s s] (eqs. 6 and 7)."""
+    return ss + relevance @ ss, sq + relevance @ sq
 
 
 def cross_attention(
-    ss: Tensor, sq: Tensor, qq: Tensor, qs: Tensor, paid: Tensor
+    ss: Tensor, sq: Tensor, qq: Tensor, qs: Tensor, relevance: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """R_ss [s s] and R_sq [s q] after tokens s attended to tokens q by Ā `paid` [s q] (eqs. 11 and 10).
+    """R_ss [s s] and R_sq [s q] after attention of tokens s to q with Ā [s q] (eqs. 11 and 10).
 
-    qq [q q] and qs [q s] are those of the tokens attended to. Where both attend to each other at once (LXMERT), both calls take what was before.
+    qq [q q] and qs [q s] belong to the tokens that are attended to. Where both kinds attend to
+    each other at once (LXMERT), both calls take the matrices from before.
     """
-    return ss + paid @ qs, sq + normalised(ss).mT @ paid @ normalised(qq)
+    return ss + relevance @ qs, sq + normalised(ss).mT @ relevance @ normalised(qq)
 
 
 @ordinary
 def of_object(net, inputs: dict[str, Tensor], query: int, label: int | None = None) -> Tensor:
-    """What each place of the picture gave to one object that DETR found: [row * column] of the encoder's tokens, row by row.
+    """The relevance of each place of the picture for one object that DETR found [row * column].
 
-    net     a `DetrForObjectDetection`; it is put in evaluation mode and gets this package's attention function, as by `load`
+    The places are the encoder's tokens, row by row.
+
+    net     a `DetrForObjectDetection`; it is put in evaluation mode and gets this package's
+            attention function, as by `load`
     inputs  pixel_values [1 channel height width], and pixel_mask
-    query   which of the objects
-    label   the class whose logit is explained; by default the likeliest, of equal ones the first, never "no object"
+    query   the number of the object
+    label   the class whose logit is explained; by default the one with the largest logit, of equal
+            ones the first, never "no object"
 
-    Formula: R_ii by eq. 6 through the encoder; in each layer of the decoder R_qq and R_qi by eqs. 6 and 7, then R_qi by eq. 10; R_qi[query].
-
-    Sign: none. Limits: what the convolutions before the encoder saw is not asked.
+    Formula: R_ii by eq. 6 through the encoder; in each layer of the decoder R_qq and R_qi by eqs. 6
+    and 7, then R_qi by eq. 10; the result is R_qi[query]. Sign: none. Limits: the convolutions
+    before the encoder are left out. Raises `Refusal` for a network that does not attend as DETR
+    does, or if there is no such object or class.
     """
-    # tensors made in inference mode can have no slope
+    layers = net.config.encoder_layers
+    attention, score = recorded(net, inputs, query, label)
+    gradients = torch.autograd.grad(score, attention, materialize_grads=True)
+    relevance = []
+    for probabilities, gradient in zip(attention, gradients):
+        relevance.append(positive_relevance(probabilities.detach(), gradient)[0])
+    encoder, decoder = relevance[:layers], relevance[layers:]
+    ii = torch.eye(len(encoder[0])).to(score)
+    qq = torch.eye(len(decoder[0])).to(score)
+    qi = torch.zeros(decoder[1].shape).to(score)
+    iq = torch.zeros_like(qi.mT)  # no place of the picture attends to an object
+    for among in encoder:
+        ii, iq = self_attention(ii, iq, among)
+    for among, across in zip(decoder[::2], decoder[1::2]):
+        qq, qi = self_attention(qq, qi, among)
+        qq, qi = cross_attention(qq, qi, ii, iq, across)
+    return qi[query]
+
+
+def recorded(
+    net, inputs: dict[str, Tensor], query: int, label: int | None
+) -> tuple[Sequence[Tensor], Tensor]:
+    """Every attention [1 head query key] of a pass through DETR, in order, and the logit."""
+    # tensors made in inference mode have no gradient
     inputs = {name: tensor.clone() for name, tensor in inputs.items()}
     net.eval().set_attn_implementation("explainers")
     tape = Tape((), record=("attention",))
     with torch.enable_grad(), recording(tape):
         logits = net(**inputs).logits[0]
         logits = logits[within(query, len(logits), "object"), :-1]
-        chosen = place_of_largest(logits) if label is None else within(label, len(logits), "class")
+        if label is None:
+            chosen = place_of_largest(logits)
+        else:
+            chosen = within(label, len(logits), "class")
         score = logits[chosen]
     if len(tape.attention) != net.config.encoder_layers + 2 * net.config.decoder_layers:
         raise Refusal(
-            f"{type(net).__name__} does not attend as DETR does, once in each layer of the encoder and twice in each of the decoder."
+            f"{type(net).__name__} does not attend as DETR does, once in each layer of the encoder "
+            "and twice in each of the decoder."
         )
-    slopes = torch.autograd.grad(score, tape.attention, materialize_grads=True)
-    maps = [
-        raised(attention.detach(), slope)[0] for attention, slope in zip(tape.attention, slopes)
-    ]
-    encoder, decoder = maps[: net.config.encoder_layers], maps[net.config.encoder_layers :]
-    ii, qq, qi = (
-        torch.eye(len(encoder[0])).to(score),
-        torch.eye(len(decoder[0])).to(score),
-        torch.zeros(decoder[1].shape).to(score),
-    )
-    iq = torch.zeros_like(qi.mT)  # no place of the picture asks an object
-    for paid in encoder:
-        ii, iq = self_attention(ii, iq, paid)
-    for among, across in zip(decoder[::2], decoder[1::2]):
-        qq, qi = self_attention(qq, qi, among)
-        qq, qi = cross_attention(qq, qi, ii, iq, across)
-    return qi[query]
+    return tape.attention, score

@@ -1,40 +1,44 @@
-"""What the token that is read attends to: the picture most people start with, and why it is not enough."""
-
-from torch import Tensor
+"""Raw attention: the weights of one layer, as most attention maps show them."""
 
 from ..trace import Trace
-from .registry import method, within
-
-
-def raw_attention_layers(trace: Trace, head: int | None = None) -> Tensor:
-    rows = trace.read(trace.attention)  # [layers head key]
-    return rows.mean(1) if head is None else rows[:, within(head, rows.shape[1], "head")]
+from ._shared import within
+from .attribution import Attribution
+from .registry import Cost, Output, method
 
 
 @method(
+    "raw_attention",
     "Raw attention",
     family="Attention",
-    paper="Vaswani et al. 2017",
-    url="https://arxiv.org/abs/1706.03762",
-    signed=False,
-    class_specific=False,
-    passes="1F",
-    invariant="sums to one",
-    layers=raw_attention_layers,
-    heads=lambda trace: trace.read(trace.attention),
-    at_readout=True,
+    paper="vaswani2017",
+    output=Output(
+        signed=False,
+        class_specific=False,
+        parts=("layers", "heads"),
+        at_readout=True,
+        invariant="sums to one",
+    ),
+    cost=Cost("1F"),
 )
-def raw_attention(trace: Trace, layer: int = -1, head: int | None = None) -> Tensor:
-    """How much the token that the score is read from looks at each token, in one layer.
+def attribute(trace: Trace, layer: int = -1, head: int | None = None) -> Attribution:
+    """Attention from the readout token (the one that the score is read from) to each token.
 
-    Formula: score_i = mean over heads of A_L[readout, i], the softmax of QKᵀ/√d (eq. 1).
+    Formula: score_i = mean over heads of A_L[readout, i], with A = softmax(QKᵀ/√d) (eq. 1) and L
+    one layer.
 
-    Sign: none. It says where the model looks, not whether that spoke for or against the class.
+    Sign: none. It says where the model attends, not whether that supports the class.
 
-    Limits: it is the same for every class, leaves out the values that are moved and every other layer, and often
-    sits on [SEP] or full stops. A token can be looked at and change nothing.
+    Limits: the map is the same for every class. The value vectors and all other layers are left
+    out. Attention often goes to [SEP] or to full stops, and a token can receive attention without
+    changing the score.
 
-    Options: layer (counted from 0, or from the end with −1) and head (the mean of all by default).
+    Options:
+    - layer: which layer, counted from 0, or from the end with a negative number.
+    - head: one head; by default the mean of all heads.
     """
-    rows = raw_attention_layers(trace, head)
-    return rows[within(layer, len(rows), "layer")]
+    heads = trace.read(trace.attention)  # [layer head key]
+    if head is None:
+        layers = heads.mean(1)
+    else:
+        layers = heads[:, within(head, heads.shape[1], "head")]
+    return Attribution(layers[within(layer, len(layers), "layer")], layers=layers, heads=heads)

@@ -1,117 +1,99 @@
-"""The list of methods: one decorator, one dict. A method's signature is its options, its docstring is its card."""
+"""The list of methods. A method's signature is its options, its docstring is its card."""
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from ..bibliography import Citation, cite
 from ..errors import Refusal, nearest
+from ..options import Limit, Option, options_of, read_options
 from ..trace import Trace, ordinary
+from .attribution import PARTS, Attribution
 
-MOST = {
-    "steps": 1000,
-    "samples": 1000,
-    "levels": 1000,
-}  # of options that count passes, so that none runs away
-MOST_ELSE = 2**31 - 1
-
-#: Whether a number will do, and in words which ones would.
-Limit = tuple[Callable[[float], bool], str]
-AT_LEAST_ONE: Limit = (lambda value: value >= 1, "at least 1")
-NOT_NEGATIVE: Limit = (lambda value: 0 <= value < math.inf, "finite and at least 0")
+#: What a part of an attribution is called in a sentence.
+CALLED = {
+    "layers": "per-layer picture",
+    "heads": "head axis",
+    "maps": "token-by-token maps",
+    "pixels": "map by pixels",
+    "totals": "other totals",
+}
 
 
 @dataclass(frozen=True)
-class Option:
-    """A keyword of a method or a metric: its default and, where only some values make sense, which."""
+class Output:
+    """What the numbers of a method are.
 
-    name: str
-    default: object
-    choices: tuple = ()
-    kind: type = str
-    limit: Limit | None = None
+    signed          a negative number means "away from the target"
+    class_specific  another target gives another map
+    parts           what it computes beside the scores, out of `PARTS`
+    at_readout      its map is the row of the token that the score is read from (`Trace.read`)
+    invariant       a property that the tests check on every model, such as "sums to one"
+    widened         it computes in float32 or float64 even where the model runs in half precision
+    """
 
-    @property
-    def most(self) -> int | None:
-        """The largest whole number that it takes; None for what is no whole number."""
-        return MOST.get(self.name, MOST_ELSE) if self.kind is int else None
+    signed: bool
+    class_specific: bool
+    parts: tuple[str, ...] = ()
+    at_readout: bool = False
+    invariant: str = ""
+    widened: bool = False
 
-    def read(self, value):
-        """`value`, as typed on a command line or given in Python, or a `Refusal` that names what would do."""
-        if value is None and self.default is None:
-            return None
-        if self.choices:
-            if value not in self.choices:
-                raise nearest(value, self.choices, f"choice of {self.name}")
-            return value
-        if self.kind is bool and isinstance(value, str) and value.casefold() in ("true", "false"):
-            return value.casefold() == "true"
-        try:
-            read = self.kind(value)
-        except (TypeError, ValueError, OverflowError):
-            read = None
-        if (
-            read is None
-            or (self.kind is bool and not isinstance(value, bool))
-            or (self.kind is int and read != float(value))
-        ):
-            wanted = {bool: "true or false", int: "a whole number", float: "a number"}[self.kind]
-            raise Refusal(f"The option {self.name} takes {wanted}; got {str(value)[:40]!r}.")
-        if self.most and abs(read) > self.most:
-            raise Refusal(
-                f"The option {self.name} takes at most {self.most:,}; got {str(value)[:40]}."
-            )
-        if self.limit and not self.limit[0](read):
-            raise Refusal(f"The option {self.name} is {self.limit[1]}; got {str(value)[:40]}.")
-        return read
+    def __post_init__(self):
+        unknown = set(self.parts) - set(PARTS)
+        if unknown:
+            raise ValueError(f"parts are out of {', '.join(PARTS)}; got {', '.join(unknown)}")
 
 
-def options_of(function: Callable, limits: Mapping[str, Limit] | None = None) -> dict[str, Option]:
-    """The keywords of a function, which are its parameters with a default, and their limits."""
-    hints = get_type_hints(function)
-    found = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.default is parameter.empty:
-            continue
-        kinds = [kind for kind in get_args(hints[name]) if kind is not type(None)]
-        literal = next(
-            (hint for hint in (hints[name], *kinds) if get_origin(hint) is Literal), None
-        )
-        kind = (
-            type(parameter.default)
-            if parameter.default is not None
-            else next((k for k in kinds if k in (bool, int, float)), str)
-        )
-        choices = get_args(literal) if literal else ()
-        found[name] = Option(name, parameter.default, choices, kind, (limits or {}).get(name))
-    return found
+@dataclass(frozen=True)
+class Cost:
+    """What one explanation costs.
+
+    passes       forward (F) and backward (B) passes and whatever else takes long; n = number of
+                 tokens, L = number of layers, options in braces. Or a function of the options.
+    most_tokens  longer inputs are refused, since time or memory would run away
+    too_long     what a longer input would need; {n} = number of tokens
+    """
+
+    passes: str | Callable[[Mapping[str, Any]], str]
+    most_tokens: int | None = None
+    too_long: str = ""
+
+    def of(
+        self, options: Mapping[str, Any], tokens: int | None = None, layers: int | None = None
+    ) -> str:
+        """The cost with these values of all options; n and L stay letters where not given."""
+        if callable(self.passes):
+            passes = self.passes(options)
+        else:
+            passes = self.passes.format(**options)
+        if tokens is not None:
+            passes = passes.replace("n", str(tokens))
+        if layers is not None:
+            passes = passes.replace("L", str(layers))
+        return passes
 
 
-def read_options(owner, options: dict) -> dict:
-    """`options` of a method or a metric with their values checked; an unknown name or value is a `Refusal` that lists the menu."""
-    for name in options:
-        if name not in owner.options:
-            if not owner.options:
-                raise Refusal(f"{owner.title} has no options; got {name!r}.")
-            raise nearest(name, owner.options, f"option of {owner.key}")
-    return {name: owner.options[name].read(value) for name, value in options.items()}
+@dataclass(frozen=True)
+class Only:
+    """The one kind of input that a method is defined for, and why not for the other."""
 
-
-def known_to(function: Callable, options: dict) -> dict:
-    """Those of `options` that a function takes."""
-    names = inspect.signature(function).parameters
-    return {name: value for name, value in options.items() if name in names}
+    modality: Literal["text", "image"]
+    reason: str
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a person should know about a method: the parts of its docstring."""
+    """What a person should know about a method: the parts of its docstring.
+
+    `options` has one line for each option: its name, its default and what it does.
+    """
 
     idea: str
     formula: str
@@ -122,232 +104,242 @@ class Card:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to spread a score over tokens. Call it on a trace for the raw numbers: METHODS[key](trace, **options).
+    """A way to distribute a score over the tokens of an input: METHODS[key](trace, **options).
 
-    It runs without gradients; passes that need them (`trace.again`) turn them on for themselves.
-
-    signed          a negative number means "away from the target"
-    class_specific  another target gives another map
-    cost            forward (F) and backward (B) passes of one explanation and what else takes long, n = number of tokens, L = number of layers, options in
-                    braces; or a function of the options
-    tasks, only     defined for "text", "image" or both; of one, why not for the other
-    single_pass     needs nothing but the trace, which comparisons share, and little time; so it is with the default options
-    most_tokens     refused above this many tokens, because time or memory would run away; too_long says by what, n = tokens
-    at_readout      its map is the readout token's row (`Trace.read`): of a score read from several tokens, the mean of theirs
-    invariant       a law its numbers obey, tested on every model: completeness, rows sum to one, layers sum to the map
-    widened         it computes in float32 or float64 itself, also where the network runs in half precision
-    limits          of options that are numbers: whether one will do, and which ones would, in words
+    `run` gives everything that the method computes as an `Attribution`; calling the method gives
+    its scores, and `measure`, `layers`, `heads`, `maps`, `pixels` and `totals` give one part. They
+    run without gradients; passes that need them (`trace.again`) turn them on for themselves.
     """
 
     key: str
     title: str
     family: str
-    paper: str
-    url: str
-    signed: bool
-    class_specific: bool
-    cost: str | Callable[[dict], str]
-    tasks: tuple[str, ...]
-    only: str
-    invariant: str
-    run: Callable = field(repr=False)
-    run_layers: Callable | None = field(default=None, repr=False)
-    name_rows: Callable | None = field(default=None, repr=False)
-    run_totals: Callable | None = field(default=None, repr=False)
-    run_maps: Callable | None = field(default=None, repr=False)
-    run_heads: Callable | None = field(default=None, repr=False)
-    run_pixels: Callable | None = field(default=None, repr=False)
-    most_tokens: int | None = None
-    too_long: str = ""
-    at_readout: bool = False
-    widened: bool = False
-    limits: Mapping[str, Limit] = field(default_factory=dict, repr=False)
+    citation: Citation
+    output: Output
+    cost: Cost
+    options: dict[str, Option]
+    compute: Callable[..., Attribution] = field(repr=False)
+    only_for: Only | None = None
 
     def __call__(self, trace: Trace, **options) -> Tensor:
-        """Raw scores [token], specials included."""
-        return self.measure(trace, **options)[0]
+        """The scores [token], special tokens included."""
+        return self.run(trace, **options).scores
 
     @ordinary
     @torch.no_grad()
+    def run(self, trace: Trace, **options) -> Attribution:
+        """Apply the method to a trace. Raises `Refusal` for options and inputs it is not for."""
+        self.check_kind(trace)
+        return self.compute(trace, **self.read(options))
+
     def measure(self, trace: Trace, **options) -> tuple[Tensor, dict[str, float]]:
-        """Raw scores [token], and what the method measured of itself on the way."""
-        self.check_kind(trace)
-        result = self.run(trace, **self.read(options))
-        return result if isinstance(result, tuple) else (result, {})
+        """The scores [token], and what the method measured of itself."""
+        found = self.run(trace, **options)
+        return found.scores, found.facts
 
-    @ordinary
-    @torch.no_grad()
     def layers(self, trace: Trace, **options) -> Tensor:
-        """The per-layer picture [layers, token]. Refused by methods that have none."""
-        return self.part("run_layers", "per-layer picture", trace, options)
+        """The map by layer [row token]. Raises `Refusal` if the method has none."""
+        return self.part("layers", trace, options)
 
-    @ordinary
-    @torch.no_grad()
-    def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
-        """Maps [token] that the layers can be made into, by name; {} where the map is the last layer's."""
-        self.check_kind(trace)
-        return (
-            self.run_totals(trace, **known_to(self.run_totals, self.read(options)))
-            if self.run_totals
-            else {}
-        )
-
-    @ordinary
-    @torch.no_grad()
-    def maps(self, trace: Trace, **options) -> Tensor:
-        """What each token gave each token in every layer [layers query key], before layers are chained. Refused by methods that have none."""
-        return self.part("run_maps", "token-by-token maps", trace, options)
-
-    @ordinary
-    @torch.no_grad()
     def heads(self, trace: Trace, **options) -> Tensor:
-        """The share of every attention head [layers head token]. Refused by methods that have no head axis."""
-        return self.part("run_heads", "head axis", trace, options)
+        """The share of every head [layer head token]. Raises `Refusal` if it has none."""
+        return self.part("heads", trace, options)
 
-    @ordinary
-    @torch.no_grad()
+    def maps(self, trace: Trace, **options) -> Tensor:
+        """What each token gave each token [layer query key]. Raises `Refusal` if it has none."""
+        return self.part("maps", trace, options)
+
     def pixels(self, trace: Trace, **options) -> Tensor:
-        """The map of a picture pixel by pixel [height width], as the model reads them. Refused by methods that have none."""
-        return self.part("run_pixels", "map by pixels", trace, options)
+        """The map of a picture by pixels [height width]. Raises `Refusal` if it has none."""
+        return self.part("pixels", trace, options)
 
-    def part(self, name: str, what: str, trace: Trace, options: dict) -> Tensor:
-        """What the function `name` of this method gives; where there is none, the methods that have one."""
-        function = getattr(self, name)
-        if function is None:
-            having = ", ".join(method.key for method in METHODS.values() if getattr(method, name))
-            raise Refusal(f"{self.title} has no {what}. These have: {having}.")
-        self.check_kind(trace)
-        return function(trace, **known_to(function, self.read(options)))
+    def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
+        """Maps [token] that the layers can be combined into, by name; {} where there are none."""
+        return self.run(trace, **options).totals
+
+    def part(self, name: str, trace: Trace, options: Mapping[str, Any]) -> Tensor:
+        """One part of the attribution. Raises `Refusal` with the methods that have one."""
+        if name not in self.parts:
+            having = ", ".join(other.key for other in METHODS.values() if name in other.parts)
+            raise Refusal(f"{self.title} has no {CALLED[name]}. These have: {having}.")
+        return getattr(self.run(trace, **options), name)
 
     def check_kind(self, trace: Trace) -> None:
-        """A `Refusal` with the method's own reason, for a picture or a text that it is not for."""
-        if ("text" if trace.grid is None else "image") not in self.tasks:
-            kind = "texts" if trace.grid is None else "pictures"
+        """Raise a `Refusal` with the method's reason for a kind of input that it is not for."""
+        modality = "text" if trace.grid is None else "image"
+        if modality not in self.tasks:
+            kind = {"text": "texts", "image": "pictures"}[modality]
             raise Refusal(f"{self.title} is not defined for {kind}: {self.only}.")
 
     def check_length(self, tokens: int) -> None:
-        """A `Refusal` that says what it would need, for an input too long for this method; before anything is computed."""
-        if self.most_tokens and tokens > self.most_tokens:
+        """Raise a `Refusal` for an input that is too long, before anything is computed."""
+        most = self.most_tokens
+        if most and tokens > most:
             raise Refusal(
-                f"{self.title} takes at most {self.most_tokens} tokens and this input has {tokens}: it would need "
-                f"{self.too_long.format(n=tokens)}. Shorten the text, or choose another method."
+                f"{self.title} takes at most {most} tokens and this input has {tokens}: it would "
+                f"need {self.cost.too_long.format(n=tokens)}. Shorten the text, or choose another "
+                "method."
             )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return self.output.parts
+
+    run_layers = property(lambda self: "layers" in self.parts)
+    run_heads = property(lambda self: "heads" in self.parts)
+
+    @property
+    def paper(self) -> str:
+        """The short name of its paper, or of several: "Qiang et al. 2022"."""
+        return self.citation.name
+
+    @property
+    def url(self) -> str:
+        """The address of its paper, of several the first one's."""
+        return self.citation.url
+
+    @property
+    def signed(self) -> bool:
+        return self.output.signed
+
+    @property
+    def class_specific(self) -> bool:
+        return self.output.class_specific
+
+    @property
+    def at_readout(self) -> bool:
+        return self.output.at_readout
+
+    @property
+    def invariant(self) -> str:
+        return self.output.invariant
+
+    @property
+    def widened(self) -> bool:
+        return self.output.widened
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The kinds of input that it is defined for: "text", "image" or both."""
+        return (self.only_for.modality,) if self.only_for else ("text", "image")
+
+    @property
+    def only(self) -> str:
+        """Why it is defined for one kind of input alone; empty where it is for both."""
+        return self.only_for.reason if self.only_for else ""
+
+    @property
+    def most_tokens(self) -> int | None:
+        return self.cost.most_tokens
 
     @property
     def passes(self) -> str:
         """The cost with default options."""
         return self.cost_of({})
 
-    def cost_of(self, options: dict, tokens: int | None = None, layers: int | None = None) -> str:
-        values = {name: option.default for name, option in self.options.items()} | options
-        cost = self.cost(values) if callable(self.cost) else self.cost.format(**values)
-        return cost.replace("n", "n" if tokens is None else str(tokens)).replace(
-            "L", "L" if layers is None else str(layers)
-        )
+    def cost_of(
+        self, options: Mapping[str, Any], tokens: int | None = None, layers: int | None = None
+    ) -> str:
+        """The cost with these options, and the others at their defaults."""
+        values = {name: option.default for name, option in self.options.items()}
+        return self.cost.of(values | dict(options), tokens, layers)
 
     @property
     def single_pass(self) -> bool:
+        """Whether the traced pass is all that it needs, with default options."""
         return self.is_single_pass({})
 
-    def is_single_pass(self, options: dict) -> bool:
+    def is_single_pass(self, options: Mapping[str, Any]) -> bool:
         return self.cost_of(options) in ("1F", "1F 1B")
 
-    @cached_property
-    def options(self) -> dict[str, Option]:
-        return options_of(self.run, self.limits)
-
-    def read(self, options: dict) -> dict:
-        """Options with their values checked; an unknown name or value is a `Refusal` that lists the menu."""
+    def read(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Check the values of options. Raises `Refusal` for an unknown name or value."""
         return read_options(self, options)
 
     @cached_property
     def card(self) -> Card:
-        """The docstring by its paragraphs: the first is the idea, the others start with what they are."""
-        paragraphs = [
-            " ".join(text.split()) for text in re.split(r"\n\s*\n", inspect.getdoc(self.run) or "")
-        ]
-        parts = dict(text.split(": ", 1) for text in paragraphs[1:])
-        return Card(paragraphs[0], **{name.casefold(): text for name, text in parts.items()})
+        """The docstring by its paragraphs."""
+        return card_of(inspect.getdoc(self.compute) or "", self.options)
+
+
+def card_of(docstring: str, options: Mapping[str, Option]) -> Card:
+    """Read a card from a docstring: first the idea, then paragraphs that begin with their name.
+
+    The paragraph `Options:` is a list, `- name: what it does`; each line gets the default.
+    """
+    idea, *others = re.split(r"\n\s*\n", docstring)
+    parts = {}
+    for paragraph in others:
+        name, text = paragraph.split(":", 1)
+        parts[name.strip().casefold()] = text
+    lines = []
+    for line in re.split(r"\n\s*- ", parts.pop("options", ""))[1:]:
+        name, text = one_line(line).split(": ", 1)
+        lines.append(f"{name}{default_of(options[name])}: {text}")
+    texts = {name: one_line(text) for name, text in parts.items()}
+    return Card(one_line(idea), **texts, options="\n".join(lines))
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def default_of(option: Option) -> str:
+    """The default of an option in brackets; nothing where the text says what None stands for."""
+    if option.default is None:
+        return ""
+    if isinstance(option.default, bool):
+        return f" ({str(option.default).lower()})"
+    return f" ({option.default})"
 
 
 METHODS: dict[str, Method] = {}
 
 
 def method(
+    key: str,
     title: str,
     *,
     family: str,
     paper: str,
-    url: str,
-    signed: bool,
-    class_specific: bool,
-    passes: str | Callable[[dict], str],
-    tasks: tuple[str, ...] = ("text", "image"),
-    only: str = "",
-    invariant: str = "",
-    layers: Callable | None = None,
-    rows: Callable | None = None,
-    totals: Callable | None = None,
-    maps: Callable | None = None,
-    heads: Callable | None = None,
-    pixels: Callable | None = None,
-    most_tokens: int | None = None,
-    too_long: str = "",
-    at_readout: bool = False,
-    widened: bool = False,
+    output: Output,
+    cost: Cost,
+    only: Only | None = None,
     limits: Mapping[str, Limit] | None = None,
 ):
-    """Put a function `trace -> scores` on the menu under its own name.
+    """Put a function `(trace, options...) -> Attribution` on the menu under `key`.
 
-    `layers` gives the per-layer picture of the same trace, `rows` names its rows (by default L0, L1, ...), and `totals`
-    the ways to make one map of them. `maps` gives what each token gave each token in every layer, `heads` the share of
-    every head, `pixels` a picture's map pixel by pixel. `most_tokens` is the longest input it is offered for, and `too_long` what a longer one would need.
-    `widened` is said where half precision costs nothing. `limits` refuses options out of range
-    before anything runs.
+    key     the name in Python, on the command line and in links
+    title   the name that people read
+    family  the group that it stands in on the page
+    paper   its key in `references.bib`; of several papers their keys with commas between them
+    output  what its numbers are
+    cost    its passes, and the longest input
+    only    given where it is defined for texts alone, or for pictures alone
+    limits  of options that are numbers: which ones are accepted; others are refused at once
     """
 
-    def register(run: Callable) -> Method:
-        key = run.__name__
+    def register(compute: Callable[..., Attribution]) -> Callable[..., Attribution]:
         if key in METHODS:
             raise ValueError(f"two methods are called {key}")
         METHODS[key] = Method(
-            key,
-            title,
-            family,
-            paper,
-            url,
-            signed,
-            class_specific,
-            passes,
-            tasks,
-            only,
-            invariant,
-            run,
-            layers,
-            rows,
-            totals,
-            maps,
-            heads,
-            pixels,
-            most_tokens,
-            too_long,
-            at_readout,
-            widened,
-            limits or {},
+            key=key,
+            title=title,
+            family=family,
+            citation=cite(paper),
+            output=output,
+            cost=cost,
+            options=options_of(compute, limits),
+            compute=compute,
+            only_for=only,
         )
-        return METHODS[key]
+        return compute
 
     return register
 
 
 def find(key: str) -> Method:
+    """The method called `key`. Raises `Refusal` with the menu if there is none."""
     if key not in METHODS:
         raise nearest(key, METHODS, "method")
     return METHODS[key]
-
-
-def within(index: int, size: int, what: str) -> int:
-    """`index` if there is such a layer or head, else a plain sentence."""
-    if not -size <= index < size:
-        raise Refusal(f"There is no {what} {index}: this model has {what}s 0 to {size - 1}.")
-    return index

@@ -1,78 +1,82 @@
-"""Attention followed back through all layers."""
+"""Attention rollout: the attention of all layers, multiplied."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from ..options import Limit
 from ..ties import ranked
 from ..trace import Trace
 from ._chain import products, with_residual
-from .registry import method, within
+from ._shared import layer_names, within
+from .attribution import Attribution
+from .registry import Cost, Output, method
 
-Heads = Literal["mean", "min", "max"]
-
-
-def rollout_layers(
-    trace: Trace, residual: bool = True, heads: Heads = "mean", discard: float = 0.0, start: int = 0
-) -> Tensor:
-    fused = {
-        "mean": trace.attention.mean(1),
-        "min": trace.attention.amin(1),
-        "max": trace.attention.amax(1),
-    }[heads]
-    maps = without_weakest(fused, discard)[within(start, len(fused), "layer") :]
-    # min, max and discarding leave rows that do not sum to 1; with_residual mends them, alone they stay as they are
-    return trace.read(products(with_residual(maps) if residual else maps))
+FUSIONS = {"mean": torch.mean, "min": torch.amin, "max": torch.amax}
 
 
-def without_weakest(maps: Tensor, share: float) -> Tensor:
-    """Zero the weakest `share` of each layer's entries; the first entry always stays, as in the authors' code.
+@method(
+    "rollout",
+    "Attention rollout",
+    family="Attention",
+    paper="abnar2020",
+    output=Output(
+        signed=False,
+        class_specific=False,
+        parts=("layers",),
+        at_readout=True,
+        invariant="sums to one",
+    ),
+    cost=Cost("1F"),
+    limits={"discard": Limit(lambda share: 0 <= share < 1, "a share: 0 or more, and less than 1")},
+)
+def attribute(
+    trace: Trace,
+    residual: bool = True,
+    heads: Literal["mean", "min", "max"] = "mean",
+    discard: float = 0.0,
+    start: int = 0,
+) -> Attribution:
+    """The attention of all layers, multiplied from the first to the last.
 
-    Of equal entries (`ties.ranked`) the first, row by row, are zeroed.
+    Formula: R = Ā_L ··· Ā_1 with Ā_l = rownorm(mean over heads of A_l + I);
+    score_i = R[readout, i] (Abnar & Zuidema, eq. 1). I stands for the residual connection.
+
+    Sign: none. With the residual the scores add up to one.
+
+    Limits: the map is the same for every class. All heads count alike, and attention counts as the
+    only thing that happens in a layer. In deep models the map becomes uniform.
+
+    Options:
+    - residual: add I for the residual connection.
+    - heads: how the heads of a layer are combined: mean, min or max.
+    - discard: the share of the smallest entries of each layer that is set to zero, of equal ones
+      the first (Gildenblat's variant for pictures).
+    - start: the first layer used. The per-layer picture is the map after each layer.
+    """
+    fused = FUSIONS[heads](trace.attention, 1)
+    first = within(start, len(fused), "layer")
+    maps = without_smallest(fused, discard)[first:]
+    # min, max and discard leave rows that do not sum to 1: with_residual normalises them
+    if residual:
+        maps = with_residual(maps)
+    layers = trace.read(products(maps))
+    return Attribution(layers[-1], layers=layers, rows=layer_names(first, len(fused)))
+
+
+def without_smallest(maps: Tensor, share: float) -> Tensor:
+    """Set the smallest `share` of the entries of each layer to zero, but never the first entry.
+
+    That one is kept by the authors' code. Of equal entries (`ties.ranked`) the first, row by row,
+    are zeroed.
     """
     if not share:
         return maps
     flat = maps.flatten(1).clone()
-    weakest = torch.stack([ranked(-layer)[: int(len(layer) * share)] for layer in flat]).to(
-        flat.device
-    )
-    kept = flat[:, 0].clone()
-    flat.scatter_(1, weakest, 0.0)
-    flat[:, 0] = kept
+    first = flat[:, 0].clone()
+    for layer in flat:
+        smallest = ranked(-layer)[: int(len(layer) * share)]
+        layer[smallest.to(layer.device)] = 0.0
+    flat[:, 0] = first
     return flat.view_as(maps)
-
-
-@method(
-    "Attention rollout",
-    family="Attention",
-    paper="Abnar & Zuidema 2020",
-    url="https://arxiv.org/abs/2005.00928",
-    signed=False,
-    class_specific=False,
-    passes="1F",
-    invariant="sums to one",
-    layers=rollout_layers,
-    rows=lambda trace, start=0, **_: [
-        f"L{i}" for i in range(start % len(trace.attention), len(trace.attention))
-    ],
-    at_readout=True,
-    limits={"discard": (lambda share: 0 <= share < 1, "a share: 0 or more, and less than 1")},
-)
-def rollout(
-    trace: Trace, residual: bool = True, heads: Heads = "mean", discard: float = 0.0, start: int = 0
-) -> Tensor:
-    """How much of each input token reaches the readout token when attention is followed back through every layer.
-
-    Formula: R = Ā_L ··· Ā_1 with Ā_l = rownorm(mean over heads of A_l + I); score_i = R[readout, i] (Abnar & Zuidema, eq. 1).
-
-    Sign: none. No number is negative, and with the residual they sum to one.
-
-    Limits: it is the same for every class, treats all heads alike and attention as all that happens; deep models
-    blur towards a uniform map.
-
-    Options: residual (count the skip connection), heads (how they are fused), discard (share of the weakest entries
-    set to zero in each layer, of equal ones the first; Gildenblat's variant for pictures), start (first layer
-    used). Its per-layer picture is the map after each layer.
-    """
-    return rollout_layers(trace, residual, heads, discard, start)[-1]

@@ -1,4 +1,4 @@
-"""ViT-CX: masks made of the model's own features, and what the class loses under each."""
+"""ViT-CX: masks made of the model's own features, and the class probability under each mask."""
 
 from collections.abc import Callable
 
@@ -7,104 +7,113 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..options import NOT_NEGATIVE, Limit
 from ..ties import constant
 from ..trace import Trace
 from ._path import by_token
-from .registry import NOT_NEGATIVE, method
+from ._shared import once_per_trace
+from .attribution import Attribution
+from .registry import Cost, Only, Output, method
 
-AT_ONCE = 32  # masks, each with two copies of the picture
+BATCH = 32  # masks at a time, each with two copies of the picture
 
 
-def stretched(maps: Tensor) -> Tensor:
-    """Each of [n height width] from 0 to 1; one that is the same everywhere is no mask and is left out."""
+@method(
+    "vit_cx",
+    "ViT-CX",
+    family="Perturbation",
+    paper="xie2023",
+    output=Output(signed=True, class_specific=True, parts=("pixels",)),
+    cost=Cost("2MF"),
+    only=Only("image", "masks are channels enlarged to the pixels of a picture"),
+    limits={
+        "threshold": Limit(lambda value: 0 < value <= 2, "above 0 and at most 2"),
+        "sigma": NOT_NEGATIVE,
+    },
+)
+def attribute(
+    trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False
+) -> Attribution:
+    """The change of the class probability when only the region of one feature is kept.
+
+    Formula: score = 1/M · sum over masks of Δp_i M_i / sum_k M_k, Δp_i = p(M_i ⊙ x + z_i) −
+    p(x + z_i), z_i noise outside the mask (Xie et al., section 3). The masks M_i are the channels
+    of the last layer's patches, in clusters; a patch's score is the mean of its pixels.
+
+    Sign: plus is a region that raises the probability of the class compared with the whole
+    picture, minus one that lowers it. With the authors' offset everything is positive, and only
+    differences count.
+
+    Limits: the masks are the same for every class, and show only what the last layer
+    distinguishes. The model was not trained on masked pictures. The map depends on the seed.
+
+    Options:
+    - threshold: features at a smaller cosine distance than this become one mask.
+    - sigma: standard deviation of the noise.
+    - seed: of the noise.
+    - offset: add p(x) to each Δp, as the authors do.
+    """
+    pixels = map_of_pixels(trace, threshold=threshold, sigma=sigma, seed=seed, offset=offset)
+    return Attribution(by_token(trace, pixels[None]).mean(-1), pixels=pixels)
+
+
+@once_per_trace
+def map_of_pixels(trace: Trace, threshold: float, sigma: float, seed: int, offset: bool) -> Tensor:
+    drawn = torch.Generator().manual_seed(seed)
+
+    def noise(count: int) -> Tensor:
+        return sigma * torch.randn(count, *trace.pixels.shape, generator=drawn)
+
+    return causal_score(trace, feature_masks(trace, threshold), noise, offset)
+
+
+def feature_masks(trace: Trace, threshold: float) -> Tensor:
+    """The channels that the last attention reads, as large as the picture [mask height width].
+
+    Channels that are alike are added up into one mask.
+    """
+    # here, since importing takes time and only this method needs it
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    channels = trace.normed[-1][~trace.special_tokens].T.unflatten(1, trace.grid)
+    size = trace.pixels.shape[1:]
+    maps = zero_to_one(F.interpolate(channels[None], size, mode="bilinear")[0])
+    if len(maps) < 2:
+        return maps
+    unit = F.normalize(maps.flatten(1), dim=1)
+    distance = (1 - unit @ unit.T).clamp(min=0).cpu().double().numpy()
+    np.fill_diagonal(distance, 0)
+    tree = linkage(squareform(distance, checks=False), "complete")
+    groups = torch.as_tensor(fcluster(tree, threshold, "distance"))
+    merged = [maps[groups == group].sum(0) for group in range(1, int(groups.max()) + 1)]
+    return zero_to_one(torch.stack(merged))
+
+
+def zero_to_one(maps: Tensor) -> Tensor:
+    """Rescale each of [n height width] to 0..1; a constant one is no mask and is left out."""
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     kept = ~constant(maps.flatten(1)).to(maps.device)
     return (maps[kept] - low[kept]) / (high - low)[kept]
 
 
-def feature_masks(trace: Trace, threshold: float) -> Tensor:
-    """[mask height width] the channels that the last attention reads, as large as the picture, alike ones merged into one."""
-    from scipy.cluster.hierarchy import (
-        fcluster,
-        linkage,
-    )  # here, since it takes a while and only this method needs it
-    from scipy.spatial.distance import squareform
-
-    channels = trace.normed[-1][~trace.special_tokens].T.unflatten(1, trace.grid)
-    maps = stretched(F.interpolate(channels[None], trace.pixels.shape[1:], mode="bilinear")[0])
-    if len(maps) < 2:
-        return maps
-    unit = F.normalize(maps.flatten(1), dim=1)
-    apart = (1 - unit @ unit.T).clamp(min=0).cpu().double().numpy()
-    np.fill_diagonal(apart, 0)
-    groups = fcluster(linkage(squareform(apart, checks=False), "complete"), threshold, "distance")
-    return stretched(
-        torch.stack(
-            [maps[torch.as_tensor(groups == group)].sum(0) for group in range(1, groups.max() + 1)]
-        )
-    )
-
-
 def causal_score(
     trace: Trace, masks: Tensor, noise: Callable[[int], Tensor], offset: bool
 ) -> Tensor:
-    """sum over masks of Δp_i M_i / sum_k M_k, divided by how many there are [height width]; noise(n) draws the z of the next n masks."""
-    x, chance, changes = trace.pixels, trace.target.as_probability(), []
-    for some in masks[:, None].split(AT_ONCE):
+    """sum over masks of Δp_i M_i / sum_k M_k, divided by their number [height width].
+
+    masks [mask height width]; noise(n) draws the z of the next n masks [n channel height width].
+    """
+    x = trace.pixels
+    probability = trace.target.as_probability()
+    changes = []
+    for some in masks[:, None].split(BATCH):
         z = noise(len(some)).to(x) * (1 - some)
-        masked, noisy = (
-            trace.rescore(trace.inputs | {"pixel_values": pixels}, chance)
-            for pixels in (some * x + z, x + z)
-        )
+        masked = trace.rescore(trace.inputs | {"pixel_values": some * x + z}, probability)
+        noisy = trace.rescore(trace.inputs | {"pixel_values": x + z}, probability)
         changes.append(masked - noisy)
-    change = torch.cat(changes) + (trace.rescore(trace.inputs, chance) if offset else 0)
+    change = torch.cat(changes)
+    if offset:
+        change = change + trace.rescore(trace.inputs, probability)
     covered = masks.sum(0)
     return torch.einsum("m,mhw->hw", change, masks) / covered.where(covered > 0, 1) / len(masks)
-
-
-def vit_cx_pixels(
-    trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False
-) -> Tensor:
-    drawn = torch.Generator().manual_seed(seed)
-    noise = lambda n: sigma * torch.randn(n, *trace.pixels.shape, generator=drawn)
-    return trace.cached(
-        ("vit_cx", threshold, sigma, seed, offset),
-        lambda: causal_score(trace, feature_masks(trace, threshold), noise, offset),
-    )
-
-
-@method(
-    "ViT-CX",
-    family="Perturbation",
-    paper="Xie et al. 2023",
-    url="https://arxiv.org/abs/2211.03064",
-    signed=True,
-    class_specific=True,
-    passes="2MF",
-    tasks=("image",),
-    pixels=vit_cx_pixels,
-    only="masks are channels enlarged to the pixels of a picture",
-    limits={
-        "threshold": (lambda value: 0 < value <= 2, "above 0 and at most 2"),
-        "sigma": NOT_NEGATIVE,
-    },
-)
-def vit_cx(
-    trace: Trace, threshold: float = 0.1, sigma: float = 0.1, seed: int = 0, offset: bool = False
-) -> Tensor:
-    """How much probability the class keeps when only what one of the model's own features sees is left of the picture.
-
-    Formula: score = 1/M · sum over masks of Δp_i M_i / sum_k M_k, Δp_i = p(M_i ⊙ x + z_i) − p(x + z_i), z_i noise outside the mask (Xie
-    et al., section 3); M_i are the channels of the last layer's patches, clustered; a patch's score is the mean of its pixels.
-
-    Sign: plus means that the class keeps more there than the picture as a whole gives it. With the authors' offset everything
-    is positive, and only the differences count.
-
-    Limits: the masks are the same for every class, and show only what the last layer tells apart. Masked pictures are not what
-    the model was trained on. It depends on the seed.
-
-    Options: threshold (of the cosine distance below which features are one mask), sigma (of the noise), seed, offset (true: add p(x)
-    to each Δp, as the authors do).
-    """
-    shares = by_token(trace, vit_cx_pixels(trace, threshold, sigma, seed, offset)[None])
-    return shares.mean(-1)

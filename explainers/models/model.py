@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,8 +16,9 @@ from transformers.models.clip.modeling_clip import CLIPOutput
 from ..errors import Refusal
 from ..inputs import Encoded, encode, from_text
 from ..linear import Affine, merged, naming_quantised
+from ..outputs import Answer
 from ..processors import HALVES, Colours, colours_of
-from ..scores import Answer, Score
+from ..scores import Score
 from ..tasks import Task, task_of
 from ..trace import Layer, Trace, evaluating, ordinary
 from . import blanks, heads, readouts
@@ -26,6 +26,7 @@ from .anatomy import Anatomy, blocks_of, submodule
 from .batches import trace_in_batches
 from .fitting import anatomy_of
 from .layers import layer_of
+from .sizes import height_width, size_options
 
 #: The longest input: attention maps of a base-sized model at 8,192 tokens would fill 70 GB.
 MOST_TOKENS = 1024
@@ -209,7 +210,7 @@ class Model:
             outputs = CLIPOutput()
             outputs["logits_per_image" if self.sees_pictures else "logits_per_text"] = logits
             return outputs
-        options = self.resized(inputs) | tape
+        options = size_options(self, inputs) | tape
         if hasattr(self.net.config, "use_cache"):  # GPT-2 would append to it
             options["use_cache"] = False
         if self.pools_by_ids:
@@ -272,7 +273,7 @@ class Model:
         name = "get_image_features" if self.sees_pictures else "get_text_features"
         compute = getattr(self.net, name)
         with evaluating(self.net):
-            found = compute(**inputs, **self.resized(inputs), **tape).pooler_output
+            found = compute(**inputs, **size_options(self, inputs), **tape).pooler_output
         return found / found.norm(dim=-1, keepdim=True)
 
     def match(self, features: Tensor, matched: Tensor) -> Tensor:
@@ -314,19 +315,6 @@ class Model:
         height, width = self.patch
         return pixels.shape[-2] // height, pixels.shape[-1] // width
 
-    def resized(self, inputs: Inputs) -> dict[str, Any]:
-        """The keyword arguments for a picture of another size than those of the training.
-
-        Positions are then interpolated between the learned ones. {} for texts, and for networks
-        that cannot do so.
-        """
-        option = "interpolate_pos_encoding"
-        if not self.sees_pictures or tuple(inputs["pixel_values"].shape[-2:]) == self.trained_size:
-            return {}
-        if option not in inspect.signature(self.tower.forward).parameters:
-            return {}
-        return {option: True}
-
     @property
     def colours(self) -> Colours:
         """What the processor makes of colours, measured; without one, values are from -1 to 1."""
@@ -359,6 +347,12 @@ class Model:
         """How much of the score is read from each token: see `readouts.readout_weights`."""
         return readouts.readout_weights(self, inputs, attended, last)
 
+    def at_readout(
+        self, logits: Tensor, inputs: Inputs, attended: Tensor | None
+    ) -> Float[Tensor, "example class"]:
+        """The logits [example token class] of the token that the score is read from."""
+        return readouts.at_readout(self, logits, inputs, attended)
+
     def hide(self, inputs: Inputs, tokens: Bool[Tensor, " token"]) -> Inputs:
         """The inputs with some tokens hidden from the attention of all others."""
         return blanks.hide(self, inputs, tokens)
@@ -390,11 +384,3 @@ class Model:
     ) -> Float[Tensor, "token dim"]:
         """What would enter the first block if there were no words."""
         return blanks.without_words(self, inputs, entering)
-
-
-def height_width(size: int | Sequence[int]) -> tuple[int, int]:
-    """(height, width) of a setting, which is one number for a square."""
-    if isinstance(size, int):
-        return size, size
-    height, width = size
-    return height, width

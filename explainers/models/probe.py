@@ -18,7 +18,8 @@ from transformers import PreTrainedModel
 
 from ..errors import ModelUnavailable
 from ..linear import quantised
-from ..scores import Answer, Score
+from ..outputs import Answer
+from ..scores import Score
 from ..trace import attend_by, elsewhere, trace
 
 if TYPE_CHECKING:

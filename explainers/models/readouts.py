@@ -67,6 +67,19 @@ def readout_weights(
     return F.one_hot(place, tokens).to(model.net.dtype)
 
 
+def at_readout(
+    model: Model, logits: Tensor, inputs: dict[str, Tensor], attended: Tensor | None
+) -> Tensor:
+    """[example class] the logits [example token class] of the token that the score is read from.
+
+    attended: [example token] bool, False at padding; None to read it off the inputs.
+    """
+    if attended is None:
+        attended = model.attended(inputs, logits.shape[1])
+    place = readout_weights(model, inputs, attended).argmax(-1).expand(len(logits))
+    return logits[torch.arange(len(logits), device=logits.device), place]
+
+
 def averaged(model: Model, attended: Tensor, readout: str) -> Tensor:
     """[example token] equal weights for the tokens of the readout "first", "first two" or "mean".
 

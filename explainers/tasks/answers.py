@@ -12,9 +12,10 @@ from torch import Tensor
 from ..errors import Refusal
 from ..inputs import Encoded
 from ..inputs.kinds import QUESTION
+from ..outputs import Answer
 from ..prediction import PROBABILITY, SHOWN, Prediction, equal_names
-from ..scores import Answer, DeferredTarget, Span, Term
-from ..ties import ranked, tied
+from ..scores import DeferredTarget, Span, Term, first_of
+from ..ties import ranked, tied_places
 from .reading import TargetReader, occurrences
 from .texts import TextTask
 
@@ -56,7 +57,9 @@ class Answers(TextTask):
 
     def encode_pair(self, model: Model, texts: Sequence[str]) -> Encoded:
         # a list of two is no batch here, since one text alone is no input
-        return super().encode_pair(model, tuple(texts) if len(texts) == 2 else texts)
+        if len(texts) == 2:
+            texts = tuple(texts)
+        return super().encode_pair(model, texts)
 
     def encode_tensors(self, model: Model, tensors: dict[str, Tensor]) -> Encoded:
         coded = super().encode_tensors(model, tensors)
@@ -111,16 +114,14 @@ class AnswerTarget(DeferredTarget):
 
     def resolve(self, answer: Answer, example: int) -> Span:
         possible, scores = self.possible(answer.by_token[example].detach())
-        best, *others = [possible[i] for i in tied(scores).nonzero().flatten().tolist()]
-        equals = tuple(self.at(*other).name for other in others)
-        return replace(self.at(*best), equals=equals)
+        return first_of([self.at(*possible[i]) for i in tied_places(scores)])
 
     def possible(self, logits: Tensor) -> tuple[list[Tokens], Tensor]:
         """The answers to choose from, and the score of each [answer], from the logits [token 2]."""
         if self.spans:
             possible = list(self.spans)
-            sums = [logits[first, START] + logits[last, END] for first, last in possible]
-            scores = torch.stack(sums)
+            first, last = torch.tensor(possible).T
+            scores = logits[first, START] + logits[last, END]
         else:
             possible, scores = possible_answers(logits, self.context)
         if self.may_be_none:
@@ -181,15 +182,18 @@ def best_answers(logits: Tensor, target: AnswerTarget) -> Prediction:
     none = len(possible) - 1  # the last one is "no answer"
     shares = scores.softmax(0)
     order = ranked(scores).tolist()
-    spans = [i for i in order if i != none][: SHOWN - 1]
-    shown = [i for i in order if i == none or i in spans]
+    shown = order[:SHOWN]
+    if none not in shown:  # it is shown whatever its share is
+        shown = [*shown[:-1], none]
 
     def name(i: int) -> str:
-        return NO_ANSWER if i == none else target.words(*possible[i])
+        if i == none:
+            return NO_ANSWER
+        return target.words(*possible[i])
 
     return Prediction(
-        labels=[name(i) for i in shown],
-        values=[float(shares[i]) for i in shown],
+        labels=list(map(name, shown)),
+        values=shares[shown].tolist(),
         kind=PROBABILITY,
         equals=equal_names(scores, name),
     )
@@ -217,7 +221,7 @@ class AnswerReader(TargetReader):
         return super().is_pair(asked) and not is_characters(asked)
 
     def named(self, asked: Any) -> AnswerTarget:
-        word = asked.casefold() if isinstance(asked, str) else ""
+        word = str(asked).casefold()
         if word in ("no answer", NO_ANSWER):
             return AnswerTarget((), self.words, may_be_none=False, spans=(NO_SPAN,))
         whole = self.in_context()
@@ -297,7 +301,7 @@ def is_characters(asked: Any) -> bool:
     """Whether this is a pair of whole numbers: first and last+1 character."""
     if not isinstance(asked, tuple | list) or len(asked) != 2:
         return False
-    return all(type(number) is int for number in asked)
+    return set(map(type, asked)) == {int}
 
 
 def question_and_context(coded: Encoded) -> list[int | None] | None:
@@ -309,14 +313,27 @@ def question_and_context(coded: Encoded) -> list[int | None] | None:
     special_tokens = coded.special_tokens.tolist()
     segments = coded.tensors.get("token_type_ids")
     if segments is not None and segments.any():
-        pairs = zip(segments[0].tolist(), special_tokens)
-        return [None if special else segment for segment, special in pairs]
+        halves = segments[0].tolist()
+    else:
+        halves = runs_of_words(special_tokens)
+        if max(halves) != 1:
+            return None
     found: list[int | None] = []
-    half = -1
-    before = True
-    for special in special_tokens:
-        if before and not special:
-            half += 1
+    for half, special in zip(halves, special_tokens):
         found.append(None if special else half)
-        before = special
-    return found if half == 1 else None
+    return found
+
+
+def runs_of_words(special_tokens: list[bool]) -> list[int]:
+    """[token] the number of the text that it is in, or that stands before it, counted from 0.
+
+    Texts are runs of tokens between special tokens.
+    """
+    runs, run = [], -1
+    after_special = True
+    for special in special_tokens:
+        if after_special and not special:
+            run += 1
+        runs.append(run)
+        after_special = special
+    return runs

@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from ..inputs import Encoded
 from ..inputs.kinds import InputKind
+from ..outputs import Answer
 from ..prediction import Prediction, best_first, kind_of, numbers_of
-from ..scores import Answer, Score, label_of
+from ..scores import Score, label_of
 from .reading import ClassReader, TargetReader
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ class Task:
 
     def labels(self, model: Model) -> dict[int, str]:
         """The names of the logits, by index; names that are equal get their index behind them."""
-        names = {int(index): str(name) for index, name in model.net.config.id2label.items()}
+        id2label = model.net.config.id2label or {}
+        names = {int(index): str(name) for index, name in id2label.items()}
         count = self.count_labels(model)
         if count is not None:
             names = {index: names.get(index, f"LABEL_{index}") for index in range(count)}
@@ -165,13 +166,3 @@ class Task:
     def continuation(self, target: Score) -> str:
         """What a view writes behind the text as its explained continuation; "" for most tasks."""
         return ""
-
-
-def at_readout(
-    model: Model, logits: Tensor, inputs: dict[str, Tensor], attended: Tensor | None
-) -> Tensor:
-    """[example class] the logits [example token class] of the token that the score is read from."""
-    if attended is None:
-        attended = model.attended(inputs, logits.shape[1])
-    place = model.readout(inputs, attended).argmax(-1).expand(len(logits))
-    return logits[torch.arange(len(logits), device=logits.device), place]

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..inputs import Encoded, from_picture, from_pixel_values
 from ..inputs.kinds import PAIR, PICTURE, TEXT
-from ..scores import Answer
-from .base import Task, at_readout
+from ..outputs import Answer
+from .base import Task
 from .texts import TextTask
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ class ClassTask(Task):
     def answer(
         self, model: Model, outputs: Any, inputs: dict[str, Tensor], attended: Tensor | None
     ) -> Answer:
-        logits = outputs.logits if "logits" in outputs else None
+        logits = outputs.get("logits")
         if logits is None or type(model.net).__name__ == "ElectraForPreTraining":
             return Answer(outputs, None)  # that one has a logit for each token, and no classes
         if logits.ndim < 3:
             return model.class_answer(outputs, logits)
         if model.anatomy.readout != "last":
             return Answer(outputs, None)  # logits of every token: only a function can read them
-        logits = at_readout(model, logits, inputs, attended)
+        logits = model.at_readout(logits, inputs, attended)
         if model.pools_by_ids:
             outputs.logits = logits
         return model.class_answer(outputs, logits)
@@ -41,7 +41,9 @@ class ClassTask(Task):
         return tuple(self.labels(model).values())
 
     def unit(self, model: Model) -> str:
-        return "value" if model.is_regression else "logit"
+        if model.is_regression:
+            return "value"
+        return "logit"
 
 
 class Classes(ClassTask, TextTask):

@@ -16,8 +16,9 @@ from ..errors import Refusal
 from ..inputs import Encoded, check_ids, from_ids, from_picture, from_pixel_values, from_text
 from ..inputs.kinds import PICTURE_AND_TEXTS
 from ..inputs.texts import is_blank
-from ..scores import Answer
+from ..outputs import Answer
 from .base import Task
+from .texts import is_texts
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -56,8 +57,8 @@ class Match(Task):
                 "This model matches pictures with texts: "
                 "its tensors are pixel_values and input_ids."
             )
-        pictures = {"pixel_values": tensors["pixel_values"]}
-        texts = {name: tensor for name, tensor in tensors.items() if name != "pixel_values"}
+        texts = dict(tensors)
+        pictures = {"pixel_values": texts.pop("pixel_values")}
         check_ids(model.side("text"), texts)
         return self.encode_both(model, pictures, texts)
 
@@ -95,8 +96,10 @@ class MatchPicture(Match):
         for text in texts:
             read = from_text(reader, (text,))
             features.append(reader.features(read.tensors))
-            title = f"“{text[:40]} …”: " if len(texts) > 1 else ""
-            remarks += [f"{title}{note}" for note in read.notes]
+            for note in read.notes:
+                if len(texts) > 1:
+                    note = f"“{text[:40]} …”: {note}"
+                remarks.append(note)
         return replace(
             coded,
             tensors=coded.tensors | {"matched": torch.cat(features)[None]},
@@ -165,10 +168,11 @@ def picture_and_texts(given: Any) -> tuple[Any, list[str]]:
     picture, texts = given
     if isinstance(texts, str):
         return picture, [texts]
-    if not isinstance(texts, tuple | list) or not texts:
-        raise no_texts()
-    if not all(isinstance(text, str) for text in texts):
-        raise no_texts()
+    if not is_texts(texts):
+        raise Refusal(
+            "Give at least one text to match the picture with, "
+            "as (picture, text) or (picture, [text, text])."
+        )
     if len(texts) > MOST_TEXTS:
         raise Refusal(
             f"A picture can be matched with at most {MOST_TEXTS:,} texts; got {len(texts):,}."
@@ -184,10 +188,3 @@ def check_filled(texts: Sequence[str]) -> None:
                 f"Text {number} of {len(texts)} is empty: "
                 "type something to match the picture with, or leave it out."
             )
-
-
-def no_texts() -> Refusal:
-    return Refusal(
-        "Give at least one text to match the picture with, "
-        "as (picture, text) or (picture, [text, text])."
-    )

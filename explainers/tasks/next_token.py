@@ -13,9 +13,9 @@ from torch import Tensor
 from ..errors import Refusal
 from ..inputs import Encoded
 from ..inputs.kinds import PROMPT
+from ..outputs import Answer
 from ..prediction import SHOWN
-from ..scores import Answer, Custom, Logit, PredictedClass, Score
-from .base import at_readout
+from ..scores import Custom, Logit, PredictedClass, Score, label_of
 from .reading import TargetReader, index_of
 from .texts import TextTask
 
@@ -51,17 +51,20 @@ class NextToken(TextTask):
     ) -> Answer:
         if model.anatomy.readout != "last":
             return Answer(outputs, None)
-        return model.class_answer(outputs, at_readout(model, outputs.logits, inputs, attended))
+        logits = model.at_readout(outputs.logits, inputs, attended)
+        return model.class_answer(outputs, logits)
 
     def labels(self, model: Model) -> dict[int, str]:
         """The vocabulary as text, spaces included, by id."""
         size = model.net.config.vocab_size
         if model.tokenizer is None:
-            return {index: str(index) for index in range(size)}
+            return dict(enumerate(map(str, range(size))))
         return vocabulary(model.tokenizer, size, len(model.tokenizer))
 
     def continuation(self, target: Score) -> str:
-        return "" if isinstance(target, Custom) else target.name
+        if isinstance(target, Custom):
+            return ""
+        return target.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +96,7 @@ class TokenReader(TargetReader):
         """The id of a text, or of a space and the text; of equal texts the last one."""
         if not text:
             return None
-        ids = {name: index for index, name in self.labels.items()}
+        ids = dict(zip(self.labels.values(), self.labels))
         return ids.get(text, ids.get(f" {text}"))
 
     def no_token(self, asked: str) -> Refusal:
@@ -115,7 +118,7 @@ class TokenReader(TargetReader):
         if tokenizer is None or not text.strip():
             return []
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        return [self.labels.get(index, str(index)) for index in ids]
+        return [label_of(index, self.labels) for index in ids]
 
 
 @lru_cache(maxsize=2)
@@ -127,7 +130,12 @@ def vocabulary(tokenizer: Any, size: int, known: int) -> dict[int, str]:
     """
     texts = {}
     for index, name in enumerate(tokenizer.convert_ids_to_tokens(list(range(size)))):
-        text = tokenizer.convert_tokens_to_string([name]) if name else ""
-        is_whole = text and "\ufffd" not in text
-        texts[index] = text if is_whole else name or str(index)
+        text = text_of(tokenizer, name) if name else ""
+        texts[index] = text or name or str(index)
     return texts
+
+
+def text_of(tokenizer: Any, name: str) -> str:
+    """The text of a token; "" if it is none by itself, such as a part of a character."""
+    text = tokenizer.convert_tokens_to_string([name])
+    return "" if "\ufffd" in text else text

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import Refusal, nearest
 from ..scores import Custom, Difference, Logit, PredictedClass, Score, difference, label_of
@@ -25,15 +26,15 @@ class TargetReader:
         """The target that is meant when a person names none."""
         raise NotImplementedError
 
-    def named(self, asked: object) -> Score:
+    def named(self, asked: Any) -> Score:
         """The target of a single name. Raises `Refusal` if it means nothing here."""
         raise NotImplementedError
 
-    def is_pair(self, asked: object) -> bool:
+    def is_pair(self, asked: Any) -> bool:
         """Whether these are two targets, of which the second is subtracted from the first."""
         return isinstance(asked, tuple | list) and len(asked) == 2
 
-    def read(self, asked: object) -> Score:
+    def read(self, asked: Any) -> Score:
         """The target that a person means.
 
         asked: None or "predicted" (what is predicted), a name, an index, "A - B", a pair of names
@@ -57,11 +58,13 @@ class TargetReader:
                 raise
             return found
 
-    def side(self, asked: object) -> Score:
+    def side(self, asked: Any) -> Score:
         """One side of a pair: a `Score`, or a single name."""
-        return asked if isinstance(asked, Score) else self.named(asked)
+        if isinstance(asked, Score):
+            return asked
+        return self.named(asked)
 
-    def two_sides(self, asked: object) -> Difference | None:
+    def two_sides(self, asked: Any) -> Difference | None:
         """The difference that "A - B" means; None if neither side is a name.
 
         Raises the `Refusal` of one side if only the other one is a name.
@@ -83,7 +86,7 @@ class TargetReader:
         return None
 
 
-def sides_of(asked: object) -> Iterator[list[str]]:
+def sides_of(asked: Any) -> Iterator[list[str]]:
     """The ways to cut "A - B" into two names: as they are, then without space around them.
 
     The space can be a part of a name: " Paris" and "Paris" may be different tokens.
@@ -94,7 +97,7 @@ def sides_of(asked: object) -> Iterator[list[str]]:
         if asked.count(minus) == 1:
             sides = asked.split(minus)
             yield sides
-            yield [side.strip() for side in sides]
+            yield list(map(str.strip, sides))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +109,12 @@ class ClassReader(TargetReader):
     def predicted(self) -> Score:
         return PredictedClass(self.labels)
 
-    def named(self, asked: object) -> Score:
+    def named(self, asked: Any) -> Score:
         index = index_of(asked, self.labels)
         return Logit(index, label_of(index, self.labels))
 
 
-def index_of(asked: object, labels: Mapping[int, str]) -> int:
+def index_of(asked: Any, labels: Mapping[int, str]) -> int:
     """The class that a label, one of its names, or an index means.
 
     Names are compared in upper or lower case alike. Raises `Refusal` if there is no such class.
@@ -149,10 +152,10 @@ def index_of_name(asked: str, labels: Mapping[int, str]) -> int | None:
         lambda index: asked == labels[index],
         lambda index: asked in names_of(index, labels),
         lambda index: folded in (labels[index].casefold(), shared_name(index, labels).casefold()),
-        lambda index: folded in [name.casefold() for name in names_of(index, labels)],
+        lambda index: folded in map(str.casefold, names_of(index, labels)),
     ]
     for same in same_name:
-        found = [index for index in labels if same(index)]
+        found = list(filter(same, labels))
         if found:
             refuse_several(asked, [labels[index] for index in found])
             return found[0]
@@ -186,6 +189,8 @@ def occurrences(words: str, text: str) -> list[tuple[int, int]]:
 
     As they are written or, if they are nowhere, in upper or lower case alike.
     """
-    pattern = re.escape(words)
-    exact = [match.span() for match in re.finditer(pattern, text)]
-    return exact or [match.span() for match in re.finditer(pattern, text, re.IGNORECASE)]
+    for flags in (re.NOFLAG, re.IGNORECASE):
+        found = [match.span() for match in re.finditer(re.escape(words), text, flags)]
+        if found:
+            return found
+    return []

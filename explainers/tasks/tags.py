@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from ..errors import Refusal
 from ..inputs import Encoded
 from ..inputs.kinds import TEXT
+from ..outputs import Answer
 from ..prediction import BY_ITSELF, Prediction, best_first
-from ..scores import Answer, DeferredTarget, Score, Span, label_of
+from ..scores import DeferredTarget, Score, Span, first_of, label_of
 from ..ties import place_of_largest, tied
 from ..words import inside_word
 from .reading import TargetReader, index_of, occurrences
@@ -74,14 +74,17 @@ class TagTarget(DeferredTarget):
     def resolve(self, answer: Answer, example: int) -> Span:
         logits = answer.by_token[example][list(self.places)][:, list(self.labels)]
         highest = tied(logits.flatten()).view(logits.shape).nonzero().tolist()
-        pairs = [(self.places[place], self.labels[label]) for place, label in highest]
-        token, column = pairs[0]
+        return first_of(
+            [self.at(self.places[place], self.labels[label]) for place, label in highest]
+        )
+
+    def at(self, token: int, column: int) -> Span:
+        """The score of the label `column` at the token `token`."""
         return Span(
             terms=((token, column, 1.0),),
             name=self.name_at(token, column),
             span=(token, token),
             among="labels",
-            equals=tuple(self.name_at(*pair) for pair in pairs[1:]),
         )
 
     def at_same_place(self, other: Score, answer: Answer, example: int) -> tuple[Score, Score]:
@@ -113,7 +116,8 @@ def best_tags(logits: Tensor, target: TagTarget) -> Prediction:
         table = shares[list(target.places)][:, list(target.labels)]
         place, label = divmod(place_of_largest(table.flatten()), len(target.labels))
         pairs = [(target.places[place], target.labels[label])]
-    values = torch.stack([shares[pair] for pair in pairs])
+    places, labels = zip(*pairs)
+    values = shares[list(places), list(labels)]
     return best_first(
         order_by=values, values=values, name=lambda i: target.name_at(*pairs[i]), kind=BY_ITSELF
     )
@@ -167,7 +171,9 @@ class TagReader(TargetReader):
         word = self.words.get(token, self.coded.labels[token])
         name = f"{label_of(column, self.labels)} at {word}"
         is_unique = token in self.words and list(self.words.values()).count(word) == 1
-        return name if is_unique else f"{name} (token {token})"
+        if is_unique:
+            return name
+        return f"{name} (token {token})"
 
     def places_of(self, where: str) -> tuple[int, ...]:
         """The tokens that a word, or a token position, means. Raises `Refusal` if it means none."""
