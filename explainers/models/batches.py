@@ -8,7 +8,7 @@ import torch
 
 from ..inputs import Encoded
 from ..scores import Score
-from ..trace import Trace, trace
+from ..trace import Pass, Trace
 
 if TYPE_CHECKING:
     from .model import Model
@@ -33,7 +33,7 @@ def trace_batch(model: Model, batch: list[Encoded], scores: list[Score]) -> list
         tensors[name] = torch.cat([one.tensors[name] for one in batch])
     special_tokens = torch.stack([one.special_tokens for one in batch]).to(model.net.device)
     words = [one.words for one in batch]
-    return trace(model, tensors, scores, special_tokens, words=words)
+    return Pass(model, tensors, scores, special_tokens, words=words).traces()
 
 
 def same_shape(coded: list[Encoded], rows: int) -> list[list[int]]:

@@ -46,10 +46,10 @@ def layer_of(
 
     return Layer(
         linear,
-        model.tower.config.num_attention_heads,
-        submodule(block, anatomy.norm1),
-        submodule(block, anatomy.norm2),
-        anatomy.norm_first,
-        submodule(block, activation) if activation else None,
-        run,
+        heads=model.tower.config.num_attention_heads,
+        norm1=submodule(block, anatomy.norm1),
+        norm2=submodule(block, anatomy.norm2),
+        norm_first=anatomy.norm_first,
+        activation=submodule(block, activation) if activation else None,
+        run=run,
     )

@@ -20,7 +20,7 @@ from ..errors import ModelUnavailable
 from ..linear import quantised
 from ..outputs import Answer
 from ..scores import Score
-from ..trace import attend_by, elsewhere, trace
+from ..trace import NAME, Pass, attend_by, elsewhere
 
 if TYPE_CHECKING:
     from .model import Model
@@ -39,10 +39,9 @@ def check(model: Model, compare: bool) -> None:
     """
     inputs = short_input(model)
     score = SumOfLogits()
-    no_special_tokens = torch.zeros(1, 1, dtype=torch.bool)
-    (one,) = trace(model, inputs, [score], no_special_tokens, record=("attention", "hidden"))
+    (one,) = Pass(model, inputs, [score], record=("attention", "hidden")).traces()
     # no gradient passes through some quantised weights
-    if not (score.measured or one.run.flat):
+    if one.run.has_gradients and not score.measured:
         gradient = one.grad.hidden[-1].abs().sum(-1)
         read = one.readout > 0.01 * one.readout.max()
         if gradient.any() and (gradient[read] == 0).any():
@@ -56,7 +55,7 @@ def check_logits(model: Model, inputs: dict[str, Tensor], got: Tensor) -> None:
     attend_by(model.net, "eager")
     with torch.no_grad():
         wanted = all_numbers(model.answer(inputs))
-    attend_by(model.net, "explainers")
+    attend_by(model.net, NAME)
     off = float((got - wanted).abs().max())
     largest = float(wanted.abs().max())
     if off > tolerance(model.net) * largest:  # False if a number is not finite: another problem
