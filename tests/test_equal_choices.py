@@ -53,7 +53,7 @@ def test_noise_in_attention_changes_neither_the_reading_nor_its_faithfulness(num
     for seed in range(6):
         noise = torch.rand(trace.attention.shape, generator=torch.Generator().manual_seed(seed))
         noisy = trace.attention * (1 + 2e-7 * (2 * noise - 1))
-        again = replace(trace, attention=noisy, run=replace(trace.run, made={}))
+        again = trace.with_parts(attention=noisy)
         found.append(METHODS["optimus"].measure(again))
     (scores, facts), *others = found
     for other, said in others:
