@@ -65,6 +65,7 @@ def exercise(notebook: nbformat.NotebookNode) -> tuple[str, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.rotates
 @each_notebook
 def test_runs_offline_and_on_a_pretended_gpu_and_its_exercise_is_judged(path, tmp_path):
     notebook = read(path)
