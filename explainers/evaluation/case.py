@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..errors import Refusal
-from ..explanation import explain_trace
+from ..explanation import explain_trace, heatmap_of
 from ..heatmap import Heatmap
 from ..inputs import Encoded
 from ..models import Model
@@ -207,28 +207,16 @@ class Case:
         """The heatmap of a baseline, which does not look at the model."""
         chosen = BASELINES[key]
         options = read_options(chosen, options)
-        return Heatmap(
+        return heatmap_of(
+            self.model,
+            self.coded,
+            self.trace,
             chosen.run(self, **options),
-            self.coded.labels,
-            key,
-            chosen.title,
-            self.target.name,
-            float(self.trace.score),
+            method=key,
+            title=chosen.title,
             signed=False,
-            special_tokens=self.coded.special_tokens.cpu(),
-            poles=self.target.poles,
-            text=self.coded.text,
-            spans=self.coded.spans,
-            words=self.coded.words,
             options=options,
             cost="0F",
-            model=self.model.name,
-            revision=self.model.revision,
-            segments=self.coded.segments,
-            halves=self.coded.halves,
-            grid=self.coded.grid,
-            picture=self.coded.picture,
-            seen=self.coded.seen,
         )
 
     def generator(self, *numbers: int) -> torch.Generator:
