@@ -4,20 +4,21 @@ from importlib import import_module
 
 
 class Refusal(ValueError):
-    """What was given cannot be explained; the message says what was wanted. Safe to show, never a stack trace."""
+    """An input that cannot be explained; the message says what would do, and is safe to show."""
 
 
 class ModelUnavailable(Refusal):
-    """A model that cannot be had or cannot be traced, with the reason and what would work."""
+    """A model that cannot be loaded or traced, with the reason and what would work."""
 
 
 def required(module: str, extra: str):
-    """A module of an optional package, or a refusal that says how to get it."""
+    """Import a module of an optional package, or refuse with a sentence that says how to get it."""
     try:
         return import_module(module)
     except ImportError as error:
         raise Refusal(
-            f"This needs the package {module.split('.')[0]}: pip install 'explainers[{extra}]' brings it, "
+            f"This needs the package {module.split('.')[0]}: "
+            f"pip install 'explainers[{extra}]' brings it, "
             f"in a clone pip install -e '.[{extra}]'."
         ) from error
 
