@@ -386,7 +386,7 @@ def masks() -> list[tuple[str, str, str]]:
     model.blocks[0].register_forward_hook(lambda block, args, output: passes.append(len(output)))
 
     def batched(key: str) -> None:
-        trace.run.made.clear()
+        trace.cache.clear()
         ex.METHODS[key](trace)
 
     @torch.no_grad()

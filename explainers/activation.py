@@ -199,18 +199,18 @@ def activation(model: Model, inputs: dict[str, Tensor], unit: Sequence[int]) -> 
     l, feature, *token = unit
     tape = Tape(model.blocks, record=("attention", "value", "hidden"))
     model.answer(inputs, tape=tape)
-    layer = model.layer(*tape.runs[l])
-    if layer.up is None or not layer.norm_first:
+    layer = model.layer(*tape.calls[l])
+    if not layer.has_feed_forward or not layer.norm_first:
         raise Refusal(
             "The feed-forward units of this model are not where this package looks for them."
         )
-    mixed = torch.einsum("hqk,hkv,hvd->qd", tape.attention[l][0], tape.value[l][0], layer.w_o) + (
-        0 if layer.b_o is None else layer.b_o
-    )
-    between = tape.hidden[l][0] + mixed
+    mixed = torch.einsum(
+        "hqk,hkv,hvd->qd", tape.recorded["attention"][l][0], tape.recorded["value"][l][0], layer.w_o
+    ) + (0 if layer.b_o is None else layer.b_o)
+    between = tape.recorded["hidden"][l][0] + mixed
     units = layer.act(layer.up(layer.norm2(between)))
     if not torch.allclose(
-        between + layer.down(units), tape.hidden[l + 1][0], rtol=1e-2, atol=1e-2
+        between + layer.down(units), tape.recorded["hidden"][l + 1][0], rtol=1e-2, atol=1e-2
     ):  # BEiT and DINOv2 scale what is added
         raise Refusal(
             "The feed-forward units of this model are not where this package looks for them."

@@ -19,19 +19,23 @@ CONFIGURATION = BeartypeConf(is_pep484_tower=True)
 KINDS = ("Float", "Int", "Bool", "Num", "Real", "Shaped", "Complex", "Inexact", "UInt", "Integer")
 
 
-def names_shapes(thing) -> bool:
-    """Whether an annotation of a function or class is a shape, given as a type or as text."""
-    for hint in getattr(thing, "__annotations__", {}).values():
-        text = hint if isinstance(hint, str) else repr(hint)
-        if any(f"{kind}[" in text for kind in KINDS):
-            return True
-    return False
+def names_shape(hint) -> bool:
+    """Whether an annotation, a type or text, names a shape."""
+    text = hint if isinstance(hint, str) else repr(hint)
+    return any(f"{kind}[" in text for kind in KINDS)
 
 
 def check(thing):
-    """Have beartype check what names shapes; leave everything else as it is."""
-    if not names_shapes(thing):
+    """Have beartype check the shapes that `thing` names; leave everything else as it is.
+
+    jaxtyping hands over a stand-in that has the signature of the function and nothing inside, so
+    that its annotations may be thinned out here.
+    """
+    hints = getattr(thing, "__annotations__", {})
+    shapes = {name: hint for name, hint in hints.items() if names_shape(hint)}
+    if not shapes:
         return thing
+    thing.__annotations__ = shapes
     return beartype(conf=CONFIGURATION)(thing)
 
 

@@ -9,7 +9,7 @@ import torch
 from test_bimodal import detr, picture
 from test_evaluation import golden_case
 from test_evaluation_maps import square
-from tiny import classes, fresh, tiny, varied
+from tiny import TINY, fresh, tiny, varied
 
 import explainers as ex
 from explainers import evaluation as ev
@@ -47,13 +47,13 @@ def test_noise_in_attention_changes_neither_the_reading_nor_its_faithfulness(num
     """A mean is read from all tokens alike, so that the row of who looks at it is the same everywhere."""
     model = tiny("modernbert-mean", torch.float32)
     trace = model.trace(
-        varied("modernbert-mean", number, 8), min(number, classes("modernbert-mean") - 1)
+        varied("modernbert-mean", number, 8), min(number, TINY["modernbert-mean"].classes - 1)
     )
     found = []
     for seed in range(6):
         noise = torch.rand(trace.attention.shape, generator=torch.Generator().manual_seed(seed))
         noisy = trace.attention * (1 + 2e-7 * (2 * noise - 1))
-        again = replace(trace, attention=noisy, run=replace(trace.run, made={}))
+        again = trace.with_parts(attention=noisy)
         found.append(METHODS["optimus"].measure(again))
     (scores, facts), *others = found
     for other, said in others:

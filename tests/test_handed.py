@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 from PIL import Image
-from tiny import IMAGE, PICTURE, SIZE, classes, example, folder, fresh, random_model, tiny
+from tiny import IMAGE, PICTURE, SIZE, TINY, example, folder, fresh, random_model, tiny
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
@@ -155,7 +155,7 @@ def test_a_tokenizer_is_no_model(word_tokenizer):
 def test_classifiers_that_are_built_otherwise_are_explained(name):
     """Of a mean of patches, and with a gate in the feed-forward layers; from folders and objects."""
     model = tiny(name)
-    assert model.task.has_classes and len(model.labels) == classes(name) and name in IMAGE
+    assert model.task.has_classes and len(model.labels) == TINY[name].classes and name in IMAGE
     heat = ex.explain(model, example(name), "attcat", 1)
     assert torch.isfinite(heat.scores).all() and heat.scores.any()
     again = ex.load(random_model_of(folder(name)), device="cpu", dtype=torch.float64)

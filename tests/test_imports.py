@@ -21,6 +21,8 @@ FLOORS = (
     "inputs.words",
     "linear",
     "models.linear",
+    "outputs",
+    "scores",
     "trace",
     "lrp",
     "methods",
@@ -28,8 +30,6 @@ FLOORS = (
     "models.pictures",
     "processors",
     "models.processors",
-    "outputs",
-    "scores",
     "prediction",
     "inputs",
     "tasks",
@@ -247,8 +247,12 @@ def test_what_the_page_thinks_with_knows_no_gradio(path):
 
 @each(under("lrp"))
 def test_relevance_rules_know_torch_alone(path):
+    """The pass that propagates relevance is one of a trace."""
     assert others(path) <= {"torch"}
-    assert {name.split(".")[0] for name in ours(path)} <= {"lrp", "errors"}
+    known = {"lrp", "errors"}
+    if path.stem in ("propagation", "__init__"):
+        known.add("trace")
+    assert {name.split(".")[0] for name in ours(path)} <= known
 
 
 @each([path for path in FILES if path.name == "words.py"])
@@ -258,7 +262,7 @@ def test_words_are_cut_with_nothing_but_the_standard_library(path):
 
 @each(under("trace"))
 def test_the_trace_knows_no_model(path):
-    allowed = {"trace", "errors", "linear", "models.linear"}
+    allowed = {"trace", "errors", "outputs", "scores", "linear", "models.linear"}
     assert {name if name in allowed else name.split(".")[0] for name in ours(path)} <= allowed
 
 

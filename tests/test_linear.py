@@ -281,7 +281,7 @@ def test_a_network_that_is_quantised_in_part_says_so(where):
         net.classifier = packed.classifier
     trace = ex.load(net, device="cpu").trace(example("bert"), 0)
     assert METHODS["rollout"](trace).any()
-    with pytest.raises(ex.Refusal, match="quantised, so no slope"):
+    with pytest.raises(ex.Refusal, match="quantised, so no gradient"):
         METHODS["attcat"](trace)
 
 

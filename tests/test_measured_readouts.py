@@ -7,10 +7,10 @@ import pytest
 import torch
 from tiny import (
     ARCHITECTURES,
-    MADE,
     READS,
     SEES,
     SIZE,
+    TINY,
     close,
     each_method_of,
     example,
@@ -108,7 +108,7 @@ PER_TOKEN = [
 
 
 def per_token(kind: str) -> ex.Model:
-    settings = MADE["modernbert"][1] if kind.startswith("Modern") else SIZE
+    settings = TINY["modernbert"].settings if kind.startswith("Modern") else SIZE
     return ex.load(
         random_model(
             kind, **{name: value for name, value in settings.items() if name != "num_labels"}
@@ -189,7 +189,7 @@ def test_a_function_without_a_slope_is_read_where_a_class_is_or_refused():
     logits for every token has none."""
     flat = lambda outputs: outputs.logits.flatten(1)[:, 0].sub(1e6).relu()
     assert tiny("bert").trace(example("bert"), flat).read_at == [0]
-    with pytest.raises(ex.Refusal, match="slope of the custom score is zero at this input"):
+    with pytest.raises(ex.Refusal, match="gradient of the custom score is zero at this input"):
         per_token("BertForMaskedLM").trace(example("bert"), flat)
 
 

@@ -16,11 +16,10 @@ from tiny import (
     OF_CLASSES,
     ONE_MATCH,
     ONE_OF_A_KIND,
-    PADDING,
     POST_NORM,
     PRE_NORM,
     RELEVANCE,
-    classes,
+    TINY,
     close,
     defined,
     example,
@@ -95,9 +94,9 @@ def test_a_method_does_not_say_zero_for_every_class(key, name):
         for seed in range(3)
         if name in DUAL
     )
-    assert any(scored(key, name, target).any() for target in range(min(classes(name), 3))) or any(
-        scores.any() for scores in others
-    )
+    assert any(
+        scored(key, name, target).any() for target in range(min(TINY[name].classes, 3))
+    ) or any(scores.any() for scores in others)
 
 
 @everywhere
@@ -146,8 +145,8 @@ def test_a_signed_map_has_both_signs_somewhere(key):
 
 @pytest.mark.parametrize(
     "key, name",
-    [(key, name) for key, name in DEFINED if classes(name) > 1],
-    ids=[f"{key}-{name}" for key, name in DEFINED if classes(name) > 1],
+    [(key, name) for key, name in DEFINED if TINY[name].classes > 1],
+    ids=[f"{key}-{name}" for key, name in DEFINED if TINY[name].classes > 1],
 )
 def test_another_class_gives_another_map_just_where_the_method_says_so(key, name):
     maps = [scored(key, name, target) for target in range(3)]
@@ -379,7 +378,7 @@ def test_carrying_evidence_back_keeps_its_sum():
 
 
 def blank_of(name: str) -> int:
-    return PADDING[name]
+    return TINY[name].padding
 
 
 @pytest.mark.parametrize("name", ["bert", "distilbert", "gpt2"])
@@ -913,7 +912,8 @@ def test_signatures_are_options_only():
 def test_traces_of_many_give_the_maps_of_the_single_ones(name):
     inputs, model = [varied(name, seed, 8) for seed in range(3)], tiny(name)
     for trace, one in zip(
-        model.trace_many(inputs, [min(target, classes(name) - 1) for target in range(3)]), inputs
+        model.trace_many(inputs, [min(target, TINY[name].classes - 1) for target in range(3)]),
+        inputs,
     ):
         alone = model.trace(one, trace.target)
         for key, method in METHODS.items():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import ARCHITECTURES, IMAGE, close, example, tiny, tokens
+from tiny import ARCHITECTURES, IMAGE, TINY, close, example, tiny
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
@@ -45,7 +45,7 @@ def test_the_readout_is_where_the_architecture_says(name):
     trace, how, n = (
         tiny(name).trace(example(name), 0),
         READ_ELSEWHERE.get(name, "first"),
-        tokens(name),
+        TINY[name].tokens,
     )
     wanted = torch.zeros(n, dtype=torch.float64)
     for token, weight in READ.get(how, {}).items():

@@ -336,8 +336,8 @@ def test_every_attention_is_recorded_of_a_loaded_model(sentiment):
     tape = Tape((), record=("attention",))
     with recording(tape), torch.no_grad():
         sentiment.net(**coded.tensors)
-    assert len(tape.attention) == len(sentiment.blocks) > 1
-    close(torch.cat(tape.attention), sentiment.trace(coded, 0).attention, 1e-6)
+    assert len(tape.recorded["attention"]) == len(sentiment.blocks) > 1
+    close(torch.cat(tape.recorded["attention"]), sentiment.trace(coded, 0).attention, 1e-6)
     assert RUNNING.get() == ()
 
 
@@ -345,9 +345,9 @@ def test_a_trace_inside_a_record_writes_on_its_own_tape():
     tape = Tape((), record=("attention",))
     with recording(tape):
         tiny("bert").trace(example("bert"), 0)
-        assert not tape.attention
+        assert not tape.recorded
         tiny("bert").answer(example("bert"))
-    assert len(tape.attention) == 4 and RUNNING.get() == ()
+    assert len(tape.recorded["attention"]) == 4 and RUNNING.get() == ()
 
 
 @pytest.mark.parametrize("name", ["roberta", "bert"])

@@ -1,7 +1,8 @@
-"""The tiny fixed models of `goldens/`, others made from a seed, and inputs for them: one row an architecture, or a side of one."""
+"""Tiny models and inputs for them: one row of `TINY` an architecture, or a side of one."""
 
 import json
 import tempfile
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -55,137 +56,168 @@ LLAMA = ex.Anatomy(
     readout="last",
 )
 
-#: Models that are made from a seed: they have no golden numbers to be fixed for. Their class and settings.
-MADE = {
-    "electra": ("ElectraForSequenceClassification", HALF),
-    "albert": ("AlbertForSequenceClassification", HALF),
-    "camembert": ("CamembertForSequenceClassification", SIZE | {"pad_token_id": 1}),
-    "xlm-roberta": ("XLMRobertaForSequenceClassification", SIZE | {"pad_token_id": 1}),
-    "data2vec-text": ("Data2VecTextForSequenceClassification", SIZE | {"pad_token_id": 1}),
-    "ernie": ("ErnieForSequenceClassification", SIZE | {"use_task_id": True}),
+ROBERTA = SIZE | {"pad_token_id": 1}
+MODERN = SIZE | IDS
+SIGLIP = {"text_config": READS | {"projection_size": 48}, "vision_config": SEES}
+PAIR = {
+    "text_config": SIZE | {"model_type": "bert"},
+    "vision_config": SEES | {"model_type": "vit"},
+    "projection_dim": 24,
+    "seed": 1,
+}
+RELEVANCE = ("partial_lrp", "transatt", "lrp")
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """One architecture that every law is tested on, or one side of a dual encoder.
+
+    modality       what it takes, "text" or "image"
+    kind           class of `transformers` that a random model is made of; "" for a fixed one with
+                   golden numbers, under `goldens/models`
+    settings       of that class's configuration
+    row            its row of ANATOMIES, where that is not called as the model is
+    tokens         how many tokens the fixed input has
+    classes        how many targets the fixed input has; a match of one picture and one text is one
+    padding        the id that makes a text longer without meaning anything; None where there is no
+                   such id (SigLIP reads its score from the last token, padding or not)
+    pre_norm       whether each LayerNorm stands before its sublayer
+    one_of_a_kind  whether it stands for a way of reading scores in tests of batches and shapes,
+                   where the other models would say the same again
+    without        methods that have no map of it, beside those that no model like it has
+    """
+
+    modality: str
+    kind: str = ""
+    settings: dict = field(default_factory=dict)
+    row: str = ""
+    tokens: int = 12
+    classes: int = 3
+    padding: int | None = None
+    pre_norm: bool = False
+    one_of_a_kind: bool = False
+    without: tuple[str, ...] = ()
+
+
+def text(kind: str = "", settings: dict | None = None, **columns) -> Tiny:
+    return Tiny("text", kind, settings or {}, **{"padding": 0} | columns)
+
+
+def image(kind: str = "", settings: dict | None = None, **columns) -> Tiny:
+    """A network of pictures: 4 x 4 patches behind one [CLS], LayerNorms first."""
+    return Tiny("image", kind, settings or {}, **{"tokens": 17, "pre_norm": True} | columns)
+
+
+def text_side(kind: str = "", settings: dict | None = None, **columns) -> Tiny:
+    given = {"tokens": 8, "classes": 1, "without": ("decompx",)} | columns
+    return text(kind, settings, **given)
+
+
+def image_side(kind: str = "", settings: dict | None = None, **columns) -> Tiny:
+    return image(kind, settings, **{"classes": 1} | columns)
+
+
+#: Every architecture: a new one is tested by all laws as soon as it has its row here.
+TINY = {
+    "bert": text(one_of_a_kind=True),
+    "roberta": text(padding=1),
+    "distilbert": text(),
+    "gpt2": text(classes=200, padding=199, pre_norm=True, one_of_a_kind=True),
+    "electra": text("ElectraForSequenceClassification", HALF),
+    "albert": text("AlbertForSequenceClassification", HALF),
     # every token sees two on either side in the second and third layer, all of them in the others
-    "modernbert": (
+    "modernbert": text(
         "ModernBertForSequenceClassification",
-        SIZE | IDS | {"local_attention": 4, "global_attn_every_n_layers": 3},
+        MODERN | {"local_attention": 4, "global_attn_every_n_layers": 3},
+        pre_norm=True,
     ),
-    "gpt2-classifier": (
+    "modernbert-mean": text(
+        "ModernBertForSequenceClassification",
+        MODERN | {"classifier_pooling": "mean", "global_attn_every_n_layers": 1},
+        row="modernbert",
+        pre_norm=True,
+        one_of_a_kind=True,
+    ),
+    "gpt2-classifier": text(
         "GPT2ForSequenceClassification",
         SIZE | {"bos_token_id": 199, "eos_token_id": 199, "pad_token_id": 199},
+        row="gpt2",
+        padding=199,
+        pre_norm=True,
     ),
-    "modernbert-mean": (
-        "ModernBertForSequenceClassification",
-        SIZE | IDS | {"classifier_pooling": "mean", "global_attn_every_n_layers": 1},
+    "camembert": text("CamembertForSequenceClassification", ROBERTA, padding=1),
+    "xlm-roberta": text("XLMRobertaForSequenceClassification", ROBERTA, padding=1),
+    "data2vec-text": text("Data2VecTextForSequenceClassification", ROBERTA, padding=1),
+    "ernie": text("ErnieForSequenceClassification", SIZE | {"use_task_id": True}),
+    "clip.text": text_side(padding=1, pre_norm=True, one_of_a_kind=True),
+    "siglip.text": text_side(
+        "SiglipModel", SIGLIP, padding=None, pre_norm=True, one_of_a_kind=True
     ),
-    "deit": ("DeiTForImageClassification", PICTURE),
-    "deit-distilled": ("DeiTForImageClassificationWithTeacher", PICTURE),
-    "beit": (
+    "vision-text-dual-encoder.text": text_side("VisionTextDualEncoderModel", PAIR, row="bert"),
+    "vit": image(classes=5, one_of_a_kind=True),
+    "deit": image("DeiTForImageClassification", PICTURE, tokens=18),
+    "deit-distilled": image(
+        "DeiTForImageClassificationWithTeacher",
+        PICTURE,
+        row="deit",
+        tokens=18,
+        one_of_a_kind=True,
+    ),
+    "beit": image(
         "BeitForImageClassification",
         PICTURE | {"use_relative_position_bias": True, "layer_scale_init_value": 0.5},
+        one_of_a_kind=True,
     ),
-    "beit-first": (
+    "beit-first": image(
         "BeitForImageClassification",
         PICTURE | {"use_mean_pooling": False, "layer_scale_init_value": 0.5},
+        row="beit",
     ),
-    "dinov2": ("Dinov2ForImageClassification", PICTURE | {"mlp_ratio": 2}),
-    "dinov2-gated": (
+    "dinov2": image("Dinov2ForImageClassification", PICTURE | {"mlp_ratio": 2}),
+    "dinov2-gated": image(
         "Dinov2ForImageClassification",
         PICTURE | {"mlp_ratio": 2, "use_swiglu_ffn": True},
+        row="dinov2",
     ),
-    "dinov2_with_registers": (
+    "dinov2_with_registers": image(
         "Dinov2WithRegistersForImageClassification",
         PICTURE | {"mlp_ratio": 2, "num_register_tokens": 3},
+        tokens=20,
+        one_of_a_kind=True,
     ),
-    "siglip": (
-        "SiglipModel",
-        {"text_config": READS | {"projection_size": 48}, "vision_config": SEES},
-    ),
-    "clip-classifier": (
+    "clip-classifier": image(
         "CLIPForImageClassification",
         {"text_config": READS, "vision_config": SEES, "num_labels": 3},
+        row="clip.vision",
     ),
-    "siglip-classifier": (
+    # it runs the attention that pools SigLIP's patches, unread; its norm comes before the mean
+    "siglip-classifier": image(
         "SiglipForImageClassification",
-        {"text_config": READS | {"projection_size": 48}, "vision_config": SEES, "num_labels": 3},
+        SIGLIP | {"num_labels": 3},
+        row="siglip.vision",
+        tokens=16,
+        without=(*RELEVANCE, "legrad"),
     ),
-    "vision-text-dual-encoder": (
-        "VisionTextDualEncoderModel",
-        {
-            "text_config": SIZE | {"model_type": "bert"},
-            "vision_config": SEES | {"model_type": "vit"},
-            "projection_dim": 24,
-            "seed": 1,
-        },
+    "clip.vision": image_side(one_of_a_kind=True),
+    "siglip.vision": image_side(
+        "SiglipModel", SIGLIP, tokens=16, one_of_a_kind=True, without=RELEVANCE
     ),
+    "vision-text-dual-encoder.vision": image_side("VisionTextDualEncoderModel", PAIR, row="vit"),
 }
 
-TEXT = (
-    "bert",
-    "roberta",
-    "distilbert",
-    "gpt2",
-    "electra",
-    "albert",
-    "modernbert",
-    "modernbert-mean",
-    "gpt2-classifier",
-    "camembert",
-    "xlm-roberta",
-    "data2vec-text",
-    "ernie",
-    "clip.text",
-    "siglip.text",
-    "vision-text-dual-encoder.text",
-)
-IMAGE = (
-    "vit",
-    "deit",
-    "deit-distilled",
-    "beit",
-    "beit-first",
-    "dinov2",
-    "dinov2-gated",
-    "dinov2_with_registers",
-    "clip-classifier",
-    "siglip-classifier",
-    "clip.vision",
-    "siglip.vision",
-    "vision-text-dual-encoder.vision",
-)
-ARCHITECTURES = TEXT + IMAGE
+ARCHITECTURES = tuple(TINY)
+TEXT = tuple(name for name, row in TINY.items() if row.modality == "text")
+IMAGE = tuple(name for name, row in TINY.items() if row.modality == "image")
 DUAL = tuple(name for name in ARCHITECTURES if "." in name)  # one side each
-PRE_NORM = (
-    "gpt2",
-    "gpt2-classifier",
-    "modernbert",
-    "modernbert-mean",
-    "clip.text",
-    "siglip.text",
-    *IMAGE,
-)
+PRE_NORM = tuple(name for name, row in TINY.items() if row.pre_norm)
+ONE_OF_A_KIND = tuple(name for name, row in TINY.items() if row.one_of_a_kind)
+PADDED = tuple(name for name, row in TINY.items() if row.padding is not None)
 
-#: One architecture for each way in which a score is read, of texts and of pictures: where the point is a batch or a shape, the others would say
-#: the same again. Laws that a network can break (gradients, side effects, invariants) are tested on all of them.
-ONE_OF_A_KIND = (
-    "bert",
-    "gpt2",
-    "modernbert-mean",
-    "clip.text",
-    "siglip.text",
-    "vit",
-    "deit-distilled",
-    "beit",
-    "dinov2_with_registers",
-    "clip.vision",
-    "siglip.vision",
-)
-
-#: What is put after a text to make it longer without meaning anything.
-PADDED = tuple(
-    name for name in TEXT if name != "siglip.text"
-)  # SigLIP reads its score from the last token, padding or not
-OF_ROBERTA = ("roberta", "camembert", "xlm-roberta", "data2vec-text")
-PADDING = dict.fromkeys(PADDED, 0) | dict.fromkeys(OF_ROBERTA, 1)
-PADDING |= {"gpt2": 199, "clip.text": 1, "gpt2-classifier": 199}
+#: Methods that follow vectors through LayerNorms that come after a sublayer.
+POST_NORM = ("globenc", "alti", "decompx")
+#: Methods that explain a probability, which a single match has only where it is a sigmoid's.
+OF_CLASSES = ("attattr", "optimus", "vit_cx")
+ONE_MATCH = tuple(name for name in DUAL if TINY[name].kind != "SiglipModel")
 
 
 def records() -> list[dict]:
@@ -193,22 +225,34 @@ def records() -> list[dict]:
 
 
 def folder(name: str) -> Path:
-    name = name.split(".")[0]
-    return Path(saved(name).name) if name in MADE else GOLDENS / "models" / name
+    """Where the weights are; those of both sides of a dual encoder are in one folder."""
+    model = name.split(".")[0]
+    if kind_of(model)[0]:
+        return Path(saved(model).name)
+    return GOLDENS / "models" / model
+
+
+def kind_of(model: str) -> tuple[str, dict]:
+    """Class and settings of a model, given without the name of a side."""
+    row = next(row for name, row in TINY.items() if name.split(".")[0] == model)
+    return row.kind, row.settings
 
 
 @cache
-def saved(name: str) -> tempfile.TemporaryDirectory:
+def saved(model: str) -> tempfile.TemporaryDirectory:
     """The folder of a made model, as long as the tests run."""
-    kind, settings = MADE[name]
-    place = tempfile.TemporaryDirectory(prefix=f"{name}-")
+    kind, settings = kind_of(model)
+    place = tempfile.TemporaryDirectory(prefix=f"{model}-")
     random_model(kind, **settings).save_pretrained(place.name)
     return place
 
 
 def random_model(kind: str, seed: int = 0, **settings) -> transformers.PreTrainedModel:
-    """A `transformers` model of the class `kind` whose weights, biases and norms are all drawn from `seed`, wide enough for
-    attention to choose, so that a forgotten one shows."""
+    """A `transformers` model of the class `kind` whose weights are all drawn from `seed`.
+
+    Biases and norms are drawn too, and all wide enough for attention to choose, so that a forgotten
+    one shows.
+    """
     net = getattr(transformers, kind)(getattr(transformers, kind).config_class(**settings)).eval()
     made = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -232,7 +276,7 @@ def tiny(name: str, dtype: torch.dtype = torch.float64) -> ex.Model:
 
 
 def stock(name: str):
-    """The same network as `transformers` builds it, untouched by this package, with its own eager attention."""
+    """The same network with the eager attention of `transformers`, untouched by this package."""
     kind = json.loads((folder(name) / "config.json").read_text())["architectures"][0]
     return (
         getattr(transformers, kind)
@@ -263,25 +307,8 @@ def varied(name: str, seed: int, tokens: int = 9) -> dict[str, torch.Tensor]:
     return pixels if name in IMAGE else {"input_ids": ids}
 
 
-def classes(name: str) -> int:
-    """How many targets the fixed input has: a dual encoder matches one picture with one text."""
-    return 1 if name in DUAL else {"vit": 5, "gpt2": 200}.get(name, 3)
-
-
-def tokens(name: str) -> int:
-    """How many tokens the fixed input has."""
-    before = {
-        "deit": 2,
-        "deit-distilled": 2,
-        "dinov2_with_registers": 4,
-        "siglip.vision": 0,
-        "siglip-classifier": 0,
-    }.get(name, 1)
-    return 16 + before if name in IMAGE else 8 if name in DUAL else 12
-
-
 def close(got: torch.Tensor, wanted: torch.Tensor, rtol: float) -> None:
-    """Equal within `rtol` of the largest wanted number; where all wanted numbers are zero, exactly zero."""
+    """Equal within `rtol` of the largest wanted number; exactly zero where all of them are."""
     got, wanted = (
         torch.as_tensor(got, dtype=torch.float64),
         torch.as_tensor(wanted, dtype=torch.float64),
@@ -296,30 +323,17 @@ def close(got: torch.Tensor, wanted: torch.Tensor, rtol: float) -> None:
         )
 
 
-POST_NORM = (
-    "globenc",
-    "alti",
-    "decompx",
-)  # follow vectors through LayerNorms that come after a sublayer
-OF_CLASSES = ("attattr", "optimus", "vit_cx")  # explain a probability
-ONE_MATCH = tuple(
-    name for name in DUAL if not name.startswith("siglip")
-)  # where the probability of a single match is always 1
-# have no rule for the attention that pools SigLIP's patches; its classifier runs that too, unread
-RELEVANCE = ("partial_lrp", "transatt", "lrp")
-
-
 def defined(method, name: str) -> bool:
-    """Whether `method` is for this architecture and its fixed input; what is not is refused, as test_methods.py sees."""
-    key = method.key
-    return (
-        ("image" if name in IMAGE else "text") in method.tasks
-        and not (key in POST_NORM and name in PRE_NORM)
-        and not (key in OF_CLASSES and name in ONE_MATCH)
-        and not (key == "decompx" and name in DUAL)
-        and not (key in RELEVANCE and name.startswith("siglip") and name in IMAGE)
-        and not (key == "legrad" and name == "siglip-classifier")
-    )  # its norm comes before the mean
+    """Whether a method has a map of the fixed input of an architecture.
+
+    What is not defined is refused, as test_methods.py sees.
+    """
+    row = TINY[name]
+    if row.modality not in method.tasks or method.key in row.without:
+        return False
+    if method.key in POST_NORM and row.pre_norm:
+        return False
+    return not (method.key in OF_CLASSES and name in ONE_MATCH)
 
 
 def methods_of(name: str) -> list[ex.Method]:

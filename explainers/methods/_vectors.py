@@ -117,7 +117,7 @@ def needs_post_norm(layers: Sequence[Layer], title: str, instead: str) -> None:
 
 def needs_ffn(layers: Sequence[Layer], title: str) -> None:
     """Raise a `Refusal` for models whose feed-forward layers are gated."""
-    if any(layer.up is None for layer in layers):
+    if not all(layer.has_feed_forward for layer in layers):
         raise Refusal(
             f"{title} follows vectors through a plain feed-forward layer; this model's is a gated "
             "one."

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..ties import place_of_largest
-from ..trace import Tape, ordinary, recording
+from ..trace import NAME, Tape, ordinary, recording
 from ._chain import rows_to_one
 from ._shared import within
 
@@ -105,7 +105,7 @@ def recorded(
     """Every attention [1 head query key] of a pass through DETR, in order, and the logit."""
     # tensors made in inference mode have no gradient
     inputs = {name: tensor.clone() for name, tensor in inputs.items()}
-    net.eval().set_attn_implementation("explainers")
+    net.eval().set_attn_implementation(NAME)
     tape = Tape((), record=("attention",))
     with torch.enable_grad(), recording(tape):
         logits = net(**inputs).logits[0]
@@ -115,9 +115,10 @@ def recorded(
         else:
             chosen = within(label, len(logits), "class")
         score = logits[chosen]
-    if len(tape.attention) != net.config.encoder_layers + 2 * net.config.decoder_layers:
+    attentions = tape.recorded.get("attention", [])
+    if len(attentions) != net.config.encoder_layers + 2 * net.config.decoder_layers:
         raise Refusal(
             f"{type(net).__name__} does not attend as DETR does, once in each layer of the encoder "
             "and twice in each of the decoder."
         )
-    return tape.attention, score
+    return attentions, score

@@ -235,7 +235,7 @@ def needs_linear_parts(trace: Trace) -> None:
     instead = "attnlrp or integrated_gradients, which share out a score too"
     needs_post_norm(trace.layers, "DecompX", instead)
     needs_ffn(trace.layers, "DecompX")
-    if any(layer.w_v is None for layer in trace.layers):
+    if not all(layer.has_values for layer in trace.layers):
         raise Refusal(
             "DecompX needs the value projection of each layer, and this architecture's is not "
             "known here."

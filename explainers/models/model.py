@@ -19,7 +19,7 @@ from ..outputs import Answer
 from ..processors import HALVES, Colours, colours_of
 from ..scores import Score
 from ..tasks import Task, task_of
-from ..trace import Layer, Tape, Trace, evaluating, ordinary, trace
+from ..trace import Layer, Pass, Tape, Trace, evaluating, ordinary
 from . import blanks, readouts
 from .anatomy import Anatomy, blocks_of, submodule
 from .fitting import anatomy_of
@@ -152,7 +152,8 @@ class Model:
             )
             asked = [self.task.target(self, coded[i], wanted[i]) for i in places]
             words = [coded[i].words for i in places]
-            for i, one in zip(places, trace(self, tensors, asked, special_tokens, words=words)):
+            run = Pass(self, tensors, asked, special_tokens, words=words)
+            for i, one in zip(places, run.traces()):
                 traces[i] = one
         return traces
 
@@ -428,12 +429,12 @@ class Model:
 
         return Layer(
             linear,
-            self.tower.config.num_attention_heads,
-            submodule(block, names.norm1),
-            submodule(block, names.norm2),
-            names.norm_first,
-            submodule(block, act) if act else None,
-            run,
+            heads=self.tower.config.num_attention_heads,
+            norm1=submodule(block, names.norm1),
+            norm2=submodule(block, names.norm2),
+            norm_first=names.norm_first,
+            activation=submodule(block, act) if act else None,
+            run=run,
         )
 
     def plain(self) -> "Model":

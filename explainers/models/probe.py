@@ -16,7 +16,7 @@ from ..errors import ModelUnavailable
 from ..linear import quantised
 from ..outputs import Answer
 from ..scores import Score
-from ..trace import attend_by, elsewhere, trace
+from ..trace import NAME, Pass, attend_by, elsewhere
 
 TOKENS = 8  # of the text
 PATCHES = 4  # along a side of the picture
@@ -124,10 +124,10 @@ def check(model, compare: bool) -> None:
     names, or, to `compare`, that answers otherwise with this package's attention function than with
     the eager one of `transformers`."""
     inputs, asked = short_input(model), Everything()
-    (one,) = trace(
-        model, inputs, [asked], torch.zeros(1, 1, dtype=torch.bool), record=("attention", "hidden")
-    )
-    if not (asked.measured or one.run.flat):  # no slope passes through some quantised weights
+    (one,) = Pass(model, inputs, [asked], record=("attention", "hidden")).traces()
+    if (
+        one.run.has_gradients and not asked.measured
+    ):  # no slope passes through some quantised weights
         slope = one.grad.hidden[-1].abs().sum(-1)
         if slope.any() and (slope[one.readout > 0.01 * one.readout.max()] == 0).any():
             raise elsewhere(model, slope > 0, one.readout)
@@ -139,7 +139,7 @@ def check_answer(model, inputs: dict[str, Tensor], got: Tensor) -> None:
     attend_by(model.net, "eager")
     with torch.no_grad():
         wanted = numbers(model.answer(inputs))
-    attend_by(model.net, "explainers")
+    attend_by(model.net, NAME)
     off, largest = (got - wanted).abs().max(), wanted.abs().max()
     if (
         off > within(model.net) * largest

@@ -1,8 +1,10 @@
 """The one attention function of every architecture, registered with `transformers`."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
@@ -12,9 +14,8 @@ from .tape import running
 #: The name of our attention function in `transformers`.
 NAME = "explainers"
 
-#: What architectures tell their attention function and what changes nothing here: windows and
-#: causality are in the mask, positions in queries and keys, and the rest is about what is given
-#: back.
+#: Keyword arguments of attention functions that do not change what is computed here. Windows and
+#: causality are in the mask, positions are in queries and keys; the rest says what to return.
 HARMLESS = frozenset(
     (
         "is_causal",
@@ -35,42 +36,61 @@ HARMLESS = frozenset(
 
 
 def attention(
-    module, query, key, value, mask, scaling=None, dropout=0.0, softcap=None, **told
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    scaling: float | None = None,
+    softcap: float | None = None,
+    **others: Any,
 ) -> tuple[Tensor, Tensor]:
-    """softmax(QKᵀ/√d + mask) V, on the record. [batch head token dim_head] in, [batch token head
-    dim_head] out.
+    """softmax(QKᵀ/√d + mask) V, recorded if a tape is running.
 
-    Heads that share keys and values get a copy each. softcap c: scores are c tanh(QKᵀ/√d / c), as
-    in Gemma 2. Raises `Refusal` for what else an architecture tells its attention and this function
-    cannot follow, such as sinks.
+    query, key, value: [batch head token dim_head]. Heads may share keys and values.
+    scaling: what QKᵀ is multiplied by instead of 1/√d.
+    softcap: c, to compute the softmax of c tanh(QKᵀ/√d / c), as Gemma 2 does.
+
+    Returns the heads' outputs [batch token head dim_head] and the probabilities
+    [batch head query key]. Raises `Refusal` for an argument that would change the result in a way
+    that is not computed here, such as attention sinks.
     """
-    for name, what in told.items():
-        if what is not None and name not in HARMLESS:
-            raise Refusal(
-                f"{type(module).__name__} computes attention with {name}, which cannot be "
-                "recorded here: without it another model would be explained."
-            )
-    on_tape = running()
-    key, value = (each_head(tensor, query.shape[1]) for tensor in (key, value))
-    if on_tape:
-        value = on_tape.write("value", on_tape.edit("value", value))
-    scores = torch.matmul(query, key.transpose(-2, -1)) * (
-        query.shape[-1] ** -0.5 if scaling is None else scaling
-    )
+    dropout = others.pop("dropout", 0.0)
+    refuse_unknown(module, others)
+    tape = running()
+    key, value = each_head(key, query.shape[1]), each_head(value, query.shape[1])
+    if tape:
+        value = tape.write("value", tape.edit("value", value))
+    factor = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores = torch.matmul(query, key.transpose(-2, -1)) * factor
     if softcap is not None:
         scores = torch.tanh(scores / softcap) * softcap
-    if on_tape:
-        scores = on_tape.edit("scores", scores)
-    probabilities = F.softmax(scores if mask is None else scores + mask, dim=-1)
-    if on_tape:
-        probabilities = on_tape.write("attention", on_tape.edit("attention", probabilities))
+    if tape:
+        scores = tape.edit("scores", scores)
+    if mask is not None:
+        scores = scores + mask
+    probabilities = F.softmax(scores, dim=-1)
+    if tape:
+        probabilities = tape.write("attention", tape.edit("attention", probabilities))
     dropped = F.dropout(probabilities, dropout, module.training)
     return torch.matmul(dropped, value).transpose(1, 2).contiguous(), probabilities
 
 
+def refuse_unknown(module: nn.Module, arguments: dict[str, Any]) -> None:
+    """Refuse arguments that would change what attention computes."""
+    for name, argument in arguments.items():
+        if argument is not None and name not in HARMLESS:
+            raise Refusal(
+                f"{type(module).__name__} computes attention with {name}, which cannot be "
+                "recorded here: without it another model would be explained."
+            )
+
+
 def each_head(shared: Tensor, heads: int) -> Tensor:
-    """Keys or values [batch group token dim_head] of groups of heads that share them, one for each
-    head [batch head token dim_head]."""
+    """Keys or values of each head [batch head token dim_head].
+
+    shared: those of groups of heads that share them [batch group token dim_head].
+    """
     groups = shared.shape[1]
     if groups == heads:
         return shared

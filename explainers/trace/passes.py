@@ -1,333 +1,301 @@
-"""Run a network forward and backward on the record, the first time and again."""
+"""One pass through a network, forward and backward, that records a `Trace` of each example."""
 
-import math
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import torch
-from torch import Tensor, nn
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from ..errors import Refusal
-from ..linear import naming_quantised, quantised
-from .modes import ordinary
-from .readouts import lengths, readouts_of
-from .tape import FED, RECORDED, Edit, Tape
+from ..linear import quantised
+from ..outputs import Answer
+from ..scores import Score
+from .activations import INPUTS_WITH_GRAD, Activations, NoGradients, of_example, row_of
+from .batches import call_of, inputs_of
+from .gradients import Gradients, differentiate
+from .readouts import check_readout, readout_of
+from .tape import RECORDED, Edit, Tape
+from .traceable import Traceable
 from .traces import Trace
-from .wiring import on_entry
+from .wiring import is_wired
+
+#: The words of one example: the number of the word of each token, None for special tokens.
+Words = list[int | None] | None
 
 
 @dataclass(frozen=True, eq=False)
-class Rerun:
-    """What it takes to run a traced example again: the network, the ORIGINAL inputs (batch of one), the fixed target."""
+class Pass:
+    """One pass forward and backward, over examples of one length.
 
-    model: object
-    inputs: dict
-    target: Callable
-    special_tokens: Tensor
-    attended: Tensor
-    readout: Tensor
-    plain: Callable[[], object]  # the model with one plain layer for each adapted one
-    flat: bool = False  # whether no slope passes through the network
-    words: list[int | None] | None = None
-    made: dict = field(default_factory=dict, repr=False)
+    model           the network, and what is known about its parts
+    inputs          the tensors that the network is called with, examples stacked
+    targets         the scores to differentiate: one for each example, or one for all
+    special_tokens  True at [CLS], [SEP], padding and their like; one row may stand for all; by
+                    default no token is special
+    attended        False at padding; one row may stand for all; by default what the model says
+    words           one for each example, or one for all
+    rules           a context manager under which the chain rule is another one
+    record          which of `RECORDED` to keep
+    edits           changes of tensors inside the network, as in `Trace.again_many`
+    known_readout   the readout of an ordinary pass over the same input
+    plain           gives `model.plain()`; kept for all repetitions of a pass
+    has_gradients   whether gradients pass through the network
+    """
 
-    @ordinary
-    def again_many(
-        self,
-        inputs: dict | None = None,
-        target: Callable | None = None,
-        hide: Tensor | None = None,
-        rules: AbstractContextManager | None = None,
-        record: Sequence[str] = RECORDED,
-        **edits: Edit,
-    ) -> list[Trace]:
-        """Forward and backward once more, for every example that `inputs` or an edit holds.
+    model: Traceable
+    inputs: dict[str, Tensor]
+    targets: Sequence[Score]
+    special_tokens: Bool[Tensor, "#example token"] | None = None
+    attended: Bool[Tensor, "#example token"] | None = None
+    words: Sequence[Words] = (None,)
+    rules: AbstractContextManager | None = None
+    record: Sequence[str] = RECORDED
+    edits: Mapping[str, Edit] = field(default_factory=dict)
+    known_readout: Float[Tensor, " token"] | None = None
+    plain: Callable[[], Traceable] | None = None
+    has_gradients: bool = True
 
-        inputs   other tensors of the same length, n examples stacked
-        target   another score to differentiate
-        hide     [token] bool: tokens no other may attend to
-        rules    a context manager under which the chain rule is another one: `grad` is then what it propagates
-        record   what to keep of `RECORDED`; the rest is None and costs no memory
-        edits    entry=, value=, scores= (before the softmax), attention=: functions of the tensor on its way, batch axis
-                 first; all but entry also as {layer: function}. An edit of `entry` may return n examples for the one it
-                 was given: a path, a cloud of noise, a set of masks, all in one batch.
+    def traces(self) -> list[Trace]:
+        """Run the network forward and the scores backward; one `Trace` for each example.
+
+        Raises `Refusal` if the network cannot be recorded, or the target is not a function of the
+        input.
         """
-        inputs = inputs or self.inputs
-        if hide is not None:
-            inputs = self.model.hide(inputs, hide)
-        target = target or self.target
-        # rules are about operations: an adapter's two ways round would be others than the one
-        # layer that it stands for
-        model = self.model if rules is None else self.plain()
-        # `real` stays as it was: a hidden token is no padding, it still asks and counts among the queries
-        return trace(
-            model,
-            inputs,
-            [target],
-            self.special_tokens[None],
-            self.attended[None],
-            rules,
-            record,
-            edits,
-            words=[self.words],
-            known=self.known(target, rules),
-            plain=self.plain,
-            flat=self.flat,
-        )
+        check_network(self.model)
+        if self.plain is None:
+            return replace(self, plain=cache(self.model.plain)).traces()
+        forward = run_forward(self)
+        gradients = run_backward(forward)
+        attended = self.attended
+        if attended is None:
+            attended = self.model.attended(self.inputs, forward.tape.shape[1])
+        readouts = readouts_of(forward, gradients, attended)
+        traces = []
+        for i, readout in enumerate(readouts):
+            traces.append(trace_of(forward, gradients, i, readout, row_of(attended, i)))
+        return traces
 
-    def known(self, target: Callable, rules: AbstractContextManager | None) -> Tensor | None:
-        """[token] where `target` is read by an ordinary pass over the traced input: under other
-        rules nothing can say so."""
-        if target is self.target:
-            return self.readout
+    def plain_model(self) -> Traceable:
+        """The model with one plain layer for each adapted or packed one."""
+        return (self.plain or self.model.plain)()
+
+    def again(self, target: Score, rules: AbstractContextManager | None) -> "Pass":
+        """This pass, which is over one example, with another target and under other rules."""
+        # rules are about operations: an adapter's two matrices would be other operations than the
+        # one layer that they stand for
+        model = self.model if rules is None else self.plain_model()
+        known = self.readout_before(target, rules)
+        return replace(self, model=model, targets=[target], rules=rules, known_readout=known)
+
+    def readout_before(
+        self, target: Score, rules: AbstractContextManager | None
+    ) -> Float[Tensor, " token"] | None:
+        """Where `target` is read in an ordinary pass over the same input.
+
+        None if the pass with `target` tells itself, which it cannot under other rules.
+        """
+        if target is self.targets[0]:
+            return self.known_readout
         if rules is None or not target.measured:
             return None
-        return trace(
-            self.model,
-            self.inputs,
-            [target],
-            self.special_tokens[None],
-            self.attended[None],
-            record=(),
-        )[0].readout
-
-    @ordinary
-    @torch.no_grad()
-    def rescore(self, inputs: dict, target: Callable | None = None) -> Tensor:
-        """[n] the score (of `target`, if another is wanted) for n examples stacked in `inputs`. Forward only."""
-        return torch.cat(
-            [
-                (target or self.target)(self.model.answer(part, self.attended[None]))
-                for part in chunks(inputs, len(self.attended))
-            ]
-        )
+        (ordinary,) = replace(self, targets=[target], record=(), known_readout=None).traces()
+        return ordinary.readout
 
 
-def rows_at_once(count: int, tokens: int, device: torch.device) -> int:
-    """How many of `count` examples of `tokens` tokens pass together, in parts of about one size, where no slope is taken. On a CPU more tokens than these
-    no longer fit its cache, and each of them takes longer."""
-    parts = max(1, math.ceil(count * tokens / (1280 if device.type == "cpu" else 16384)))
-    return math.ceil(count / parts)
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """What the forward half of a pass gave.
 
-
-def chunks(inputs: dict, tokens: int):
-    """Examples of `tokens` tokens in parts, so that memory does not grow with the number of examples."""
-    size = max(map(len, inputs.values()))
-    rows = rows_at_once(size, tokens, next(iter(inputs.values())).device)
-    for i in range(0, size, rows):
-        yield {
-            name: tensor[i : i + rows] if len(tensor) == size else tensor
-            for name, tensor in inputs.items()
-        }
-
-
-def trace(
-    model,
-    inputs: dict,
-    targets: Sequence[Callable],
-    special_tokens: Tensor,
-    attended: Tensor | None = None,
-    rules: AbstractContextManager | None = None,
-    record: Sequence[str] = RECORDED,
-    edits: dict[str, Edit] | None = None,
-    words: Sequence[list[int | None] | None] = (None,),
-    known: Tensor | None = None,
-    plain: Callable | None = None,
-    flat: bool = False,
-) -> list[Trace]:
-    """Run `model` forward and the scores of `targets` backward, once for all examples in `inputs`.
-
-    targets, words: one for each example, or a single one for all.
-    special, real: [example token] bool; real is read off the attention mask where it is not given.
-    known: [token] the readout of an ordinary pass. plain: as in `Rerun`.
-    flat: no slope passes through the network. -> one `Trace` an example.
-    Per-example gradients come from one backward pass of the sum: no example's score depends on
-    another's input.
+    inputs   the inputs that get a gradient, by their name in a `Trace`
+    targets  one for each example, independent of what the network answers to other inputs
+    total    the sum of the scores
     """
+
+    run: Pass
+    tape: Tape
+    inputs: dict[str, Tensor]
+    answer: Answer
+    targets: list[Score]
+    scores: Float[Tensor, " example"]
+    total: Float[Tensor, ""]
+
+    @property
+    def recorded(self) -> dict[str, list[Tensor]]:
+        """All that was recorded, by its name in a `Trace`, with a batch axis."""
+        found = {}
+        for name in RECORDED:
+            if name in self.tape.recorded:
+                found[name] = self.tape.recorded[name]
+        for name, tensor in self.inputs.items():
+            found[name] = [tensor]
+        return found
+
+
+def check_network(model: Traceable) -> None:
+    """Refuse a network that cannot be recorded."""
     if any(weight.is_inference() for weight in model.net.parameters()):
         raise Refusal(
-            "The weights of this network were made inside torch.inference_mode(), and no slope "
-            "can pass through them: make the network "
-            "outside of it, or take its copy.deepcopy there."
+            "The weights of this network were made inside torch.inference_mode(), and no gradient "
+            "can pass through them: make the network outside of it, or take its copy.deepcopy "
+            "there."
         )
-    if any(on_entry not in block._forward_pre_hooks.values() for block in model.blocks):
+    if not all(is_wired(block) for block in model.blocks):
         raise Refusal("Layers of this network were replaced after it was loaded: load it again.")
-    plain = plain or cache(model.plain)
-    below = (
-        rules is None or "inputs_embeds" in inputs
-    )  # relevance stops at the first block, unless word embeddings are given to go on to
-    tape = Tape(model.blocks, edits or {}, record)
-    fed = inputs | {
-        key: inputs[key].detach().requires_grad_()
-        for key in FED.values()
-        if below and key in inputs
-    }
-    with torch.set_grad_enabled(not flat):
+
+
+def run_forward(run: Pass) -> Forward:
+    """Run the network on the record, and compute the scores."""
+    tape = Tape(run.model.blocks, run.edits, run.record)
+    with_grad = inputs_with_grad(run)
+    inputs = run.inputs | {INPUTS_WITH_GRAD[name]: tensor for name, tensor in with_grad.items()}
+    with torch.set_grad_enabled(run.has_gradients):
         try:
-            with rules or nullcontext():
-                answer = model.answer(fed, attended, tape=tape)
+            with run.rules or nullcontext():
+                answer = run.model.answer(inputs, run.attended, tape=tape)
         except Refusal:
-            if flat or not quantised(model.net):
+            if not run.has_gradients or not quantised(run.model.net):
                 raise
-            # their library may pass forward only
-            return trace(
-                model,
-                inputs,
-                targets,
-                special_tokens,
-                attended,
-                rules,
-                record,
-                edits,
-                words,
-                known=known,
-                plain=plain,
-                flat=True,
-            )
-        if not tape.runs or any(
-            len(getattr(tape, name)) != len(tape.runs)
-            for name in ("attention", "normed")
-            if name in record
-        ):
+            # libraries of quantised layers may pass forward only
+            return run_forward(replace(run, has_gradients=False))
+        if not is_complete(tape):
             raise Refusal(
-                "The layers of this model do not hand the tape on to their attention, so what it "
-                "does cannot be recorded. If the network was "
-                "changed after it was loaded, load it again."
+                "The layers of this model do not pass the tape on to their attention, so what it "
+                "does cannot be recorded. If the network was changed after it was loaded, load it "
+                "again."
             )
-        size, tokens = tape.shape
-        targets = [
-            target.resolve(answer, i)
-            for i, target in enumerate(targets * size if len(targets) == 1 else targets)
-        ]
+        targets = resolved(run.targets, answer, tape.shape[0])
         scores = torch.stack([target(answer)[i] for i, target in enumerate(targets)])
-        total = scores.sum()
-    flat = flat or cut_off(model, tape, total, rules, edits or {})
-    if not (flat or total.requires_grad):
-        raise Refusal("This target does not depend on the input, so there is nothing to explain.")
-
-    written = {name: tensors for name in RECORDED if (tensors := getattr(tape, name))}
-    written |= {name: [fed[key]] for name, key in FED.items() if below and key in fed}
-    by = [tape.last, *(tensor for tensors in written.values() for tensor in tensors)]
-    found = None if flat else derivatives(model.net, total, by)
-    flat = found is None
-    last_slope, *grads = found or [None] * len(by)
-    grads = iter(grads)
-    seen = {name: [tensor.detach() for tensor in tensors] for name, tensors in written.items()}
-    felt = {name: [next(grads) for _ in tensors] for name, tensors in written.items()}
-
-    attended = model.attended(inputs, tokens) if attended is None else attended
-    grid = model.grid(inputs["pixel_values"]) if model.anatomy.modality == "image" else None
-    default = model.readout(inputs, attended, tape.last.detach()).expand(size, -1)
-    slopes = None if flat or rules is not None else lengths(last_slope).expand(size, -1)
-    readout = readouts_of(model, targets, default, slopes, known, answer.class_logits is not None)
-    own = lambda given, i: given[i if len(given) > 1 else 0]
-    traces = []
-    for i in range(size):
-        where = {
-            "score": scores[i].detach(),
-            "readout": readout[i],
-            "attended": own(attended, i),
-            "special_tokens": own(special_tokens, i),
-            "grid": grid,
-            "words": own(words, i),
-        }
-        one = {
-            name: tensor[i : i + 1] if len(tensor) == size else tensor
-            for name, tensor in inputs.items()
-        }
-        traces.append(
-            Trace(
-                **where,
-                **stacked(seen, i),
-                grad=NoSlopes(model) if flat else Trace(**where, **stacked(felt, i)),
-                target=targets[i],
-                logits=None if answer.class_logits is None else own(answer.class_logits, i).detach(),
-                layers=[
-                    model.layer(block, *example(args, kwargs, i, size), plain)
-                    for block, args, kwargs in tape.runs
-                ],
-                run=Rerun(
-                    model,
-                    one,
-                    targets[i],
-                    where["special_tokens"],
-                    where["attended"],
-                    readout[i],
-                    plain,
-                    flat,
-                    where["words"],
-                ),
-            )
-        )
-    return traces
+        return Forward(run, tape, with_grad, answer, targets, scores, scores.sum())
 
 
-def derivatives(net: nn.Module, total: Tensor, by: list[Tensor]) -> list[Tensor] | None:
-    """The slope of `total` by each tensor, zeros where it does not depend on one; None where
-    kernels of quantised weights keep no slope."""
-    if not quantised(net):
-        return list(torch.autograd.grad(total, by, materialize_grads=True))
-    with naming_quantised(net), warnings.catch_warnings():
-        # torch says of a kernel that it has no slope, which is said here in another way
-        warnings.simplefilter("ignore")
-        found = torch.autograd.grad(total, by, allow_unused=True)
-    return None if any(slope is None for slope in found) else list(found)
+def inputs_with_grad(run: Pass) -> dict[str, Tensor]:
+    """The inputs that get a gradient, as leaves, by their name in a `Trace`.
+
+    Other rules stop at the first block, unless word embeddings are given to go on to.
+    """
+    if run.rules is not None and "inputs_embeds" not in run.inputs:
+        return {}
+    found = {}
+    for name, key in INPUTS_WITH_GRAD.items():
+        if key in run.inputs:
+            found[name] = run.inputs[key].detach().requires_grad_()
+    return found
 
 
-def cut_off(
-    model, tape: Tape, total: Tensor, rules: AbstractContextManager | None, edits: dict[str, Edit]
-) -> bool:
-    """Whether slopes end inside the network, and not because a rule or an edit ended them: kernels
-    of whole numbers have none."""
-    if tape.cut and rules is None and not set(edits) - {"entry"}:
+def is_complete(tape: Tape) -> bool:
+    """Whether every block ran, and carried the tape to its attention."""
+    for name in ("attention", "normed"):
+        if name in tape.record and len(tape.recorded.get(name, ())) != len(tape.calls):
+            return False
+    return bool(tape.calls)
+
+
+def resolved(targets: Sequence[Score], answer: Answer, size: int) -> list[Score]:
+    """The target of each of `size` examples, as the answer to that example chooses it."""
+    if len(targets) == 1:
+        targets = list(targets) * size
+    return [target.resolve(answer, i) for i, target in enumerate(targets)]
+
+
+def run_backward(forward: Forward) -> Gradients | None:
+    """The gradients of the scores; None if no gradient passes through the network."""
+    run, tape = forward.run, forward.tape
+    if not run.has_gradients or gradient_ends_inside(forward):
+        return None
+    return differentiate(run.model.net, forward.total, tape.last_hidden, forward.recorded)
+
+
+def gradient_ends_inside(forward: Forward) -> bool:
+    """Whether gradients end inside the network, as in kernels of whole numbers.
+
+    They may also end because a rule or an edit ended them: that does not count.
+    """
+    run = forward.run
+    changed = run.rules is not None or bool(set(run.edits) - {"entry"})
+    if forward.tape.gradient_ended and not changed:
         return True
-    return not total.requires_grad and quantised(model.net)
+    return not forward.total.requires_grad and quantised(run.model.net)
 
 
-class NoSlopes:
-    """Stands for slopes that a network does not have: to read one is refused."""
-
-    def __init__(self, model):
-        self._model = model
-
-    def __getattr__(self, name: str):
-        if name.startswith("_"):
-            raise AttributeError(name)
-        why = "are quantised" if quantised(self._model.net) else "are used where no slope is kept"
-        raise Refusal(
-            f"The weights of this network {why}, so no slope passes through it: take a method of "
-            "attention maps or of blanked words, or load "
-            "the network in bfloat16 or float32."
-        )
-
-
-def stacked(written: dict[str, list[Tensor]], i: int) -> dict[str, Tensor | None]:
-    """Example i of what was written, layers first. What was fed in has no layers, and may be one for many edits."""
-    rows = {
-        name: torch.stack([tensor[i] for tensor in written[name]]) if name in written else None
-        for name in RECORDED
-    }
-    return rows | {
-        name: None
-        if name not in written
-        else written[name][0][i if len(written[name][0]) > 1 else 0]
-        for name in FED
-    }
+def readouts_of(
+    forward: Forward,
+    gradients: Gradients | None,
+    attended: Bool[Tensor, "#example token"],
+) -> list[Float[Tensor, " token"]]:
+    """The readout of each example."""
+    run, size = forward.run, forward.tape.shape[0]
+    last = forward.tape.last_hidden.detach()
+    default = run.model.readout(run.inputs, attended, last).expand(size, -1)
+    lengths = [None] * size
+    if gradients is not None and run.rules is None:
+        lengths = list(gradients.lengths.expand(size, -1))
+    has_class_logits = forward.answer.class_logits is not None
+    readouts = []
+    for i, target in enumerate(forward.targets):
+        readout = readout_of(target, default[i], lengths[i], run.known_readout, has_class_logits)
+        check_readout(run.model, target, readout, lengths[i])
+        readouts.append(readout)
+    return readouts
 
 
-def example(args: tuple, kwargs: dict, i: int, size: int) -> tuple[tuple, dict]:
-    """A block's other arguments (masks, positions) for example i alone."""
+def trace_of(
+    forward: Forward,
+    gradients: Gradients | None,
+    i: int,
+    readout: Float[Tensor, " token"],
+    attended: Bool[Tensor, " token"],
+) -> Trace:
+    """The trace of example i."""
+    run, size = forward.run, forward.tape.shape[0]
+    special_tokens = torch.zeros_like(attended)
+    if run.special_tokens is not None:
+        special_tokens = row_of(run.special_tokens, i)
+    words = row_of(run.words, i)
+    own = Pass(
+        run.model,
+        inputs_of(run.inputs, i, size),
+        [forward.targets[i]],
+        special_tokens=special_tokens[None],
+        attended=attended[None],
+        words=[words],
+        known_readout=readout,
+        plain=run.plain,
+        has_gradients=gradients is not None,
+    )
+    layers = []
+    for call in forward.tape.calls:
+        layers.append(run.model.layer(*call_of(call, i, size), plain=run.plain_model))
+    logits = forward.answer.class_logits
+    return Trace(
+        of_example(forward.recorded, i),
+        score=forward.scores[i].detach(),
+        readout=readout,
+        attended=attended,
+        special_tokens=special_tokens,
+        grad=gradients_of(run.model, gradients, i),
+        target=forward.targets[i],
+        run=own,
+        layers=layers,
+        logits=None if logits is None else row_of(logits, i).detach(),
+        grid=grid_of(run),
+        words=words,
+    )
 
-    def alone(value):
-        if isinstance(value, tuple):  # sines and cosines of the positions
-            return tuple(map(alone, value))
-        return (
-            value[i : i + 1]
-            if torch.is_tensor(value) and value.ndim > 1 and len(value) == size > 1
-            else value
-        )
 
-    return tuple(map(alone, args)), {name: alone(value) for name, value in kwargs.items()}
+def grid_of(run: Pass) -> tuple[int, int] | None:
+    """(rows, columns) of a picture's patches, None for a text."""
+    if "pixel_values" not in run.inputs:
+        return None
+    return run.model.grid(run.inputs["pixel_values"])
+
+
+def gradients_of(model: Traceable, gradients: Gradients | None, i: int) -> Activations:
+    """The gradients of example i, or what refuses to be read in place of them."""
+    if gradients is not None:
+        return Activations(of_example(gradients.parts, i))
+    if quantised(model.net):
+        return NoGradients(reason="are quantised")
+    return NoGradients()
