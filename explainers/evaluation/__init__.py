@@ -1,7 +1,8 @@
-"""Can a map be believed? Metrics of faithfulness, plausibility and localisation, agreement between methods, and sanity checks.
+"""Can a map be believed? Metrics of heatmaps, agreement between methods, and sanity checks.
 
-    from explainers import evaluation as ev
-    ev.measure(model, [ev.Example("not a bad film", label="POSITIVE", id="1")], ["attcat", "gae"], ["aopc", "logodds", "kendall"])
+from explainers import evaluation as ev
+example = ev.Example("not a bad film", label="POSITIVE", id="1")
+ev.measure(model, [example], ["attcat", "gae"], ["aopc", "logodds", "kendall"])
 
 A metric is a row of `METRICS`; the line of its import is its place in every menu.
 """

@@ -36,7 +36,7 @@ def hits(case: Case, answers: Sequence[Tensor]) -> np.ndarray:
 @metric(
     "Positive perturbation",
     better="lower",
-    reference="Chefer et al. 2021 (CVPR)",
+    paper="chefer2021cvpr",
     needs=("label",),
     unit="% of accuracy",
 )
@@ -72,7 +72,7 @@ def positive_perturbation(
 @metric(
     "Negative perturbation",
     better="higher",
-    reference="Chefer et al. 2021 (CVPR)",
+    paper="chefer2021cvpr",
     needs=("label",),
     unit="% of accuracy",
 )
@@ -141,7 +141,7 @@ def direction_by_order(first: First = "most", **_) -> dict[str, str]:
 @metric(
     "AOPC and accuracy under masking",
     better="",
-    reference="Modarressi et al. 2023 (DecompX)",
+    paper="modarressi2023",
     needs=("label",),
     unit="probability, share",
     parts=Parts(better=direction_by_order),
@@ -174,7 +174,7 @@ def masking(
 @metric(
     "Accuracy on the rationale",
     better="higher",
-    reference="Modarressi et al. 2023 (DecompX)",
+    paper="modarressi2023",
     needs=("label",),
     unit="share",
 )

@@ -1,4 +1,4 @@
-"""One example under one model: its trace, its heatmaps and the model's answer, each computed once."""
+"""One example under one model: its trace, its heatmaps and the answer, each computed once."""
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -124,7 +124,7 @@ class Case:
 
     @property
     def gold(self) -> int:
-        """The index of the label. Raises `Refusal` if there is none, or if no class is explained."""
+        """The index of the label. Raises `Refusal` without label, or if no class is explained."""
         if self.label is None or not self.by_class:
             raise Refusal(
                 f"This is measured against the gold class, and {self.id or 'this example'} "
@@ -153,7 +153,7 @@ class Case:
 
     @torch.no_grad()
     def read(self, answer: Answer) -> Tensor:
-        """[example class] the probabilities in the model's answer to changed copies of the input."""
+        """[example class] the probabilities in the answer to changed copies of the input."""
         if not self.by_class:
             return self.trace.target.as_probability()(answer)[:, None].cpu()
         return self.model.class_answer(None, answer.logits).probabilities.cpu()

@@ -46,7 +46,7 @@ def knows_no_classes(heat: Heatmap) -> bool:
     return heat.method in METHODS and not METHODS[heat.method].class_specific
 
 
-@metric("Kendall's τ between classes", better="lower", reference="Qiang et al. 2022")
+@metric("Kendall's τ between classes", better="lower", paper="qiang2022")
 def kendall(
     case: Case,
     heat: Heatmap,
@@ -80,9 +80,7 @@ def kendall(
     return rank_correlation(first, second, "kendall")
 
 
-@metric(
-    "Spearman with gradient × input", better="higher", reference="Modarressi et al. 2022 (GlobEnc)"
-)
+@metric("Spearman with gradient × input", better="higher", paper="modarressi2022")
 def spearman(case: Case, heat: Heatmap, specials: bool = True) -> float:
     """Rank correlation of a map with gradient × input.
 

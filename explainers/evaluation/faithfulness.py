@@ -1,4 +1,4 @@
-"""Does the model need what a map calls important? Probabilities while parts are removed or added."""
+"""Does the model need what a map calls important? Probabilities as parts go or come."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -56,7 +56,7 @@ def equal_shares(n: int, levels: int) -> list[int]:
 @metric(
     "AOPC",
     better="higher",
-    reference="Qiang et al. 2022; Samek et al. 2017",
+    paper="qiang2022, samek2017",
     unit="probability",
 )
 def aopc(
@@ -102,7 +102,7 @@ def aopc(
 @metric(
     "Log-odds",
     better="lower",
-    reference="Qiang et al. 2022; Shrikumar et al. 2017",
+    paper="qiang2022, shrikumar2017",
     unit="nats",
 )
 def logodds(
@@ -185,7 +185,7 @@ def mean_log_ratio(before: float, after: np.ndarray) -> float:
 @metric(
     "Comprehensiveness",
     better="higher",
-    reference="DeYoung et al. 2020 (ERASER)",
+    paper="deyoung2020",
     unit="probability",
 )
 def comprehensiveness(
@@ -222,7 +222,7 @@ def comprehensiveness(
 @metric(
     "Sufficiency",
     better="lower",
-    reference="DeYoung et al. 2020 (ERASER)",
+    paper="deyoung2020",
     unit="probability",
 )
 def sufficiency(
@@ -275,7 +275,7 @@ def alti_mean(losses: np.ndarray) -> float:
 @metric(
     "Deletion AUC",
     better="lower",
-    reference="Petsiuk et al. 2018 (RISE), as ViT-CX uses it",
+    paper="petsiuk2018, xie2023",
     unit="probability",
 )
 def deletion(
@@ -288,7 +288,8 @@ def deletion(
 ) -> Asking[float]:
     """Area under the class probability while the most important parts are removed.
 
-    The curve begins with the whole input and ends with nothing left; the smallest area is 0.
+    The curve begins with the whole input and ends with nothing left; the smallest area is 0. It is
+    RISE's metric, as ViT-CX uses it.
 
     Options:
     - fill (default: delete for texts, mean for pictures): as in `aopc`. RISE's zeros after
@@ -309,7 +310,7 @@ def deletion(
 @metric(
     "Insertion AUC",
     better="higher",
-    reference="Petsiuk et al. 2018 (RISE), as ViT-CX uses it",
+    paper="petsiuk2018, xie2023",
     unit="probability",
 )
 def insertion(

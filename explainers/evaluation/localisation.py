@@ -95,7 +95,7 @@ def of_all_pixels(sums: Mapping[str, float]) -> dict[str, float]:
 @metric(
     "Segmentation",
     better="higher",
-    reference="Chefer et al. 2021 (CVPR)",
+    paper="chefer2021cvpr",
     modality=("image",),
     needs=("mask",),
     unit="share",
@@ -190,7 +190,7 @@ def average_precision(drawn: Tensor | np.ndarray, mask: Mask, of: str = "object"
 @metric(
     "Pointing game",
     better="higher",
-    reference="Zhang et al. 2018",
+    paper="zhang2018",
     modality=("image",),
     needs=("boxes or mask",),
     unit="share",

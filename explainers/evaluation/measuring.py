@@ -1,4 +1,4 @@
-"""Measure many heatmaps together: examples, methods and metrics in, one record for each heatmap out."""
+"""Measure many heatmaps together: one record for each example and method."""
 
 import math
 from collections.abc import Iterable, Sequence

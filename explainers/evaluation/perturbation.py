@@ -43,7 +43,7 @@ class Query:
 
 
 def fill_mode(case: Case, fill: str | None, text: str = "delete", image: str = "mean") -> str:
-    """`fill`, or the default for what the model reads. Raises `Refusal` for what it does not have."""
+    """`fill`, or the default for what the model reads. Raises `Refusal` for an unknown one."""
     modality = case.model.anatomy.modality
     if not fill:
         fill = {"text": text, "image": image}[modality]

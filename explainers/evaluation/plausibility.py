@@ -33,7 +33,7 @@ def hits_in_top(scores: Num[Tensor, " token"], first: int, last: int, k: int) ->
 @metric(
     "Precision@K",
     better="higher",
-    reference="Qiang et al. 2022",
+    paper="qiang2022",
     modality=("text",),
     needs=("answer",),
     unit="tokens, share",
@@ -73,7 +73,7 @@ def precision_at_k(
 @metric(
     "Token F1 with human rationales",
     better="higher",
-    reference="DeYoung et al. 2020 (ERASER); Chefer et al. 2021 (CVPR)",
+    paper="deyoung2020, chefer2021cvpr",
     modality=("text",),
     needs=("rationale",),
     unit="F1",

@@ -84,10 +84,12 @@ class Curves:
     @property
     def chance(self) -> dict[str, float]:
         """The means of the same numbers over the random orders."""
-        drawn = []
-        for deletion, insertion in zip(self.random["deletion"], self.random["insertion"]):
-            drawn.append(numbers(deletion, insertion))
-        return {name: sum(one[name] for one in drawn) / len(drawn) for name in drawn[0]}
+        sums = {}
+        orders = list(zip(self.random["deletion"], self.random["insertion"]))
+        for deletion, insertion in orders:
+            for name, number in numbers(deletion, insertion).items():
+                sums[name] = sums.get(name, 0.0) + number
+        return {name: total / len(orders) for name, total in sums.items()}
 
     @property
     def band(self) -> dict[str, tuple[Tensor, Tensor, Tensor]]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from ..bibliography import Citation, cite
 from ..errors import Refusal, nearest
 from ..heatmap import Heatmap
 from ..models import Model
@@ -91,7 +92,7 @@ class Metric:
 
     key        its name in tables and on the command line; title is its name for people
     better     "higher" or "lower"; "" where neither is good by itself
-    reference  the paper that defines it
+    citation   the papers that define it
     function   (case, heat, options...) -> number, or a generator that asks the model first
     modality   what it is for: "text", "image" or both
     needs      what an example must have: "label", or names in `Example.data`; of "boxes or mask"
@@ -104,7 +105,7 @@ class Metric:
     key: str
     title: str
     better: str
-    reference: str
+    citation: Citation
     function: Callable[..., Any] = field(repr=False)
     modality: tuple[str, ...] = ("text", "image")
     needs: tuple[str, ...] = ()
@@ -115,6 +116,11 @@ class Metric:
     @cached_property
     def options(self) -> dict[str, Option]:
         return options_of(self.function, self.limits)
+
+    @property
+    def reference(self) -> str:
+        """The short names of its papers: "Qiang et al. 2022"."""
+        return self.citation.name
 
     @cached_property
     def definition(self) -> str:
@@ -178,12 +184,14 @@ class Metric:
 METRICS: dict[str, Metric] = {}
 
 
-def metric(title: str, *, better: str, reference: str, **more) -> Callable[[Callable], Metric]:
+def metric(title: str, *, better: str, paper: str, **more) -> Callable[[Callable], Metric]:
     """Put a function on the menu under its own name.
 
     The function is `(case, heat, options...) -> number or {name: number}`. One that asks the model
     is a generator: it yields a list of `Query`, gets the answers, and returns its number.
-    more: the other fields of `Metric`, by name.
+
+    paper  its key in `references.bib`; of several papers their keys with commas between them
+    more   the other fields of `Metric`, by name
     """
 
     def register(function: Callable) -> Metric:
@@ -194,7 +202,7 @@ def metric(title: str, *, better: str, reference: str, **more) -> Callable[[Call
             key=key,
             title=title,
             better=better,
-            reference=reference,
+            citation=cite(paper),
             function=function,
             **more,
         )

@@ -1,4 +1,4 @@
-"""The model's answer without the words or patches that a map puts first: one question of a person."""
+"""The model's answer without the words or patches that a map puts first."""
 
 from dataclasses import dataclass
 

@@ -26,7 +26,7 @@ A_SHARE = Limit(lambda share: 0 < share <= 1, "above 0 and at most 1")
 @metric(
     "Infidelity",
     better="lower",
-    reference="Yeh et al. 2019",
+    paper="yeh2019",
     unit="squared score",
     limits={"samples": AT_LEAST_ONE, "share": A_SHARE},
 )
@@ -91,7 +91,7 @@ def rescored_without(
 @metric(
     "Sensitivity",
     better="lower",
-    reference="Yeh et al. 2019",
+    paper="yeh2019",
     unit="of the map's length",
     limits={"samples": AT_LEAST_ONE, "radius": NOT_NEGATIVE},
 )

@@ -139,12 +139,13 @@ def randomise(weights: Sequence[nn.Parameter], generator: torch.Generator) -> No
 @metric(
     "Class sensitivity",
     better="lower",
-    reference="Adebayo et al. 2018, of classes instead of weights",
+    paper="adebayo2018",
 )
 def class_sensitivity(case: Case, heat: Heatmap, specials: bool = False) -> float:
     """Rank correlation between the maps of the explained class and of the most probable other one.
 
-    1 is a map that does not depend on the class. Of equally probable other classes the first is
+    It asks of classes what Adebayo et al. ask of weights: 1 is a map that does not depend on the
+    class. Of equally probable other classes the first is
     taken. NaN where there is no other class.
 
     Options:
@@ -165,7 +166,7 @@ def class_sensitivity(case: Case, heat: Heatmap, specials: bool = False) -> floa
 @metric(
     "Completeness gap",
     better="",
-    reference="Sundararajan et al. 2017; Bach et al. 2015",
+    paper="sundararajan2017, bach2015",
     unit="score",
 )
 def completeness(case: Case, heat: Heatmap) -> dict[str, float]:
