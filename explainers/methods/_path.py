@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from ..errors import Refusal
 from ..trace import Trace
 
 
@@ -41,6 +42,13 @@ def by_token(trace: Trace, x: Float[Tensor, "..."]) -> Float[Tensor, "token part
     tiles = covered.unflatten(2, (columns, width)).unflatten(1, (rows, height))
     patches = tiles.permute(1, 3, 0, 2, 4).flatten(2).flatten(0, 1)
     return F.pad(patches, (0, 0, len(trace.attended) - len(patches), 0))
+
+
+def patch_grid(trace: Trace) -> tuple[int, int]:
+    """The rows and columns of a picture's patches. Raises `Refusal` for a text."""
+    if trace.grid is None:
+        raise Refusal("A text has no patches.")
+    return trace.grid
 
 
 def on_path(

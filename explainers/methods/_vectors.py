@@ -75,19 +75,24 @@ def with_residual_vectors(
     return weights, torch.cat([head_values(trace, l), trace.hidden[l][None]])
 
 
-def deviation(x: Float[Tensor, "token dim"], norm: nn.LayerNorm) -> Float[Tensor, "token 1"]:
+def plain(norm: nn.Module) -> nn.LayerNorm:
+    """`norm` if it is a LayerNorm. Raises `Refusal` if it is another norm."""
+    if not isinstance(norm, nn.LayerNorm):
+        raise Refusal(f"This method takes LayerNorms apart, and this is a {type(norm).__name__}.")
+    return norm
+
+
+def deviation(x: Float[Tensor, "token dim"], norm: nn.Module) -> Float[Tensor, "token 1"]:
     """What a LayerNorm divides by [token 1]."""
-    return (x.var(-1, unbiased=False, keepdim=True) + norm.eps).sqrt()
+    return (x.var(-1, unbiased=False, keepdim=True) + plain(norm).eps).sqrt()
 
 
-def centred(
-    vectors: Float[Tensor, "*shape dim"], norm: nn.LayerNorm
-) -> Float[Tensor, "*shape dim"]:
+def centred(vectors: Float[Tensor, "*shape dim"], norm: nn.Module) -> Float[Tensor, "*shape dim"]:
     """The linear part of a LayerNorm: subtract the mean and multiply by gamma.
 
     The caller divides by the actual deviation.
     """
-    return (vectors - vectors.mean(-1, keepdim=True)) * norm.weight
+    return (vectors - vectors.mean(-1, keepdim=True)) * plain(norm).weight
 
 
 def norms(

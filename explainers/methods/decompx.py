@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..trace import Affine, Trace
-from ._vectors import Sublayers, centred, head_values, needs_ffn, needs_post_norm
+from ._vectors import Sublayers, centred, head_values, needs_ffn, needs_post_norm, plain
 from .attribution import Attribution
 from .registry import Cost, Only, Output, method
 
@@ -129,6 +129,7 @@ def through_block(
 ) -> Float[Tensor, "query key dim"]:
     """`vectors` through block l, for the tokens `queries` [query key dim]."""
     layer, states, bias = trace.layers[l], Sublayers(trace, l), rules.bias
+    norm1, norm2 = plain(layer.norm1), plain(layer.norm2)
     if vectors is None:
         out, left = through_first_attention(trace, queries)
     else:
@@ -136,15 +137,15 @@ def through_block(
     for first in range(0, len(queries), CHUNK):
         rows, at = slice(first, first + CHUNK), queries[first : first + CHUNK]
         v = distribute_bias(out[rows], left, bias)
-        v = centred(v, layer.norm1) / states.sigma1[at, None]
-        v = distribute_bias(v, layer.norm1.bias, bias)
+        v = centred(v, norm1) / states.sigma1[at, None]
+        v = distribute_bias(v, norm1.bias, bias)
         if rules.ffn:
             inner = distribute_bias(v @ layer.up.weight, layer.up.bias, bias)
             z = layer.up(states.attention_out[at])
             inner = linearised(inner, z, layer.act, rules.activation, bias)
             v = v + distribute_bias(inner @ layer.down.weight, layer.down.bias, bias)
-        v = centred(v, layer.norm2) / states.sigma2[at, None]
-        out[rows] = distribute_bias(v, layer.norm2.bias, bias)
+        v = centred(v, norm2) / states.sigma2[at, None]
+        out[rows] = distribute_bias(v, norm2.bias, bias)
     return out
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..errors import Refusal
 from ..options import AT_LEAST_ONE
 from ..trace import Trace
+from ._path import patch_grid
 from .attribution import Attribution
 from .registry import Cost, Output, method
 
@@ -86,7 +87,7 @@ def runs_of_tokens(trace: Trace, size: int) -> Bool[Tensor, "window token"]:
 
 def squares_of_patches(trace: Trace, size: int) -> Bool[Tensor, "window token"]:
     """Every square of `size` × `size` patches [window token] bool, cut to the picture's sides."""
-    rows, columns = trace.grid
+    rows, columns = patch_grid(trace)
     places = (~trace.special_tokens).nonzero().flatten().view(rows, columns)
     height, width = min(size, rows), min(size, columns)
     squares = []

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from .. import ties
 from ..errors import Refusal
+from ..outputs import Answer
+from ..scores import Score
 from ..trace import Trace
 from ._chain import products
 from ._shared import once_per_trace
@@ -177,13 +179,10 @@ def losses(trace: Trace, activation: Activation) -> Float[Tensor, " token"]:
             "The outputs of this model are values, not classes, "
             "and the sigmoid of a value is no probability."
         )
-
-    def sigmoids(answer) -> Tensor:
-        """The sigmoid of each logit of a difference, with its weight."""
-        terms = [weight * part(answer).sigmoid() for part, weight in trace.target.parts()]
-        return torch.stack(terms).sum(0)
-
-    target = trace.target.as_probability() if activation == "softmax" else sigmoids
+    if activation == "softmax":
+        target = trace.target.as_probability()
+    else:
+        target = Sigmoid(trace.target)
     words = (~trace.special_tokens).nonzero().flatten()
     blanked = trace.special_tokens.new_zeros(len(words), len(trace.special_tokens))
     blanked[torch.arange(len(words)), words] = True
@@ -191,6 +190,19 @@ def losses(trace: Trace, activation: Activation) -> Float[Tensor, " token"]:
     loss = torch.zeros_like(trace.attention[0, 0, 0])
     loss[words] = (whole - trace.rescore(trace.fill(blanked, "unk"), target)).to(loss)
     return loss
+
+
+class Sigmoid(Score):
+    """The sigmoid of a logit; of a difference, that of each logit."""
+
+    def __init__(self, target: Score):
+        self.name = f"sigmoid of {target.name}"
+        self.poles = target.poles
+        self.terms = target.parts()
+
+    def __call__(self, answer: Answer) -> Tensor:
+        sigmoids = [weight * part(answer).sigmoid() for part, weight in self.terms]
+        return torch.stack(sigmoids).sum(0)
 
 
 def scaled(

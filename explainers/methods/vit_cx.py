@@ -11,7 +11,7 @@ from torch import Tensor
 from ..options import NOT_NEGATIVE, Limit
 from ..ties import constant
 from ..trace import Trace
-from ._path import by_token
+from ._path import by_token, patch_grid
 from ._shared import once_per_trace
 from .attribution import Attribution
 from .registry import Cost, Only, Output, method
@@ -79,7 +79,7 @@ def feature_masks(trace: Trace, threshold: float) -> Float[Tensor, "mask height 
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    channels = trace.normed[-1][~trace.special_tokens].T.unflatten(1, trace.grid)
+    channels = trace.normed[-1][~trace.special_tokens].T.unflatten(1, patch_grid(trace))
     size = trace.pixels.shape[1:]
     maps = zero_to_one(F.interpolate(channels[None], size, mode="bilinear")[0])
     if len(maps) < 2:
