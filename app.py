@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial, wraps
 from html import escape
 from pathlib import Path
@@ -32,7 +32,17 @@ import transformers
 
 import explainers as ex
 from explainers import evaluation
-from explainers.render import activation, card, cards, export, heatmaps, prediction, trials
+from explainers.render import (
+    card,
+    colours,
+    export,
+    heatmaps,
+    maximised,
+    method_cards,
+    prediction,
+    trials,
+)
+from explainers.render.look import Look
 
 transformers.logging.set_verbosity_error()
 
@@ -101,8 +111,12 @@ class Tab:
     def parts(self) -> dict[str, list[tuple[str, str]]]:
         """What the inside of a method can be looked at by, and the methods that have it."""
         return {
-            "Layers": [(method.title, method.key) for method in self.methods if "layers" in method.parts],
-            "Heads": [(method.title, method.key) for method in self.methods if "heads" in method.parts],
+            "Layers": [
+                (method.title, method.key) for method in self.methods if "layers" in method.parts
+            ],
+            "Heads": [
+                (method.title, method.key) for method in self.methods if "heads" in method.parts
+            ],
         }
 
     @property
@@ -532,20 +546,16 @@ def blamed(error: Exception, kind: str, picture) -> list:
     return answer(**{f"{field}_refusal": said})
 
 
-def panel_of(asked: Asked, method: str, part: str, layer: int, look: dict, options: str) -> str:
+def panel_of(asked: Asked, method: str, part: str, layer: int, look: Look, options: str) -> str:
     """A method layer by layer, or head by head in one layer."""
     heats, refused = maps_of(asked, method, options)
-    pieces = (
-        [heatmaps.fragment([], refused=refused, style=False, palette=look["palette"])]
-        if refused
-        else []
-    )
+    pieces = [heatmaps.heatmaps_html([], look, refused=refused, style=False)] if refused else []
     for heat in heats:
         heads = part == "Heads"
         pieces.append(
-            heatmaps.head_panel(heat, min(int(layer), len(heat.heads) - 1), **look)
+            heatmaps.heads_html(heat, min(int(layer), len(heat.heads) - 1), look, style=False)
             if heads
-            else heatmaps.layer_panel(heat, slider=True, **look)
+            else heatmaps.layers_html(heat, look, slider=True, style=False)
         )
     return "".join(pieces)
 
@@ -568,7 +578,7 @@ def run(
     *families,
 ):
     """Explain, one method after another. Yields what `ANSWER` names."""
-    look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
+    look = Look(palette=palette, merge=merge, specials=specials)
     try:
         with about("methods"):
             keys = in_order(families)
@@ -590,7 +600,7 @@ def run(
             }
         done = partial(
             answer,
-            said=prediction.fragment(said.labels, said.values, said.kind, said.tie),
+            said=prediction.prediction_html(said.labels, said.values, said.kind, said.tie),
             asked=question,
             shown=in_link(*question),
             **menus,
@@ -601,19 +611,19 @@ def run(
         if not ex.METHODS[keys[0]].is_single_pass(
             chosen.get(keys[0], {})
         ):  # what takes a while says so before it starts
-            yield done(compared=heatmaps.fragment([], waiting=later, **look))
+            yield done(compared=heatmaps.heatmaps_html([], look, waiting=later, style=False))
         for i, key in enumerate(keys):
             maps, reasons = maps_of(asked, key, options)
             heats, refused = heats + maps, refused | reasons
             panel = {} if i else {"panel": panel_of(asked, layered, part, layer, look, options)}
             yield done(
-                compared=heatmaps.fragment(
+                compared=heatmaps.heatmaps_html(
                     heats,
+                    replace(look, controls=True),
                     waiting=later[i + 1 :],
                     refused=refused,
                     layers=False,
-                    controls=True,
-                    **look,
+                    style=False,
                 ),
                 **panel,
             )
@@ -737,7 +747,7 @@ def show_layers(tab: Tab, asked, layered, part, layer, merge, specials, palette,
     if not asked:
         return gr.skip(), *menus
     try:
-        look = {"merge": merge, "specials": specials, "palette": palette, "style": False}
+        look = Look(palette=palette, merge=merge, specials=specials)
         return panel_of(meant(*asked), layered, part, layer, look, options), *menus
     except Exception as error:
         return said_of(error, "The layers could not be shown; the reason has been logged."), *menus
@@ -917,7 +927,7 @@ def restore(tab: Tab, asked: dict) -> list:
         part,
         asked.get("subwords") != "apart",
         asked.get("specials") == "shown",
-        palette if palette in card.PALETTES else "orange-blue",
+        palette if palette in colours.PALETTES else "orange-blue",
         json.dumps(options),
         optional,
         gr.Tabs(selected=view if view.capitalize() in tab.views and view != "share" else "compare"),
@@ -942,7 +952,7 @@ def tested_of(asked: Asked, options: str, families) -> tuple[evaluation.Case, li
     heats = [maps[0] for key in in_order(families) if (maps := maps_of(asked, key, options)[0])]
     if not heats:
         raise ex.Refusal("None of these methods has a map here, so there is nothing to test.")
-    return evaluation.Case(*traces_of(asked)[0]), card.told_apart(heats)
+    return evaluation.Case(*traces_of(asked)[0]), card.with_unique_titles(heats)
 
 
 def try_maps(tab: Tab, asked, opened: bool, fill: str, options: str, *families):
@@ -999,7 +1009,7 @@ def randomise(tab: Tab, asked, options: str, *families):
             stages.append(stage.name)
             for row, name in zip(rows, names):
                 row.append(stage.correlation[name])
-            yield trials.matrix(
+            yield trials.matrix_html(
                 [heat.title for heat in heats],
                 rows,
                 "What is left when the model knows nothing?",
@@ -1022,7 +1032,7 @@ def take_top(tab: Tab, asked, fill: str, options: str, *rest):
         case, heats = tested_of(meant(*asked), options, families)
         heat = next((heat for heat in heats if heat.method == method), heats[0])
         left = evaluation.without_top(case, heat, int(most), FILLS[tab.modality][fill])
-        return trials.without(
+        return trials.without_html(
             heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied
         )
     except Exception as error:
@@ -1130,7 +1140,7 @@ def imagine(
             jitter=int(jitter),
             progress=tell,
         )
-        return refusal(), activation.fragment(made)
+        return refusal(), maximised.maximised_html(made)
     except Exception as error:
         return said_of(
             error, "This picture could not be made; the reason has been logged."
@@ -1408,7 +1418,7 @@ def lay_out(tab: Tab, opening, loading, query):
                 )
                 specials = gr.Checkbox(False, label="Show [CLS] and [SEP]", visible=bool(one.text))
                 palette = gr.Dropdown(
-                    [(words, name) for name, words in card.PALETTES.items()],
+                    [(words, name) for name, words in colours.PALETTES.items()],
                     value="orange-blue",
                     label="Colours",
                 )
@@ -1490,7 +1500,8 @@ def lay_out(tab: Tab, opening, loading, query):
                         method for method in ex.METHODS.values() if method not in tab.methods
                     ]  # their cards say why they are not here
                     gr.HTML(
-                        cards.fragment([*tab.methods, *others], ["attcat"]), apply_default_css=False
+                        method_cards.method_cards_html([*tab.methods, *others], ["attcat"]),
+                        apply_default_css=False,
                     )
                 if tab.imagines:
                     with gr.Tab("Activation", id="activation"):

@@ -5,11 +5,10 @@ model = ex.load("sentiment")
 ex.explain(model, "really didn't like this movie", method="attcat", target="NEGATIVE")
 """
 
-from .activation import imagine
 from .errors import ModelUnavailable, Refusal
 from .explanation import compare, explain, explain_trace, stream
 from .heatmap import Comparison, Heatmap
-from .imagined import Imagined
+from .maximisation import Imagined, imagine
 from .methods import METHODS, Method
 from .models import ANATOMIES, BUNDLED, Anatomy, Model, load, register
 from .pictures import open_picture, photo

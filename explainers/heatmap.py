@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .render.export import save
-from .render.heatmaps import fragment, head_panel, without_maps
+from .render.heatmaps import heads_html, heatmaps_html, methods_without_map_html
+from .render.look import Look
 from .token_scores import TokenScores
 
 if TYPE_CHECKING:
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 class Heatmap(TokenScores):
     """Token scores that draw themselves in a notebook. Fields and shapes: see `TokenScores`."""
 
-    def html(self, **look: Any) -> str:
+    def html(self, layers: bool = True, **look: Any) -> str:
         """Draw the map as static HTML, which needs no script.
 
-        look: palette and layers=True; for texts merge=True (sub-words summed into words) and
-        specials=False; for pictures opacity, smooth=False, pixels=False, side (pixels of the
-        photo's longer side) and brief=False (no numbers, so that many maps fit in one document).
+        layers: add the map of every layer, where there is one. look: keywords of `Look`: palette;
+        for texts merge=True (sub-words summed into words) and specials=False; for pictures
+        opacity, smooth=False, pixels=False, side (pixels of the photo's longer side) and
+        brief=False (no numbers, so that many maps fit in one document).
         """
-        return fragment([self], **look)
+        return heatmaps_html([self], Look(**look), layers=layers)
 
     def heads_html(self, layer: int = -1, **look: Any) -> str:
         """Draw how much every attention head contributes, and the heads of one layer one by one.
@@ -32,7 +34,7 @@ class Heatmap(TokenScores):
         Static HTML that draws itself in a notebook. look: as in `html`. Raises `Refusal` for a
         method that has no map by head, and for a layer that is not there.
         """
-        return head_panel(self, layer, **look)
+        return heads_html(self, layer, Look(**look))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a file, by its suffix .html, .svg, .png, .csv or .json.
@@ -56,9 +58,14 @@ class Comparison(list[Heatmap]):
         super().__init__(heats)
         self.left_out = left_out or {}
 
-    def html(self, **look: Any) -> str:
-        """Draw the maps as static HTML, which needs no script. look: as in `Heatmap.html`."""
-        return fragment(self, **look) + without_maps(self.left_out)
+    def html(self, layers: bool | str = True, **look: Any) -> str:
+        """Draw the maps as static HTML, which needs no script.
+
+        layers: add the map of every layer for a single method, or, "all", for each. look: as in
+        `Heatmap.html`.
+        """
+        maps = heatmaps_html(self, Look(**look), layers=layers)
+        return maps + methods_without_map_html(self.left_out)
 
     def _repr_html_(self) -> str:
         return self.html()

@@ -11,7 +11,8 @@ from browser import CONTRAST, CUT, LAYERS, LUMINANCE, ROOT, SHOWN, STRONGEST, mi
 
 import explainers as ex
 from explainers.render import tokens
-from explainers.render.card import PALETTES, visible
+from explainers.render.characters import visible
+from explainers.render.colours import PALETTES
 
 TEXT = "The plot is dull, but the acting is unbelievably good."
 QUICK = "attcat,raw_attention,gae"  # methods of one pass, in the page's order: signed, unsigned, unsigned

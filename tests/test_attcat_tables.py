@@ -172,7 +172,7 @@ def test_a_note_has_all_numbers_where_the_dataset_is_not_known(data):
 
 
 def test_the_command_line_chooses_the_numbers(tmp_path, capsys):
-    from explainers.__main__ import main
+    from explainers.cli import main
 
     data = tmp_path / "sst2.tsv"
     data.write_text("text\tlabel\nthe film was not as bad as i had thought it would be\t1\n")

@@ -15,9 +15,10 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 import explainers as ex
-from explainers.__main__ import main
+from explainers.cli import main
 from explainers.render import export
-from explainers.render.tokens import number, view
+from explainers.render.characters import number
+from explainers.render.tokens import view
 
 ROOT = Path(__file__).parents[1]
 TEXT = "An unbelievably dull film, but the actors were good."
@@ -393,9 +394,9 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
         (["--question", "", "--context", "a"], "question is empty"),
         (
             ["--question", "a", "--context", "b", "--model", "sentiment"],
-            "does not look for answers",
+            "sentiment reads texts: give --text, or --text and --pair. For --question and --context",
         ),
-        (["--model", "question-answering", "--text", "a"], "give both"),
+        (["--model", "question-answering", "--text", "a"], "give --question and --context"),
         (["--text", "dull", "--heads", "9"], "layers 0 to 5"),
         (["--text", "dull", "--heads", "0", "--method", "rollout"], "no picture of single heads"),
     ],
@@ -496,7 +497,10 @@ def test_imagine_writes_a_picture_and_says_how_its_score_rose(run, vit, tmp_path
         (["explain", "--image", CAT, "--model", "sentiment"], "reads texts"),
         (["explain", "--text", "a", "--model", "vit"], "give --image"),
         (["explain", "--text", "a", "--model", "image-text"], "give --image and --text"),
-        (["explain", *MATCHED, "--model", "vit"], "sees pictures alone"),
+        (
+            ["explain", *MATCHED, "--model", "vit"],
+            "sees pictures: give --image. For --image and --text",
+        ),
         (["explain", "--image", CAT, "--pair", "a"], "without --pair"),
         (["explain", "--image", CAT, "--side", "text"], "give --image and --text"),
         (["explain", *MATCHED, "--side", "text"], "one text at a time"),
@@ -718,7 +722,7 @@ def test_a_terminal_of_few_letters_gets_question_marks_not_an_error():
 
 @pytest.mark.slow
 def test_help_loads_no_network():
-    code = "import sys; from explainers.__main__ import main; main(['--help'])"
+    code = "import sys; from explainers.cli import main; main(['--help'])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
     )

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 
 from explainers.render.card import column_head
 from explainers.render.maps import token_map
-from explainers.render.trials import matrix
+from explainers.render.trials import matrix_html
 
 UP, DOWN = "👍", "👎"
 
@@ -48,7 +48,7 @@ def test_a_thumb_in_a_head_points_where_it_points_in_the_text(chromium, sentimen
             layers="all"
         ),
         token_map([UP, DOWN], torch.eye(2)),
-        matrix([UP, DOWN], [[1, 0], [0, 1]], "", ""),
+        matrix_html([UP, DOWN], [[1, 0], [0, 1]], "", ""),
     ]
     page = chromium.new_page(
         color_scheme=scheme, viewport={"width": 900, "height": 900}, device_scale_factor=2

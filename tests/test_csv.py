@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 import explainers as ex
-from explainers.__main__ import main
+from explainers.cli import main
 from explainers.evaluation import Example, evaluate
 from explainers.evaluation.data import Dataset
 from explainers.evaluation.runs import Plan
-from explainers.render.export import csv_of, where
+from explainers.render.export import table_csv, token_columns
 
 TEXT = 'An unbelievably #dull, so-called "thriller"\n# with unwatchable actors; null, NA and nan.'
 KEPT = {"keep_default_na": False}
@@ -41,7 +41,7 @@ def ways_to_read(text: str) -> list[pd.DataFrame]:
 
 
 def check(heats: list[ex.Heatmap], text: str):
-    names, places = where(heats[0])
+    names, places = token_columns(heats[0])
     for read in ways_to_read(text):
         assert len(read) == len(heats[0])
         assert read[names].astype(str).values.tolist() == [
@@ -68,14 +68,14 @@ def check(heats: list[ex.Heatmap], text: str):
 def test_maps_of_texts(model, given):
     heats = ex.compare(ex.load(model, device="cpu"), given, ["attcat", "raw_attention"])
     assert sum(label.startswith("#") for label in heats[0].labels) >= 3
-    check(list(heats), csv_of(heats))
+    check(list(heats), table_csv(heats))
 
 
 def test_a_name_of_several_lines_is_one_line_of_comment(sentiment):
     from dataclasses import replace
 
     heat = replace(ex.explain(sentiment, TEXT), target="a\r\nb\rc\x85d", rows=None, row_labels=[])
-    check([heat], csv_of([heat]))
+    check([heat], table_csv([heat]))
 
 
 def test_maps_of_pictures():
@@ -84,7 +84,7 @@ def test_maps_of_pictures():
         Image.linear_gradient("L").convert("RGB"),
         ["attcat", "raw_attention"],
     )
-    check(list(heats), csv_of(heats))
+    check(list(heats), table_csv(heats))
 
 
 def test_what_each_token_gave_each_token(sentiment, tmp_path):

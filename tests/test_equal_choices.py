@@ -22,7 +22,7 @@ from explainers.methods.optimus import Reading
 from explainers.methods.rollout import without_smallest
 from explainers.methods.vit_cx import zero_to_one
 from explainers.outputs import Answer
-from explainers.render import patches, tokens, trials
+from explainers.render import photo_maps, tokens, trials
 from explainers.scores import tie
 from explainers.tasks.answers import AnswerTarget, best_answers
 from explainers.tasks.tags import TagTarget, best_tags
@@ -226,10 +226,10 @@ def test_equal_scores_are_taken_out_from_first_to_last(reader, lean):
     assert ev.METRICS["aopc"].start(case, heat, reproduce="attcat").queries == []
     left = ev.without_top(case, heat, 2)
     assert left.keep.tolist() == [True, False, False, *[True] * 5] and left.tied
-    html = trials.without(
+    html = trials.without_html(
         heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied
     )
-    assert "of equal ones the first are taken out" in html
+    assert "of equal ones, the first are taken out" in html
     apart = ev.without_top(case, with_scores(case, torch.arange(8.0)), 2)
     assert apart.keep.nonzero().flatten().tolist() == [0, 1, 2, 3, 4, 7] and not apart.tied
     assert hits_in_top(tilted(torch.ones(8), lean), 0, 2, 3) == 3
@@ -272,13 +272,15 @@ def test_methods_with_equal_numbers_are_all_best_and_chance_is_beaten_by_more_th
         name: {"insertion": value}
         for name, value in (("A", 0.3), ("B", 0.4), ("C", 0.4 * (1 + lean)))
     }
-    html = trials.measures(rows, columns, {"Random": {"insertion": 0.2}}, "Of these.")
-    assert best_in(html) == ["B", "C"] and "Equal numbers are all called best." in html
-    lower = trials.measures(
+    html = trials.measures_html(rows, columns, {"Random": {"insertion": 0.2}}, "Of these.")
+    assert best_in(html) == ["B", "C"] and "Equal numbers are all marked as best." in html
+    lower = trials.measures_html(
         rows, {"insertion": ("Insertion", "lower")}, {"Random": {"insertion": 0.5}}, "Of these."
     )
     assert best_in(lower) == ["A"] and "Equal numbers" not in lower
-    blind = trials.measures(rows, columns, {"Random": {"insertion": 0.4 * (1 - lean)}}, "Of these.")
+    blind = trials.measures_html(
+        rows, columns, {"Random": {"insertion": 0.4 * (1 - lean)}}, "Of these."
+    )
     assert best_in(blind) == [] and "No map here beats the random orders in Insertion" in blind
 
 
@@ -313,7 +315,7 @@ def test_a_picture_s_equal_pixels(lean):
         "the first of two"
     )
     assert order(case, flat, "pixel").tolist() == list(range(32 * 32))
-    assert patches.strongest(flat, flat.patches, 3) == [0, 1, 2]
+    assert photo_maps.strongest(flat.patches, 3) == [0, 1, 2]
 
 
 @leaning

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import explainers as ex
-from explainers.render import card, export, writing
+from explainers.render import colours, export, lettering
 
 TEXT = "The plot 👍 is dull, but the acting is unbelievably good."
 ABOUT = {
@@ -52,7 +52,7 @@ def test_a_figure_says_everything_in_words(heats, sentiment):
 
 def test_strong_scores_have_a_sign_in_the_table_and_in_the_text(heats):
     first = heats[0].merged().without_specials()
-    strong = first.scores[first.scores.abs() >= card.STRONG * first.scores.abs().max()].tolist()
+    strong = first.scores[first.scores.abs() >= colours.STRONG * first.scores.abs().max()].tolist()
     said = texts(parsed(heats))
     for sign, count in (
         ("+", sum(score > 0 for score in strong)),
@@ -108,24 +108,26 @@ def test_both_halves_of_a_pair_and_what_must_be_known_are_in_the_figure():
 
 @pytest.mark.parametrize("text", ["Input × gradient", "−", "→", "Привет", "ñ", "␣"])
 def test_signs_and_letters_are_no_boxes(text):
-    assert writing.boxes([text]) == ""
-    drawn, box = (np.asarray(writing.written(one, 20, "black")) for one in (text[-1], "\U0010ffff"))
+    assert lettering.missing_characters([text]) == ""
+    drawn, box = (
+        np.asarray(lettering.text_image(one, 20, "black")) for one in (text[-1], "\U0010ffff")
+    )
     assert drawn.shape != box.shape or (drawn != box).any()
 
 
 def test_what_no_font_has_is_said_in_the_png_alone(monkeypatch, sentiment):
-    monkeypatch.setattr(writing, "EMOJI", {})
-    monkeypatch.setattr(writing, "OTHERS", ())
-    for one in (writing.font_for, writing.has, writing.length):
+    monkeypatch.setattr(lettering, "EMOJI", {})
+    monkeypatch.setattr(lettering, "OTHERS", ())
+    for one in (lettering.font_for, lettering.has_character, lettering.text_width):
         one.cache_clear()
     try:
         one = ex.explain(sentiment, "映画 👍 ok", "raw_attention")
-        assert set(writing.boxes(one.merged().labels)) == set("映画👍")
+        assert set(lettering.missing_characters(one.merged().labels)) == set("映画👍")
         without = ex.explain(sentiment, "film yes ok", "raw_attention")
         heights = [Image.open(io.BytesIO(export.to_png([heat]))).height for heat in (one, without)]
         assert heights[0] > heights[1] and not any("□" in line for line in texts(parsed([one])))
     finally:
-        for one in (writing.font_for, writing.has, writing.length):
+        for one in (lettering.font_for, lettering.has_character, lettering.text_width):
             one.cache_clear()
 
 

@@ -237,11 +237,11 @@ def test_what_is_not_defined_for_pictures_is_refused_there(key):
 
 @each_method
 def test_a_card_says_why_a_method_is_for_one_kind_only(key):
-    from explainers.render.cards import one
+    from explainers.render.method_cards import card_html
 
     method = METHODS[key]
     assert bool(method.only) == (len(method.tasks) == 1) and (
-        not method.only or escape(method.only) in one(method, False)
+        not method.only or escape(method.only) in card_html(method)
     )
 
 

@@ -9,7 +9,7 @@ from tiny import example, tiny
 from tokenizers_of import byte_level, reading
 
 import explainers as ex
-from explainers.__main__ import main
+from explainers.cli import main
 from explainers.methods import METHODS
 
 TEXT = "really didn't like this unbelievable movie"

@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import explainers as ex
-from explainers.__main__ import main, markdown
+from explainers.cli import main
+from explainers.cli.methods import readme_table
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -197,7 +198,7 @@ def test_the_version_is_said_once():
 
 @with_readme
 def test_the_table_of_methods_is_the_program_s():
-    assert between("methods").strip() == markdown().strip()
+    assert between("methods").strip() == readme_table().strip()
 
 
 @with_readme

@@ -18,7 +18,18 @@ from test_render import HOSTILE, Reader
 from test_render import heat as text_heat
 
 import explainers as ex
-from explainers.render import card, export, heatmaps, overlay, patches
+from explainers.render import (
+    card,
+    characters,
+    colours,
+    export,
+    heatmaps,
+    overlay,
+    patches,
+    photo_maps,
+)
+from explainers.render import look as looks
+from explainers.render.look import Look
 
 each_hostile = pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 #: Runs the page's script as Gradio does; `redraw` holds what it does after a new value.
@@ -122,7 +133,7 @@ def opened(uri: str) -> Image.Image:
 
 @pytest.mark.parametrize("one", [SIGNED, UNSIGNED], ids=["signed", "unsigned"])
 def test_every_patch_says_its_score(one):
-    found, scores = squares(patches.fragment([one])), one.patches
+    found, scores = squares(heatmaps.heatmaps_html([one])), one.patches
     scale = float(scores.abs().max())
     assert len(found) == scores.numel()
     for i, (square, score) in enumerate(zip(found, scores.flatten().tolist())):
@@ -137,12 +148,12 @@ def test_every_patch_says_its_score(one):
 
 def test_sign_is_more_than_colour():
     path = lambda one: [
-        element["d"] for element in Reader(patches.fragment([one])).all("path", "xp-signs")
+        element["d"] for element in Reader(heatmaps.heatmaps_html([one])).all("path", "xp-signs")
     ]
     one = heat(2, 2, scores=[9.0, 1.0, -0.7, 0.5, -0.1])  # [CLS] does not set the scale
     assert path(one) == ["M0.32 0.5h.36m-.18-.18v.36M1.32 0.5h.36"]
     assert path(UNSIGNED) == []
-    said = [square["text"] for square in squares(patches.fragment([one]))]
+    said = [square["text"] for square in squares(heatmaps.heatmaps_html([one]))]
     assert said[:2] == [
         "row 1, column 1: plus 1, towards tabby cat",
         "row 1, column 2: minus 0.7, away from tabby cat",
@@ -150,7 +161,7 @@ def test_sign_is_more_than_colour():
 
 
 def test_the_legend_is_words():
-    words = lambda heats: Reader(patches.fragment(heats)).all("p", "xp-legend")[0]["text"]
+    words = lambda heats: Reader(heatmaps.heatmaps_html(heats)).all("p", "xp-legend")[0]["text"]
     assert words([SIGNED]) == "explained: tabby cataway from tabby cattowards tabby cat"
     assert (
         words([UNSIGNED, SIGNED])
@@ -159,7 +170,7 @@ def test_the_legend_is_words():
 
 
 def test_a_tile_states_badge_cost_share_and_largest():
-    tile = Reader(patches.fragment([SIGNED, UNSIGNED])).all("figure")
+    tile = Reader(heatmaps.heatmaps_html([SIGNED, UNSIGNED])).all("figure")
     assert [one["text"].split("what the")[0] for one in tile][:1] == ["The picture"]
     told = [one["text"].replace("\u00a0", " ") for one in tile[1:]]
     for text, one in zip(told, (SIGNED, UNSIGNED)):
@@ -168,10 +179,11 @@ def test_a_tile_states_badge_cost_share_and_largest():
             f"{'signed' if one.signed else 'unsigned'}1F 1B · [CLS] {100 * one.special_share:.0f} % · max {float(one.patches.abs().max()):.2g}"
             in text
         )
-    assert "[CLS] and [DIST]" in patches.fragment([heat(before=2)]).replace("\u00a0", " ")
+    assert "[CLS] and [DIST]" in heatmaps.heatmaps_html([heat(before=2)]).replace("\u00a0", " ")
     assert (
-        "specials" not in patches.fragment([heat(before=0)])
-        and "%" not in Reader(patches.fragment([heat(before=0)])).all("p", "xp-meta")[1]["text"]
+        "specials" not in heatmaps.heatmaps_html([heat(before=0)])
+        and "%"
+        not in Reader(heatmaps.heatmaps_html([heat(before=0)])).all("p", "xp-meta")[1]["text"]
     )
 
 
@@ -182,7 +194,7 @@ def test_colours_of_files_are_those_of_the_page():
         assert f"--xp-up:{numbers(towards)};--xp-down:{numbers(away)}" in css.replace(": ", ":"), (
             palette
         )
-    assert set(overlay.COLOURS) == set(card.PALETTES)
+    assert set(overlay.COLOURS) == set(colours.PALETTES)
     assert f"--xp-much:{numbers(overlay.MUCH)}" in css.replace(": ", ":")
 
 
@@ -197,9 +209,9 @@ def test_what_is_no_number_or_nothing_is_blank(signed, value):
         totals={"Sum": rows[0]},
     )
     for html in (
-        patches.fragment([one, one], controls=True),
-        patches.layer_panel(one, slider=True),
-        heatmaps.page([one]),
+        heatmaps.heatmaps_html([one, one], Look(controls=True)),
+        heatmaps.layers_html(one, slider=True),
+        heatmaps.document([one]),
         one.html(smooth=True, pixels=True),
     ):
         reader = harmless(html)
@@ -230,13 +242,13 @@ def test_what_is_no_number_or_nothing_is_blank(signed, value):
 )
 def test_grids_of_every_shape(rows, columns):
     one = replace(layered(2, rows, columns), picture=photo(16 * columns, 16 * rows))
-    html = patches.fragment([one, replace(one, signed=False, title="GAE")])
+    html = heatmaps.heatmaps_html([one, replace(one, signed=False, title="GAE")])
     reader = harmless(html)
     assert {element["viewbox"] for element in reader.all("svg")} == {f"0 0 {columns} {rows}"}
     assert {element["style"] for element in reader.all("div", "xp-photo")} == {
         f"aspect-ratio:{16 * columns}/{16 * rows}"
     }
-    if rows * columns <= patches.MOST:
+    if rows * columns <= photo_maps.MOST:
         assert len(squares(html)) == 2 * rows * columns
     else:
         assert not squares(html)
@@ -248,7 +260,9 @@ def test_grids_of_every_shape(rows, columns):
 
 
 def test_brief_maps_keep_their_colours_and_signs_and_leave_the_numbers_out():
-    full, brief = (patches.fragment([SIGNED, UNSIGNED], brief=brief) for brief in (False, True))
+    full, brief = (
+        heatmaps.heatmaps_html([SIGNED, UNSIGNED], Look(brief=brief)) for brief in (False, True)
+    )
     reader = harmless(brief)
     assert not squares(brief) and not reader.all("details") and len(brief) < len(full)
     assert [opened(image["href"]).size for image in reader.all("image", "xp-blocks")] == [
@@ -258,15 +272,15 @@ def test_brief_maps_keep_their_colours_and_signs_and_leave_the_numbers_out():
         assert [(one["text"], one.get("d")) for one in reader.all(*kept)] == [
             (one["text"], one.get("d")) for one in Reader(full).all(*kept)
         ]
-    assert SIGNED.html(brief=True, layers=False) == heatmaps.fragment(
-        [SIGNED], brief=True, layers=False
+    assert SIGNED.html(brief=True, layers=False) == heatmaps.heatmaps_html(
+        [SIGNED], Look(brief=True), layers=False
     )
 
 
 def test_a_map_without_its_picture_is_still_a_grid():
     one = heat(picture=None)
-    reader = harmless(patches.fragment([one]))
-    assert len(squares(patches.fragment([one]))) == 12 and "--xp-photo" not in reader.all(
+    reader = harmless(heatmaps.heatmaps_html([one]))
+    assert len(squares(heatmaps.heatmaps_html([one]))) == 12 and "--xp-photo" not in reader.all(
         "div", "xp-pictured"
     )[0].get("style", "")
     assert {element["style"] for element in reader.all("div", "xp-photo")} == {"aspect-ratio:4/3"}
@@ -274,13 +288,13 @@ def test_a_map_without_its_picture_is_still_a_grid():
 
 
 def test_the_numbers_as_a_table():
-    reader = Reader(patches.fragment([SIGNED, UNSIGNED]))
+    reader = Reader(heatmaps.heatmaps_html([SIGNED, UNSIGNED]))
     rows = [element["text"] for element in reader.all("td") if "details" in element["parents"]]
     order = SIGNED.patches.flatten().abs().argsort(descending=True)[: patches.TOP].tolist()
     assert len(rows) == 2 * patches.TOP
     assert (
         rows[0::2][0]
-        == f"row {order[0] // 4 + 1}, column {order[0] % 4 + 1}: {card.number(float(SIGNED.patches.flatten()[order[0]]))}"
+        == f"row {order[0] // 4 + 1}, column {order[0] % 4 + 1}: {characters.number(float(SIGNED.patches.flatten()[order[0]]))}"
     )
     assert [element["text"] for element in reader.all("th") if element.get("scope") == "col"] == [
         "rank",
@@ -291,7 +305,7 @@ def test_the_numbers_as_a_table():
 
 def test_for_those_who_do_not_see_it_a_map_is_a_phrase():
     one = heat(2, 2, scores=[0.0, 0.5, -2.0, 0.0, 0.1])
-    label = Reader(patches.fragment([one])).all("svg")[0]
+    label = Reader(heatmaps.heatmaps_html([one])).all("svg")[0]
     assert label["role"] == "img"
     assert label["aria-label"] == (
         "AttCAT: strongest at row 1, column 2: minus 2, away from tabby cat; row 1, column 1: plus 0.5, towards tabby cat; "
@@ -304,7 +318,7 @@ def test_for_those_who_do_not_see_it_a_map_is_a_phrase():
 
 def test_waiting_and_refused_methods_keep_their_place():
     reader = harmless(
-        heatmaps.fragment(
+        heatmaps.heatmaps_html(
             [SIGNED],
             waiting=["GAE & co"],
             refused={"DecompX": "DecompX is for <post-LN> models."},
@@ -316,9 +330,9 @@ def test_waiting_and_refused_methods_keep_their_place():
         "GAE & cocomputing …",
     ]
     assert [one["style"] for one in reader.all("div", "xp-hollow")] == ["aspect-ratio:80/60"] * 2
-    alone = Reader(patches.fragment([], refused={"A": "No."}, waiting=["B"]))
+    alone = Reader(heatmaps.heatmaps_html([], refused={"A": "No."}, waiting=["B"]))
     assert [strip["text"] for strip in alone.all("div", "xp-strip")] == ["ANo.", "Bcomputing …"]
-    assert heatmaps.fragment([]) == ""
+    assert heatmaps.heatmaps_html([]) == ""
 
 
 def test_pictures_come_first_and_then_texts():
@@ -330,7 +344,7 @@ def test_pictures_come_first_and_then_texts():
             UNSIGNED,
         ]
     )
-    reader = harmless(mixed.html(waiting=["CAT"], merge=False, side=64))
+    reader = harmless(heatmaps.heatmaps_html(mixed, Look(merge=False, side=64), waiting=["CAT"]))
     cards = reader.all("div", "xp")
     assert ["svg" in one for one in cards] == [False, False] and len(cards) == 2
     assert (
@@ -343,7 +357,7 @@ def test_pictures_come_first_and_then_texts():
     assert {"xp-prose", "xp-patches"} <= {
         name for element in reader.elements for name in element.get("class", "").split()
     }
-    assert heatmaps.page(mixed).count("<!doctype") == 1
+    assert heatmaps.document(mixed).count("<!doctype") == 1
     svg = ElementTree.fromstring(export.to_svg(mixed))
     assert len([one for one in svg if one.tag == f"{SVG}svg"]) == 2
     assert [
@@ -366,8 +380,8 @@ def test_an_unknown_word_of_a_look_is_an_error():
 
 def test_two_pictures_are_two_cards_and_no_two_parts_of_a_figure_share_a_name():
     two = [SIGNED, replace(UNSIGNED, picture=photo(80, 60).rotate(180))]
-    assert patches_of(heatmaps.fragment(two)) == [1, 1] and patches_of(
-        heatmaps.fragment([SIGNED, replace(UNSIGNED, picture=SIGNED.picture.copy())])
+    assert patches_of(heatmaps.heatmaps_html(two)) == [1, 1] and patches_of(
+        heatmaps.heatmaps_html([SIGNED, replace(UNSIGNED, picture=SIGNED.picture.copy())])
     ) == [2]
     names = [
         element.get("id")
@@ -391,11 +405,11 @@ def patches_of(html: str) -> list[int]:
 
 def test_the_photo_is_in_the_html_once():
     for html in (
-        patches.fragment([SIGNED, UNSIGNED] * 3),
-        patches.fragment([layered()]),
-        heatmaps.page([layered(), layered(signed=False)]),
+        heatmaps.heatmaps_html([SIGNED, UNSIGNED] * 3),
+        heatmaps.heatmaps_html([layered()]),
+        heatmaps.document([layered(), layered(signed=False)]),
         layered().html(),
-        patches.layer_panel(layered(), slider=True),
+        heatmaps.layers_html(layered(), slider=True),
     ):
         assert html.count("data:image/jpeg") == 1
         assert "<script" not in html and "id=" not in re.sub(
@@ -425,18 +439,21 @@ def test_a_notebook_gets_no_script_and_only_the_rules_it_needs():
 
 
 def test_looks_are_variables_and_classes():
-    html = patches.fragment([SIGNED], palette="red-blue", opacity=0.4)
+    html = heatmaps.heatmaps_html([SIGNED], Look(palette="red-blue", opacity=0.4))
     first = Reader(html).all("div", "xp")[0]
     assert "xp-red-blue" in first["class"] and first["style"] == "--xp-opacity:0.40"
     assert not Reader(html).all("input")
-    controls = Reader(patches.fragment([replace(SIGNED, pixels=torch.rand(6, 8))], controls=True))
+    controls = Reader(
+        heatmaps.heatmaps_html([replace(SIGNED, pixels=torch.rand(6, 8))], Look(controls=True))
+    )
     assert [one["class"] for one in controls.all("input")] == [
         "xp-to-opacity",
         "xp-to-smooth",
         "xp-to-pixels",
     ]
     assert [
-        one["class"] for one in Reader(patches.fragment([SIGNED], controls=True)).all("input")
+        one["class"]
+        for one in Reader(heatmaps.heatmaps_html([SIGNED], Look(controls=True))).all("input")
     ] == ["xp-to-opacity", "xp-to-smooth"]
 
 
@@ -464,20 +481,20 @@ def test_enlargement_is_the_same_with_and_without_opencv(how, monkeypatch):
 
 
 def test_a_smooth_map_says_that_it_adds_nothing():
-    html = patches.fragment([SIGNED], smooth=True)
+    html = heatmaps.heatmaps_html([SIGNED], Look(smooth=True))
     reader = harmless(html)
     picture = opened(reader.all("image", "xp-smooth")[0]["href"])
-    assert picture.size == (4 * patches.FINE, 3 * patches.FINE)
+    assert picture.size == (4 * photo_maps.FINE, 3 * photo_maps.FINE)
     assert (
         "adds no information" in reader.all("p", "xp-if-smooth")[0]["text"]
         and "xp-smoothed" in reader.all("div", "xp")[0]["class"]
     )
-    assert "adds no information" not in patches.fragment([SIGNED])
+    assert "adds no information" not in heatmaps.heatmaps_html([SIGNED])
     strongest = int(SIGNED.patches.abs().argmax())
     colour = picture.convert("RGBA").getpixel(
         (
-            strongest % 4 * patches.FINE + patches.FINE // 2,
-            strongest // 4 * patches.FINE + patches.FINE // 2,
+            strongest % 4 * photo_maps.FINE + photo_maps.FINE // 2,
+            strongest // 4 * photo_maps.FINE + photo_maps.FINE // 2,
         )
     )
     assert (
@@ -490,7 +507,7 @@ def test_pixels_are_clipped_and_it_is_said():
     pixels = torch.full((60, 80), 0.1)
     pixels[0, 0], pixels[1, 1] = 100.0, -0.1
     one = replace(SIGNED, pixels=pixels)
-    reader = harmless(patches.fragment([one, UNSIGNED], pixels=True))
+    reader = harmless(heatmaps.heatmaps_html([one, UNSIGNED], Look(pixels=True)))
     picture = opened(reader.all("image", "xp-pixels")[0]["href"]).convert("RGBA")
     towards, away = overlay.COLOURS["orange-blue"]
     assert (
@@ -500,10 +517,12 @@ def test_pixels_are_clipped_and_it_is_said():
     )
     assert len(reader.all("image", "xp-pixels")) == 1
     assert (
-        "the strongest 0.5 % of its pixels are drawn alike"
+        "the strongest 0.5 % of the pixels have the same colour"
         in reader.all("p", "xp-if-pixels")[0]["text"]
     )
-    assert not Reader(patches.fragment([UNSIGNED], pixels=True)).all("p", "xp-if-pixels")
+    assert not Reader(heatmaps.heatmaps_html([UNSIGNED], Look(pixels=True))).all(
+        "p", "xp-if-pixels"
+    )
 
 
 @pytest.mark.parametrize("signed", [True, False])
@@ -529,7 +548,7 @@ def test_a_see_through_map_has_one_colour_a_sign(signed):
 @pytest.mark.parametrize(("layers", "rows", "columns"), [(6, 8, 8), (12, 14, 14), (24, 37, 37)])
 def test_the_layer_panel_is_a_picture_a_layer_and_the_totals(layers, rows, columns):
     one = layered(layers, rows, columns, picture=photo())
-    html = patches.layer_panel(one, slider=True)
+    html = heatmaps.layers_html(one, slider=True)
     reader = harmless(html)
     thumbs = reader.all("figure", "xp-thumb")
     assert [thumb["text"].split()[0] for thumb in thumbs] == [*one.row_labels, "Sum", "Rollout"]
@@ -544,7 +563,7 @@ def test_the_layer_panel_is_a_picture_a_layer_and_the_totals(layers, rows, colum
     )
     slider = reader.all("input")[0]
     assert (slider["min"], slider["max"], slider["value"]) == ("0", str(layers + 1), str(layers))
-    assert len(patches.layer_panel(one)) < 110_000 and not Reader(patches.layer_panel(one)).all(
+    assert len(heatmaps.layers_html(one)) < 110_000 and not Reader(heatmaps.layers_html(one)).all(
         "input"
     )
     picture = opened(reader.all("image", "xp-blocks")[-1]["href"])
@@ -552,16 +571,16 @@ def test_the_layer_panel_is_a_picture_a_layer_and_the_totals(layers, rows, colum
 
 
 def test_layers_say_which_of_them_is_the_map():
-    assert "Sum adds the layers up and is the map above" in patches.layer_panel(layered())
+    assert "Sum adds the layers up and is the map above" in heatmaps.layers_html(layered())
     last = layered(totals=False)
-    assert "the last picture is the map above" in patches.layer_panel(
+    assert "the last picture is the map above" in heatmaps.layers_html(
         replace(last, scores=last.rows[-1])
     )
-    assert patches.layer_panel(SIGNED) == ""
+    assert heatmaps.layers_html(SIGNED) == ""
     assert "layer by layer" in layered().html() and "layer by layer" not in layered().html(
         layers=False
     )
-    assert "layer by layer" not in patches.fragment([layered(), SIGNED])
+    assert "layer by layer" not in heatmaps.heatmaps_html([layered(), SIGNED])
 
 
 def test_heads_are_small_multiples_too():
@@ -605,9 +624,11 @@ def test_labels_stay_text(hostile, tmp_path):
     )
     for html in (
         one.html(),
-        patches.fragment([one, one], controls=True, waiting=[hostile], refused={hostile: hostile}),
-        heatmaps.page([one]),
-        patches.layer_panel(one, slider=True),
+        heatmaps.heatmaps_html(
+            [one, one], Look(controls=True), waiting=[hostile], refused={hostile: hostile}
+        ),
+        heatmaps.document([one]),
+        heatmaps.layers_html(one, slider=True),
         replace(one, heads=torch.ones(2, 2, 13)).heads_html(),
     ):
         harmless(html)
@@ -664,8 +685,7 @@ def test_a_png_is_the_blended_picture_with_its_origin_inside(tmp_path):
     towards, away = overlay.COLOURS["orange-blue"]
     pale = overlay.grey(np.full((1, 1, 3), 255, np.uint8))[0, 0]
     mixed = lambda colour: tuple(
-        round(patches.OPACITY * c + (1 - patches.OPACITY) * p)
-        for c, p in zip(colour, pale.tolist())
+        round(looks.OPACITY * c + (1 - looks.OPACITY) * p) for c, p in zip(colour, pale.tolist())
     )
     assert at(0, 0, 0) == (255, 255, 255)
     assert at(1, 0, 0) == pytest.approx(mixed(towards), abs=2) and at(1, 0, 1) == pytest.approx(
@@ -831,10 +851,10 @@ def test_axe_finds_nothing_serious_in_pictures(show, dark, scripted):
     except ImportError:
         missing("axe-core is not installed: pip install axe-playwright-python")
     html = (
-        heatmaps.fragment(FOUR, controls=True, style=False, waiting=["CAT"])
-        + heatmaps.layer_panel(FOUR[0], slider=True, style=False)
+        heatmaps.heatmaps_html(FOUR, Look(controls=True), style=False, waiting=["CAT"])
+        + heatmaps.layers_html(FOUR[0], slider=True, style=False)
         if scripted
-        else heatmaps.page(FOUR)
+        else heatmaps.document(FOUR)
     )
     page = show(html, dark, scripted=scripted)
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
@@ -853,7 +873,7 @@ def test_a_browser_lays_colours_over_a_grey_photo(show):
     white = Image.new("RGB", (300, 300), (255, 40, 40))
     one = heat(3, 3, scores=[0.0, 1.0, -1.0, *[0.0] * 7], picture=white)
     page = show(
-        heatmaps.page(
+        heatmaps.document(
             [one, replace(one, signed=False, scores=one.scores.abs(), title="GAE", method="gae")]
         )
     )
@@ -870,7 +890,7 @@ def test_a_browser_lays_colours_over_a_grey_photo(show):
     assert max(grey) - min(grey) <= 2
     towards, away = overlay.COLOURS["orange-blue"]
     mixed = lambda colour: tuple(
-        patches.OPACITY * c + (1 - patches.OPACITY) * g for c, g in zip(colour, grey)
+        looks.OPACITY * c + (1 - looks.OPACITY) * g for c, g in zip(colour, grey)
     )
     assert at(1, 0, 0) == pytest.approx(mixed(towards), abs=4) and at(1, 0, 1) == pytest.approx(
         mixed(away), abs=4
@@ -880,7 +900,7 @@ def test_a_browser_lays_colours_over_a_grey_photo(show):
 
 @pytest.mark.browser
 def test_on_a_phone_nothing_is_cut(show):
-    page = show(heatmaps.page(FOUR), width=390)
+    page = show(heatmaps.document(FOUR), width=390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     tops = {
         round(box["y"])
@@ -891,12 +911,13 @@ def test_on_a_phone_nothing_is_cut(show):
 
 @pytest.mark.browser
 def test_pointing_at_a_patch_tells_it_in_every_map(show):
-    page = show(heatmaps.fragment(FOUR, controls=True, style=False), scripted=True)
+    page = show(heatmaps.heatmaps_html(FOUR, Look(controls=True), style=False), scripted=True)
     said = page.locator(".xp-readout").all_text_contents()
     page.locator("rect[data-i='17']").first.hover(force=True)
     told = page.locator(".xp-readout").all_text_contents()
     numbers = [
-        f"row 2, column 4: {card.number(float(one.patches[1, 3]), one.signed)}" for one in FOUR
+        f"row 2, column 4: {characters.number(float(one.patches[1, 3]), one.signed)}"
+        for one in FOUR
     ]
     assert told == [said[0], *numbers]
     assert page.locator(".xp-frame.light").count() == 4
@@ -909,7 +930,7 @@ def test_pointing_at_a_patch_tells_it_in_every_map(show):
 
 @pytest.mark.browser
 def test_arrow_keys_go_in_both_directions(show):
-    page = show(heatmaps.fragment(FOUR, controls=True, style=False), scripted=True)
+    page = show(heatmaps.heatmaps_html(FOUR, Look(controls=True), style=False), scripted=True)
     assert page.locator("rect[tabindex='0']").count() == 4, "one stop a map"
     focused = lambda: page.evaluate("document.activeElement.dataset.i")
     page.locator("rect[data-i='0']").first.focus()
@@ -930,7 +951,7 @@ def test_arrow_keys_go_in_both_directions(show):
 @pytest.mark.browser
 def test_the_slider_lays_a_layer_over_the_large_picture(show):
     one = FOUR[0]
-    page = show(heatmaps.layer_panel(one, slider=True, style=False), scripted=True)
+    page = show(heatmaps.layers_html(one, slider=True, style=False), scripted=True)
     drawn = lambda: (
         page.evaluate("""() => [...document.querySelectorAll('.xp-reading rect[data-i]')].map(rect => [
       rect.getAttribute('class'), +rect.style.getPropertyValue('--a'), rect.querySelector('title').textContent])""")
@@ -962,7 +983,7 @@ def test_the_slider_lays_a_layer_over_the_large_picture(show):
 
 @pytest.mark.browser
 def test_opacity_and_toggles_act_at_once_and_stay(show):
-    page = show(heatmaps.fragment(FOUR, controls=True, style=False), scripted=True)
+    page = show(heatmaps.heatmaps_html(FOUR, Look(controls=True), style=False), scripted=True)
     seen = lambda selector: [one.is_visible() for one in page.locator(selector).all()]
     strength = lambda: page.evaluate(
         "getComputedStyle(document.querySelector('.xp-cells')).opacity"
@@ -976,7 +997,7 @@ def test_opacity_and_toggles_act_at_once_and_stay(show):
     assert seen(".xp-pixels") == [True] and seen(".xp-if-pixels") == [True]
     page.evaluate(
         "html => { document.querySelector('#text-compared').innerHTML = html; redraw.forEach(again => again()); }",
-        heatmaps.fragment(FOUR[:2], controls=True, style=False),
+        heatmaps.heatmaps_html(FOUR[:2], Look(controls=True), style=False),
     )
     page.wait_for_function("() => document.querySelector('.xp-to-smooth').checked", polling=20)
     assert page.locator(".xp-to-opacity").input_value() == "0.3" and all(seen(".xp-smooth"))
@@ -985,7 +1006,9 @@ def test_opacity_and_toggles_act_at_once_and_stay(show):
 @pytest.mark.browser
 def test_words_and_patches_of_the_same_number_are_not_linked(show):
     page = show(
-        heatmaps.fragment([SIGNED, text_heat([0.1, 0.5, -0.2, 0.3])], controls=True, style=False),
+        heatmaps.heatmaps_html(
+            [SIGNED, text_heat([0.1, 0.5, -0.2, 0.3])], Look(controls=True), style=False
+        ),
         scripted=True,
     )
     page.locator(".xp-t").first.hover()

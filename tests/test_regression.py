@@ -8,7 +8,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 import explainers as ex
 from explainers import evaluation
-from explainers.__main__ import main
+from explainers.cli import main
 from explainers.evaluation import METRICS, Example, case_of
 from explainers.methods import METHODS
 from explainers.render import prediction
@@ -110,7 +110,7 @@ def test_words_cannot_be_taken_out_to_see_a_probability(model):
 
 def test_the_page_shows_every_value(model):
     said = ex.predict(model, TEXT)
-    shown = prediction.fragment(said.labels, said.values, said.kind)
+    shown = prediction.prediction_html(said.labels, said.values, said.kind)
     assert "%" not in shown and all(
         f"{label}: {value:.3f}" in shown for label, value in zip(said.labels, said.values)
     )

@@ -13,7 +13,20 @@ import torch
 from PIL import Image, ImageColor, ImageFont
 
 import explainers as ex
-from explainers.render import card, cards, export, heatmaps, maps, prediction, text_files, tokens
+from explainers.render import (
+    card,
+    characters,
+    colours,
+    export,
+    heatmaps,
+    maps,
+    method_cards,
+    prediction,
+    text_figure,
+    text_files,
+    tokens,
+)
+from explainers.render.look import Look
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -173,7 +186,7 @@ UNSIGNED = heat([0.5, 0.9, 0.3, 0.0, 1.2, 0.05, 0.1], signed=False, method="gae"
 @pytest.mark.parametrize("specials", [False, True])
 def test_colour_number_and_words_say_the_score(one, specials):
     seen = tokens.view(one, specials=specials)
-    html = tokens.fragment([one, one], specials=specials)
+    html = heatmaps.heatmaps_html([one, one], Look(specials=specials))
     painted = Reader(html).painted()
     assert len(painted) == 3 * len(seen)  # the running text and a row for each of two maps
     for element in painted:
@@ -183,7 +196,7 @@ def test_colour_number_and_words_say_the_score(one, specials):
         assert ("neg" in classes) == (one.signed and score < 0)
         assert ("mag" in classes) == (not one.signed or score == 0)
         assert ("strong" in classes) == (
-            one.signed and abs(score) >= card.STRONG * float(seen.scores.abs().max())
+            one.signed and abs(score) >= colours.STRONG * float(seen.scores.abs().max())
         )
         share = float(element["style"].removeprefix("--a:"))
         assert share == pytest.approx(abs(score) / float(seen.scores.abs().max()), abs=6e-4)
@@ -197,7 +210,10 @@ def test_colour_number_and_words_say_the_score(one, specials):
 
 
 def test_sign_is_spoken():
-    said = [element["aria-label"] for element in Reader(tokens.fragment([SIGNED])).painted("span")]
+    said = [
+        element["aria-label"]
+        for element in Reader(heatmaps.heatmaps_html([SIGNED])).painted("span")
+    ]
     assert said == [
         "w0: plus 0.9, towards POSITIVE",
         "w1: minus 0.3, away from POSITIVE",
@@ -206,13 +222,14 @@ def test_sign_is_spoken():
         "w4: plus 0.05, towards POSITIVE",
     ]
     unsigned = [
-        element["aria-label"] for element in Reader(tokens.fragment([UNSIGNED])).painted("span")
+        element["aria-label"]
+        for element in Reader(heatmaps.heatmaps_html([UNSIGNED])).painted("span")
     ]
     assert not any("plus" in words or "minus" in words for words in unsigned)
 
 
 def test_rows_have_headers_and_one_set_of_columns():
-    reader = Reader(tokens.fragment([SIGNED, UNSIGNED]))
+    reader = Reader(heatmaps.heatmaps_html([SIGNED, UNSIGNED]))
     table = [
         element
         for element in reader.all()
@@ -240,10 +257,10 @@ def test_an_empty_map_is_blank(signed):
         notes=["AttCAT is zero for every token here."],
     )
     for html in (
-        tokens.fragment([nothing]),
-        tokens.fragment([nothing, nothing]),
-        heatmaps.page([nothing]),
-        tokens.layer_panel(nothing, slider=True),
+        heatmaps.heatmaps_html([nothing]),
+        heatmaps.heatmaps_html([nothing, nothing]),
+        heatmaps.document([nothing]),
+        heatmaps.layers_html(nothing, slider=True),
     ):
         reader = Reader(html)
         assert reader.painted()
@@ -252,22 +269,22 @@ def test_an_empty_map_is_blank(signed):
             {"pos", "neg", "strong"} & set(element["class"].split()) for element in reader.painted()
         )
         assert "nan" not in "".join(reader.texts).casefold()
-    assert "AttCAT is zero for every token here." in Reader(tokens.fragment([nothing])).texts
+    assert "AttCAT is zero for every token here." in Reader(heatmaps.heatmaps_html([nothing])).texts
     for text in (export.to_svg([nothing]), export.to_csv([nothing]), export.to_json([nothing])):
         assert "nan" not in text.casefold() and "inf" not in text.casefold()
     assert nothing.special_share == 0
 
 
 def test_a_map_of_one_word_and_of_none():
-    assert Reader(tokens.fragment([heat([0.1, -0.5, 0.2])])).painted()
+    assert Reader(heatmaps.heatmaps_html([heat([0.1, -0.5, 0.2])])).painted()
     only_specials = heat([0.1, 0.2], labels=[])
-    assert not Reader(tokens.fragment([only_specials, only_specials])).painted()
+    assert not Reader(heatmaps.heatmaps_html([only_specials, only_specials])).painted()
     ElementTree.fromstring(export.to_svg([only_specials]))
-    assert tokens.fragment([]) == ""
+    assert heatmaps.heatmaps_html([]) == ""
 
 
 def test_the_legend_is_words():
-    words = lambda heats: Reader(tokens.fragment(heats)).all("p", "xp-legend")[0]["text"]
+    words = lambda heats: Reader(heatmaps.heatmaps_html(heats)).all("p", "xp-legend")[0]["text"]
     assert words([SIGNED]) == "AttCATaway from POSITIVEtowards POSITIVE"
     assert words([UNSIGNED]) == "GAEunsigned: littlemuch"
     assert words([UNSIGNED, SIGNED]).startswith("GAE")
@@ -278,7 +295,7 @@ def test_the_legend_is_words():
 
 def test_a_difference_says_both_sides(sentiment):
     one = ex.explain(sentiment, "a dull film", "attcat", "NEGATIVE - POSITIVE")
-    html = tokens.fragment([one])
+    html = heatmaps.heatmaps_html([one])
     assert one.poles == ("towards POSITIVE", "towards NEGATIVE")
     legend = Reader(html).all("p", "xp-legend")[0]["text"]
     assert legend == "AttCATtowards POSITIVEtowards NEGATIVE"
@@ -290,42 +307,42 @@ def test_a_difference_says_both_sides(sentiment):
 def test_hidden_specials_are_stated():
     share = round(100 * SIGNED.special_share)
     assert share == round(100 * 0.6 / 3.05)
-    for html in (tokens.fragment([SIGNED]), tokens.fragment([SIGNED, UNSIGNED])):
+    for html in (heatmaps.heatmaps_html([SIGNED]), heatmaps.heatmaps_html([SIGNED, UNSIGNED])):
         assert any(
             f"specials {share} %" in text.replace("\u00a0", " ") for text in Reader(html).texts
         )
         assert "[CLS]" not in "".join(Reader(html).texts)
-    shown = Reader(tokens.fragment([SIGNED], specials=True))
+    shown = Reader(heatmaps.heatmaps_html([SIGNED], Look(specials=True)))
     assert [element["text"] for element in shown.all("span", "xp-special")] == ["[CLS]", "[SEP]"]
 
 
 def test_words_are_summed_from_pieces_and_can_be_taken_apart(sentiment):
     one = ex.explain(sentiment, "An unbelievably good film!", "attcat")
-    whole = Reader(tokens.fragment([one])).painted("span")
+    whole = Reader(heatmaps.heatmaps_html([one])).painted("span")
     assert "".join(element["text"] for element in whole) == "Anunbelievablygoodfilm!"
     assert "An unbelievably good film!" in "".join(
-        Reader(tokens.fragment([one], style=False)).texts
+        Reader(heatmaps.heatmaps_html([one], style=False)).texts
     )
-    pieces = Reader(tokens.fragment([one], merge=False)).painted("span")
+    pieces = Reader(heatmaps.heatmaps_html([one], Look(merge=False))).painted("span")
     assert len(pieces) == len(one) - 2 >= len(whole)
     assert "".join(element["text"] for element in pieces) == "Anunbelievablygoodfilm!"
 
 
 def test_the_same_numbers_as_a_table():
-    reader = Reader(tokens.fragment([SIGNED, UNSIGNED]))
+    reader = Reader(heatmaps.heatmaps_html([SIGNED, UNSIGNED]))
     cells = [element["text"] for element in reader.all("td") if "details" in element["parents"]]
     assert cells[:4] == ["+0.9", "0.9", "−0.3", "0.3"]
     assert [element["text"] for element in reader.all("summary")] == ["The numbers as a table"]
 
 
 def test_waiting_methods_keep_their_place():
-    reader = Reader(tokens.fragment([SIGNED], waiting=["GAE & co", "CAT"], layers=False))
+    reader = Reader(heatmaps.heatmaps_html([SIGNED], waiting=["GAE & co", "CAT"], layers=False))
     waiting = reader.all("tr", "xp-wait")
     assert [" ".join(row["text"].split()) for row in waiting] == [
         "GAE & co computing …",
         "CAT waiting …",
     ]
-    long = Reader(tokens.fragment([layered(50)], waiting=["CAT"], layers=False))
+    long = Reader(heatmaps.heatmaps_html([layered(50)], waiting=["CAT"], layers=False))
     assert any(strip["text"] == "CATcomputing …" for strip in long.all("div", "xp-strip"))
 
 
@@ -334,7 +351,7 @@ def test_waiting_methods_keep_their_place():
 
 def test_the_layer_panel_has_a_row_a_layer_and_the_totals():
     one = layered(4)
-    reader = Reader(tokens.layer_panel(one, slider=True))
+    reader = Reader(heatmaps.layers_html(one, slider=True))
     assert [element["text"] for element in reader.all("th") if element.get("scope") == "row"] == [
         "L0",
         "L1",
@@ -359,13 +376,13 @@ def test_the_layer_panel_has_a_row_a_layer_and_the_totals():
         "4",
         "3",
     )  # starts at Sum, the map itself
-    assert Reader(tokens.layer_panel(one)).all("input") == []
-    assert tokens.layer_panel(SIGNED) == ""
+    assert Reader(heatmaps.layers_html(one)).all("input") == []
+    assert heatmaps.layers_html(SIGNED) == ""
 
 
 def test_layers_without_totals_start_the_slider_at_the_last_layer():
     one = replace(layered(4, signed=False), totals={})
-    reader = Reader(tokens.layer_panel(one, slider=True))
+    reader = Reader(heatmaps.layers_html(one, slider=True))
     assert [element["text"] for element in reader.all("th") if element.get("scope") == "row"] == [
         "L0",
         "L1",
@@ -375,9 +392,9 @@ def test_layers_without_totals_start_the_slider_at_the_last_layer():
 
 
 def test_a_single_layered_map_brings_its_panel():
-    assert "layer by layer" in tokens.fragment([layered(4)])
-    assert "layer by layer" not in tokens.fragment([layered(4)], layers=False)
-    assert "layer by layer" not in tokens.fragment([layered(4), SIGNED])
+    assert "layer by layer" in heatmaps.heatmaps_html([layered(4)])
+    assert "layer by layer" not in heatmaps.heatmaps_html([layered(4)], layers=False)
+    assert "layer by layer" not in heatmaps.heatmaps_html([layered(4), SIGNED])
 
 
 # ---------------------------------------------------------------------------------- pairs, answers, what comes next
@@ -401,7 +418,7 @@ def pair(scores=(0.1, 0.5, -0.4, 0.0, 0.2, 0.3, 0.05), **fields) -> ex.Heatmap:
 @pytest.mark.parametrize("specials", [False, True])
 def test_a_pair_is_two_strips_on_one_scale(specials):
     one = pair()
-    reader = Reader(tokens.fragment([one], specials=specials))
+    reader = Reader(heatmaps.heatmaps_html([one], Look(specials=specials)))
     assert [name["text"] for name in reader.all("span", "xp-half-name")] == ["question", "context"]
     halves = [paragraph["text"] for paragraph in reader.all("p") if "dir" in paragraph]
     assert halves == (["[CLS]when? [SEP]", "in 1894 [SEP]"] if specials else ["when?", "in 1894"])
@@ -410,7 +427,7 @@ def test_a_pair_is_two_strips_on_one_scale(specials):
 
 
 def test_columns_of_a_pair_are_grouped_and_parted():
-    reader = Reader(tokens.fragment([pair(), replace(pair(), method="cat", title="CAT")]))
+    reader = Reader(heatmaps.heatmaps_html([pair(), replace(pair(), method="cat", title="CAT")]))
     assert [
         (cell["text"], cell["colspan"])
         for cell in reader.all("th")
@@ -422,11 +439,11 @@ def test_columns_of_a_pair_are_grouped_and_parted():
         "question",
         "context",
     ]
-    assert not Reader(tokens.fragment([SIGNED, UNSIGNED])).all("td", "xp-cut")
+    assert not Reader(heatmaps.heatmaps_html([SIGNED, UNSIGNED])).all("td", "xp-cut")
 
 
 def test_the_explained_span_is_framed_and_named():
-    reader = Reader(tokens.fragment([pair(), pair()]))
+    reader = Reader(heatmaps.heatmaps_html([pair(), pair()]))
     (frame,) = reader.all("span", "xp-marked")
     assert (frame["text"], frame["aria-label"], frame["role"]) == (
         "1894",
@@ -435,9 +452,9 @@ def test_the_explained_span_is_framed_and_named():
     )
     assert [cell["text"] for cell in reader.all("th", "xp-marked")] == ["1894"]
     assert "what is explained" in reader.all("p", "xp-legend")[0]["text"]
-    wide = Reader(tokens.fragment([pair(marked=(6, 13))])).all("span", "xp-marked")
+    wide = Reader(heatmaps.heatmaps_html([pair(marked=(6, 13))])).all("span", "xp-marked")
     assert [frame["text"] for frame in wide] == ["in 1894"]
-    none = Reader(tokens.fragment([pair(marked=None)]))
+    none = Reader(heatmaps.heatmaps_html([pair(marked=None)]))
     assert (
         not none.all("span", "xp-marked")
         and "what is explained" not in none.all("p", "xp-legend")[0]["text"]
@@ -455,11 +472,11 @@ def test_typed_pairs_and_next_tokens_stay_text(hostile):
     )
     following = heat([0.1, 0.2, 0.3], pending=hostile)
     for html in (
-        tokens.fragment([one, one]),
-        heatmaps.page([one]),
-        tokens.fragment([following]),
-        tokens.fragment([one], refused={hostile: hostile}),
-        tokens.fragment([], refused={hostile: hostile}),
+        heatmaps.heatmaps_html([one, one]),
+        heatmaps.document([one]),
+        heatmaps.heatmaps_html([following]),
+        heatmaps.heatmaps_html([one], refused={hostile: hostile}),
+        heatmaps.heatmaps_html([], refused={hostile: hostile}),
     ):
         Reader(html).check_harmless()
     ElementTree.fromstring(export.to_svg([one, one]))
@@ -467,7 +484,7 @@ def test_typed_pairs_and_next_tokens_stay_text(hostile):
 
 
 def test_the_next_token_waits_behind_the_text():
-    reader = Reader(tokens.fragment([heat([0.1, 0.2, 0.3], pending=" Paris")]))
+    reader = Reader(heatmaps.heatmaps_html([heat([0.1, 0.2, 0.3], pending=" Paris")]))
     (chip,) = reader.all("span", "xp-pending")
     assert (chip["text"], chip["aria-label"]) == (
         "␣Paris",
@@ -494,7 +511,7 @@ def test_files_carry_halves_span_and_next_token():
 
 def test_a_method_that_is_not_for_this_input_says_why_in_its_row():
     reader = Reader(
-        tokens.fragment(
+        heatmaps.heatmaps_html(
             [SIGNED], refused={"AttAttr": "AttAttr takes at most 9 tokens."}, waiting=["CAT"]
         )
     )
@@ -502,10 +519,10 @@ def test_a_method_that_is_not_for_this_input_says_why_in_its_row():
     assert "AttAttr takes at most 9 tokens." in row["text"]
     assert "AttAttr takes at most 9 tokens." in "".join(
         Reader(
-            tokens.fragment([layered(50)], refused={"A": "AttAttr takes at most 9 tokens."})
+            heatmaps.heatmaps_html([layered(50)], refused={"A": "AttAttr takes at most 9 tokens."})
         ).texts
     )
-    alone = Reader(tokens.fragment([], refused={"A": "No."}, waiting=["B"]))
+    alone = Reader(heatmaps.heatmaps_html([], refused={"A": "No."}, waiting=["B"]))
     assert [strip["text"] for strip in alone.all("div", "xp-strip")] == ["ANo.", "Bcomputing …"]
 
 
@@ -557,9 +574,9 @@ def test_what_is_no_number_is_blank_and_said():
     one.heads[1, 2] = nan
     for html in (
         one.heads_html(1),
-        tokens.layer_panel(one),
+        heatmaps.layers_html(one),
         one.heads_html(0),
-        heatmaps.page([one]),
+        heatmaps.document([one]),
     ):
         reader = Reader(html)
         for cell in reader.painted():
@@ -608,7 +625,9 @@ def test_a_token_map_of_another_shape_or_of_too_much_is_refused():
     ("words", "strips"), [(tokens.COLUMNS, False), (tokens.COLUMNS + 1, True), (500, True)]
 )
 def test_long_texts_become_strips(words, strips):
-    reader = Reader(tokens.fragment([layered(words), layered(words, signed=False)], layers=False))
+    reader = Reader(
+        heatmaps.heatmaps_html([layered(words), layered(words, signed=False)], layers=False)
+    )
     assert bool(reader.all("div", "xp-strip")) == strips
     assert bool(reader.all("table", "xp-map")) == (not strips)
     if strips:
@@ -625,8 +644,8 @@ def test_strips_leave_faint_words_plain_and_keep_every_word():
 
 def test_a_layer_panel_of_too_many_words_says_so():
     at_most = 4 * tokens.COLUMNS
-    assert Reader(tokens.layer_panel(layered(at_most))).all("table")
-    refused = Reader(tokens.layer_panel(layered(at_most + 1)))
+    assert Reader(heatmaps.layers_html(layered(at_most))).all("table")
+    refused = Reader(heatmaps.layers_html(layered(at_most + 1)))
     assert not refused.all("table")
     assert any(f"at {at_most + 1} words it would be unreadable" in text for text in refused.texts)
 
@@ -636,7 +655,8 @@ def test_what_the_model_did_not_read_is_said(sentiment):
     note = f"The model reads {len(one)} tokens; {1002 - len(one):,} more were left out."
     assert one.notes == [note]
     assert [
-        element["text"] for element in Reader(tokens.fragment([one, one])).all("p", "xp-note")
+        element["text"]
+        for element in Reader(heatmaps.heatmaps_html([one, one])).all("p", "xp-note")
     ] == [note]
 
 
@@ -662,18 +682,20 @@ def test_typed_text_stays_text_in_html(hostile):
     )
     for given in (one, other):
         for html in (
-            tokens.fragment([given]),
-            tokens.fragment([given, given], waiting=[hostile]),
-            heatmaps.page([given]),
-            heatmaps.page([given, given]),
-            tokens.layer_panel(given, slider=True),
+            heatmaps.heatmaps_html([given]),
+            heatmaps.heatmaps_html([given, given], waiting=[hostile]),
+            heatmaps.document([given]),
+            heatmaps.document([given, given]),
+            heatmaps.layers_html(given, slider=True),
             tokens.strip(given, given.without_specials()),
         ):
             reader = Reader(html)
             reader.check_harmless()
-            assert card.visible(hostile) in [element["text"] for element in reader.painted("span")]
+            assert characters.visible(hostile) in [
+                element["text"] for element in reader.painted("span")
+            ]
             assert any(
-                element["aria-label"].startswith(card.visible(hostile) + ":")
+                element["aria-label"].startswith(characters.visible(hostile) + ":")
                 for element in reader.painted()
             )
 
@@ -700,7 +722,9 @@ def test_typed_text_stays_text_in_files(hostile, tmp_path):
         "text",
     }
     if "\ufffe" not in hostile:
-        assert any((element.text or "").startswith(card.visible(hostile)) for element in svg.iter())
+        assert any(
+            (element.text or "").startswith(characters.visible(hostile)) for element in svg.iter()
+        )
     assert json.loads(export.to_json([one]))["tokens"] == ["[CLS]", hostile, "[SEP]"]
     comment, *lines = export.to_csv([one]).split("\n", 1)
     assert comment.startswith("# model ")
@@ -713,9 +737,9 @@ def test_typed_text_stays_text_in_files(hostile, tmp_path):
 @each_hostile
 def test_typed_text_stays_text_in_the_prediction(hostile):
     for kind in ("probability", "probability of each label by itself", "value"):
-        reader = Reader(prediction.fragment([hostile, "b"], [0.75, 0.25], kind))
+        reader = Reader(prediction.prediction_html([hostile, "b"], [0.75, 0.25], kind))
         reader.check_harmless()
-        assert card.visible(hostile) in "".join(reader.texts)
+        assert characters.visible(hostile) in "".join(reader.texts)
 
 
 def test_a_figure_of_any_text_is_well_formed(sentiment):
@@ -727,13 +751,13 @@ def test_a_figure_of_any_text_is_well_formed(sentiment):
 
 
 def test_nothing_is_an_open_box():
-    assert card.visible("") == "␣"
-    assert all(card.visible(chr(code)) == chr(0x2400 + code) for code in range(32))
-    assert card.visible("naïve 😀 مرحبا") == "naïve 😀 مرحبا"
+    assert characters.visible("") == "␣"
+    assert all(characters.visible(chr(code)) == chr(0x2400 + code) for code in range(32))
+    assert characters.visible("naïve 😀 مرحبا") == "naïve 😀 مرحبا"
 
 
 def test_text_in_any_direction_says_so():
-    reader = Reader(tokens.fragment([SIGNED, UNSIGNED]))
+    reader = Reader(heatmaps.heatmaps_html([SIGNED, UNSIGNED]))
     assert all(element["dir"] == "auto" for element in reader.all("p", "xp-prose"))
     assert all(
         element["dir"] == "auto" for element in reader.all("span") if "thead" in element["parents"]
@@ -747,7 +771,7 @@ def test_styles_know_every_palette_in_light_and_dark():
     for css in (card.stylesheet(), card.stylesheet("system")):
         assert "@dark" not in css
         assert css.count("{") == css.count("}")
-        for palette in list(card.PALETTES)[1:]:
+        for palette in list(colours.PALETTES)[1:]:
             assert css.count(f".xp.xp-{palette}") == 2
     for host in (
         ".dark",
@@ -760,12 +784,12 @@ def test_styles_know_every_palette_in_light_and_dark():
     assert "url(" not in card.stylesheet() and "@import" not in card.stylesheet()
 
 
-@pytest.mark.parametrize("palette", card.PALETTES)
+@pytest.mark.parametrize("palette", colours.PALETTES)
 def test_a_palette_is_a_class_of_the_card(palette):
     for html in (
-        tokens.fragment([SIGNED], palette=palette),
-        heatmaps.page([layered(4)], palette),
-        tokens.layer_panel(layered(4), palette=palette),
+        heatmaps.heatmaps_html([SIGNED], Look(palette=palette)),
+        heatmaps.document([layered(4)], Look(palette=palette)),
+        heatmaps.layers_html(layered(4), Look(palette=palette)),
     ):
         assert any(
             f"xp-{palette}" in element.get("class", "").split()
@@ -785,7 +809,7 @@ def test_a_notebook_gets_no_script_and_its_styles(sentiment):
 
 
 def test_a_page_is_a_whole_document_that_says_where_it_is_from():
-    html = heatmaps.page([layered(5), SIGNED])
+    html = heatmaps.document([layered(5), SIGNED])
     reader = Reader(html)
     reader.check_harmless()
     assert html.startswith("<!doctype html>")
@@ -798,7 +822,7 @@ def test_a_page_is_a_whole_document_that_says_where_it_is_from():
 @pytest.mark.parametrize("kind", ["probability", "probability of each label by itself", "value"])
 def test_the_prediction_in_words(kind):
     texts = Reader(
-        prediction.fragment(
+        prediction.prediction_html(
             ["a", "b", "c", "d", "e", "f", "g"], [0.5, 0.2, 0.1, 0.08, 0.06, 0.04, 0.02], kind
         )
     ).texts
@@ -813,7 +837,7 @@ def test_the_prediction_in_words(kind):
 @pytest.mark.parametrize("key", ex.METHODS)
 def test_every_method_has_a_card(key):
     method = ex.METHODS[key]
-    reader = Reader(cards.fragment([method], [key]))
+    reader = Reader(method_cards.method_cards_html([method], [key]))
     reader.check_harmless()
     assert reader.all("dt")[0]["text"] == "Formula"
     assert {"Sign", "What it cannot show", "Cost", "Paper"} <= {
@@ -822,7 +846,7 @@ def test_every_method_has_a_card(key):
     assert all(element["text"] for element in reader.all("dd"))
     assert reader.all("a")[0]["href"] == method.url
     assert "open" in reader.all("details")[0]
-    assert "open" not in Reader(cards.fragment([method])).all("details")[0]
+    assert "open" not in Reader(method_cards.method_cards_html([method])).all("details")[0]
     assert reader.all("span", "xp-badge")[0]["text"] == ("signed" if method.signed else "unsigned")
 
 
@@ -918,8 +942,8 @@ def pixels(heats, path) -> Image.Image:
 def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
     """Every square is its SVG colour over white, at the same place, beside the sign in its middle."""
     image = pixels(heats, tmp_path)
-    laid = text_files.figure(heats)
-    words, rows, cell = len(laid.words), len(laid.lines), 2 * text_files.CELL
+    laid = text_figure.text_figure(heats)
+    words, rows, cell = len(laid.tokens), len(laid.rows), 2 * text_figure.CELL
     squares = [
         element
         for element in ElementTree.fromstring(export.to_svg(heats)).iter(
@@ -1043,7 +1067,8 @@ def test_a_picture_brings_the_rules_for_what_is_in_it_and_no_others(reader):
 
 def test_the_layer_panel_says_which_row_is_the_map(reader):
     rows = {
-        key: tokens.layer_panel(ex.explain(reader, "good movie", key)) for key in ("rollout", "lrp")
+        key: heatmaps.layers_html(ex.explain(reader, "good movie", key))
+        for key in ("rollout", "lrp")
     }
     assert (
         "the last row is the map above" in rows["rollout"]
@@ -1052,8 +1077,7 @@ def test_the_layer_panel_says_which_row_is_the_map(reader):
 
 
 def test_methods_without_a_map_are_folded_away_with_their_reasons():
-    from explainers.render.heatmaps import without_maps
-
+    without_maps = heatmaps.methods_without_map_html
     assert without_maps({}) == ""
     said = without_maps({"DecompX": "not <b>for</b> this"})
     assert "1 method has no map here" in said and "not &lt;b&gt;for&lt;/b&gt; this" in said

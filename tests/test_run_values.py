@@ -15,7 +15,7 @@ from tiny import example, tiny
 
 import explainers as ex
 from explainers import evaluation as ev
-from explainers.__main__ import main
+from explainers.cli import main
 from explainers.evaluation import Example
 from explainers.evaluation.data import Dataset, read
 from explainers.evaluation.runs import Plan, Work, averages, evaluate, shards

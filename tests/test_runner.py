@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 import explainers as ex
-from explainers.__main__ import main
+from explainers.cli import main
 from explainers.evaluation import Example, measure
 from explainers.evaluation.data import Dataset, read
 from explainers.evaluation.localisation import COUNTS, average_precision

@@ -43,7 +43,7 @@ def test_a_map_carries_the_pixels_that_the_model_gets(vit):
 
 def test_what_is_called_so_in_html_is_the_pixels_and_not_the_sharp_photo(vit):
     heat = ex.explain(vit, ex.photo("cat"), "attcat")
-    for html, off in ((heat.html(), 3), (heat.html(brief=True), 8), (heatmaps.page([heat]), 3)):
+    for html, off in ((heat.html(), 3), (heat.html(brief=True), 8), (heatmaps.document([heat]), 3)):
         picture = shown(html)
         assert picture.size == (64, 64) and np.abs(levels(picture) - levels(heat.seen)).mean() < off
         assert "64 × 64 pixels" in html

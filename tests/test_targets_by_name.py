@@ -12,7 +12,7 @@ from transformers import (
 )
 
 import explainers as ex
-from explainers.__main__ import main
+from explainers.cli import main
 from explainers.outputs import Answer
 from explainers.tasks.reading import ClassReader
 

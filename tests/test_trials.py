@@ -27,8 +27,8 @@ def plain(html: str) -> str:
 
 
 def test_curves_are_drawn_where_they_are():
-    html = trials.curves(
-        [("Taken out", {"A": [1, 0.5, 0.25]}, ([0.5] * 3, [0.75] * 3, [0.6] * 3))],
+    html = trials.curves_html(
+        [trials.Plot("Taken out", {"A": [1, 0.5, 0.25]}, [0.5] * 3, [0.75] * 3, [0.6] * 3)],
         [0, 0.5, 1],
         "words",
         "<b>POSITIVE",
@@ -37,8 +37,8 @@ def test_curves_are_drawn_where_they_are():
         'data-k="0" points="0,0 50,50 100,75"' in html
         and 'points="0,50 50,50 100,50 100,25 50,25 0,25"' in html
     )
-    below = trials.curves(
-        [("Taken out", {"A": [-1, 0, 1]}, ([0] * 3, [0] * 3, [0] * 3))],
+    below = trials.curves_html(
+        [trials.Plot("Taken out", {"A": [-1, 0, 1]}, [0] * 3, [0] * 3, [0] * 3)],
         [0, 0.5, 1],
         "words",
         "A − B",
@@ -59,18 +59,18 @@ def test_the_best_number_of_a_column_is_marked_and_chance_never_is():
     }
     columns = {"deletion": ("Deletion", "lower"), "insertion": ("Insertion", "higher")}
     best = lambda html: re.findall(r"<b>([^<]+)</b> <span class=\"xp-tick\">best", html)
-    html = trials.measures(
+    html = trials.measures_html(
         rows, columns, {"Random": {"deletion": 0.3, "insertion": 0.3}}, "Of these."
     )
     assert best(html) == ["0.2", "0.4"] and "beats the random orders" not in html
     assert "not a number" in html and "One example is not evidence" in html
-    html = trials.measures(
+    html = trials.measures_html(
         rows, columns, {"Random": {"deletion": 0.1, "insertion": 0.3}}, "Of these."
     )
     assert best(html) == ["0.4"] and "No map here beats the random orders in Deletion." in html, (
         "what is worse than chance is not best"
     )
-    html = trials.measures(
+    html = trials.measures_html(
         rows, columns, {"Random": {"deletion": 0.2, "insertion": 0.9}}, "Of <this>."
     )
     assert (
@@ -81,7 +81,9 @@ def test_the_best_number_of_a_column_is_marked_and_chance_never_is():
 
 
 def test_a_matrix_shows_sign_size_and_what_is_not_a_number():
-    html = trials.matrix(["A", "B"], [[1.0, -0.25], [float("nan"), 1.0]], "Agree?", "In words.")
+    html = trials.matrix_html(
+        ["A", "B"], [[1.0, -0.25], [float("nan"), 1.0]], "Agree?", "In words."
+    )
     assert (
         '<td class="neg" style="--a:0.25">−0.25</td>' in html
         and ">none<" in html
@@ -94,7 +96,7 @@ def test_what_was_taken_out_is_struck_through(sentiment, count):
     case = evaluation.case_of(sentiment, TEXT)
     heat = case.heat("attcat")
     left = evaluation.without_top(case, heat, count)
-    html = trials.without(heat, left.keep, left.target, left.before, left.after, left.says)
+    html = trials.without_html(heat, left.keep, left.target, left.before, left.after, left.says)
     merged = heat.merged().without_specials()
     first = [merged.labels[i] for i in merged.scores.argsort(descending=True, stable=True)[:count]]
     assert (
@@ -129,7 +131,7 @@ def test_covered_patches_are_named_by_row_and_column(vit, app):
     case = evaluation.case_of(vit, str(app.PHOTOS / "coffee.jpg"))
     heat = case.heat("occlusion")
     left = evaluation.without_top(case, heat, 2)
-    html = trials.without(heat, left.keep, left.target, left.before, left.after, left.says)
+    html = trials.without_html(heat, left.keep, left.target, left.before, left.after, left.says)
     columns = heat.grid[1]
     top = heat.patches.flatten().argsort(descending=True)[:2].tolist()
     assert (

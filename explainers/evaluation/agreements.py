@@ -56,7 +56,7 @@ class Agreement:
         """
         of = "this input" if self.inputs == 1 else f"{self.inputs} inputs (means)"
         names = self.titles or self.methods
-        correlation = trials.matrix(
+        correlation = trials.matrix_html(
             names,
             self.correlation.tolist(),
             "Do the maps agree?",
@@ -64,7 +64,7 @@ class Agreement:
             "0 is none. Maps that agree can be wrong together.",
             palette=palette,
         )
-        overlap = trials.matrix(
+        overlap = trials.matrix_html(
             names,
             self.overlap.tolist(),
             f"Do they put the same {self.parts} first?",

@@ -1,9 +1,8 @@
-"""What maps of texts and of pictures share: the card, its styles, colours in words, badges, and places that still wait."""
+"""What maps of texts and of pictures share: the card, its styles, badges, legends and notes."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -11,26 +10,8 @@ from pathlib import Path
 from torch import Tensor
 
 from ..token_scores import TokenScores
-
-PALETTES = {
-    "orange-blue": "orange towards, blue away",
-    "green-red": "the paper's green and red",
-    "red-blue": "SHAP's red and blue",
-}
-
-STRONG = 0.6  # share of the largest |score| from which a sign is drawn, so that colour is not the only cue
-
-NBSP = "\u00a0"
-
-#: One emoji or arrow, with what is joined to it: a colour of skin, a sign of style, another one
-#: behind a joiner; or a flag of two letters.
-PICTURE = "[\u2190-\u21ff\u231a-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f1e5\U0001f200-\U0001faff]"
-JOINED = "[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff]"
-PICTOGRAM = re.compile(
-    f"[\U0001f1e6-\U0001f1ff]{{2}}|{PICTURE}{JOINED}*(?:\u200d{PICTURE}{JOINED}*)*"
-)
-
-UNWRITABLE = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+from .characters import NBSP, PICTOGRAM, visible
+from .colours import largest
 
 #: How Gradio, JupyterLab, VS Code and Colab say that their page is dark.
 DARK_HOSTS = ':is(.dark, [data-jp-theme-light="false"], body.vscode-dark, html[theme="dark"])'
@@ -43,181 +24,194 @@ class Html(str):
         return str(self)
 
 
+# ----------------------------------------------------------------------------------------- styles
+
+
 @lru_cache
 def stylesheet(dark: str = DARK_HOSTS, controls: bool = False) -> str:
-    """The styles, as one line; `dark` is what says that the page is dark, or "system" for the reader's own setting.
+    """The styles, as one line.
 
-    controls: also what only the app's page has.
+    dark: the CSS selector of a dark page, or "system" for the reader's own setting.
+    controls: also the styles that only the app's page needs.
     """
-    light, night, more = (
-        (Path(__file__).parent / f"{name}.css").read_text(encoding="utf-8")
-        for name in ("heatmap", "heatmap_dark", "controls")
-    )
-    night = (
-        "@media (prefers-color-scheme: dark) {" + night.replace("@dark", ":root") + "}"
-        if dark == "system"
-        else night.replace("@dark", dark)
-    )
-    css = light + night + (more if controls else "")
-    return re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"/\*.*?\*/|\s+", " ", css))
+    night = css_file("heatmap_dark")
+    if dark == "system":
+        night = f"@media (prefers-color-scheme: dark) {{{night.replace('@dark', ':root')}}}"
+    else:
+        night = night.replace("@dark", dark)
+    css = css_file("heatmap") + night
+    if controls:
+        css += css_file("controls")
+    without_comments = re.sub(r"/\*.*?\*/|\s+", " ", css)
+    return re.sub(r"\s*([{};,])\s*", r"\1", without_comments)
+
+
+def css_file(name: str) -> str:
+    return (Path(__file__).parent / f"{name}.css").read_text(encoding="utf-8")
 
 
 def styled(html: str) -> str:
-    """A piece of HTML that brings the rules for what is in it along, and no others: a notebook keeps them with every picture."""
-    there = set(re.findall(r"xp-[\w-]+", html))
+    """HTML together with the style rules that it needs, and no others.
 
-    def needed(rule: str) -> bool:
-        selector = rule.partition("{")[0]
-        alternatives = [selector] if ":is(" in selector else selector.split(",")
-        return rule.startswith("@") or any(
-            there.issuperset(re.findall(r"\.(xp-[\w-]+)", one)) for one in alternatives
-        )
-
+    A notebook keeps the styles with every picture, so that they must be short.
+    """
+    classes = set(re.findall(r"xp-[\w-]+", html))
     rules = re.findall(r"@[^{]+\{(?:[^{}]*\{[^{}]*\})*\s*\}|[^{}]+\{[^{}]*\}", stylesheet())
-    return f"<style>{''.join(filter(needed, rules))}</style>{html}"
+    needed = "".join(rule for rule in rules if is_needed(rule, classes))
+    return f"<style>{needed}</style>{html}"
+
+
+def is_needed(rule: str, classes: set[str]) -> bool:
+    """Whether a style rule can apply where these classes are used."""
+    if rule.startswith("@"):
+        return True
+    selector = rule.partition("{")[0]
+    alternatives = [selector] if ":is(" in selector else selector.split(",")
+    for alternative in alternatives:
+        if classes.issuperset(re.findall(r"\.(xp-[\w-]+)", alternative)):
+            return True
+    return False
+
+
+def with_styles(html: str, style: bool) -> str:
+    """HTML with its styles if `style`, else as it is."""
+    return styled(html) if style else html
 
 
 def card(body: str, palette: str, kind: str = "", style: str = "") -> str:
-    """kind, style: further classes and variables of the card."""
-    held = f' style="{style}"' if style else ""
-    return f'<div class="xp xp-{escape(palette)}{kind}"{held}>{body}</div>'
+    """A card around HTML. kind, style: further classes and variables of the card."""
+    variables = f' style="{style}"' if style else ""
+    return f'<div class="xp xp-{escape(palette)}{kind}"{variables}>{body}</div>'
 
 
-def largest(scores: Tensor) -> float:
-    """The largest |score|; what is no number counts as zero."""
-    return float(scores.nan_to_num(0, 0, 0).abs().max()) if scores.numel() else 0.0
+# ------------------------------------------------------------------------------------------- maps
 
 
-def paint(heat: TokenScores, score: float, scale: float) -> tuple[str, float]:
-    """Class and opacity for a score; none for what is no number."""
-    if not math.isfinite(score):
-        return "none", 0.0
-    share = abs(score) / scale if scale else 0.0
-    kind = "mag" if not heat.signed else "pos" if score > 0 else "neg" if score < 0 else "mag"
-    return kind + (" strong" if heat.signed and share >= STRONG else ""), share
-
-
-def number(score: float, signed: bool = True) -> str:
-    if not math.isfinite(score):
-        return "not a number"
-    return f"{score:+.3g}".replace("-", "−") if signed else f"{score:.3g}"
-
-
-def visible(label: str) -> str:
-    """A label that can be seen and written: control characters as their pictures, what no file may hold as �, nothing and the
-    spaces around a token as ␣."""
-    seen = "".join(
-        chr(0x2400 + ord(c)) if ord(c) < 32 else "�" if UNWRITABLE.match(c) else c for c in label
-    )
-    return (
-        "␣" * (len(seen) - len(seen.lstrip(" ")))
-        + seen.strip(" ")
-        + "␣" * (len(seen) - len(seen.rstrip(" ")) if seen.strip(" ") else not seen)
-    )
+def with_unique_titles(heats: Sequence[TokenScores]) -> list[TokenScores]:
+    """The same maps, with their options in their titles, and their targets where titles repeat."""
+    titles = {heat.title for heat in heats}
+    targets = {heat.target for heat in heats}
+    several_targets = len(titles) < len(heats) and len(targets) > 1
+    unique = []
+    for heat in heats:
+        options = [f"{name.replace('_', ' ')} {value}" for name, value in heat.options.items()]
+        target = heat.target if several_targets else ""
+        parts = (heat.title, target, ", ".join(options))
+        unique.append(replace(heat, title=": ".join(part for part in parts if part)))
+    return unique
 
 
 def column_head(label: str) -> str:
-    """The inside of a column's head, which is written upwards; its pictograms stay upright, since
-    a thumb that is turned means something else.
+    """The inside of a column's head, which is written upwards.
+
+    Pictograms stay upright, since a thumb that is turned means something else.
     """
     return PICTOGRAM.sub(r'<span class="xp-upright">\g<0></span>', escape(visible(label)))
 
 
-def told_apart(heats: Sequence[TokenScores]) -> list[TokenScores]:
-    """Maps say in their titles which options they were made with, and of several targets in one picture, which is theirs."""
-    several = (
-        len({heat.title for heat in heats}) < len(heats)
-        and len({heat.target for heat in heats}) > 1
-    )
-    options = [
-        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in heat.options.items())
-        for heat in heats
-    ]
-    return [
-        replace(heat, title=": ".join(filter(None, (heat.title, several and heat.target, option))))
-        for heat, option in zip(heats, options)
-    ]
+def badge(signed: bool) -> str:
+    """The badge that says whether a method's scores have a sign."""
+    name, title = "unsigned", "how much, not which way"
+    if signed:
+        name, title = "signed", "which way, and how much"
+    return f'<span class="xp-badge {name}" title="{title}">{name}</span>'
 
 
-def badge(heat: TokenScores) -> str:
-    words, title = (
-        ("signed", "which way, and how much")
-        if heat.signed
-        else ("unsigned", "how much, not which way")
-    )
-    return f'<span class="xp-badge {words}" title="{title}">{words}</span>'
+def facts_line(heat: TokenScores, shown: Tensor, beside: str = "specials") -> str:
+    """The badge, and in small print: cost, share of the special tokens, largest |score|, facts.
 
-
-def meta(heat: TokenScores, seen: Tensor, beside: str = "specials") -> str:
-    """Badge, cost, the share of what stands beside the scores `seen`, the largest of these, and what the method measured of itself."""
-    said = [
-        heat.cost,
-        beside and f"{beside} {100 * heat.special_share:.0f} %",
-        f"max {largest(seen):.2g}",
-    ]
-    said += [f"{name} {value:.3g}" for name, value in heat.facts.items()]
-    return (
-        badge(heat)
-        + f'<span class="xp-more">{escape(" · ".join(part.replace(" ", NBSP) for part in said if part))}</span>'
-    )
+    shown: the scores that are drawn. beside: the name of the tokens that are not.
+    """
+    parts = [heat.cost]
+    if beside:
+        parts.append(f"{beside} {100 * heat.special_share:.0f} %")
+    parts.append(f"max {largest(shown):.2g}")
+    parts += [f"{name} {value:.3g}" for name, value in heat.facts.items()]
+    line = " · ".join(part.replace(" ", NBSP) for part in parts if part)
+    return f'{badge(heat.signed)}<span class="xp-more">{escape(line)}</span>'
 
 
 def ramps(heats: Sequence[TokenScores], kind: str = "") -> str:
-    """Colours in words: what the first map's mean, then what the others' do."""
-    ramps = {}
+    """The meaning of the colours: of the first map, then of the others if they differ."""
+    html: dict[tuple[str, str], str] = {}
     for heat in heats:
-        ends = heat.poles if heat.signed else ("unsigned: little", "much")
-        ramps.setdefault(
-            ends,
-            f"<span>{escape(ends[0])}<i class='xp-ramp{'' if heat.signed else ' one'}{kind}'></i>{escape(ends[1])}</span>",
-        )
-    return "".join(ramps.values())
+        low, high = heat.poles if heat.signed else ("unsigned: little", "much")
+        one = "" if heat.signed else " one"
+        ramp = f"<i class='xp-ramp{one}{kind}'></i>"
+        html.setdefault((low, high), f"<span>{escape(low)}{ramp}{escape(high)}</span>")
+    return "".join(html.values())
 
 
-def notes(heats: Sequence[TokenScores]) -> str:
-    """What a reader must know; what several maps say is said once."""
-    return "".join(
-        f'<p class="xp-note">{escape(note)}</p>'
-        for note in dict.fromkeys(note for heat in heats for note in heat.notes)
-    )
+def notes_html(heats: Sequence[TokenScores]) -> str:
+    """The notes of all maps, each once."""
+    unique: dict[str, None] = {}
+    for heat in heats:
+        unique |= dict.fromkeys(heat.notes)
+    return "".join(f'<p class="xp-note">{escape(note)}</p>' for note in unique)
 
 
-def turns(waiting: Sequence[str]) -> list[str]:
-    """What to say of methods that have no map yet: they are computed one after another."""
-    return ["computing …", *["waiting …"] * (len(waiting) - 1)]
+def layers_in_words(heat: TokenScores, parts: str, row: str = "row") -> str:
+    """What the rows of a layer panel are, and which of them equals the map itself.
 
-
-def strip_of(title: str, sentence: str) -> str:
-    """The place of a method that has no map, or none yet."""
-    return f'<div class="xp-strip"><h3>{escape(title)}</h3><p class="xp-sub">{escape(sentence)}</p></div>'
-
-
-def strips(waiting: Sequence[str], refused: Mapping[str, str]) -> str:
-    """The places of methods without a map, with the reason, and of those still being computed."""
-    return "".join(
-        strip_of(title, sentence)
-        for title, sentence in [*refused.items(), *zip(waiting, turns(waiting))]
-    )
-
-
-def layers_in_words(heat: TokenScores, input: str, row: str = "row") -> str:
-    """What the rows of a layer panel are, and which of them is the map itself. input: what the tokens are, as `words`; row: what a row is."""
+    parts: what the tokens are, "words" or "patches". row: what a row is called.
+    """
     if not heat.totals:
-        whole = [
-            place for place, i in (("last", -1), ("first", 0)) if heat.rows[i].equal(heat.scores)
-        ]
-        return "The map layer by layer, all on one scale" + (
-            f"; the {whole[0]} {row} is the map above." if whole else "."
-        )
+        return f"The map layer by layer, all on one scale{same_as_map(heat, row)}."
     meaning = {
         "Sum": "Sum adds the layers up",
-        "Rollout": f"Rollout carries each layer's evidence back to the {input} along attention",
+        "Rollout": f"Rollout carries each layer's evidence back to the {parts} along attention",
     }
+    sentences = []
+    for name, total in heat.totals.items():
+        ending = " and is the map above" if total.equal(heat.scores) else ""
+        sentences.append(meaning[name] + ending)
     return (
         "Where in the network the evidence appears. The layers share one scale; "
-        + " and ".join(
-            meaning[name] + (" and is the map above" if total.equal(heat.scores) else "")
-            for name, total in heat.totals.items()
-        )
-        + "."
+        f"{' and '.join(sentences)}."
+    )
+
+
+def same_as_map(heat: TokenScores, row: str) -> str:
+    """The words that name the last or the first row if it equals the map; else nothing."""
+    rows = heat.layer_scores
+    if rows[-1].equal(heat.scores):
+        return f"; the last {row} is the map above"
+    if rows[0].equal(heat.scores):
+        return f"; the first {row} is the map above"
+    return ""
+
+
+# --------------------------------------------------------------------------- methods without a map
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The methods of a comparison that have no map.
+
+    waiting    titles of the methods that are not computed yet; the first is being computed
+    refused    {title: reason} of the methods that this input, target or model is not for
+    """
+
+    waiting: Sequence[str] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.refused)
+
+    def turns(self) -> list[tuple[str, str]]:
+        """Title and state of the methods that are not computed yet."""
+        states = ["computing …"] + ["waiting …"] * len(self.waiting)
+        return list(zip(self.waiting, states))
+
+    def strips(self) -> str:
+        """A strip for each method: first the refused ones, with the reason."""
+        rows = [*self.refused.items(), *self.turns()]
+        return "".join(strip_html(title, sentence) for title, sentence in rows)
+
+
+def strip_html(title: str, sentence: str) -> str:
+    """The place of a method that has no map."""
+    return (
+        f'<div class="xp-strip"><h3>{escape(title)}</h3>'
+        f'<p class="xp-sub">{escape(sentence)}</p></div>'
     )

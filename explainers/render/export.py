@@ -1,59 +1,90 @@
-"""Heatmaps as files that carry where they came from: model, revision, target, options."""
+"""Maps as files that say where they come from: model, revision, target, options."""
 
 import csv
 import io
 import json
 import math
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from itertools import accumulate
 from pathlib import Path
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
 
 from ..errors import Refusal
 from ..token_scores import TokenScores
-from . import picture_files, text_files
-from .card import visible
-from .heatmaps import groups, page
+from .characters import visible
+from .heatmaps import document, groups
+from .picture_files import picture_image, picture_svg
+from .text_files import text_image_of, text_svg
 
 MOST_PIXELS = 4096  # numbers of a map pixel by pixel that JSON holds
 
+#: What else a file is to say, by name, such as the prediction or a link.
+About = Mapping[str, str] | None
+Place = str | os.PathLike[str]
 
-def save(
-    heats: TokenScores | Sequence[TokenScores], path, about: Mapping[str, str] | None = None
-) -> None:
-    """Write to `path`; its suffix (.html .svg .png .csv .json) says how. Refuses an unknown suffix.
 
-    about: what else the file is to say, by name, such as what the model says and a link.
+def save(heats: TokenScores | Sequence[TokenScores], path: Place, about: About = None) -> None:
+    """Write maps to a file, by its suffix .html, .svg, .png, .csv or .json.
+
+    Raises `Refusal` for another suffix, and for a path that cannot be written.
     """
-    heats = [heats] if isinstance(heats, TokenScores) else list(heats)
-    write(writer_for(path)(heats, about), path)
+    several = [heats] if isinstance(heats, TokenScores) else list(heats)
+    write(writer_for(path)(several, about), path)
 
 
-def writer_for(path):
-    """The function that makes the text, or the bytes, of such a file; refuses an unknown suffix."""
+def writer_for(path: Place) -> Callable[[Sequence[TokenScores], About], str | bytes]:
+    """The function that makes the text, or the bytes, of such a file.
+
+    Raises `Refusal` for an unknown suffix.
+    """
     writers = {".html": to_html, ".svg": to_svg, ".png": to_png, ".csv": to_csv, ".json": to_json}
     suffix = Path(path).suffix.casefold()
     if suffix not in writers:
         raise Refusal(
-            f"{Path(path).name} could be written as {', '.join(writers)}; {suffix or 'no suffix'} is none of them."
+            f"{Path(path).name} could be written as {', '.join(writers)}; "
+            f"{suffix or 'no suffix'} is none of them."
         )
     return writers[suffix]
 
 
-def write(content: str | bytes, path) -> None:
+def write(content: str | bytes, path: Place) -> None:
+    """Write a file. Raises `Refusal` if it cannot be written."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
     try:
-        Path(path).write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        Path(path).write_bytes(data)
     except OSError as error:
         raise Refusal(f"{path} could not be written: {error.strerror}.") from error
 
 
+# ------------------------------------------------------------------------------------- HTML, JSON
+
+
+def to_html(heats: Sequence[TokenScores], about: About = None) -> str:
+    """A whole HTML document."""
+    more = ""
+    for line in (about or {}).values():
+        more += f'<div class="xp"><p class="xp-sub">{escape(visible(line))}</p></div>'
+    return document(heats, more=more)
+
+
+def to_json(heats: Sequence[TokenScores], about: About = None) -> str:
+    """The record of one map, or a list of records."""
+    records = [record(heat) | dict(about or {}) for heat in heats]
+    return json.dumps(records[0] if len(records) == 1 else records, ensure_ascii=False, indent=1)
+
+
 def record(heat: TokenScores) -> dict:
-    """A heatmap as plain data, raw numbers included."""
-    return {
+    """A map as plain data, raw numbers included. None stands for what JSON cannot hold."""
+    layers = None
+    if heat.rows is not None:
+        layers = dict(zip(heat.row_labels, [finite(row) for row in heat.rows]))
+    data = {
         "model": heat.model,
         "revision": heat.revision,
         "method": heat.method,
@@ -75,162 +106,198 @@ def record(heat: TokenScores) -> dict:
         "halves": list(heat.halves),
         "explained_span": heat.marked,
         "next_token": heat.pending or None,
-        "scores": plain(heat.scores.tolist()),
-        "layers": None
-        if heat.rows is None
-        else dict(zip(heat.row_labels, plain(heat.rows.tolist()))),
-        "totals": {name: plain(total.tolist()) for name, total in heat.totals.items()},
-        "heads": None if heat.heads is None else plain(heat.heads.tolist()),
-    } | ({} if heat.grid is None else of_picture(heat))
+        "scores": finite(heat.scores),
+        "layers": layers,
+        "totals": {name: finite(total) for name, total in heat.totals.items()},
+        "heads": None if heat.heads is None else finite(heat.heads),
+    }
+    return data if heat.grid is None else data | picture_record(heat)
 
 
-def of_picture(heat: TokenScores) -> dict:
-    """What only a map of a picture has; a large map pixel by pixel is left out, and the record says so."""
-    size = 0 if heat.pixels is None else heat.pixels.numel()
+def picture_record(heat: TokenScores) -> dict:
+    """What only a map of a picture has. A large map pixel by pixel is left out, and said to be."""
+    shape, pixels, left_out = None, None, None
+    if heat.pixels is not None and heat.pixels.numel():
+        shape = list(heat.pixels.shape)
+        size = heat.pixels.numel()
+        if size <= MOST_PIXELS:
+            pixels = finite(heat.pixels)
+        else:
+            left_out = f"{size:,} numbers; at most {MOST_PIXELS:,} are written"
     return {
-        "grid": list(heat.grid),
+        "grid": list(heat.patch_grid),
         "picture_size": list(heat.picture.size) if heat.picture else None,
-        "pixels_shape": list(heat.pixels.shape) if size else None,
-        "pixels": plain(heat.pixels.tolist()) if 0 < size <= MOST_PIXELS else None,
-        "pixels_left_out": f"{size:,} numbers; at most {MOST_PIXELS:,} are written"
-        if size > MOST_PIXELS
-        else None,
+        "pixels_shape": shape,
+        "pixels": pixels,
+        "pixels_left_out": left_out,
     }
 
 
-def plain(numbers):
-    """The same numbers, None for what JSON cannot hold."""
-    if isinstance(numbers, list):
-        return [plain(one) for one in numbers]
-    return numbers if math.isfinite(numbers) else None
+def finite(numbers: Tensor) -> list:
+    """The numbers as nested lists, None for those that are not finite."""
+    if numbers.ndim > 1:
+        return [finite(row) for row in numbers]
+    return [number if math.isfinite(number) else None for number in numbers.tolist()]
 
 
-def to_html(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> str:
-    """A whole document."""
-    said = "".join(
-        f'<div class="xp"><p class="xp-sub">{escape(visible(line))}</p></div>'
-        for line in (about or {}).values()
-    )
-    return page(heats, more=said)
+# -------------------------------------------------------------------------------------------- CSV
 
 
-def to_json(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> str:
-    records = [record(heat) | dict(about or {}) for heat in heats]
-    return json.dumps(records[0] if len(records) == 1 else records, ensure_ascii=False, indent=1)
+def to_csv(heats: Sequence[TokenScores], about: About = None) -> str:
+    """A line for each token or patch, under a comment that says where the numbers come from.
 
-
-def to_csv(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> str:
-    """One line a token or patch; a comment line on top says what it is. Maps of a picture and of a
-    text stand one under the other.
-
-    Everything but numbers is in quotes, so that pandas.read_csv(path, comment="#") keeps a piece
-    such as ##ing; keep_default_na=False keeps
-    words such as NA and null.
+    Maps of a picture and of a text stand one under the other. Everything but numbers is in quotes,
+    so that pandas.read_csv(path, comment="#") keeps a piece such as ##ing, and, with
+    keep_default_na=False, words such as NA and null.
     """
-    return "\n".join(csv_of(group, about) for group in groups(heats))
+    return "\n".join(table_csv(group, about) for group in groups(heats))
 
 
-def csv_of(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> str:
-    out = io.StringIO()
+def table_csv(heats: Sequence[TokenScores], about: About = None) -> str:
+    """The CSV of maps of one input: its tokens, then the scores, then the layers."""
+    first = heats[0]
+    names, places = token_columns(first)
+    columns = [heat.scores.tolist() for heat in heats]
+    names += [heat.method for heat in heats]
+    for heat in heats:
+        if heat.rows is not None:
+            names += [f"{heat.method} {name}" for name in heat.row_labels]
+            columns += heat.rows.tolist()
+    rows = [[*place, *scores] for place, scores in zip(places, zip(*columns))]
+    return f"{csv_comment(heats, about)}\n{csv_text([names, *rows])}"
+
+
+def csv_comment(heats: Sequence[TokenScores], about: About) -> str:
+    """One line that says where the numbers come from."""
     first = heats[0]
     methods = "; ".join(f"{heat.method} {heat.options or {}}" for heat in heats)
-    origin = f"# model {first.model} ({first.revision}), target {first.target}, score {first.score!r}, methods {methods}"
-    origin += "".join(f", {name} {line}" for name, line in (about or {}).items())
-    out.write(" ".join(origin.splitlines()).rstrip() + "\n")
-    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
-    layered = [
-        (heat, name, i)
-        for heat in heats
-        if heat.rows is not None
-        for i, name in enumerate(heat.row_labels)
-    ]
-    names, places = where(first)
-    writer.writerow(
-        [
-            *names,
-            *(heat.method for heat in heats),
-            *(f"{heat.method} {name}" for heat, name, _ in layered),
-        ]
+    comment = (
+        f"# model {first.model} ({first.revision}), target {first.target}, "
+        f"score {first.score!r}, methods {methods}"
     )
-    for k, place in enumerate(places):
-        writer.writerow(
-            [
-                *place,
-                *(float(heat.scores[k]) for heat in heats),
-                *(float(heat.rows[i, k]) for heat, _, i in layered),
-            ]
-        )
+    for name, line in (about or {}).items():
+        comment += f", {name} {line}"
+    return " ".join(comment.splitlines()).rstrip()
+
+
+def csv_text(rows: Sequence[Sequence]) -> str:
+    """Rows as CSV, everything but numbers in quotes."""
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
     return out.getvalue()
 
 
-def where(heat: TokenScores) -> tuple[list[str], list[list]]:
-    """The columns that say which token a line is about, and their values: its text, or the row and column of its patch from 1."""
-    special_tokens = heat.special_tokens.tolist()
-    if heat.grid is not None:
-        before = len(heat) - heat.grid[0] * heat.grid[1]
-        patches = [[i // heat.grid[1] + 1, i % heat.grid[1] + 1] for i in range(len(heat) - before)]
-        return ["row", "column", "special"], [
-            [*place, one] for place, one in zip([["", ""]] * before + patches, special_tokens)
-        ]
-    part = [[heat.halves[heat.half(k)]] if heat.halves else [] for k in range(len(heat))]
-    return ["token", "special", *(["part"] if heat.halves else [])], [
-        [label, one, *half] for label, one, half in zip(heat.labels, special_tokens, part)
-    ]
+def token_columns(heat: TokenScores) -> tuple[list[str], list[list]]:
+    """The columns that say which token a line is about, and their values.
 
-
-def to_png(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> bytes:
-    """A figure, with where it comes from in its text chunks; maps of a picture and of a text stand
-    one under the other.
+    Of a text its label; of a picture the row and the column of its patch, counted from 1.
     """
-    figures = [figures_of(group).image(group, about) for group in groups(heats)]
+    is_special = heat.special_tokens.tolist()
+    if heat.grid is not None:
+        rows, columns = heat.grid
+        places = [["", ""]] * (len(heat) - rows * columns)
+        for i in range(rows * columns):
+            row, column = divmod(i, columns)
+            places.append([row + 1, column + 1])
+        values = [[*place, special] for place, special in zip(places, is_special)]
+        return ["row", "column", "special"], values
+    values = [[label, special] for label, special in zip(heat.labels, is_special)]
+    if not heat.halves:
+        return ["token", "special"], values
+    for i, value in enumerate(values):
+        value.append(heat.halves[heat.half(i)])
+    return ["token", "special", "part"], values
+
+
+def maps_to_csv(heats: Sequence[TokenScores], maps: Sequence[Tensor]) -> str:
+    """Token-by-token maps: a line for each method, layer, query and key.
+
+    maps: [layer query key] for each of `heats`.
+    """
+    rows: list[list] = [["method", "layer", "query", "key", "query_token", "key_token", "value"]]
+    for heat, map_ in zip(heats, maps):
+        for layer, matrix in enumerate(map_.tolist()):
+            for query, values in enumerate(matrix):
+                for key, value in enumerate(values):
+                    tokens = heat.labels[query], heat.labels[key]
+                    rows.append([heat.method, layer, query, key, *tokens, float(f"{value:.6g}")])
+    return csv_text(rows)
+
+
+def readings_to_csv(readings: Sequence) -> str:
+    """Optimus' attention maps: layer, head, row, and how faithful (RFT) each is."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["layer", "head", "row", "rft"])
+    for one in readings:
+        writer.writerow([one.layer, one.head, one.view, one.faithfulness])
+    return out.getvalue()
+
+
+# ---------------------------------------------------------------------------------------- figures
+
+
+def to_png(heats: Sequence[TokenScores], about: About = None) -> bytes:
+    """A figure that says where it comes from in its text chunks.
+
+    Maps of a picture and of a text stand one under the other.
+    """
+    figures = []
+    for group in groups(heats):
+        draw = text_image_of if group[0].grid is None else picture_image
+        figures.append(draw(group, about))
     tops = list(accumulate((figure.height for figure in figures), initial=0))
-    sheet = Image.new("RGB", (max(figure.width for figure in figures), tops[-1]), "white")
+    width = max(figure.width for figure in figures)
+    sheet = Image.new("RGB", (width, tops[-1]), "white")
     for figure, top in zip(figures, tops):
         sheet.paste(figure, (0, top))
-    said, where_from = PngInfo(), origin(heats, about)
-    chunks = {
-        "Title": visible(f"{heats[0].title}: {heats[0].target}"),
-        "Software": "explainers",
-        "Description": json.dumps(where_from),
-        **where_from,
-    }
-    for name, value in chunks.items():
-        said.add_itxt(name, visible(value) if isinstance(value, str) else json.dumps(value))
     file = io.BytesIO()
-    sheet.save(file, "PNG", pnginfo=said)
+    sheet.save(file, "PNG", pnginfo=png_info(heats, about))
     return file.getvalue()
 
 
-def figures_of(heats: Sequence[TokenScores]):
-    """The module that draws maps of this kind."""
-    return text_files if heats[0].grid is None else picture_files
+def png_info(heats: Sequence[TokenScores], about: About) -> PngInfo:
+    """Where a figure comes from, as the text chunks of a PNG."""
+    origin = origin_of(heats, about)
+    chunks = {
+        "Title": visible(f"{heats[0].title}: {heats[0].target}"),
+        "Software": "explainers",
+        "Description": json.dumps(origin),
+        **origin,
+    }
+    info = PngInfo()
+    for name, value in chunks.items():
+        info.add_itxt(name, visible(value) if isinstance(value, str) else json.dumps(value))
+    return info
 
 
-def origin(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> dict:
-    """Where numbers come from, for the inside of a figure."""
+def origin_of(heats: Sequence[TokenScores], about: About = None) -> dict:
+    """Where the numbers of a figure come from."""
     first = record(heats[0])
-    return (
-        {key: first[key] for key in ("model", "revision", "target", "score", "options")}
-        | {"methods": [heat.method for heat in heats]}
-        | dict(about or {})
-    )
+    origin = {key: first[key] for key in ("model", "revision", "target", "score", "options")}
+    origin["methods"] = [heat.method for heat in heats]
+    return origin | dict(about or {})
 
 
-def to_svg(heats: Sequence[TokenScores], about: Mapping[str, str] | None = None) -> str:
-    """A figure for slides and papers; maps of a picture and of a text stand one under the other."""
-    figures = [figures_of(group).svg(group, origin(group, about), about) for group in groups(heats)]
-    return figures[0] if len(figures) == 1 else stacked(figures)
+def to_svg(heats: Sequence[TokenScores], about: About = None) -> str:
+    """A figure for slides and papers; maps of a picture and of a text one under the other."""
+    figures = []
+    for group in groups(heats):
+        draw = text_svg if group[0].grid is None else picture_svg
+        figures.append(draw(group, origin_of(group, about), about))
+    return figures[0] if len(figures) == 1 else stacked_svg(figures)
 
 
-def stacked(figures: Sequence[str]) -> str:
+def stacked_svg(figures: Sequence[str]) -> str:
     """SVGs one under another."""
-    sizes = [
-        tuple(map(float, re.search(r'width="(\d+)" height="(\d+)"', figure).groups()))
-        for figure in figures
-    ]
-    tops = [sum(height for _, height in sizes[:k]) for k in range(len(figures))]
-    placed = "".join(
-        figure.replace("<svg ", f'<svg y="{top:.0f}" ', 1) for figure, top in zip(figures, tops)
+    top, width, placed = 0.0, 0.0, ""
+    for figure in figures:
+        size = re.search(r'width="(\d+)" height="(\d+)"', figure)
+        assert size, "every figure states its size"
+        placed += figure.replace("<svg ", f'<svg y="{top:.0f}" ', 1)
+        width = max(width, float(size[1]))
+        top += float(size[2])
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {top:.0f}" '
+        f'width="{width:.0f}" height="{top:.0f}">{placed}</svg>'
     )
-    width, height = max(width for width, _ in sizes), sum(height for _, height in sizes)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">{placed}</svg>'

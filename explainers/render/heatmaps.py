@@ -1,116 +1,121 @@
-"""Any heatmaps as HTML: those of pictures first, then those of texts. The one place that tells the two apart."""
+"""Any maps as HTML: those of pictures first, then those of texts."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 
 from ..token_scores import TokenScores
-from . import heads, patches, tokens
-from .card import Html, card, styled, stylesheet
+from .card import Html, Missing, card, stylesheet, with_styles
+from .heads import heads_over_photo, heads_over_text
+from .look import Look
+from .patches import layers_over_photo, maps_over_photo
+from .tokens import layers_over_text, maps_over_text
 
-#: Words of a look that only maps of texts, or of pictures, know; the rest is for both.
-FOR_TEXTS = {"merge", "specials"}
-FOR_PICTURES = {"opacity", "smooth", "pixels", "controls", "brief", "side"}
-
-
-def renderer(heat: TokenScores, look: dict) -> tuple:
-    """The module that draws such a map, and what of a look concerns it."""
-    module, others = (tokens, FOR_PICTURES) if heat.grid is None else (patches, FOR_TEXTS)
-    return module, {name: value for name, value in look.items() if name not in others}
+#: The styles of a document around its maps.
+DOCUMENT = (
+    "body{margin:24px auto;max-width:1100px;padding:0 16px;"
+    "background:light-dark(#fbfaf8,#161514);color-scheme:light dark}"
+)
 
 
 def groups(heats: Sequence[TokenScores]) -> list[list[TokenScores]]:
-    """Heatmaps of the same picture, or of the same text, together; pictures first."""
+    """Maps of the same picture, or of the same text, together; pictures first."""
     found: dict[object, list[TokenScores]] = {}
     for heat in sorted(heats, key=lambda heat: heat.grid is None):
-        of = (
-            (heat.text, *heat.labels)
-            if heat.grid is None
-            else (heat.grid, heat.picture and heat.picture.tobytes())
-        )
-        found.setdefault(of, []).append(heat)
+        found.setdefault(input_of(heat), []).append(heat)
     return list(found.values())
 
 
-def fragment(
+def input_of(heat: TokenScores) -> tuple:
+    """What the maps of one input share: the picture and its grid, or the text and its tokens."""
+    if heat.grid is None:
+        return (heat.text, *heat.labels)
+    return (heat.grid, heat.picture.tobytes() if heat.picture else None)
+
+
+def heatmaps_html(
     heats: Sequence[TokenScores],
+    look: Look | None = None,
     *,
-    style: bool = True,
     waiting: Sequence[str] = (),
     refused: Mapping[str, str] | None = None,
     layers: bool | str = True,
-    **look,
+    style: bool = True,
 ) -> str:
-    """Heatmaps of one input as a piece of HTML.
+    """The maps of one input, or of several, as a piece of HTML.
 
-    waiting: titles of methods still being computed. refused: titles of methods that this input, target or model is not for, with the
-    reason. layers: add the layer panel of a single heatmap that has one, or, "all", of each. look: palette; merge and specials of
-    texts; opacity, smooth, pixels, controls, brief and side of pictures.
+    waiting   titles of methods that are still being computed
+    refused   {title: reason} of methods that this input, target or model is not for
+    layers    add the layer panel of a single map, or, "all", of each
+    style     the HTML brings its own styles
     """
+    look = look or Look()
+    missing = Missing(waiting, refused or {})
     if not heats:
-        return tokens.fragment(
-            [],
-            style=style,
-            waiting=waiting,
-            refused=refused,
-            **{name: look[name] for name in ("palette",) if name in look},
-        )
+        html = card(missing.strips(), look.palette) if missing else ""
+        return with_styles(html, style and bool(html))
+    layers = layers if layers == "all" else layers and len(heats) == 1
     pieces = []
-    for k, group in enumerate(groups(heats)):
-        module, ours = renderer(group[0], look)
-        late = {} if k else {"waiting": waiting, "refused": refused}
-        pieces.append(
-            module.fragment(
-                group,
-                style=False,
-                layers=layers if layers == "all" else layers and len(heats) == 1,
-                **late,
-                **ours,
-            )
-        )
-    return styled("".join(pieces)) if style else "".join(pieces)
+    for group in groups(heats):
+        draw = maps_over_text if group[0].grid is None else maps_over_photo
+        pieces.append(draw(group, look, missing, layers))
+        missing = Missing()  # they are shown once
+    return with_styles("".join(pieces), style)
 
 
-def without_maps(reasons: Mapping[str, str]) -> str:
+def methods_without_map_html(reasons: Mapping[str, str]) -> str:
     """The methods that have no map of this input, with their reasons, folded away."""
     if not reasons:
         return ""
-    said = "".join(
+    items = "".join(
         f"<li><b>{escape(title)}</b>: {escape(reason)}</li>" for title, reason in reasons.items()
     )
-    many = "1 method has" if len(reasons) == 1 else f"{len(reasons)} methods have"
-    return styled(
-        card(
-            f"<details><summary>{many} no map here</summary><ul>{said}</ul></details>",
-            "orange-blue",
-        )
-    )
+    count = "1 method has" if len(reasons) == 1 else f"{len(reasons)} methods have"
+    body = f"<details><summary>{count} no map here</summary><ul>{items}</ul></details>"
+    return with_styles(card(body, Look().palette), style=True)
 
 
-def layer_panel(heat: TokenScores, *, style: bool = True, slider: bool = False, **look) -> str:
-    """A method layer by layer. slider: with a control that shows one row large; it needs the app's script."""
-    module, ours = renderer(heat, look)
-    return module.layer_panel(heat, style=style, slider=slider, **ours)
+def layers_html(
+    heat: TokenScores, look: Look | None = None, *, slider: bool = False, style: bool = True
+) -> str:
+    """A map layer by layer; nothing for a method that has no map by layer.
+
+    slider: a control that shows one row large; it needs the app's script.
+    """
+    if heat.rows is None:
+        return ""
+    draw = layers_over_text if heat.grid is None else layers_over_photo
+    return with_styles(draw(heat, look or Look(), slider), style)
 
 
-def head_panel(heat: TokenScores, layer: int = -1, *, style: bool = True, **look) -> Html:
-    """How much each head of every layer has, and the heads of one layer one by one."""
-    module, ours = renderer(heat, look)
-    return (heads.fragment if module is tokens else module.head_panel)(
-        heat, layer, style=style, **ours
-    )
+def heads_html(
+    heat: TokenScores, layer: int = -1, look: Look | None = None, *, style: bool = True
+) -> Html:
+    """How much each head of every layer contributes, and the heads of one layer one by one."""
+    draw = heads_over_text if heat.grid is None else heads_over_photo
+    return Html(with_styles(draw(heat, layer, look or Look()), style))
 
 
-def page(heats: Sequence[TokenScores], palette: str = "orange-blue", more: str = "", **look) -> str:
-    """A whole HTML document, light or dark as the reader's system, with every map, its layers and its origin. more: further pieces."""
-    origin = "; ".join(
-        f"{heat.title}: {heat.model} ({heat.revision}), explaining {heat.target}, score {heat.score:.4g}"
-        + "".join(f", {name}={value}" for name, value in heat.options.items())
-        for heat in heats
-    )
+def document(heats: Sequence[TokenScores], look: Look | None = None, more: str = "") -> str:
+    """A whole HTML document with every map, its layers, and where the numbers come from.
+
+    Light or dark as the reader's system. more: HTML that stands below the maps.
+    """
+    first = heats[0]
+    title = f"{escape(first.title)}: {escape(first.target)}"
+    origin = "; ".join(origin_line(heat) for heat in heats)
+    maps = heatmaps_html(heats, look, layers="all", style=False)
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(heats[0].title)}: {escape(heats[0].target)}</title><style>body{{margin:24px auto;max-width:1100px;padding:0 16px;"
-        f"background:light-dark(#fbfaf8,#161514);color-scheme:light dark}}{stylesheet('system')}</style><body>"
-        f"{fragment(heats, palette=palette, style=False, layers='all', **look)}{more}"
-        f'<div class="xp"><p class="xp-sub">{escape(origin)}</p></div></body></html>'
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{DOCUMENT}{stylesheet('system')}</style><body>"
+        f'{maps}{more}<div class="xp"><p class="xp-sub">{escape(origin)}</p></div></body></html>'
+    )
+
+
+def origin_line(heat: TokenScores) -> str:
+    """Method, model, revision, target, score and options of a map."""
+    options = "".join(f", {name}={value}" for name, value in heat.options.items())
+    return (
+        f"{heat.title}: {heat.model} ({heat.revision}), explaining {heat.target}, "
+        f"score {heat.score:.4g}{options}"
     )

@@ -1,4 +1,4 @@
-"""Token by token: what every token gave every other, as a grid."""
+"""Token by token: how much every token gives every other, as a grid."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from ..errors import Refusal
-from .card import Html, card, column_head, largest, number, styled, visible
+from .card import Html, card, column_head, with_styles
+from .characters import number, visible
+from .colours import colour_class, largest
 
 MOST = 64  # tokens a side
 
@@ -22,51 +24,74 @@ def token_map(
     palette: str = "orange-blue",
     style: bool = True,
 ) -> Html:
-    """A grid of `matrix` [query key] over the tokens `labels`, with its numbers on hover. Draws itself in a notebook.
+    """Draw a matrix [query key] over the tokens as a grid, with its numbers on hover.
 
-        token_map(heat.labels, METHODS["rollout"].maps(trace)[3], title="Attention, layer 3")
-
-    Negative numbers make it two-coloured. Raises `Refusal` for another shape and for more tokens than can be read.
+    labels: [token] the names of rows and columns. says: a sentence below the title. Draws itself
+    in a notebook. Raises `Refusal` for a matrix of another shape, and for more tokens than can be
+    read.
     """
     matrix = torch.as_tensor(matrix).detach().cpu()
-    if matrix.shape != (len(labels), len(labels)):
-        raise Refusal(
-            f"A token map of {len(labels)} tokens takes a matrix of ({len(labels)}, {len(labels)}); this one is {tuple(matrix.shape)}."
-        )
-    if len(labels) > MOST:
-        raise Refusal(
-            f"A grid of {len(labels)} tokens could not be read; at most {MOST} are drawn. Choose some rows and columns."
-        )
-    names, scale = [visible(label) for label in labels], largest(matrix)
+    check_size(matrix, len(labels))
+    names = [visible(label) for label in labels]
+    scale = largest(matrix)
     signed = bool((matrix < 0).any())
-
-    def cell(query: int, key: int, score: float) -> str:
-        share = abs(score) / scale if scale and math.isfinite(score) else 0.0
-        kind = "mag" if not signed else "pos" if score > 0 else "neg" if score < 0 else "mag"
-        right = " xp-right" if key >= len(names) / 2 else ""
-        said = f"{escape(names[query][:24])} ← {escape(names[key][:24])}"
-        return (
-            f'<td class="{kind}{right}" data-i="{key}" data-tip="{said}  {number(score, signed)}" '
-            f'aria-label="{said}: {number(score, signed)}" tabindex="{-1 if query or key else 0}" style="--a:{share:.3f}"></td>'
-        )
-
     columns = "".join(
         f'<th scope="col" title="{escape(name)}"><span dir="auto">{column_head(name)}</span></th>'
         for name in names
     )
-    rows = "".join(
-        f'<tr><th scope="row" dir="auto">{escape(names[query][:24])}</th>'
-        + "".join(cell(query, key, score) for key, score in enumerate(scores))
-        + "</tr>"
-        for query, scores in enumerate(matrix.tolist())
-    )
-    zero = "" if scale else " Every number is zero here."
-    ramp = f'<i class="xp-ramp{"" if signed else " one"}"></i>'
+    rows = []
+    for query, scores in enumerate(matrix.tolist()):
+        cells = "".join(
+            cell(names, (query, key), score, scale, signed) for key, score in enumerate(scores)
+        )
+        head = f'<th scope="row" dir="auto">{escape(names[query][:24])}</th>'
+        rows.append(f"<tr>{head}{cells}</tr>")
+    sentence = says if scale else f"{says} Every number is zero here."
     html = card(
-        f'<h3>{escape(title)}</h3><p class="xp-sub">{escape(says)}{zero}</p>'
-        f'<p class="xp-legend"><span>{number(-scale) if signed else "0"}{ramp}{number(scale, signed)}</span></p>'
-        f'<div class="xp-scroll" tabindex="0" role="region" aria-label="{escape(title)}"><table class="xp-map xp-layers xp-grid">'
-        f'<thead><tr><td class="xp-corner" style="border:0" aria-label="reads, gives"></td>{columns}</tr></thead><tbody>{rows}</tbody></table></div>',
+        f'<h3>{escape(title)}</h3><p class="xp-sub">{escape(sentence)}</p>'
+        f'<p class="xp-legend"><span>{ramp(scale, signed)}</span></p>'
+        f'<div class="xp-scroll" tabindex="0" role="region" aria-label="{escape(title)}">'
+        '<table class="xp-map xp-layers xp-grid"><thead><tr>'
+        '<td class="xp-corner" style="border:0" aria-label="reads, gives"></td>'
+        f"{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>",
         palette,
     )
-    return Html(styled(html) if style else html)
+    return Html(with_styles(html, style))
+
+
+def check_size(matrix: Tensor, tokens: int) -> None:
+    """Raise a `Refusal` if the matrix is not [token token], or has too many tokens to be read."""
+    if matrix.shape != (tokens, tokens):
+        raise Refusal(
+            f"A token map of {tokens} tokens takes a matrix of ({tokens}, {tokens}); "
+            f"this one is {tuple(matrix.shape)}."
+        )
+    if tokens > MOST:
+        raise Refusal(
+            f"A grid of {tokens} tokens could not be read; at most {MOST} are drawn. "
+            "Choose some rows and columns."
+        )
+
+
+def cell(
+    names: Sequence[str], at: tuple[int, int], score: float, scale: float, signed: bool
+) -> str:
+    """What the token of the column gives the token of the row. at: (row, column)."""
+    query, key = at
+    share = abs(score) / scale if scale and math.isfinite(score) else 0.0
+    right = " xp-right" if key >= len(names) / 2 else ""
+    pair = f"{escape(names[query][:24])} ← {escape(names[key][:24])}"
+    stop = 0 if at == (0, 0) else -1
+    return (
+        f'<td class="{colour_class(score, signed)}{right}" data-i="{key}" '
+        f'data-tip="{pair}  {number(score, signed)}" '
+        f'aria-label="{pair}: {number(score, signed)}" tabindex="{stop}" '
+        f'style="--a:{share:.3f}"></td>'
+    )
+
+
+def ramp(scale: float, signed: bool) -> str:
+    """The colours from the smallest to the largest number."""
+    if not signed:
+        return f'0<i class="xp-ramp one"></i>{number(scale, signed)}'
+    return f'{number(-scale)}<i class="xp-ramp"></i>{number(scale)}'

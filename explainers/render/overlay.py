@@ -1,33 +1,38 @@
-"""Pixel work for maps of pictures: photos as JPEGs, scores as see-through PNGs, enlargement and blending.
+"""Pixel work for maps of pictures: photos as JPEG, scores as see-through PNG, enlarging, blending.
 
 OpenCV does it where it is installed, torch and numpy where it is not; the numbers are the same.
 """
 
 import io
 from base64 import b64encode
+from types import ModuleType
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from .card import largest
+from .colours import largest
 
-#: Colours that stand out on a grey photo, of light and dark pages alike: towards, away. The same as in heatmap.css.
-COLOURS = {
+Colour = tuple[int, int, int]
+
+#: Colours that stand out on a grey photo, on light and dark pages: towards, away. The same as in
+#: heatmap.css.
+COLOURS: dict[str, tuple[Colour, Colour]] = {
     "orange-blue": ((255, 122, 20), (45, 125, 250)),
     "green-red": ((34, 190, 90), (235, 60, 60)),
     "red-blue": ((250, 55, 95), (45, 125, 250)),
 }
-MUCH = (150, 62, 205)  # how much, not which way
+MUCH: Colour = (150, 62, 205)  # of an unsigned score
 
-LEVELS = (
-    31  # steps of opacity on either side of zero: finer ones cannot be seen and make files larger
-)
-CLIPPED = 0.995  # pixels above this share of all |score| are drawn alike, or a few of them would leave the rest blank
+#: Steps of opacity on either side of zero; finer ones cannot be seen and make files larger.
+LEVELS = 31
+#: The share of a map's pixels that its scale covers. The few above are drawn alike, or they would
+#: leave the rest blank.
+CLIPPED = 0.995
 
 
-def opencv():
+def opencv() -> ModuleType | None:
     """The module cv2, or None where it is not installed."""
     try:
         import cv2
@@ -37,62 +42,65 @@ def opencv():
 
 
 def enlarged(scores: Tensor, height: int, width: int, smooth: bool = False) -> Tensor:
-    """Scores [rows columns] on [height width]: a block a patch, or, smooth, a straight line from the middle of one patch to the next.
+    """Enlarge scores [row column] to [height width]: one block a patch.
 
-    Straight lines, since curves overshoot: around a strong patch they would draw a ring of the opposite sign.
+    smooth: a straight line from the middle of one patch to the next (bilinear). Curves would
+    overshoot, and draw a ring of the opposite sign around a strong patch.
     """
     finite = scores.nan_to_num(0, 0, 0).float()
     cv2 = opencv()
     if cv2:
-        return torch.from_numpy(
-            cv2.resize(
-                finite.numpy(),
-                (width, height),
-                interpolation=cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST,
-            )
-        )
-    how = {"mode": "bilinear", "align_corners": False} if smooth else {"mode": "nearest"}
-    return torch.nn.functional.interpolate(finite[None, None], (height, width), **how)[0, 0]
+        interpolation = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
+        resized = cv2.resize(finite.numpy(), (width, height), interpolation=interpolation)
+        return torch.from_numpy(resized)
+    one = finite[None, None]
+    interpolate = torch.nn.functional.interpolate
+    if smooth:
+        return interpolate(one, (height, width), mode="bilinear", align_corners=False)[0, 0]
+    return interpolate(one, (height, width), mode="nearest")[0, 0]
 
 
-def steps(scores: Tensor, scale: float) -> np.ndarray:
-    """Scores [height width] as whole steps of opacity from -LEVELS to LEVELS; what is no number is blank."""
-    return (
-        (scores.nan_to_num(0, 0, 0) / (scale or 1))
-        .clamp(-1, 1)
-        .mul(LEVELS)
-        .round()
-        .to(torch.int16)
-        .numpy()
-    )
+def opacity_levels(scores: Tensor, scale: float) -> np.ndarray:
+    """Scores [height width] as whole steps of opacity, -LEVELS to LEVELS.
+
+    Scores that are not finite are blank.
+    """
+    shares = (scores.nan_to_num(0, 0, 0) / (scale or 1)).clamp(-1, 1)
+    return shares.mul(LEVELS).round().to(torch.int16).numpy()
 
 
-def colours(signed: bool, palette: str) -> tuple[tuple, tuple]:
-    """What a positive and a negative number are drawn in."""
+def colours(signed: bool, palette: str) -> tuple[Colour, Colour]:
+    """The colours of a positive and of a negative score."""
     return COLOURS[palette] if signed else (MUCH, MUCH)
 
 
 def see_through(scores: Tensor, scale: float, signed: bool, palette: str) -> str:
-    """Scores [height width] as a PNG to lay over a photo, one pixel a score: the sign's colour, the more opaque the larger."""
+    """Scores [height width] as a PNG that lies over a photo, one pixel a score, as a data URI.
+
+    The colour is that of the sign; the larger |score|, the more opaque.
+    """
     towards, away = colours(signed, palette)
-    picture = Image.fromarray((steps(scores, scale) + LEVELS).astype(np.uint8), "P")
-    picture.putpalette(
-        [part for level in range(-LEVELS, LEVELS + 1) for part in (away if level < 0 else towards)]
-    )
-    opacity = bytes(round(255 * abs(level) / LEVELS) for level in range(-LEVELS, LEVELS + 1))
+    picture = Image.fromarray((opacity_levels(scores, scale) + LEVELS).astype(np.uint8), "P")
+    levels = range(-LEVELS, LEVELS + 1)
+    table: list[int] = []
+    for level in levels:
+        table += away if level < 0 else towards
+    picture.putpalette(table)
+    opacity = bytes(round(255 * abs(level) / LEVELS) for level in levels)
     file = io.BytesIO()
     picture.save(file, "PNG", transparency=opacity, optimize=True)
     return data_uri(file.getvalue(), "png")
 
 
 def clipped(pixels: Tensor) -> float:
-    """The scale of a map pixel by pixel: what CLIPPED of its |scores| stay below."""
+    """The scale of a map pixel by pixel: |score| that a share CLIPPED of the pixels stays below."""
     sizes = pixels.nan_to_num(0, 0, 0).abs().flatten().double()
-    return float(sizes.sort().values[round(CLIPPED * (len(sizes) - 1))]) or largest(pixels)
+    rank = round(CLIPPED * (len(sizes) - 1))
+    return float(sizes.sort().values[rank]) or largest(pixels)
 
 
 def jpeg(picture: Image.Image, side: int, quality: int = 80) -> str:
-    """A photo at most `side` pixels a side, as the address of itself."""
+    """A photo of at most `side` pixels a side, as a data URI."""
     small = picture.convert("RGB")
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     file = io.BytesIO()
@@ -101,10 +109,7 @@ def jpeg(picture: Image.Image, side: int, quality: int = 80) -> str:
 
 
 def pixelled(picture: Image.Image, brief: bool = False) -> str:
-    """A picture pixel by pixel, to be enlarged without smoothing, as the address of itself.
-
-    brief: in half the bytes
-    """
+    """A picture in its own pixels, as a data URI. brief: in half the bytes."""
     file, quality = io.BytesIO(), 70 if brief else 92
     picture.convert("RGB").save(file, "JPEG", quality=quality, subsampling=0, optimize=True)
     return data_uri(file.getvalue(), "jpeg")
@@ -115,26 +120,24 @@ def data_uri(file: bytes, kind: str) -> str:
 
 
 def grey(photo: np.ndarray) -> np.ndarray:
-    """A photo [height width 3] without its colours and a little paler, as the page shows it under a map."""
-    return (
-        (photo @ np.array([0.299, 0.587, 0.114]) * 0.72 + 66)[..., None]
-        .repeat(3, -1)
-        .round()
-        .astype(np.uint8)
-    )
+    """A photo [height width 3] in grey and a little paler, as the page shows it under a map."""
+    brightness = photo @ np.array([0.299, 0.587, 0.114])
+    pale = brightness * 0.72 + 66
+    return pale[..., None].repeat(3, -1).round().astype(np.uint8)
 
 
 def blended(
     photo: np.ndarray, scores: Tensor, scale: float, signed: bool, palette: str, opacity: float
 ) -> np.ndarray:
-    """A photo [height width 3] under the colours of scores [height width] of the same size."""
+    """A photo [height width 3] under the colours of scores [height width]."""
     towards, away = colours(signed, palette)
-    level = steps(scores, scale)
+    level = opacity_levels(scores, scale)
     alpha = (np.abs(level) / LEVELS * opacity).astype(np.float32)
-    paint = np.where((level < 0)[..., None], np.uint8(away), np.uint8(towards))
+    is_negative = (level < 0)[..., None]
+    paint = np.where(is_negative, np.array(away, np.uint8), np.array(towards, np.uint8))
     cv2 = opencv()
     if cv2:
-        return cv2.blendLinear(
-            np.ascontiguousarray(paint), np.ascontiguousarray(photo), alpha, 1 - alpha
-        )
-    return (paint * alpha[..., None] + photo * (1 - alpha[..., None])).round().astype(np.uint8)
+        layers = np.ascontiguousarray(paint), np.ascontiguousarray(photo)
+        return cv2.blendLinear(*layers, alpha, 1 - alpha)
+    mixed = paint * alpha[..., None] + photo * (1 - alpha[..., None])
+    return mixed.round().astype(np.uint8)

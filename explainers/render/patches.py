@@ -1,432 +1,286 @@
-"""Heatmaps over a picture as HTML: the photo in grey, a rectangle a patch on top, the methods side by side.
+"""Maps of pictures as HTML: the photo in grey, and the methods' maps over it side by side.
 
-Numbers are those of the patches and the truth is the grid; a smooth enlargement is shown when asked for and says that it adds nothing.
-The photo stands once in the HTML, as a CSS variable, however many maps lie over it. No script is needed; the app adds linked
-hovering, arrow keys and sliders. Whatever a person typed is data: every string goes through `html.escape`.
+The numbers are those of the patches; a smooth enlargement is shown on request, and says that it
+adds nothing. The photo stands once in the HTML, as a CSS variable. No script is needed; the app
+adds linked hovering, arrow keys and sliders. Every string that a person typed goes through
+`html.escape`.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from html import escape
+from typing import TypedDict
 
 from PIL import Image
 from torch import Tensor
 
-from ..ties import ranked
 from ..token_scores import TokenScores
 from .card import (
-    STRONG,
-    Html,
+    Missing,
     card,
-    largest,
+    facts_line,
     layers_in_words,
-    meta,
-    notes,
-    number,
-    paint,
+    notes_html,
     ramps,
-    strips,
-    styled,
-    told_apart,
-    turns,
-    visible,
+    with_unique_titles,
 )
-from .heads import checked, importance
-from .overlay import CLIPPED, clipped, enlarged, jpeg, pixelled, see_through
+from .characters import number, visible
+from .colours import largest
+from .look import Look
+from .overlay import CLIPPED, jpeg, pixelled
+from .photo_maps import aspect, map_svg, place, strongest, thumb
 
-SIDE = 448  # pixels of the photo inside HTML, longer side
-OPACITY = 0.85  # of the strongest patch
-MOST = 576  # patches that are elements of their own, with their number on hover; finer grids are drawn in one piece
 TOP = 10  # patches in the table
-FINE = 8  # pixels a patch has in a smooth enlargement
 
 
-@dataclass(frozen=True)
-class Look:
-    """How maps are drawn. smooth, pixels: what shows instead of patches at first. controls: with everything that toggles can show.
-    reached: by keyboard, patch by patch; like toggles, that takes a page with the script. brief: without each patch's number."""
-
-    palette: str = "orange-blue"
-    opacity: float = OPACITY
-    smooth: bool = False
-    pixels: bool = False
-    controls: bool = False
-    reached: bool = False
-    brief: bool = False
-
-
-def fragment(
+def maps_over_photo(
     heats: Sequence[TokenScores],
-    *,
-    palette: str = "orange-blue",
-    style: bool = True,
-    waiting: Sequence[str] = (),
-    refused: Mapping[str, str] | None = None,
+    look: Look,
+    missing: Missing | None = None,
     layers: bool | str = True,
-    opacity: float = OPACITY,
-    smooth: bool = False,
-    pixels: bool = False,
-    controls: bool = False,
-    brief: bool = False,
-    side: int = SIDE,
 ) -> str:
-    """Heatmaps of one picture as a piece of HTML: the picture, then every method's map of it.
+    """The picture, then every method's map of it.
 
-    waiting, refused: as for texts. layers: add the layer panel of a single heatmap, or, "all", of each. opacity: of the strongest patch.
-    smooth: a bilinear enlargement instead of patches. pixels: the maps pixel by pixel, of methods that have one. controls: sliders and
-    toggles for these, which need the app's script. brief: maps in one piece, without each patch's number and the table, a sixth of the
-    size: for a document that holds many. side: pixels of the photo's longer side.
+    missing: the methods without a map. layers: add the layer panel of a single map; "all": of each.
     """
-    refused, look = (
-        refused or {},
-        Look(palette, opacity, smooth, pixels, controls, reached=controls, brief=brief),
-    )
-    if not heats:
-        body = strips(waiting, refused)
-        return body and (styled(card(body, palette)) if style else card(body, palette))
-    heats = told_apart(heats)
-    tiles = [picture_tile(heats[0], brief), *(tile(heat, look) for heat in heats)]
-    tiles += [empty_tile(heats[0], title, reason) for title, reason in refused.items()]
-    tiles += [empty_tile(heats[0], title, turn) for title, turn in zip(waiting, turns(waiting))]
-    body = (
-        f'{legend(heats)}{controls_of(heats, look) if controls else ""}<div class="xp-tiles{" xp-few" if len(tiles) < 3 else ""}">{"".join(tiles)}</div>'
-        f"{said_of_overlays(heats, look)}{notes(heats)}{'' if brief else numbers(heats)}"
-    )
-    pieces = [card(body, palette, **look_of(look))]
+    missing = missing or Missing()
+    heats = with_unique_titles(heats)
+    first = heats[0]
+    tiles = [picture_tile(first, look.brief)]
+    tiles += [tile(heat, look, reached=look.controls) for heat in heats]
+    for title, sentence in [*missing.refused.items(), *missing.turns()]:
+        tiles.append(empty_tile(first, title, sentence))
+    few = " xp-few" if len(tiles) < 3 else ""
+    body = [
+        legend(heats),
+        controls_of(heats, look) if look.controls else "",
+        f'<div class="xp-tiles{few}">{"".join(tiles)}</div>',
+        overlay_notes(heats, look),
+        notes_html(heats),
+        "" if look.brief else number_table(heats),
+    ]
+    pieces = [card("".join(body), look.palette, **card_look(look))]
     if layers == "all" or (layers and len(heats) == 1):
         pieces += [layers_card(heat, look) for heat in heats if heat.rows is not None]
-    html = pictured(heats[0].picture, side, "".join(pieces))
-    return styled(html) if style else html
+    return with_photo(first.picture, look.side, "".join(pieces))
 
 
-def layer_panel(
-    heat: TokenScores,
-    *,
-    palette: str = "orange-blue",
-    style: bool = True,
-    slider: bool = False,
-    opacity: float = OPACITY,
-    side: int = SIDE,
-) -> str:
-    """A method layer by layer over the same picture as small multiples, then the maps that are made of them.
+def layers_over_photo(heat: TokenScores, look: Look, slider: bool = False) -> str:
+    """A map layer by layer as small pictures, then the totals.
 
-    slider: also the picture large, with a control for the row that lies over it; it needs the app's script.
+    slider: also one row large, with a control that chooses it; it needs the app's script.
     """
-    if heat.rows is None:
-        return ""
-    html = pictured(
-        heat.picture, side, layers_card(heat, Look(palette, opacity, reached=slider), slider)
-    )
-    return styled(html) if style else html
+    return with_photo(heat.picture, look.side, layers_card(heat, look, slider))
 
 
-def head_panel(
-    heat: TokenScores,
-    layer: int = -1,
-    *,
-    palette: str = "orange-blue",
-    style: bool = True,
-    opacity: float = OPACITY,
-    side: int = SIDE,
-) -> Html:
-    """Every head of every layer by its sum of |score|, and the heads of one layer as small multiples. Raises `Refusal` as `heads.fragment`."""
-    layer, look = checked(heat, layer), Look(palette, opacity)
-    rows, scale = heat.heads[layer], largest(heat.on_grid(heat.heads[layer]))
-    thumbs = "".join(thumb(f"head {h}", heat, scores, scale, look) for h, scores in enumerate(rows))
-    what = (
-        "The heads share one scale; beside each stands its largest |score|."
-        if scale
-        else "Every number is zero here."
-    )
-    body = (
-        f"{importance(heat.without_specials(), layer, 'patches')}<h3 class='xp-second'>Layer {layer}, head by head over the picture</h3>"
-        f"<p class='xp-sub'>{what}</p>{legend([heat])}<div class='xp-thumbs'>{thumbs}</div>"
-    )
-    html = pictured(heat.picture, side, card(body, palette, **look_of(look)))
-    return Html(styled(html) if style else html)
-
-
-# ------------------------------------------------------------------------------------------------------ pieces
-
-
-def pictured(picture: Image.Image | None, side: int, html: str) -> str:
+def with_photo(picture: Image.Image | None, side: int, html: str) -> str:
     """HTML whose maps lie over this photo, which stands in it once."""
     photo = f' style="--xp-photo:url({jpeg(picture, side)})"' if picture else ""
     return f'<div class="xp-pictured" data-apart{photo}>{html}</div>'
 
 
-def look_of(look: Look) -> dict[str, str]:
-    """The card's classes and variables that say which overlay shows, and how strong."""
-    shows = " xp-pixelwise" if look.pixels else " xp-smoothed" if look.smooth else ""
-    return {
-        "kind": f" xp-pictures{shows}",
-        "style": f"--xp-opacity:{min(1.0, max(0.0, look.opacity)):.2f}",
-    }
+class CardLook(TypedDict):
+    kind: str
+    style: str
+
+
+def card_look(look: Look) -> CardLook:
+    """Classes and variables of the card: which overlay shows, and how strong."""
+    shows = ""
+    if look.pixels:
+        shows = " xp-pixelwise"
+    elif look.smooth:
+        shows = " xp-smoothed"
+    opacity = min(1.0, max(0.0, look.opacity))
+    return {"kind": f" xp-pictures{shows}", "style": f"--xp-opacity:{opacity:.2f}"}
 
 
 def legend(heats: Sequence[TokenScores]) -> str:
-    """What is explained, and colours in words."""
+    """What is explained, and the meaning of the colours."""
     targets = ", ".join(dict.fromkeys(visible(heat.target) for heat in heats))
-    return f'<p class="xp-legend"><span>explained: <b>{escape(targets)}</b></span>{ramps(heats, " xp-over")}</p>'
+    return (
+        f'<p class="xp-legend"><span>explained: <b>{escape(targets)}</b></span>'
+        f"{ramps(heats, ' xp-over')}</p>"
+    )
 
 
-def place(heat: TokenScores, i: int) -> str:
-    """Patch i of the grid as a person counts."""
-    return f"row {i // heat.grid[1] + 1}, column {i % heat.grid[1] + 1}"
+# ------------------------------------------------------------------------------------------ tiles
 
 
-def beside(heat: TokenScores) -> str:
-    """The tokens before the patches by name, such as [CLS]."""
-    names = [
-        visible(label)
-        for label, special_tokens in zip(heat.labels, heat.special_tokens.tolist())
-        if special_tokens
-    ]
+def tile(
+    heat: TokenScores, look: Look, kind: str = "", meta: str | None = None, reached: bool = False
+) -> str:
+    """One method's map over the picture.
+
+    kind: further classes. meta: what stands below it instead of badge, cost and shares.
+    reached: the keyboard reaches every patch, which needs the app's script.
+    """
+    scores = heat.patches
+    flat = scores.flatten()
+    most = "zero everywhere"
+    for i in strongest(scores, most=1):
+        most = f"most: {place(heat, i)}: {number(float(flat[i]), heat.signed)}"
+    if meta is None:
+        meta = facts_line(heat, scores, beside=special_names(heat))
+    return (
+        f'<figure class="xp-tile{kind}">'
+        f'<figcaption class="xp-name">{escape(heat.title)}</figcaption>'
+        f'<div class="xp-photo" style="{aspect(heat)}">'
+        f"{map_svg(heat, scores, largest(scores), look, reached)}</div>"
+        f'<div><p class="xp-readout">{escape(most)}</p><p class="xp-meta">{meta}</p></div></figure>'
+    )
+
+
+def special_names(heat: TokenScores) -> str:
+    """The names of the tokens before the patches, such as [CLS]."""
+    names = []
+    for label, is_special in zip(heat.labels, heat.special_tokens.tolist()):
+        if is_special:
+            names.append(visible(label))
     return " and ".join(names) if len(names) <= 2 else "specials"
 
 
-def strongest(heat: TokenScores, scores: Tensor, most: int) -> list[int]:
-    """The patches with the largest |score|, largest first, equal ones row by row. scores: [rows columns]."""
-    sizes = scores.nan_to_num(0, 0, 0).abs().flatten()
-    return [i for i in ranked(sizes).tolist() if sizes[i] > 0][:most]
-
-
-def in_short(heat: TokenScores, scores: Tensor) -> str:
-    """A map in one phrase, for those who do not see it."""
-    top = "; ".join(
-        f"{place(heat, i)}: {heat.in_words(float(scores.flatten()[i]))}"
-        for i in strongest(heat, scores, 3)
-    )
-    return f"strongest at {top}" if top else "zero everywhere"
-
-
-def tile(heat: TokenScores, look: Look, kind: str = "", said: str | None = None) -> str:
-    """One method's map over the picture. said: what stands under it instead of badge, cost and shares."""
-    scores = heat.on_grid(heat.scores)
-    top = strongest(heat, scores, 1)
-    most = (
-        f"most: {place(heat, top[0])}: {number(float(scores.flatten()[top[0]]), heat.signed)}"
-        if top
-        else "zero everywhere"
-    )
-    said = meta(heat, scores, beside(heat)) if said is None else said
-    return (
-        f'<figure class="xp-tile{kind}"><figcaption class="xp-name">{escape(heat.title)}</figcaption>'
-        f'<div class="xp-photo" style="{aspect(heat)}">{drawn(heat, scores, largest(scores), look, heat.title)}</div>'
-        f'<div><p class="xp-readout">{escape(most)}</p><p class="xp-meta">{said}</p></div></figure>'
-    )
-
-
 def picture_tile(heat: TokenScores, brief: bool = False) -> str:
-    """The picture in its colours: the pixels that the model gets, enlarged without smoothing."""
-    said, name = f"{heat.grid[0]} × {heat.grid[1]} patches", "what the model sees of it"
-    look = aspect(heat)
+    """The picture in its colours: the model's own pixels, enlarged without smoothing."""
+    rows, columns = heat.patch_grid
+    size = f"{rows} × {columns} patches"
+    name = "what the model sees of it"
+    style = aspect(heat)
     if heat.seen is not None:
-        said = f"{heat.seen.width} × {heat.seen.height} pixels, {said}"
+        size = f"{heat.seen.width} × {heat.seen.height} pixels, {size}"
         name = "as the model sees it"
-        look += f";--xp-photo:url({pixelled(heat.seen, brief)})"
+        style += f";--xp-photo:url({pixelled(heat.seen, brief)})"
     return (
         '<figure class="xp-tile"><figcaption class="xp-name">The picture</figcaption>'
-        f'<div class="xp-photo xp-plain" style="{look}" role="img" '
+        f'<div class="xp-photo xp-plain" style="{style}" role="img" '
         f'aria-label="the picture {name}"></div>'
-        f'<div><p class="xp-readout">{name}</p><p class="xp-meta">{said}</p></div></figure>'
+        f'<div><p class="xp-readout">{name}</p><p class="xp-meta">{size}</p></div></figure>'
     )
 
 
 def empty_tile(heat: TokenScores, title: str, sentence: str) -> str:
-    """The place of a method that has no map, or none yet."""
+    """The place of a method that has no map."""
     return (
-        f'<figure class="xp-tile xp-empty"><figcaption class="xp-name">{escape(title)}</figcaption>'
-        f'<div class="xp-hollow" style="{aspect(heat)}"><p class="xp-sub">{escape(sentence)}</p></div></figure>'
+        '<figure class="xp-tile xp-empty">'
+        f'<figcaption class="xp-name">{escape(title)}</figcaption>'
+        f'<div class="xp-hollow" style="{aspect(heat)}">'
+        f'<p class="xp-sub">{escape(sentence)}</p></div></figure>'
     )
 
 
-def aspect(heat: TokenScores) -> str:
-    width, height = heat.picture.size if heat.picture else heat.grid[::-1]
-    return f"aspect-ratio:{width}/{height}"
-
-
-def drawn(heat: TokenScores, scores: Tensor, scale: float, look: Look, name: str) -> str:
-    """Scores [rows columns] as an SVG to lie over the photo, with what toggles show instead."""
-    rows, columns = heat.grid
-    cells = (
-        rectangles(heat, scores, scale)
-        if scores.numel() <= MOST and not look.brief
-        else blocks(heat, scores, scale, look)
-    )
-    others = ""
-    if look.smooth or look.controls:
-        others += over(
-            heat,
-            enlarged(scores, FINE * rows, FINE * columns, smooth=True),
-            scale,
-            look,
-            "xp-smooth",
-        )
-    if heat.pixels is not None and (look.pixels or look.controls):
-        others += over(heat, heat.pixels, clipped(heat.pixels), look, "xp-pixels")
-    role = "group" if look.reached else "img"  # of an image, nothing inside is read out
-    return (
-        f'<svg class="xp-patches" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" role="{role}"{poles(heat) if look.reached else ""} '
-        f'aria-label="{escape(name)}: {escape(in_short(heat, scores))}"><g class="xp-cells">{cells}</g>{others}{signs(heat, scores, scale)}</svg>'
-    )
-
-
-def poles(heat: TokenScores) -> str:
-    """What the script says when it lays another row over the picture."""
-    return f' data-poles="{escape(json.dumps(heat.poles))}"' if heat.signed else ""
-
-
-def rectangles(heat: TokenScores, scores: Tensor, scale: float) -> str:
-    """One rectangle a patch, with its number in words."""
-    out = []
-    for i, score in enumerate(scores.flatten().tolist()):
-        kind, share = paint(heat, score, scale)
-        row, column = divmod(i, heat.grid[1])
-        out.append(
-            f"<rect data-i={i} class={kind.split()[0]} style=--a:{share:.2f} x={column} y={row}>"  # no quotes: a tenth of a comparison
-            f"<title>{place(heat, i)}: {escape(heat.in_words(score))}</title></rect>"
-        )
-    return "".join(out)
-
-
-def blocks(heat: TokenScores, scores: Tensor, scale: float, look: Look) -> str:
-    """The patches in one piece, for grids too fine to point at."""
-    return over(heat, scores, scale, look, "xp-blocks")
-
-
-def over(heat: TokenScores, scores: Tensor, scale: float, look: Look, kind: str) -> str:
-    """Scores [height width] as a see-through image over the whole grid."""
-    return (
-        f'<image class="{kind}" width="{heat.grid[1]}" height="{heat.grid[0]}" preserveAspectRatio="none" '
-        f'href="{see_through(scores, scale, heat.signed, look.palette)}"/>'
-    )
-
-
-def signs(heat: TokenScores, scores: Tensor, scale: float) -> str:
-    """A plus or a minus on the strong patches of a signed map, so that colour is not the only cue."""
-    return f'<path class="xp-signs" d="{sign_path(heat, scores, scale)}"/>' if heat.signed else ""
-
-
-def strong(heat: TokenScores, scores: Tensor, scale: float) -> list[tuple[int, int, bool]]:
-    """Row, column and whether positive of the patches that carry a sign."""
-    found = (
-        (i, score)
-        for i, score in enumerate(scores.nan_to_num(0, 0, 0).flatten().tolist())
-        if scale and abs(score) >= STRONG * scale
-    )
-    return [(*divmod(i, heat.grid[1]), score > 0) for i, score in found]
-
-
-def sign_path(heat: TokenScores, scores: Tensor, scale: float) -> str:
-    """All signs of a map as one path, in units of patches."""
-    return "".join(
-        f"M{column}.32 {row}.5h.36" + ("m-.18-.18v.36" if plus else "")
-        for row, column, plus in strong(heat, scores, scale)
-    )
-
-
-def thumb(
-    name: str, heat: TokenScores, scores: Tensor, scale: float, look: Look, data: bool = False
-) -> str:
-    """One row of the per-layer picture, small. scores: [token]. data: with its numbers, for the script."""
-    grid = heat.on_grid(scores)
-    label = f"{name}: {in_short(heat, grid)}"
-    numbers_ = ",".join(number(score, heat.signed) for score in grid.flatten().tolist())
-    held = f' data-scale="{scale:.6g}" data-scores="{numbers_}"' if data else ""
-    rows, columns = heat.grid
-    return (
-        f'<figure class="xp-thumb"{held}><div class="xp-photo" style="{aspect(heat)}">'
-        f'<svg class="xp-patches" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" role="img" aria-label="{escape(visible(label))}">'
-        f'<g class="xp-cells">{blocks(heat, grid, scale, look)}</g>{signs(heat, grid, scale)}</svg></div>'
-        f'<figcaption><b>{escape(visible(name))}</b> <span class="xp-meta">{largest(grid):.2g}</span></figcaption></figure>'
-    )
+# ----------------------------------------------------------------------------------------- layers
 
 
 def layers_card(heat: TokenScores, look: Look, slider: bool = False) -> str:
     """The layer panel without the photo under it."""
-    scale = largest(heat.on_grid(heat.rows))
-    layers = "".join(
-        thumb(name, heat, scores, scale, look, slider)
-        for name, scores in zip(heat.row_labels, heat.rows)
-    )
-    totals = "".join(
-        thumb(name, heat, scores, largest(heat.on_grid(scores)), look, slider)
-        for name, scores in heat.totals.items()
-    )
-    thumbs = f'<div class="xp-thumbs">{layers}</div>' + (
-        f'<div class="xp-thumbs xp-totals">{totals}</div>' if totals else ""
-    )
+    pictures = layer_thumbs(heat, look.palette, slider)
     if slider:
-        control = (
-            '<div class="xp-slider"><label>Read one large <input type="range" class="xp-range" min="0" '
-            f'max="{len(heat.rows) + len(heat.totals) - 1}" value="{len(heat.rows) - (0 if heat.totals else 1)}" '
-            'aria-label="picture of the panel shown large"></label><output></output></div>'
+        large = tile(heat, look, " xp-reading", meta="", reached=True)
+        pictures = (
+            f'<div class="xp-beside"><div>{layer_slider(heat)}{large}</div>'
+            f"<div>{pictures}</div></div>"
         )
-        thumbs = f'<div class="xp-beside"><div>{control}{tile(heat, look, " xp-reading", said="")}</div><div>{thumbs}</div></div>'
+    sentence = layers_in_words(heat, "patches", "picture")
     return card(
-        f"<h3>{escape(heat.title)}, layer by layer</h3><p class='xp-sub'>{escape(layers_in_words(heat, 'patches', 'picture'))} "
-        f"Beside each stands its largest |score|.</p>{legend([heat])}{thumbs}",
+        f"<h3>{escape(heat.title)}, layer by layer</h3>"
+        f"<p class='xp-sub'>{escape(sentence)} Beside each stands its largest |score|.</p>"
+        f"{legend([heat])}{pictures}",
         look.palette,
-        **look_of(look),
+        **card_look(look),
     )
+
+
+def layer_thumbs(heat: TokenScores, palette: str, data: bool) -> str:
+    """All layers on one scale as small pictures, then each total on its own scale."""
+    rows = heat.layer_scores
+    scale = largest(heat.on_grid(rows))
+    layers = "".join(
+        thumb(name, heat, scores, scale, palette, data)
+        for name, scores in zip(heat.row_labels, rows)
+    )
+    html = f'<div class="xp-thumbs">{layers}</div>'
+    if heat.totals:
+        totals = "".join(
+            thumb(name, heat, scores, largest(heat.on_grid(scores)), palette, data)
+            for name, scores in heat.totals.items()
+        )
+        html += f'<div class="xp-thumbs xp-totals">{totals}</div>'
+    return html
+
+
+def layer_slider(heat: TokenScores) -> str:
+    """A slider over the small pictures, which chooses the one that is shown large."""
+    layers, totals = len(heat.layer_scores), len(heat.totals)
+    chosen = layers if totals else layers - 1
+    return (
+        '<div class="xp-slider"><label>Read one large '
+        f'<input type="range" class="xp-range" min="0" max="{layers + totals - 1}" '
+        f'value="{chosen}" aria-label="picture of the panel shown large"></label>'
+        "<output></output></div>"
+    )
+
+
+# --------------------------------------------------------------------------------- controls, notes
 
 
 def controls_of(heats: Sequence[TokenScores], look: Look) -> str:
     """A slider and toggles for all maps of the card; the script keeps what was chosen."""
-    pixels = (
-        '<label><input type="checkbox" class="xp-to-pixels"'
-        + " checked" * look.pixels
-        + "> pixel by pixel</label>"
-        if any(heat.pixels is not None for heat in heats)
-        else ""
-    )
+    pixels = ""
+    if has_pixels(heats):
+        checked = " checked" if look.pixels else ""
+        pixels = (
+            f'<label><input type="checkbox" class="xp-to-pixels"{checked}> pixel by pixel</label>'
+        )
+    checked = " checked" if look.smooth else ""
     return (
-        f'<div class="xp-slider"><label>Opacity <input type="range" class="xp-to-opacity" min="0" max="1" step="0.05" value="{look.opacity}"></label>'
-        f'<label><input type="checkbox" class="xp-to-smooth"{" checked" * look.smooth}> smooth (adds no information)</label>{pixels}</div>'
+        '<div class="xp-slider"><label>Opacity <input type="range" class="xp-to-opacity" min="0" '
+        f'max="1" step="0.05" value="{look.opacity}"></label>'
+        f'<label><input type="checkbox" class="xp-to-smooth"{checked}> '
+        f"smooth (adds no information)</label>{pixels}</div>"
     )
 
 
-def said_of_overlays(heats: Sequence[TokenScores], look: Look) -> str:
-    """What the overlay shown instead of patches is, and is not."""
-    said = []
+def has_pixels(heats: Sequence[TokenScores]) -> bool:
+    """Whether a map pixel by pixel is among them."""
+    return any(heat.pixels is not None for heat in heats)
+
+
+def overlay_notes(heats: Sequence[TokenScores], look: Look) -> str:
+    """What an overlay shows, and what it does not."""
+    html = ""
     if look.smooth or look.controls:
-        said.append(
-            (
-                "xp-if-smooth",
-                "Smooth: straight lines between the patches' numbers. It looks finer and adds no information.",
-            )
+        html += (
+            '<p class="xp-note xp-if-smooth">Smooth: straight lines between the numbers of the '
+            "patches. It looks finer and adds no information.</p>"
         )
-    if any(heat.pixels is not None for heat in heats) and (look.pixels or look.controls):
-        said.append(
-            (
-                "xp-if-pixels",
-                f"Pixel by pixel, where a method has such a map: the strongest {100 * (1 - CLIPPED):.1g} % of its pixels are drawn "
-                "alike. A checkerboard of the patches' size comes from cutting the picture into patches, not from what is in it.",
-            )
+    if has_pixels(heats) and (look.pixels or look.controls):
+        html += (
+            '<p class="xp-note xp-if-pixels">Pixel by pixel, for methods that have such a map: '
+            f"the strongest {100 * (1 - CLIPPED):.1g} % of the pixels have the same colour. "
+            "A checkerboard with squares as large as the patches comes from cutting the picture "
+            "into patches, not from the picture.</p>"
         )
-    return "".join(f'<p class="xp-note {kind}">{sentence}</p>' for kind, sentence in said)
+    return html
 
 
-def numbers(heats: Sequence[TokenScores]) -> str:
-    """The strongest patches of each map as a plain table, for eyes and readers that want no colour."""
-    maps = [heat.on_grid(heat.scores) for heat in heats]
-    tops = [strongest(heat, scores, TOP) for heat, scores in zip(heats, maps)]
+def number_table(heats: Sequence[TokenScores]) -> str:
+    """The strongest patches of each map as a plain table, for readers who see no colours."""
+    tops = [strongest(heat.patches, TOP) for heat in heats]
     columns = "".join(f'<th scope="col">{escape(heat.title)}</th>' for heat in heats)
-
-    def cell(heat: TokenScores, scores: Tensor, top: list[int], k: int) -> str:
-        return (
-            f"<td>{place(heat, top[k])}: {number(float(scores.flatten()[top[k]]), heat.signed)}</td>"
-            if k < len(top)
-            else "<td></td>"
-        )
-
-    rows = "".join(
-        f'<tr><th scope="row">{k + 1}</th>{"".join(cell(heat, scores, top, k) for heat, scores, top in zip(heats, maps, tops))}</tr>'
-        for k in range(max(map(len, tops)))
-    )
+    rows = []
+    for rank in range(max(map(len, tops))):
+        cells = "".join(patch_cell(heat, heat.patches, top, rank) for heat, top in zip(heats, tops))
+        rows.append(f'<tr><th scope="row">{rank + 1}</th>{cells}</tr>')
     return (
-        f'<details><summary>The strongest patches as a table</summary><div class="xp-wide" tabindex="0" role="region" aria-label="numbers">'
-        f'<table class="xp-numbers"><thead><tr><th scope="col">rank</th>{columns}</tr></thead><tbody>{rows}</tbody></table></div></details>'
+        "<details><summary>The strongest patches as a table</summary>"
+        '<div class="xp-wide" tabindex="0" role="region" aria-label="numbers">'
+        '<table class="xp-numbers"><thead><tr><th scope="col">rank</th>'
+        f"{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></details>"
     )
+
+
+def patch_cell(heat: TokenScores, scores: Tensor, top: Sequence[int], rank: int) -> str:
+    """The patch of this rank with its score; an empty cell if there are fewer."""
+    if rank >= len(top):
+        return "<td></td>"
+    i = top[rank]
+    return f"<td>{place(heat, i)}: {number(float(scores.flatten()[i]), heat.signed)}</td>"

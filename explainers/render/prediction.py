@@ -1,35 +1,42 @@
-"""What the model says, in words and with a bar."""
+"""A model's prediction as HTML: labels, probabilities, and a bar."""
 
+from collections.abc import Sequence
 from html import escape
 
-from .card import card, visible
+from .card import card
+from .characters import visible
 
-SHOWN = 5
+SHOWN = 5  # labels
 LONG = 60  # characters of a label
 
 
-def fragment(labels: list[str], values: list[float], kind: str, tie: str = "") -> str:
-    """Best label first with its probability and a bar, the others behind it; plain numbers where
-    there are no classes.
+def prediction_html(
+    labels: Sequence[str], values: Sequence[float], kind: str, tie: str = ""
+) -> str:
+    """The labels, best first, with their probabilities; plain numbers where there are no classes.
 
-    tie: a sentence for below, where others are just as high as the best.
+    kind: "probability", "probability of each label by itself" or "value". tie: a sentence that
+    names the labels as high as the best one, if there are any.
     """
-    below = f'<p class="xp-note">{escape(visible(tie))}</p>' if tie else ""
-    labels = [visible(label[:LONG] + "…" if len(label) > LONG else label) for label in labels]
-    more = f"<span>and {len(labels) - SHOWN} more</span>" if len(labels) > SHOWN else ""
+    names = [escape(short_label(label)) for label in labels]
     if kind == "value":
-        shown = zip(labels[:SHOWN], values[:SHOWN])
-        said = [f"{escape(label)}: {value:.3f}" for label, value in shown]
-        rest = "".join(f"<span>{one}</span>" for one in said[1:])
-        html = f'<div class="xp-said"><strong>{said[0]}</strong>{rest}{more}</div>{below}'
-        return card(html, "orange-blue")
-    rest = "".join(
-        f"<span>{escape(label)} {value:.1%}</span>"
-        for label, value in zip(labels[1:SHOWN], values[1:SHOWN])
-    )
-    note = "<span>each label by itself</span>" if "itself" in kind else ""
-    return card(
-        f'<div class="xp-said" role="status"><strong>{escape(labels[0])} {values[0]:.1%}</strong>'
-        f'<span class="xp-bar" aria-hidden="true"><i style="width:{100 * values[0]:.1f}%"></i></span>{rest}{more}{note}</div>{below}',
-        "orange-blue",
-    )
+        entries = [f"{name}: {value:.3f}" for name, value in zip(names, values)]
+        opening, bar = '<div class="xp-said">', ""
+    else:
+        entries = [f"{name} {value:.1%}" for name, value in zip(names, values)]
+        opening = '<div class="xp-said" role="status">'
+        width = f"{100 * values[0]:.1f}%"
+        bar = f'<span class="xp-bar" aria-hidden="true"><i style="width:{width}"></i></span>'
+    rest = "".join(f"<span>{entry}</span>" for entry in entries[1:SHOWN])
+    if len(labels) > SHOWN:
+        rest += f"<span>and {len(labels) - SHOWN} more</span>"
+    if "itself" in kind:
+        rest += "<span>each label by itself</span>"
+    note = f'<p class="xp-note">{escape(visible(tie))}</p>' if tie else ""
+    html = f"{opening}<strong>{entries[0]}</strong>{bar}{rest}</div>{note}"
+    return card(html, "orange-blue")
+
+
+def short_label(label: str) -> str:
+    """A label of at most LONG characters."""
+    return visible(label if len(label) <= LONG else f"{label[:LONG]}…")

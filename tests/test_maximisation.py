@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from tiny import GOLDENS, IMAGE, fresh, tiny
 
 import explainers as ex
-from explainers.activation import total_variation
+from explainers.maximisation import total_variation
 
 RECORDED = load_file(GOLDENS / "activation.safetensors")
 
@@ -198,7 +198,7 @@ def test_a_file_says_what_it_is_of(tmp_path):
         ("vit", {"target": 0, "optimiser": "hill"}, "adam or sgd"),
         ("vit", {"target": 0, "texts": ["a cat"]}, "sees pictures alone"),
         ("beit", {"unit": (0, 0)}, "not where this package looks"),
-        ("vit", {"target": 0, "start": "sky"}, "from noise, from grey"),
+        ("vit", {"target": 0, "start": "sky"}, "The start is noise, grey"),
         ("vit", {"target": 0, "start": torch.zeros(32, 32)}, "(3, height, width)"),
     ],
 )

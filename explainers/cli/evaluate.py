@@ -1,0 +1,167 @@
+"""measure methods on a dataset, or repeat a paper's protocol
+
+An interrupted run goes on from where it stopped.
+"""
+
+from argparse import ArgumentParser, Namespace
+
+from ..errors import Refusal
+from ..evaluation import protocols, runs
+from ..evaluation.data import Columns, read
+from .given import parse_list, silence_transformers
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        help="a bundled name, a folder or a Hub id (default: the protocol's, or by the data "
+        "sentiment, question-answering or vit; pairs of texts need one)",
+    )
+    parser.add_argument("--revision", help="commit or branch of a Hub model")
+    parser.add_argument(
+        "--side",
+        choices=("vision", "text"),
+        default="",
+        help="of a model that matches pictures with texts, which side is explained",
+    )
+    parser.add_argument(
+        "--methods", default="", metavar="A,B", help="keys, with options as attcat:states=output"
+    )
+    parser.add_argument(
+        "--metrics",
+        default="",
+        metavar="A,B",
+        help="keys, with options as aopc:fill=pad:levels=5 "
+        "(the menu: python -m explainers metrics)",
+    )
+    parser.add_argument(
+        "--target",
+        help="what is explained: predicted (default), label, a class, or of a question answer, "
+        "start, end; a protocol has its own",
+    )
+    parser.add_argument(
+        "--protocol",
+        metavar="NAME",
+        help="a paper's methods, metrics and target, as its authors had them",
+    )
+    parser.add_argument("--list", action="store_true", help="list the protocols")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="folder for records.parquet, left_out.csv, table.md and table.csv; an interrupted run "
+        "goes on from what is there",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="this process, or Ray's workers (default: local)",
+    )
+    add_data_arguments(parser)
+
+
+def add_data_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        metavar="PLACE",
+        help="a .csv, .tsv, .jsonl, .json or .parquet table, SQuAD's .json, ERASER's movies "
+        "folder, a folder or .zip of pictures, or owner/name/configuration:split on the Hub "
+        "(configuration and split only if there are any)",
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="at most N examples, drawn with the seed"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of the sample, the random baseline and the intervals (default: 0)",
+    )
+    parser.add_argument("--text-column", default="", metavar="NAME")
+    parser.add_argument("--pair-column", default="", metavar="NAME")
+    parser.add_argument("--label-column", default="", metavar="NAME")
+    parser.add_argument(
+        "--columns",
+        default="",
+        metavar="A,B",
+        help="names of the columns, for a table whose first line is already an example",
+    )
+    parser.add_argument(
+        "--labels",
+        choices=("as is", "polarity"),
+        default="as is",
+        help="polarity: stars as negative and positive, without the middle",
+    )
+
+
+def run(args: Namespace) -> str:
+    silence_transformers()
+    protocol = protocols.find_protocol(args.protocol) if args.protocol else None
+    if args.list:
+        lines = [
+            f"{one.key:24}{one.title}; --data: {one.data}" for one in protocols.PROTOCOLS.values()
+        ]
+        return "\n".join(lines)
+    if not args.data or not args.out:
+        raise Refusal(
+            "Give --data (a file, a folder or a name on the Hub) and --out (a folder for the "
+            "results)."
+        )
+    if protocol and args.target:
+        raise Refusal(
+            f"The protocol {protocol.key} explains {protocol.target or 'the predicted class'}, as "
+            "its authors did: leave --target out, or give --methods and --metrics instead of "
+            "--protocol."
+        )
+    data = read_data(args)
+    plan = plan_of(args, protocol, data)
+    note = protocol.note(args.data) if protocol else ""
+    result = runs.evaluate(data, plan, args.out, engine=args.engine, note=note)
+    files = "records.parquet, left_out.csv, table.md, table.csv"
+    return f"{result.markdown}\nwritten: {args.out}/{files}"
+
+
+def read_data(args: Namespace):
+    """The examples of --data, or a sample of them."""
+    columns = Columns(
+        args.text_column,
+        args.pair_column,
+        args.label_column,
+        tuple(name for name in args.columns.split(",") if name),
+        args.labels,
+    )
+    return read(args.data, columns).sample(args.limit, args.seed)
+
+
+def plan_of(args: Namespace, protocol, data):
+    """What is measured: the protocol's plan with what the arguments change, or one of its own."""
+    given = {
+        "methods": parse_list(args.methods),
+        "metrics": parse_list(args.metrics),
+        "seed": args.seed,
+        "revision": args.revision,
+        "side": args.side,
+    }
+    if protocol:
+        model = args.model or protocol.model or bundled_for(data)
+        return protocol.plan(model, data, **given)
+    target = None if args.target == "predicted" else args.target
+    named = {
+        name: value for name, value in given.items() if value or name in ("methods", "metrics")
+    }
+    return runs.Plan(args.model or bundled_for(data), target=target, **named)
+
+
+def bundled_for(data) -> str:
+    """The name of the bundled model for a dataset, by what its first example is."""
+    example = data.examples[0]
+    if not isinstance(example.inputs, str | tuple):
+        return "vit"
+    if isinstance(example.inputs, str):
+        return "sentiment"
+    if "answer" not in example.data:
+        raise Refusal(
+            f"{data.name} has pairs of texts, and pairs are made for different questions: give "
+            "--model, of the bundled ones inference or paraphrase."
+        )
+    return "question-answering"

@@ -1,0 +1,87 @@
+"""list the methods, or show one method's card"""
+
+from argparse import ArgumentParser, Namespace
+
+from ..methods import METHODS, Method, find
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("key", nargs="?", help="of the method to show")
+    parser.add_argument("--markdown", action="store_true", help="the table of the README")
+
+
+def run(args: Namespace) -> str:
+    if args.markdown:
+        return readme_table()
+    if args.key:
+        return card_text(find(args.key))
+    return "\n".join(line(method) for method in METHODS.values())
+
+
+def line(method: Method) -> str:
+    """One line of the menu: key, input, sign, cost, title and paper."""
+    return (
+        f"{method.key:22} {inputs_of(method):9}{sign(method):8} {method.passes:8} "
+        f"{method.title}  ({method.paper})"
+    )
+
+
+def card_text(method: Method) -> str:
+    """A method's card as plain text."""
+    card = method.card
+    parts = {
+        "Formula": card.formula,
+        "Sign": card.sign,
+        "Limits": card.limits,
+        "Options": card.options,
+        "Defaults": ", ".join(option_text(option) for option in method.options.values()),
+        "For": inputs_of(method) + (f" only: {method.only}" if method.only else ""),
+        "Cost": method.passes,
+        "Paper": f"{method.paper}, {method.url}",
+    }
+    paragraphs = [f"{method.title} ({method.key})", card.idea]
+    paragraphs += [f"{name}: {text}" for name, text in parts.items() if text]
+    return "\n\n".join(paragraphs)
+
+
+def option_text(option) -> str:
+    """An option with its default, and the choices if there are any."""
+    text = f"{option.name}={option.default}"
+    if option.choices:
+        text += f" of {'/'.join(map(str, option.choices))}"
+    return text
+
+
+def inputs_of(method: Method) -> str:
+    """What a method explains, in words."""
+    if method.tasks == ("text",):
+        return "texts"
+    return "pictures" if method.tasks == ("image",) else "both"
+
+
+def sign(method: Method) -> str:
+    return "signed" if method.signed else "unsigned"
+
+
+def readme_table() -> str:
+    """The README's table of methods, in Markdown."""
+    lines = [
+        "| method | key | what it says | for | sign | passes | layers | paper |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for method in METHODS.values():
+        idea = method.card.idea.split(":")[0].rstrip(".")
+        layers = "yes" if "layers" in method.parts else ""
+        paper = f"[{method.paper}]({method.url})"
+        cells = (
+            method.title,
+            f"`{method.key}`",
+            idea,
+            inputs_of(method),
+            sign(method),
+            method.passes,
+            layers,
+            paper,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
