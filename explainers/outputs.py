@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor
 
 from .errors import Refusal
@@ -24,13 +25,13 @@ class Answer:
     """
 
     outputs: Any
-    class_logits: Tensor | None
-    token_logits: Tensor | None = None
+    class_logits: Float[Tensor, "example class"] | None
+    token_logits: Float[Tensor, "example token column"] | None = None
     multi_label: bool = False
     is_regression: bool = False
 
     @property
-    def logits(self) -> Tensor:
+    def logits(self) -> Float[Tensor, "example class"]:
         """`class_logits`. Raises `Refusal` if the network has none."""
         if self.class_logits is None:
             raise Refusal(
@@ -42,7 +43,7 @@ class Answer:
         return self.class_logits
 
     @property
-    def by_token(self) -> Tensor:
+    def by_token(self) -> Float[Tensor, "example token column"]:
         """`token_logits`. Raises `Refusal` if the network has none."""
         if self.token_logits is None:
             raise Refusal(
@@ -60,7 +61,7 @@ class Answer:
         return self.multi_label or self.logits.shape[-1] > 1
 
     @property
-    def probabilities(self) -> Tensor:
+    def probabilities(self) -> Float[Tensor, "example class"]:
         """Class probabilities, shaped like `logits`. Raises `Refusal` if there are none."""
         if self.is_regression:
             raise Refusal(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from .outputs import Answer
@@ -83,19 +84,22 @@ def kind_of(answer: Answer) -> str:
     return PROBABILITY
 
 
-def numbers_of(answer: Answer) -> Tensor:
-    """[example class] the probabilities; the raw outputs where there are none."""
+def numbers_of(answer: Answer) -> Float[Tensor, "example class"]:
+    """The probabilities of the classes; the raw outputs where there are none."""
     if answer.has_probabilities:
         return answer.probabilities
     return answer.logits
 
 
 def best_first(
-    order_by: Tensor, values: Tensor, name: Callable[[int], str], kind: str, most: int | None = None
+    order_by: Float[Tensor, " label"],
+    values: Float[Tensor, " label"],
+    name: Callable[[int], str],
+    kind: str,
+    most: int | None = None,
 ) -> Prediction:
-    """The `most` highest of some labels as a `Prediction`.
+    """The `most` highest of some labels, by `order_by`, as a `Prediction` that shows `values`.
 
-    order_by [label] and values [label]: what they are ordered by, and what is shown.
     name: gives the label of an index.
     """
     order = ranked(order_by).tolist()[:most]

@@ -14,6 +14,7 @@ from operator import add
 from typing import Any, Literal, TypeVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from .errors import Refusal
@@ -78,8 +79,8 @@ class Score:
     #: Whether its gradient is zero at the tokens that it is not read from.
     local: bool = True
 
-    def __call__(self, answer: Answer) -> Tensor:
-        """[example] the score."""
+    def __call__(self, answer: Answer) -> Float[Tensor, " example"]:
+        """The score of each example."""
         raise NotImplementedError
 
     @property
@@ -99,8 +100,8 @@ class Score:
         possible ones."""
         return self, other
 
-    def readout(self, default: Tensor) -> Tensor:
-        """[token] the share of the score that is read from each token; the shares add up to 1.
+    def readout(self, default: Float[Tensor, " token"]) -> Float[Tensor, " token"]:
+        """The share of the score that is read from each token; the shares add up to 1.
 
         default: where the architecture reads a class.
         """
@@ -117,8 +118,8 @@ class Score:
         """The scores whose weighted sum it is, each with its weight."""
         return [(self, 1.0)]
 
-    def probability(self, answer: Answer) -> Tensor:
-        """[example] the probability of what is explained. Raises `Refusal` if it has none."""
+    def probability(self, answer: Answer) -> Float[Tensor, " example"]:
+        """The probability of what is explained. Raises `Refusal` if it has none."""
         raise self.no_probability()
 
     def as_probability(self) -> Score:
@@ -146,13 +147,13 @@ class Logit(Score):
             name = f"“{name}”"
         return f"away from {name}", f"towards {name}"
 
-    def __call__(self, answer: Answer) -> Tensor:
+    def __call__(self, answer: Answer) -> Float[Tensor, " example"]:
         return answer.logits[:, self.index]
 
     def columns(self, readout: int) -> list[Term]:
         return [(readout, self.index, 1.0)]
 
-    def probability(self, answer: Answer) -> Tensor:
+    def probability(self, answer: Answer) -> Float[Tensor, " example"]:
         return answer.probabilities[:, self.index]
 
 
@@ -183,15 +184,15 @@ class Span(Score):
             return "logit"
         return f"sum of {len(self.terms)} logits"
 
-    def total(self, numbers: Tensor) -> Tensor:
-        """[example] the weighted sum of these numbers [example token column] at the terms."""
+    def total(self, numbers: Float[Tensor, "example token column"]) -> Float[Tensor, " example"]:
+        """The weighted sum of these numbers at the terms."""
         terms = [weight * numbers[:, token, column] for token, column, weight in self.terms]
         return reduce(add, terms)
 
-    def __call__(self, answer: Answer) -> Tensor:
+    def __call__(self, answer: Answer) -> Float[Tensor, " example"]:
         return self.total(answer.by_token)
 
-    def readout(self, default: Tensor) -> Tensor:
+    def readout(self, default: Float[Tensor, " token"]) -> Float[Tensor, " token"]:
         """Each logit counts equally: an answer is read half at its start and half at its end."""
         weights = torch.zeros_like(default)
         for token, _, weight in self.terms:
@@ -207,7 +208,7 @@ class Span(Score):
             parts.append((replace(self, terms=((token, column, 1.0),)), weight))
         return parts
 
-    def probability(self, answer: Answer) -> Tensor:
+    def probability(self, answer: Answer) -> Float[Tensor, " example"]:
         """The mean probability of the terms: of an answer, that of its start and of its end."""
         axis = 1 if self.among == "tokens" else 2
         return self.total(answer.by_token.softmax(axis)) / len(self.terms)
@@ -245,14 +246,14 @@ class Difference(Score):
     def local(self) -> bool:
         return self.first.local and self.second.local
 
-    def __call__(self, answer: Answer) -> Tensor:
+    def __call__(self, answer: Answer) -> Float[Tensor, " example"]:
         return self.first(answer) - self.second(answer)
 
     def resolve(self, answer: Answer, example: int) -> Difference:
         first, second = self.first.at_same_place(self.second, answer, example)
         return difference(first.resolve(answer, example), second.resolve(answer, example))
 
-    def readout(self, default: Tensor) -> Tensor:
+    def readout(self, default: Float[Tensor, " token"]) -> Float[Tensor, " token"]:
         """Each logit counts equally, whatever its sign."""
         weights = torch.zeros_like(default)
         for part, weight in self.parts():
@@ -271,7 +272,7 @@ class Difference(Score):
             parts.append((part, -weight))
         return parts
 
-    def probability(self, answer: Answer) -> Tensor:
+    def probability(self, answer: Answer) -> Float[Tensor, " example"]:
         return self.first.probability(answer) - self.second.probability(answer)
 
 
@@ -304,13 +305,13 @@ class Probability(Score):
     def measured(self) -> bool:
         return self.of.measured
 
-    def __call__(self, answer: Answer) -> Tensor:
+    def __call__(self, answer: Answer) -> Float[Tensor, " example"]:
         return self.of.probability(answer)
 
     def resolve(self, answer: Answer, example: int) -> Probability:
         return Probability(self.of.resolve(answer, example))
 
-    def readout(self, default: Tensor) -> Tensor:
+    def readout(self, default: Float[Tensor, " token"]) -> Float[Tensor, " token"]:
         return self.of.readout(default)
 
     def as_probability(self) -> Probability:
@@ -330,7 +331,7 @@ class Custom(Score):
     unit = "score"
     measured = True
 
-    def __call__(self, answer: Answer) -> Tensor:
+    def __call__(self, answer: Answer) -> Float[Tensor, " example"]:
         scores = self.function(answer.outputs)
         if not torch.is_tensor(scores):
             raise self.wrong_shape(type(scores).__name__)
@@ -350,7 +351,7 @@ class Custom(Score):
 class DeferredTarget(Score):
     """A target that the prediction chooses, for each example: `resolve` says which one it is."""
 
-    def __call__(self, answer: Answer) -> Tensor:
+    def __call__(self, answer: Answer) -> Float[Tensor, " example"]:
         scores = []
         for example in range(len(answer.by_token)):
             scores.append(self.resolve(answer, example)(answer)[example])
@@ -366,7 +367,7 @@ class PredictedClass(DeferredTarget):
 
     labels: Mapping[int, str]
 
-    def __call__(self, answer: Answer) -> Tensor:
+    def __call__(self, answer: Answer) -> Float[Tensor, " example"]:
         return answer.logits.amax(-1)
 
     def resolve(self, answer: Answer, example: int) -> Logit:

@@ -115,44 +115,44 @@ def words_of(text: str, spans: list[tuple[int, int] | None]) -> list[int | None]
     of the next. A token of a single space directly before a word (a lone ▁) belongs to the word.
     Other tokens of nothing but space are no part of a word; all between the same two words are one.
     """
-    of = units(text)
-    held = [units_of(of, span) for span in spans]
-    word_of = joined(of, held)
+    unit_at = units(text)
+    ranges = [units_of(unit_at, span) for span in spans]
+    word_of = joined(unit_at, ranges)
     names: list[tuple[str, int] | None] = []
     for token, span in enumerate(spans):
         if span is None:
             names.append(None)
             continue
-        found = held[token]
+        found = ranges[token]
         if found is None and opens(text, spans, token):
-            found = held[token + 1]
+            found = ranges[token + 1]
         if found is None:
-            names.append(("space", before(of, span[0])))
+            names.append(("space", before(unit_at, span[0])))
         else:
             names.append(("word", word_of[found[0]]))
     return numbered(names)
 
 
-def units_of(of: list[int | None], span: tuple[int, int] | None) -> tuple[int, int] | None:
+def units_of(unit_at: list[int | None], span: tuple[int, int] | None) -> tuple[int, int] | None:
     """First and last unit in a part of the text; None if there is none.
 
-    of [character]: the number of its unit. span: first and last+1 character.
+    unit_at [character]: the number of its unit. span: first and last+1 character.
     """
     if span is None:
         return None
-    numbers = [number for number in of[slice(*span)] if number is not None]
+    numbers = [number for number in unit_at[slice(*span)] if number is not None]
     if not numbers:
         return None
     return numbers[0], numbers[-1]
 
 
-def joined(of: list[int | None], held: list[tuple[int, int] | None]) -> list[int]:
+def joined(unit_at: list[int | None], ranges: list[tuple[int, int] | None]) -> list[int]:
     """[unit] the number of its word: units that one token holds together are one word.
 
-    of [character]: the number of its unit. held [token]: its first and last unit.
+    unit_at [character]: the number of its unit. ranges [token]: first and last unit of each token.
     """
-    begins = [True] * (before(of, len(of)) + 1)
-    for first, last in filter(None, held):
+    begins = [True] * (before(unit_at, len(unit_at)) + 1)
+    for first, last in filter(None, ranges):
         begins[first + 1 : last + 1] = [False] * (last - first)
     return list(accumulate(begins))
 
@@ -176,9 +176,13 @@ def opens(text: str, spans: list[tuple[int, int] | None], token: int) -> bool:
     return text[slice(*span)] in ("", " ") and span[1] == following[0]
 
 
-def before(of: list[int | None], place: int) -> int:
-    """The last unit before a place in the text; -1 at its beginning."""
-    for number in reversed(of[:place]):
+def before(unit_at: list[int | None], place: int) -> int:
+    """The last unit before a place in the text; -1 at its beginning.
+
+    unit_at [character]: the number of its unit.
+    """
+    for character in range(place - 1, -1, -1):
+        number = unit_at[character]
         if number is not None:
             return number
     return -1

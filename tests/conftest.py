@@ -17,6 +17,12 @@ import pytest
 import torch
 import transformers
 from browser import FLAGS, PATIENCE, ROOT, Server, foreign, missing
+from laws import (  # noqa: F401  pytest finds its hooks here
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_report_header,
+)
 from tiny import fresh
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
@@ -166,7 +172,7 @@ def package() -> Path:
     return Path(ex.__file__).parent
 
 
-# ------------------------------------------------------------------------------------------------------- the page
+# ---------------------------------------------------------------------------------------- the page
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,9 @@ def test_answer_spans_are_the_authors_own(record, dtype, custom):
 def test_the_authors_ends_are_the_predicted_ones_and_start_and_end_add_up_to_the_answer(dtype):
     inputs = example("bert")  # without segments: an answer may lie at any token
     everywhere = (True,) * inputs["input_ids"].shape[1]
-    asked = {part: AnswerTarget(everywhere, "{}-{}".format, part) for part in ("start", "end", "answer")}
+    asked = {
+        part: AnswerTarget(everywhere, "{}-{}".format, part) for part in ("start", "end", "answer")
+    }
     trace = {part: tiny("bert-qa-2label", dtype).trace(inputs, one) for part, one in asked.items()}
     assert (trace["start"].read_at, trace["end"].read_at, trace["answer"].read_at) == (
         [7],

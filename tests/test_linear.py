@@ -408,7 +408,7 @@ def test_there_are_as_many_labels_as_the_head_has_logits(columns, names):
 )
 def test_the_heads_of_all_kinds_are_as_wide_as_their_names_are_many(name):
     model = tiny(name)
-    assert model.columns == len(model.labels) == len(model.trace(example(name), 0).logits)
+    assert model.head_width == len(model.labels) == len(model.trace(example(name), 0).logits)
 
 
 def test_labels_follow_the_settings():

@@ -60,7 +60,8 @@ def test_a_class_of_several_names_has_each_and_two_of_one_name_are_told_apart():
     model = small_bert(4, id2label={0: "lynx, catamount", 1: "crane", 2: "crane", 3: "dog"})
     assert model.labels == {0: "lynx, catamount", 1: "crane (1)", 2: "crane (2)", 3: "dog"}
     assert [
-        ClassReader(model.labels).read(asked).index for asked in ("Lynx", "catamount", "crane (2)", 2)
+        ClassReader(model.labels).read(asked).index
+        for asked in ("Lynx", "catamount", "crane (2)", 2)
     ] == [0, 0, 2, 2]
     with pytest.raises(ex.Refusal, match="did you mean 'crane"):
         ClassReader(model.labels).read("crane")
@@ -384,7 +385,9 @@ def test_an_answer_is_not_longer_than_thirty_tokens():
     logits = torch.zeros(60, 2)
     logits[2, 0] = logits[50, 1] = 10
     logits[20, 1] = 1
-    ends = AnswerTarget((False, *[True] * 59), lambda first, last: f"{first} to {last}", may_be_none=False)
+    ends = AnswerTarget(
+        (False, *[True] * 59), lambda first, last: f"{first} to {last}", may_be_none=False
+    )
     assert ends.resolve(Answer(None, None, logits[None]), 0).span == (2, 20)
 
 
@@ -704,7 +707,8 @@ def test_a_word_s_label_is_explained_at_its_place(tagger):
             and trace.score == logits[token, column]
         )
         torch.testing.assert_close(
-            trace.again(target=trace.target.as_probability()).score, logits[token].softmax(-1)[column]
+            trace.again(target=trace.target.as_probability()).score,
+            logits[token].softmax(-1)[column],
         )
     assert tagger.trace(text, "PLACE at actors").target.name == "PLACE at actors"
     best = tagger.trace(text).target.terms[0]

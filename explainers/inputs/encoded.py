@@ -77,8 +77,8 @@ class Encoded:
 
     @property
     def context_start(self) -> int:
-        """The first character of the second text in `text`."""
-        if not self.starts:
+        """The first character of the second text in `text`; of a single text its own."""
+        if len(self.starts) < 2:
             return 0
         return self.starts[1]
 

@@ -187,11 +187,11 @@ def sharp_view(picture: Image.Image, lens: Lens, seen: Image.Image) -> Image.Ima
     """
     left, top, right, bottom = lens.upright
     if lens.inside == lens.upright:
-        scale = min(1, VIEW / max(right - left, bottom - top))
+        scale = min(1.0, VIEW / max(right - left, bottom - top))
         size = scaled_size(right - left, bottom - top, scale)
         return lens.mirrored(picture.resize(size, box=lens.inside, reducing_gap=2))
     scale = max(
-        min(1, VIEW / max(right - left, bottom - top)),
+        min(1.0, VIEW / max(right - left, bottom - top)),
         seen.width / (right - left),  # no coarser than the padding is
         seen.height / (bottom - top),
     )

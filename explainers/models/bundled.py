@@ -147,8 +147,8 @@ def bundled_network(name: str) -> PreTrainedModel:
 def empty_network(folder: str) -> PreTrainedModel:
     """The network that a config.json describes, with its weights still to be loaded."""
     config = AutoConfig.from_pretrained(bundled_folder(folder), local_files_only=True)
-    architecture = getattr(transformers, config.architectures[0])
-    return architecture(config)
+    (architecture,) = list(config.architectures or [])
+    return getattr(transformers, architecture)(config)
 
 
 def read_weights(file: WeightFile) -> dict[str, Tensor]:

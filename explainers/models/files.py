@@ -175,7 +175,8 @@ def read_network(
         "trust_remote_code": False,
         "use_safetensors": True,
     }
-    net, report = architecture.from_pretrained(place.source, **options)
+    loaded: Any = architecture.from_pretrained(place.source, **options)
+    net, report = loaded  # a pair, since loading information is asked for
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelUnavailable(

@@ -106,7 +106,7 @@ def anatomy_of_side(net: PreTrainedModel, tower: str) -> Anatomy:
         raise ModelUnavailable(f"A {DUAL} has the towers vision and text; got {tower=}.")
     side = SIDES[tower]
     encoder = submodule(net, side.encoder)
-    model_type = encoder.config.model_type
+    model_type: str = encoder.config.model_type
     name = ROW_OF_TOWER.get(model_type, model_type)
     if name not in ANATOMIES or ANATOMIES[name].modality != side.modality:
         raise unsupported(name)

@@ -1,72 +1,89 @@
-"""`Model`: a network with what is needed to trace it, and to read and write for it."""
+"""`Model`: a network with its anatomy, and with what reads inputs and names outputs for it."""
 
-import inspect
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 from transformers.models.clip.modeling_clip import CLIPOutput
 
 from ..errors import Refusal
 from ..inputs import Encoded, encode, from_text
-from ..linear import Affine, affine, in_steps, merged, naming_quantised
+from ..linear import Affine, merged, naming_quantised
 from ..outputs import Answer
 from ..processors import HALVES, Colours, colours_of
 from ..scores import Score
 from ..tasks import Task, task_of
-from ..trace import Layer, Pass, Tape, Trace, evaluating, ordinary
-from . import blanks, readouts
+from ..trace import Layer, Trace, evaluating, ordinary
+from . import blanks, heads, readouts
 from .anatomy import Anatomy, blocks_of, submodule
+from .batches import trace_in_batches
 from .fitting import anatomy_of
+from .layers import layer_of
+from .sizes import height_width, size_options
 
-#: The longest input that is recorded: attention maps of a base-sized model at 8,192 tokens would fill 70 GB.
+#: The longest input: attention maps of a base-sized model at 8,192 tokens would fill 70 GB.
 MOST_TOKENS = 1024
 
-#: Steps of a head that are functions in the model's code, not modules.
-FUNCTIONS = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "gelu": nn.functional.gelu,
-    "twice": lambda pooled: torch.cat(
-        [pooled, pooled], -1
-    ),  # [CLS] and the mean of the patches, side by side
-    "alone": lambda pooled: pooled[:, None],  # a sequence of one token
-}
-
-
-def height_width(size) -> tuple[int, int]:
-    """(height, width) of a setting that is one number for a square."""
-    return (size, size) if isinstance(size, int) else tuple(size)
+Inputs = dict[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A network that can be traced, with what is needed to read and write for it.
+    """A network that can be traced.
 
-    net is an ordinary `transformers` model; tokenizer (or None) turns text into its inputs; processor (or None) turns
-    pictures into them. name and revision say which model it is, wherever a result is saved.
+    net        an ordinary model of `transformers`
+    anatomy    where it keeps its parts
+    tokenizer  turns a text into its inputs; None if only tensors are given
+    processor  turns a picture into its inputs; None if only tensors are given
+    name       what it was loaded by: it is saved with every result
+    revision   its commit on the Hub; "bundled", "local", or "" for a network that was given
     """
 
     net: PreTrainedModel
     anatomy: Anatomy
     tokenizer: PreTrainedTokenizerBase | None = None
-    processor: object | None = None
+    processor: Any = None
     name: str = ""
     revision: str = ""
 
     @property
-    def tower(self) -> nn.Module:
+    def tower(self) -> PreTrainedModel:
+        """The encoder, whose blocks are traced."""
         return submodule(self.net, self.anatomy.tower)
 
     @property
     def blocks(self) -> list[nn.Module]:
-        """The modules that run as layers. One that runs several times (ALBERT) is here once, in `Trace.layers` as often as it ran."""
+        """The modules of the layers, each once, even if it runs several times (ALBERT)."""
         return blocks_of(self.tower, self.anatomy)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The most tokens of one input, special tokens included; None if nothing limits it."""
+        limits = []
+        positions = getattr(self.tower.config, "max_position_embeddings", None)
+        if positions:
+            limits += [MOST_TOKENS, positions - self.anatomy.lost_positions]
+        if self.tokenizer is not None and self.tokenizer.model_max_length < 1e6:
+            limits.append(self.tokenizer.model_max_length)
+        return min(limits, default=None)
+
+    def plain(self) -> Model:
+        """The same model with one plain layer for each adapted or packed one.
+
+        Methods that read weights or change operations work on it.
+        """
+        with evaluating(self.net):
+            net = merged(self.net)
+        return self if net is self.net else replace(self, net=net)
+
+    # ------------------------------------------------------------------------------------- the task
 
     @cached_property
     def task(self) -> Task:
@@ -74,15 +91,19 @@ class Model:
         return task_of(self)
 
     @property
+    def labels(self) -> dict[int, str]:
+        """The names of its logits by index; of a language model, its vocabulary as text."""
+        return self.task.labels(self)
+
+    @property
     def multi_label(self) -> bool:
-        """Whether each class is true or not by itself (several labels at once, SigLIP), so that probabilities do not add up to 1."""
-        return getattr(
-            self.net.config, "problem_type", None
-        ) == "multi_label_classification" or hasattr(self.net, "logit_bias")
+        """Whether the probability of each class is a sigmoid's (several labels at once, SigLIP)."""
+        problem = getattr(self.net.config, "problem_type", None)
+        return problem == "multi_label_classification" or hasattr(self.net, "logit_bias")
 
     @property
     def is_regression(self) -> bool:
-        """Whether its outputs are values and not logits of classes, as a regression's are."""
+        """Whether its outputs are values and not logits of classes."""
         problem = getattr(self.net.config, "problem_type", None)
         return self.task.has_classes and problem == "regression"
 
@@ -95,178 +116,83 @@ class Model:
             is_regression=self.is_regression,
         )
 
-    @property
-    def labels(self) -> dict[int, str]:
-        """The names of its logits by index; of a language model, its vocabulary as text."""
-        return self.task.labels(self)
-
-    @property
-    def head_width(self) -> int | None:
-        """How many logits the last linear layer of the head gives; None if that is not known."""
-        for path in (*self.anatomy.head[-1:], "classifier", "score"):
-            try:
-                head = submodule(self.net, path.split(" & ")[-1])
-            except AttributeError:
-                continue
-            widths = [
-                layer.out_features for layer in head.modules() if hasattr(layer, "out_features")
-            ]
-            if widths:
-                return widths[-1]
-        return None
-
-    @property
-    def max_tokens(self) -> int | None:
-        """The most tokens one input may have, specials included; None when nothing limits it."""
-        positions = getattr(self.tower.config, "max_position_embeddings", None)
-        limits = [min(MOST_TOKENS, positions - self.anatomy.lost_positions)] if positions else []
-        if self.tokenizer is not None and self.tokenizer.model_max_length < 1e6:
-            limits.append(self.tokenizer.model_max_length)
-        return min(limits, default=None)
-
-    # ------------------------------------------------------------------------------------------------ tracing
-
-    def trace(self, inputs, target=None) -> Trace:
-        """One pass forward and one backward over `inputs`: a text, a pair of texts, or tensors with a batch axis of one.
-
-        target: None (the predicted class), a label, a class index, a pair (their difference), or a function of the
-        model's outputs. Raises `Refusal` in plain words for what cannot be explained.
-        """
-        return self.trace_many([inputs], [target])[0]
-
-    @ordinary
-    def trace_many(self, inputs: list, targets_: list | None = None, rows: int = 32) -> list[Trace]:
-        """`trace` for many: inputs of one shape share a forward and a backward pass, at most `rows` at a time."""
-        wanted = [None] * len(inputs) if targets_ is None else list(targets_)
-        if len(wanted) != len(inputs):
-            raise Refusal(f"{len(inputs)} inputs need as many targets; got {len(wanted)}.")
-        coded = [self.encode(one) for one in inputs]
-        traces: list[Trace | None] = [None] * len(inputs)
-        for places in of_one_shape(coded, rows):
-            tensors = {
-                name: torch.cat([coded[i].tensors[name] for i in places])
-                for name in coded[places[0]].tensors
-            }
-            special_tokens = torch.stack([coded[i].special_tokens for i in places]).to(
-                self.net.device
-            )
-            asked = [self.task.target(self, coded[i], wanted[i]) for i in places]
-            words = [coded[i].words for i in places]
-            run = Pass(self, tensors, asked, special_tokens, words=words)
-            for i, one in zip(places, run.traces()):
-                traces[i] = one
-        return traces
-
-    def target_of(self, inputs, target=None) -> Score:
-        """What `target`, as for `trace`, means for this input; the network does not run.
-
-        Raises `Refusal` in plain words for what it cannot mean here.
-        """
-        return self.task.target(self, self.encode(inputs), target)
-
-    def encode(self, inputs) -> Encoded:
+    def encode(self, inputs: Any) -> Encoded:
+        """The tensors and labels of an input: a text, a picture, several of them, or tensors."""
         return inputs if isinstance(inputs, Encoded) else encode(self, inputs)
 
     def encode_text(self, text: str) -> Encoded:
         """One text alone, as the text side of a dual encoder reads it."""
         return from_text(self, (text,))
 
+    def target_of(self, inputs: Any, target: Any = None) -> Score:
+        """The score that `target` means for this input; the network does not run.
+
+        The parameters are those of `trace`. Raises `Refusal` if it means nothing here.
+        """
+        return self.task.target(self, self.encode(inputs), target)
+
     def classes(self, coded: Encoded) -> dict[int, str]:
-        """What a target may name: the labels, or what a dual encoder matches the input with."""
+        """The classes that a target can name: labels, or what a dual encoder compares with."""
         return self.task.classes(self, coded)
 
-    # ----------------------------------------------------------------------------------------- pictures and texts
+    # -------------------------------------------------------------------------------------- tracing
 
-    @property
-    def is_dual_encoder(self) -> bool:
-        """Whether it scores how well a picture and a text match: one side of a dual encoder is traced, the other only looked up."""
-        return hasattr(self.net, "get_image_features") and hasattr(self.net, "logit_scale")
+    def trace(self, inputs: Any, target: Any = None) -> Trace:
+        """Record one pass forward and backward.
 
-    def side(self, which: str) -> "Model":
-        """The same network with its other tower traced: "vision" or "text"."""
-        if not self.is_dual_encoder:
-            raise Refusal(
-                f"{self.name} has one side only; a model that matches pictures with texts has two."
-            )
-        return (
-            self
-            if (self.anatomy.modality == "image") == (which == "vision")
-            else replace(self, anatomy=anatomy_of(self.net, which))
-        )
+        Parameters
+        ----------
+        inputs:
+            A text, a pair of texts, a picture, a picture with texts, or tensors with a batch axis
+            of one.
+        target:
+            None (the predicted class), a label, a class index, a pair of these (their difference),
+            or a function of the network's outputs.
 
-    def features(self, inputs: dict[str, Tensor], **tape) -> Tensor:
-        """What a dual encoder makes of pictures or texts, as unit vectors [example dim]."""
-        take = (
-            self.net.get_image_features
-            if self.anatomy.modality == "image"
-            else self.net.get_text_features
-        )
-        with evaluating(self.net):
-            found = take(**inputs, **self.resized(inputs), **tape).pooler_output
-        return found / found.norm(dim=-1, keepdim=True)
+        Raises
+        ------
+        Refusal:
+            If the input or the target cannot be explained, with the reason in one sentence.
+        """
+        return self.trace_many([inputs], [target])[0]
 
-    def match(self, features: Tensor, matched: Tensor) -> Tensor:
-        """[example match] the scaled cosines of unit vectors [example dim] and [1 or example match dim]."""
-        cosines = torch.matmul(features[:, None], matched.mT)[:, 0]
-        bias = getattr(self.net, "logit_bias", None)
-        return cosines * self.net.logit_scale.detach().exp() + (
-            0 if bias is None else bias.detach()
-        )
+    @ordinary
+    def trace_many(
+        self, inputs: Sequence[Any], targets: Sequence[Any] | None = None, rows: int = 32
+    ) -> list[Trace]:
+        """Record several inputs, each as `trace` does.
 
-    @property
-    def prefix(self) -> tuple[str, ...]:
-        """Labels of the tokens before a picture's patches."""
-        return (
-            *self.anatomy.prefix,
-            *["[REG]"] * getattr(self.tower.config, "num_register_tokens", 0),
-        )
+        inputs   as `trace` takes them; those of one shape share a forward and a backward pass
+        targets  as many targets, or None for the predicted class of each
+        rows     the most inputs in one pass
+        """
+        asked = [None] * len(inputs) if targets is None else list(targets)
+        if len(asked) != len(inputs):
+            raise Refusal(f"{len(inputs)} inputs need as many targets; got {len(asked)}.")
+        coded = [self.encode(one) for one in inputs]
+        scores = []
+        for one, target in zip(coded, asked):
+            scores.append(self.task.target(self, one, target))
+        return trace_in_batches(self, coded, scores, rows)
 
-    def grid(self, pixels: Tensor) -> tuple[int, int]:
-        """(rows, columns) of the patches of pixel_values [example channel height width]."""
-        tall, wide = self.patch
-        return pixels.shape[-2] // tall, pixels.shape[-1] // wide
+    def layer(
+        self,
+        block: nn.Module,
+        args: tuple,
+        kwargs: dict[str, Any],
+        plain: Callable[[], Model] | None = None,
+    ) -> Layer:
+        """The parts of a block that ran in a pass.
 
-    @property
-    def patch(self) -> tuple[int, int]:
-        """(height, width) of a patch in pixels."""
-        return height_width(self.tower.config.patch_size)
+        args, kwargs  what it ran with, after the hidden states
+        plain         gives `self.plain()`, if a caller keeps it
+        """
+        return layer_of(self, block, args, kwargs, plain or self.plain)
 
-    def resized(self, inputs: dict[str, Tensor]) -> dict:
-        """What a call needs if the picture has not the size of the training: positions between the learned ones."""
-        if (
-            self.anatomy.modality != "image"
-            or "interpolate_pos_encoding" not in inspect.signature(self.tower.forward).parameters
-        ):
-            return {}
-        return (
-            {}
-            if tuple(inputs["pixel_values"].shape[-2:]) == self.trained_size
-            else {"interpolate_pos_encoding": True}
-        )
-
-    @property
-    def trained_size(self) -> tuple[int, int]:
-        """(height, width) of the pictures it was trained on, in pixels."""
-        return height_width(self.tower.config.image_size)
-
-    def normalised(self, rgb: Tensor) -> Tensor:
-        """[... 3 height width] of 0 to 1 -> pixel_values; `rgb` is the way back."""
-        return self.colours.pixels(rgb)
-
-    def rgb(self, pixels: Tensor) -> Tensor:
-        return self.colours.rgb(pixels).clamp(0, 1)
-
-    def grey(self, like: Tensor) -> Tensor:
-        """[3 1 1] the pixel_values of a grey that says nothing."""
-        return torch.tensor(self.colours.grey).to(like)[:, None, None]
-
-    @property
-    def colours(self) -> Colours:
-        """What the processor makes of colours, measured; without one, all is from -1 to 1."""
-        return HALVES if self.processor is None else colours_of(self.processor)
+    # ------------------------------------------------------------------------------------- answers
 
     def answer(
-        self, inputs: dict[str, Tensor], attended: Tensor | None = None, **tape: Any
+        self, inputs: Inputs, attended: Bool[Tensor, "example token"] | None = None, **tape: Any
     ) -> Answer:
         """What the network computes, in evaluation mode.
 
@@ -276,65 +202,175 @@ class Model:
             outputs = self.outputs(inputs, **tape)
             return self.task.answer(self, outputs, inputs, attended)
 
-    def outputs(self, inputs: dict[str, Tensor], **tape: Any) -> Any:
+    def outputs(self, inputs: Inputs, **tape: Any) -> Any:
         """The network's own outputs; of a dual encoder the logits of the traced side."""
         if self.is_dual_encoder:
             own = {name: tensor for name, tensor in inputs.items() if name != "matched"}
             logits = self.match(self.features(own, **tape), inputs["matched"])
-            side = "image" if self.anatomy.modality == "image" else "text"
-            return CLIPOutput(**{f"logits_per_{side}": logits})
-        network = self.pooled if self.pools_by_ids else self.net
-        options = self.resized(inputs)
+            outputs = CLIPOutput()
+            outputs["logits_per_image" if self.sees_pictures else "logits_per_text"] = logits
+            return outputs
+        options = size_options(self, inputs) | tape
         if hasattr(self.net.config, "use_cache"):  # GPT-2 would append to it
-            options = options | {"use_cache": False}
-        return network(**inputs, **options, **tape)
+            options["use_cache"] = False
+        if self.pools_by_ids:
+            return heads.logits_by_token(self, **inputs, **options)
+        return self.net(**inputs, **options)
 
     @property
     def pools_by_ids(self) -> bool:
         """Whether the network's own head finds the last token by the ids of the batch."""
         return readouts.pools_by_ids(self)
 
-    def pooled(self, **inputs) -> SequenceClassifierOutputWithPast:
-        """The network up to the logits [example token class], from which `answer` takes the readout's: word embeddings have no ids to
-        look at, blanks are no padding, and an edit can make more examples than ids came in."""
-        outputs = self.tower(**inputs)
-        return SequenceClassifierOutputWithPast(
-            logits=self.net.score(outputs.last_hidden_state),
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-        )
+    @property
+    def head(self) -> list[Affine | Callable] | None:
+        """The linear maps and activations from a token's last hidden state to the logits.
 
-    # ------------------------------------------------------------------ tokens, readouts and blanks
+        None if they are not known or not all: see `heads.linear_head`.
+        """
+        return heads.linear_head(self)
 
-    def attended(self, inputs: dict[str, Tensor], tokens: int) -> Tensor:
-        """[example token] bool: False at padding. tokens: how many one example has."""
+    @property
+    def head_width(self) -> int | None:
+        """How many logits the last linear layer of the head gives; None if that is not known."""
+        return heads.head_width(self)
+
+    def answer_to(self, pooled: Float[Tensor, "n dim"], inputs: Inputs) -> Answer:
+        """What the network would compute if its head read the vectors `pooled`.
+
+        Raises `Refusal` if the head is not known.
+        """
+        found = heads.run_head(self, pooled)
+        if self.is_dual_encoder:
+            found = self.match(found / found.norm(dim=-1, keepdim=True), inputs["matched"])
+        return self.class_answer(None, found)
+
+    # -------------------------------------------------------------------------------- dual encoders
+
+    @property
+    def is_dual_encoder(self) -> bool:
+        """Whether it scores how well a picture and a text match.
+
+        One side of a dual encoder is traced; the other one only gives the features to compare with.
+        """
+        return hasattr(self.net, "get_image_features") and hasattr(self.net, "logit_scale")
+
+    def side(self, which: str) -> Model:
+        """The same network with another tower traced, "vision" or "text".
+
+        Raises `Refusal` for a network with one tower.
+        """
+        if not self.is_dual_encoder:
+            raise Refusal(
+                f"{self.name} has one side only; a model that matches pictures with texts has two."
+            )
+        if self.sees_pictures == (which == "vision"):
+            return self
+        return replace(self, anatomy=anatomy_of(self.net, which))
+
+    def features(self, inputs: Inputs, **tape: Any) -> Float[Tensor, "example dim"]:
+        """The features of the traced side for pictures or texts, as unit vectors."""
+        name = "get_image_features" if self.sees_pictures else "get_text_features"
+        compute = getattr(self.net, name)
+        with evaluating(self.net):
+            found = compute(**inputs, **size_options(self, inputs), **tape).pooler_output
+        return found / found.norm(dim=-1, keepdim=True)
+
+    def match(self, features: Tensor, matched: Tensor) -> Tensor:
+        """[example candidate] the scaled cosines of unit vectors.
+
+        features  [example dim]
+        matched   [1 candidate dim], or [example candidate dim]
+        """
+        cosines = torch.matmul(features[:, None], matched.mT)[:, 0]
+        scaled = cosines * self.net.get_parameter("logit_scale").detach().exp()
+        bias = getattr(self.net, "logit_bias", None)
+        return scaled if bias is None else scaled + bias.detach()
+
+    # ------------------------------------------------------------------------------------- pictures
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether the tokens of the traced tower are patches of a picture."""
+        return self.anatomy.modality == "image"
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """The names of the tokens before the patches of a picture."""
+        registers = getattr(self.tower.config, "num_register_tokens", 0)
+        return (*self.anatomy.prefix, *["[REG]"] * registers)
+
+    @property
+    def patch(self) -> tuple[int, int]:
+        """(height, width) of a patch in pixels."""
+        return height_width(self.tower.config.patch_size)
+
+    @property
+    def trained_size(self) -> tuple[int, int]:
+        """(height, width) in pixels of the pictures that it was trained on."""
+        return height_width(self.tower.config.image_size)
+
+    def grid(self, pixels: Float[Tensor, "example channel height width"]) -> tuple[int, int]:
+        """(rows, columns) of the patches of pixel_values."""
+        height, width = self.patch
+        return pixels.shape[-2] // height, pixels.shape[-1] // width
+
+    @property
+    def colours(self) -> Colours:
+        """What the processor makes of colours, measured; without one, values are from -1 to 1."""
+        return HALVES if self.processor is None else colours_of(self.processor)
+
+    def normalised(self, rgb: Float[Tensor, "*n 3 height width"]) -> Tensor:
+        """Colours from 0 to 1 -> pixel_values; `rgb` is the way back."""
+        return self.colours.pixels(rgb)
+
+    def rgb(self, pixels: Float[Tensor, "*n 3 height width"]) -> Tensor:
+        """pixel_values -> colours from 0 to 1."""
+        return self.colours.rgb(pixels).clamp(0, 1)
+
+    def grey(self, like: Tensor) -> Float[Tensor, "3 1 1"]:
+        """The pixel_values of a neutral grey, with the precision and device of `like`."""
+        return torch.tensor(self.colours.grey).to(like)[:, None, None]
+
+    # ----------------------------------------------------------------- tokens, readouts and blanks
+
+    def attended(self, inputs: Inputs, tokens: int) -> Bool[Tensor, "example token"]:
+        """False at padding. tokens: how many one example has."""
         return readouts.attended(self, inputs, tokens)
 
     def readout(
-        self, inputs: dict[str, Tensor], attended: Tensor, last: Tensor | None = None
-    ) -> Tensor:
-        """[example token] how much of the score is read from each token: see `readouts`."""
+        self,
+        inputs: Inputs,
+        attended: Bool[Tensor, "example token"],
+        last: Float[Tensor, "example token dim"] | None = None,
+    ) -> Float[Tensor, "n token"]:
+        """How much of the score is read from each token: see `readouts.readout_weights`."""
         return readouts.readout_weights(self, inputs, attended, last)
 
     def at_readout(
-        self, logits: Tensor, inputs: dict[str, Tensor], attended: Tensor | None
-    ) -> Tensor:
-        """[example class] the logits [example token class] of the token the score is read from."""
+        self, logits: Tensor, inputs: Inputs, attended: Tensor | None
+    ) -> Float[Tensor, "example class"]:
+        """The logits [example token class] of the token that the score is read from."""
         return readouts.at_readout(self, logits, inputs, attended)
 
-    def hide(self, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
-        """The inputs with `tokens` [token] (bool) hidden from the attention of all others."""
+    def hide(self, inputs: Inputs, tokens: Bool[Tensor, " token"]) -> Inputs:
+        """The inputs with some tokens hidden from the attention of all others."""
         return blanks.hide(self, inputs, tokens)
 
-    def fill(self, inputs: dict[str, Tensor], where: Tensor, fill: str) -> dict[str, Tensor]:
-        """The inputs n times over, blanked `where` [n token] (bool) with one of `BLANKS`."""
+    def fill(self, inputs: Inputs, where: Bool[Tensor, "n token"], fill: str) -> Inputs:
+        """The inputs n times over, with the tokens or patches `where` replaced by a blank."""
         return blanks.fill(self, inputs, where, fill)
 
-    def blank_pixels(self, pixels: Tensor, mask: Tensor, fill: str) -> Tensor:
-        """[n channel height width] a picture, blanked where `mask` [n height width] is True."""
+    def blank_pixels(
+        self,
+        pixels: Float[Tensor, "1 channel height width"],
+        mask: Bool[Tensor, "n height width"],
+        fill: str,
+    ) -> Float[Tensor, "n channel height width"]:
+        """A picture n times over, with the pixels in `mask` blanked by one of `BLANKS`."""
         return blanks.blank_pixels(self, pixels, mask, fill)
 
-    def embed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    def embed(self, inputs: Inputs) -> Inputs:
         """The inputs with word embeddings [example token dim] in place of the ids."""
         return blanks.embed(self, inputs)
 
@@ -343,112 +379,8 @@ class Model:
         """Whether it takes word embeddings in place of ids."""
         return blanks.takes_embeddings(self)
 
-    def wordless(self, inputs: dict[str, Tensor], entering: Tensor) -> Tensor:
-        """[token dim] what would enter the first block if there were no words."""
+    def wordless(
+        self, inputs: Inputs, entering: Float[Tensor, "token dim"]
+    ) -> Float[Tensor, "token dim"]:
+        """What would enter the first block if there were no words."""
         return blanks.without_words(self, inputs, entering)
-
-    @property
-    def steps(self) -> list[Callable] | None:
-        """From what the head reads [n dim] to the logits, or to a dual encoder's features; None where the architecture's are not known."""
-        by_token = self.task.head
-        try:
-            steps = [
-                self.step(name)
-                for name in (
-                    by_token if by_token and not self.anatomy.norm_first else self.anatomy.head
-                )
-            ]
-        except AttributeError:
-            return None
-        return (
-            steps if steps and None not in steps else None
-        )  # ALBERT without a pooler has None for one
-
-    def step(self, name: str) -> Callable:
-        if name in FUNCTIONS:
-            return FUNCTIONS[name]
-        parts = [
-            submodule(self.net, one) for one in name.split(" & ")
-        ]  # DeiT's two classifiers, whose mean is the answer
-        if len(parts) == 1:
-            return parts[0]
-        return lambda pooled: sum(one(pooled) for one in parts) / len(parts)
-
-    @property
-    def head(self) -> list[Affine | Callable] | None:
-        """`steps` as linear maps and activations from a token's last hidden state to the logits,
-        where they are known, else None.
-
-        In pre-LN models one more norm stands between the last block and the head, and a dual
-        encoder takes a cosine. Raises `Refusal` for a head with a part that is neither.
-        """
-        if self.anatomy.norm_first or self.is_dual_encoder or self.steps is None:
-            return None
-        with evaluating(self.net):
-            return [one for step in self.steps for one in in_steps(step)]
-
-    def answer_to(self, pooled: Tensor, inputs: dict[str, Tensor]) -> Answer:
-        """What the network would say if its head read the vectors `pooled` [n dim]."""
-        if self.steps is None:
-            raise Refusal(
-                f"What {type(self.net).__name__} does behind its last block is not known here."
-            )
-        with evaluating(self.net):
-            said = reduce(lambda vectors, step: step(vectors), self.steps, pooled)
-        table = (
-            self.match(said / said.norm(dim=-1, keepdim=True), inputs["matched"])
-            if self.is_dual_encoder
-            else said
-        )
-        return self.class_answer(None, table)
-
-    def layer(
-        self,
-        block: nn.Module,
-        args: tuple,
-        kwargs: dict,
-        plain: Callable[[], "Model"] | None = None,
-    ) -> Layer:
-        """A block that ran by its parts, with the other arguments that it ran with. plain: gives
-        `self.plain()`, where that is kept."""
-        names, number = self.anatomy, next(i for i, one in enumerate(self.blocks) if one is block)
-        up, act, down = names.ffn or ("", "", "")
-        paths = {"w_v": names.w_v, "w_o": names.w_o, "up": up, "down": down}
-
-        def linear(name: str) -> Affine | None:
-            if not paths[name]:
-                return None
-            model = (plain or self.plain)()
-            with evaluating(model.net):
-                return affine(submodule(model.blocks[number], paths[name]))
-
-        def run(hidden: Tensor, **edits) -> Tensor:
-            with evaluating(self.net):
-                tape = Tape(self.blocks, edits, record=())
-                return block(hidden, *args, **kwargs | {"tape": tape})
-
-        return Layer(
-            linear,
-            heads=self.tower.config.num_attention_heads,
-            norm1=submodule(block, names.norm1),
-            norm2=submodule(block, names.norm2),
-            norm_first=names.norm_first,
-            activation=submodule(block, act) if act else None,
-            run=run,
-        )
-
-    def plain(self) -> "Model":
-        """The same model with one plain layer for every adapted or packed one: what methods that
-        read weights, or change operations, work on."""
-        with evaluating(self.net):
-            net = merged(self.net)
-        return self if net is self.net else replace(self, net=net)
-
-
-def of_one_shape(coded: list[Encoded], rows: int) -> list[list[int]]:
-    """Places in `coded` that can share a batch, at most `rows` together."""
-    groups: dict[tuple, list[int]] = {}
-    for i, one in enumerate(coded):
-        shapes = tuple((name, tensor.shape) for name, tensor in one.tensors.items())
-        groups.setdefault(shapes, []).append(i)
-    return [places[k : k + rows] for places in groups.values() for k in range(0, len(places), rows)]

@@ -1,16 +1,20 @@
-"""A network is asked once, when it is loaded, whether what is known of it is true: one short input
-of its own kind.
+"""Test a network once, when it is loaded, on a short input of its own kind.
 
-Two questions. Does it answer as it does with the eager attention of `transformers`, now that
-another attention function runs in it? And is its score read from the tokens that its architecture's
-row names?
+Two things are tested. Are its logits those that it gives with the eager attention of
+`transformers`, now that another attention function runs in it? And is its score read from the
+tokens that the row of its architecture names?
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+from transformers import PreTrainedModel
 
 from ..errors import ModelUnavailable
 from ..linear import quantised
@@ -18,142 +22,163 @@ from ..outputs import Answer
 from ..scores import Score
 from ..trace import NAME, Pass, attend_by, elsewhere
 
+if TYPE_CHECKING:
+    from .model import Model
+
 TOKENS = 8  # of the text
 PATCHES = 4  # along a side of the picture
 
-#: Marks that a text model's settings name by their ids.
-MARKS = ("bos", "eos", "cls", "sep", "pad", "mask", "unk", "decoder_start")
+#: The special tokens that a text model's settings name by their ids.
+SPECIAL_TOKENS = ("bos", "eos", "cls", "sep", "pad", "mask", "unk", "decoder_start")
 
 
-def short_input(model) -> dict[str, Tensor]:
-    """Eight tokens or 4 x 4 patches, and for a dual encoder two directions to match them with.
-    Batch of one."""
-    inputs = picture(model) if model.anatomy.modality == "image" else text(model)
+def check(model: Model, compare: bool) -> None:
+    """Raise `ModelUnavailable` for a network that is not what its row says.
+
+    compare: whether to compare its logits with those of eager attention, too.
+    """
+    inputs = short_input(model)
+    score = SumOfLogits()
+    (one,) = Pass(model, inputs, [score], record=("attention", "hidden")).traces()
+    # no gradient passes through some quantised weights
+    if one.run.has_gradients and not score.measured:
+        gradient = one.grad.hidden[-1].abs().sum(-1)
+        read = one.readout > 0.01 * one.readout.max()
+        if gradient.any() and (gradient[read] == 0).any():
+            raise elsewhere(model, gradient > 0, one.readout)
+    if compare:
+        check_logits(model, inputs, all_numbers(score.answer).detach())
+
+
+def check_logits(model: Model, inputs: dict[str, Tensor], got: Tensor) -> None:
+    """Raise `ModelUnavailable` if the outputs of eager attention are others than `got`."""
+    attend_by(model.net, "eager")
+    with torch.no_grad():
+        wanted = all_numbers(model.answer(inputs))
+    attend_by(model.net, NAME)
+    off = float((got - wanted).abs().max())
+    largest = float(wanted.abs().max())
+    if off > tolerance(model.net) * largest:  # False if a number is not finite: another problem
+        raise ModelUnavailable(
+            f"{type(model.net).__name__} answers otherwise when its attention is recorded (its "
+            f"logits are off by {off:.2g} where the largest is {largest:.2g}), so another model "
+            "would be explained: its attention does more than softmax(QKᵀ/√d + mask) V."
+        )
+
+
+def tolerance(net: PreTrainedModel) -> float:
+    """The difference allowed between two answers, as a share of the largest number.
+
+    Sums are taken in another order; half precision and kernels of quantised weights are coarse.
+    """
+    is_coarse = torch.finfo(net.dtype).bits == 16 or quantised(net)
+    return 0.1 if is_coarse else 1e-3
+
+
+# ----------------------------------------------------------------------------------- short inputs
+
+
+def short_input(model: Model) -> dict[str, Tensor]:
+    """Eight tokens or 4 x 4 patches, with two candidates for a dual encoder; a batch of one."""
+    inputs = picture(model) if model.sees_pictures else text(model)
     if not model.is_dual_encoder:
         return inputs
     with torch.no_grad():
         features = model.features(inputs)
-    return inputs | {
-        "matched": F.normalize(waves(2 * features.numel()).to(features).view(1, 2, -1), dim=-1)
-    }
+    candidates = waves(2 * features.numel()).to(features).view(1, 2, -1)
+    return inputs | {"matched": F.normalize(candidates, dim=-1)}
 
 
-def waves(count: int) -> Tensor:
-    """[count] numbers of both signs, no two alike."""
+def waves(count: int) -> Float[Tensor, " count"]:
+    """Numbers from -1 to 1, no two alike."""
     return torch.cos(torch.arange(1, count + 1, dtype=torch.float64) ** 1.5)
 
 
-def picture(model) -> dict[str, Tensor]:
-    """A picture of few patches, or of the trained size where the network knows no other."""
-    few = [PATCHES * side for side in model.patch]
-    height, width = (
-        few
-        if hasattr(getattr(model.tower, "embeddings", None), "interpolate_pos_encoding")
-        else model.trained_size
-    )
+def picture(model: Model) -> dict[str, Tensor]:
+    """A picture of few patches; of the trained size for a network that takes no other."""
+    height, width = model.trained_size
+    embeddings = getattr(model.tower, "embeddings", None)
+    if hasattr(embeddings, "interpolate_pos_encoding"):
+        height, width = (PATCHES * side for side in model.patch)
     pixels = waves(3 * height * width).view(1, 3, height, width)
     return {"pixel_values": pixels.to(model.net.device, model.net.dtype)}
 
 
-def text(model) -> dict[str, Tensor]:
-    """Words that are no marks, an end token in the middle and padding at the end, so that no two
-    ways to read a score agree.
+def text(model: Model) -> dict[str, Tensor]:
+    """Words, an end token in the middle and padding at the end.
 
-    CLIP's settings of 2021 mean by their end token, 2, the highest id.
+    So every readout reads other tokens. The highest id stands for the end token where a config has
+    none, or has the 2 of CLIP's config of 2021, which means the highest id.
     """
-    config, size = model.tower.config, min(TOKENS, model.max_tokens or TOKENS)
-    marks = {getattr(config, f"{mark}_token_id", None) for mark in MARKS}
-    words = [i for i in range(min(config.vocab_size, 64)) if i not in marks] or [0]
+    config = model.tower.config
+    vocabulary = config.vocab_size
+    size = min(TOKENS, model.max_tokens or TOKENS)
+    special_tokens = [getattr(config, f"{name}_token_id", None) for name in SPECIAL_TOKENS]
+    words = [i for i in range(min(vocabulary, 64)) if i not in special_tokens] or [0]
     ids = [words[5 * i % len(words)] for i in range(size)]
-    end, padding = getattr(config, "eos_token_id", None), getattr(config, "pad_token_id", None)
-    ids[size // 2] = (
-        end if type(end) is int and 2 < end < config.vocab_size else config.vocab_size - 1
-    )
-    attended = torch.ones(1, size, dtype=torch.long)
+    end = getattr(config, "eos_token_id", None)
+    if type(end) is not int or not 2 < end < vocabulary:
+        end = vocabulary - 1
+    ids[size // 2] = end
+    tensors = {}
     if model.anatomy.readout != "very last" and size > 2:
-        attended[0, -1] = 0
-        ids[-1] = padding if type(padding) is int and 0 <= padding < config.vocab_size else ids[-1]
-    tensors = {"input_ids": torch.tensor([ids])} | (
-        {"attention_mask": attended} if not attended.all() else {}
-    )
+        padding = getattr(config, "pad_token_id", None)
+        if type(padding) is int and 0 <= padding < vocabulary:
+            ids[-1] = padding
+        tensors["attention_mask"] = torch.tensor([[1] * (size - 1) + [0]])
+    tensors = {"input_ids": torch.tensor([ids])} | tensors
     return {name: tensor.to(model.net.device) for name, tensor in tensors.items()}
 
 
-@dataclass(eq=False)
-class Everything(Score):
-    """A score made of all logits, each with a weight of its own, or of the middle token's first
-    where each token has its own; keeps what it heard."""
+# ------------------------------------------------------------------------------------------ scores
 
-    heard: Answer | None = None
+
+@dataclass(eq=False)
+class SumOfLogits(Score):
+    """The sum of all logits, each with a weight of its own; it keeps the answer it was given.
+
+    Of a network with logits for every token it is the first logit of the middle token.
+    """
+
     name: str = "sum of all logits"
+    given: Answer | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """The answer that the score was last computed from."""
+        if self.given is None:
+            raise RuntimeError("The score has not been computed yet.")
+        return self.given
 
     @property
     def measured(self) -> bool:
-        """Whether the network has no score of its own: then only functions of its outputs are
-        explained, and these are asked themselves."""
-        return self.heard.class_logits is None and self.heard.token_logits is None
+        """Whether the network has no logits, so that its score can only be a person's function.
+
+        Where that is read is then measured for each function, and not here.
+        """
+        return self.answer.class_logits is None and self.answer.token_logits is None
 
     def __call__(self, answer: Answer) -> Tensor:
-        self.heard = answer
+        self.given = answer
         if answer.token_logits is not None:
-            return answer.token_logits[:, answer.token_logits.shape[1] // 2, 0]
-        logits = numbers(answer)[None] if answer.class_logits is None else answer.class_logits
+            middle = answer.token_logits.shape[1] // 2
+            return answer.token_logits[:, middle, 0]
+        logits = answer.class_logits
+        if logits is None:
+            logits = all_numbers(answer)[None]
         return logits @ waves(logits.shape[-1]).to(logits)
 
     def readout(self, default: Tensor) -> Tensor:
-        return (
-            default
-            if self.heard.token_logits is None
-            else F.one_hot(torch.tensor(len(default) // 2), len(default)).to(default)
-        )
+        if self.answer.token_logits is None:
+            return default
+        middle = torch.tensor(len(default) // 2)
+        return F.one_hot(middle, len(default)).to(default)
 
 
-def numbers(answer: Answer) -> Tensor:
-    """All numbers of a network's outputs, in a row."""
-    return torch.cat(
-        [
-            part.flatten()
-            for part in answer.outputs.values()
-            if torch.is_tensor(part) and part.is_floating_point()
-        ]
-    )
-
-
-def check(model, compare: bool) -> None:
-    """Refuse a network whose score depends on other tokens' last hidden states than its readout
-    names, or, to `compare`, that answers otherwise with this package's attention function than with
-    the eager one of `transformers`."""
-    inputs, asked = short_input(model), Everything()
-    (one,) = Pass(model, inputs, [asked], record=("attention", "hidden")).traces()
-    if (
-        one.run.has_gradients and not asked.measured
-    ):  # no slope passes through some quantised weights
-        slope = one.grad.hidden[-1].abs().sum(-1)
-        if slope.any() and (slope[one.readout > 0.01 * one.readout.max()] == 0).any():
-            raise elsewhere(model, slope > 0, one.readout)
-    if compare:
-        check_answer(model, inputs, numbers(asked.heard).detach())
-
-
-def check_answer(model, inputs: dict[str, Tensor], got: Tensor) -> None:
-    attend_by(model.net, "eager")
-    with torch.no_grad():
-        wanted = numbers(model.answer(inputs))
-    attend_by(model.net, NAME)
-    off, largest = (got - wanted).abs().max(), wanted.abs().max()
-    if (
-        off > within(model.net) * largest
-    ):  # never so where numbers are not finite, which has other reasons
-        raise ModelUnavailable(
-            f"{type(model.net).__name__} answers otherwise when its attention is recorded (its "
-            f"logits are off by {float(off):.2g} where the largest is {float(largest):.2g}), so "
-            "another model would be explained: its attention does more than "
-            "softmax(QKᵀ/√d + mask) V."
-        )
-
-
-def within(net) -> float:
-    """How far two answers of `net` may be apart, in shares of the largest number: the order of sums
-    differs, half precision is coarse, and so are kernels of quantised weights."""
-    coarse = torch.finfo(net.dtype).bits == 16 or quantised(net)
-    return 0.1 if coarse else 1e-3
+def all_numbers(answer: Answer) -> Float[Tensor, " number"]:
+    """All numbers in the outputs of a network, in a row."""
+    found = []
+    for part in answer.outputs.values():
+        if torch.is_tensor(part) and part.is_floating_point():
+            found.append(part.flatten())
+    return torch.cat(found)

@@ -100,10 +100,10 @@ def pooling_weights(model: Model, last: Tensor | None) -> Tensor:
     """[example token] the weights of SigLIP's pooling attention, the mean over its heads."""
     if last is None:
         raise ValueError("The weights of pooling attention need the last hidden states; got None.")
-    pool = model.tower.head
-    states = model.tower.post_layernorm(last)
-    probe = pool.probe.expand(len(states), -1, -1)
-    _, weights = pool.attention(probe, states, states)
+    pool = model.tower.get_submodule("head")
+    states = model.tower.get_submodule("post_layernorm")(last)
+    probe = pool.get_parameter("probe").expand(len(states), -1, -1)
+    _, weights = pool.get_submodule("attention")(probe, states, states)
     return weights.detach()[:, 0]
 
 

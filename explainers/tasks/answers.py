@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import Refusal
@@ -116,8 +117,10 @@ class AnswerTarget(DeferredTarget):
         possible, scores = self.possible(answer.by_token[example].detach())
         return first_of([self.at(*possible[i]) for i in tied_places(scores)])
 
-    def possible(self, logits: Tensor) -> tuple[list[Tokens], Tensor]:
-        """The answers to choose from, and the score of each [answer], from the logits [token 2]."""
+    def possible(
+        self, logits: Float[Tensor, "token 2"]
+    ) -> tuple[list[Tokens], Float[Tensor, " answer"]]:
+        """The answers to choose from, and the score of each."""
         if self.spans:
             possible = list(self.spans)
             first, last = torch.tensor(possible).T
@@ -147,10 +150,12 @@ class AnswerTarget(DeferredTarget):
         return start, end
 
 
-def span_scores(logits: Tensor, context: Sequence[bool]) -> Tensor:
-    """[first last] start plus end logit of every answer, minus infinity where none is possible.
+def span_scores(
+    logits: Float[Tensor, "token 2"], context: Sequence[bool]
+) -> Float[Tensor, "token token"]:
+    """Start plus end logit of every answer [first last]; minus infinity where none is possible.
 
-    logits [token 2]; context [token] bool: where an answer may lie.
+    context: for each token, whether an answer may lie there.
     """
     inside = torch.tensor(context, device=logits.device)
     places = torch.arange(len(logits), device=logits.device)
@@ -160,10 +165,12 @@ def span_scores(logits: Tensor, context: Sequence[bool]) -> Tensor:
     return sums.masked_fill(~allowed, -torch.inf)
 
 
-def possible_answers(logits: Tensor, context: Sequence[bool]) -> tuple[list[Tokens], Tensor]:
+def possible_answers(
+    logits: Float[Tensor, "token 2"], context: Sequence[bool]
+) -> tuple[list[Tokens], Float[Tensor, " answer"]]:
     """Every possible answer, as (first, last token) in the order of the text, and its score.
 
-    logits [token 2]. Raises `Refusal` if no answer is possible.
+    Raises `Refusal` if no answer is possible.
     """
     scores = span_scores(logits, context)
     places = (scores > -torch.inf).nonzero()
@@ -173,10 +180,10 @@ def possible_answers(logits: Tensor, context: Sequence[bool]) -> tuple[list[Toke
     return possible, scores[places[:, 0], places[:, 1]]
 
 
-def best_answers(logits: Tensor, target: AnswerTarget) -> Prediction:
+def best_answers(logits: Float[Tensor, "token 2"], target: AnswerTarget) -> Prediction:
     """The best answers and "no answer", each with its share of all possible ones.
 
-    logits [token 2]; target: says where an answer may lie.
+    target: says where an answer may lie.
     """
     possible, scores = replace(target, may_be_none=True).possible(logits)
     none = len(possible) - 1  # the last one is "no answer"

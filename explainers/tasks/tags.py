@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import Refusal
@@ -100,11 +101,10 @@ class TagTarget(DeferredTarget):
         return replace(self, places=(place,)), replace(other, places=(place,))
 
 
-def best_tags(logits: Tensor, target: TagTarget) -> Prediction:
-    """The words whose label is one of the target's, the surest first; if there are none, the label
-    with the highest probability at any word.
+def best_tags(logits: Float[Tensor, "token label"], target: TagTarget) -> Prediction:
+    """The words whose label is one of the target's, each with its probability, the surest first.
 
-    logits [token label]. The value of a label is its probability at the word.
+    If there are none, the label with the highest probability at any word.
     """
     shares = logits.softmax(-1).cpu()
     pairs = []
