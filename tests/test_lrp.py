@@ -27,6 +27,12 @@ def drawn(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def test_a_share_of_nothing_is_nothing():
+    """Where nothing was added there is nothing to share: 0, and not a large number."""
+    shares = lrp.share(torch.tensor([1.0, 2.0, 3.0, 0.0]), torch.tensor([0.0, 2.0, -4.0, 0.0]))
+    torch.testing.assert_close(shares, torch.tensor([0.0, 1.0, -0.75, 0.0]))
+
+
 def test_linear_gives_each_input_what_it_added_with_the_sign_that_wins():
     x, weight, bias = drawn(2, 4), drawn(3, 4, seed=1), drawn(3, seed=2)
     y, given, (got,) = relevance_of(lambda x: F.linear(x, weight, bias), x)

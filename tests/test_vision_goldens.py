@@ -161,7 +161,7 @@ def test_relevance_handed_on_to_the_pixels_is_the_authors_own(rules, target, dty
     pixels, embeddings = trace.pixels[None], trace.run.model.tower.embeddings
     positions = embeddings.position_embeddings.detach()
     tokens = (trace.hidden[0] - positions).requires_grad_()
-    rule = {"ours": lrp.chefer.add, "original": lrp.chefer.add_plain}[rules]
+    rule = {"ours": lrp.chefer.add, "original": lrp.chefer.add_without_rescaling}[rules]
     both = rule(tokens + positions, tokens, positions.clone().requires_grad_())
     (of_tokens,) = torch.autograd.grad(both, tokens, relevance_of(trace, rules).hidden[0][None])
     weight = embeddings.patch_embeddings.projection.weight.detach()

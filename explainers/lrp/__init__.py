@@ -1,17 +1,21 @@
-"""Layer-wise relevance propagation as another chain rule.
+"""Layer-wise relevance propagation (LRP) as another chain rule.
 
-Inside `with ChainRules(table):` every operation that the table names keeps its value and changes its derivative, so that
-`torch.autograd` carries relevance where it would carry gradients: `trace.again(rules=ChainRules(OURS)).grad` has the
-shapes of any trace, and its numbers are relevance. Views, indexing and fan-out need no rule: relevance follows the
-tensor, and autograd adds up what flows back along several branches.
+Inside `with ChainRules(table):` every operation that the table names keeps its value and gets
+another derivative. So `torch.autograd` propagates relevance instead of gradients:
+`trace.again(rules=ChainRules(OURS)).grad` has the shapes of any trace, and its numbers are
+relevance. Views and indexing need no rule, since relevance follows the tensor; where a tensor is
+used several times, autograd adds the relevance of all uses.
 
-Three tables. OURS: the rules of Chefer et al. 2021 (CVPR), which conserve relevance at every layer. ORIGINAL: the
-older rules that their code keeps for its baselines; they do not conserve. ATTNLRP and CPLRP: Achtibat et al. 2024, as
-changed gradients, whose relevance is input x gradient.
+The tables, each from an operation to its rule:
+
+OURS      the rules of Chefer et al. 2021 (CVPR), which conserve relevance at every layer
+ORIGINAL  the older rules that their code keeps for its baselines; they do not conserve it
+ATTNLRP   AttnLRP by Achtibat et al. 2024, as changed gradients: relevance is input x gradient
+CPLRP     the same with attention weights and gates as constants (CP-LRP)
 """
 
 from .achtibat import with_gamma
-from .chain_rules import Back, ChainRules, at_least_single, share
+from .chain_rules import Back, ChainRules, Rule, at_least_single, share
 from .propagation import relevance
 from .tables import ATTNLRP, CPLRP, ORIGINAL, OURS
 
@@ -22,6 +26,7 @@ __all__ = [
     "OURS",
     "Back",
     "ChainRules",
+    "Rule",
     "at_least_single",
     "relevance",
     "share",

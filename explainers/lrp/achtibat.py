@@ -1,9 +1,12 @@
-"""The rules of Achtibat et al. 2024, as changed gradients.
+"""The rules of Achtibat et al. 2024 (AttnLRP), as changed gradients: relevance is input x gradient.
 
-The uniform rule gives each of two factors half, where both are signals. `x · sigmoid(x)` is written as
-a product as well and is one activation of one signal. What tells them apart is what they are made of:
-every tensor that is an elementwise function of another knows of which one (`source`), and a product of
-two functions of one source is a function of it, like any activation.
+The uniform rule gives each of two factors half, if both are signals. But `x · sigmoid(x)` is also
+written as a product, and it is one activation function of one signal. So every tensor that is an
+elementwise function of another one knows that one (`source`), and a product of two functions of one
+source is a function of it, like any activation.
+
+A rule gets the value of an operation and its arguments (see `chain_rules`); `g` is the gradient by
+that value.
 """
 
 from collections.abc import Callable
@@ -13,114 +16,138 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .chain_rules import Back, Rule, carries
-from .chefer import addmm, stop
+from .chefer import addmm, signal, stop
+
+# ------------------------------------------------------------------------ elementwise functions
 
 
 def source(x: Tensor) -> Tensor:
-    """The signal of which `x` is known to be an elementwise function, at the least of itself."""
+    """The signal that `x` is known to be an elementwise function of, or `x` itself."""
     return getattr(x, "source", x)
 
 
-def made_of(y: Tensor, x: Tensor) -> Tensor:
-    """`y`, known as an elementwise function of what `x` is one of, if it still has its shape."""
+def function_of(y: Tensor, x: Tensor) -> Tensor:
+    """`y`, marked as an elementwise function of the source of `x` if it has the same shape."""
     if y.shape == source(x).shape:
-        y.source = source(x)
+        # an attribute of our own, which torch does not declare
+        y.source = source(x)  # pyright: ignore[reportAttributeAccessIssue]
     return y
 
 
-def ratio(y, x, *_, **__):
-    """y as its input times a constant: y = x · (y / x), the ratio held fixed (the identity rule,
-    equation 9 of the paper)."""
-    held = (y / (x + 1e-10)).detach()
-    return Back.apply(y.detach(), lambda g: (g * held,), x)
+def constant_ratio(y, x, *_, **__):
+    """The identity rule, equation 9 of the paper: y = x · (y / x) with y / x as a constant."""
+    ratio = (y / (x + 1e-10)).detach()
+    return Back.apply(y.detach(), lambda g: (g * ratio,), x)
 
 
 def activation(y, x, *_, **__):
-    """An activation, of one step or of several: the identity rule from the signal that it is made of."""
-    return made_of(ratio(y, source(x)), x)
+    """An activation function, of one step or of several: the identity rule from its source."""
+    return function_of(constant_ratio(y, source(x)), x)
 
 
 def power(y, x, exponent):
     """A root or a reciprocal normalises; any other power is an activation, or a step of one."""
-    return stop(y) if torch.is_tensor(exponent) or exponent < 1 else activation(y, x)
+    if torch.is_tensor(exponent) or exponent < 1:
+        return stop(y)
+    return activation(y, x)
 
 
-def turn(y, x):
+def negative(y, x):
     """-x: the gradient is the rule."""
-    return made_of(y, x)
+    return function_of(y, x)
 
 
-def total(y, a, b, *_, **__):
-    """A sum or a difference: the gradient is the rule; a constant's share is given to no one."""
-    if carries(a) and carries(b):
-        return made_of(y, a) if source(a) is source(b) else y
-    return made_of(y, a if carries(a) else b)
+# ------------------------------------------------------------------------ sums and products
+
+
+def add_or_subtract(y, a, b, *_, **__):
+    """A sum or a difference: the gradient is the rule, and a constant's share goes to nothing."""
+    if not (carries(a) and carries(b)):
+        return function_of(y, signal(a, b))
+    return function_of(y, a) if source(a) is source(b) else y
 
 
 def product(y, a, b):
-    """Half the gradient for each of two signals (the uniform rule, equation 7 of the paper), so that
-    input x gradient counts their product once."""
+    """The uniform rule, equation 7 of the paper: half the gradient to each of two signals.
+
+    So input x gradient counts their product once.
+    """
     if not (carries(a) and carries(b)):
-        return made_of(y, a if carries(a) else b)
+        return function_of(y, signal(a, b))
     return activation(y, a) if source(a) is source(b) else halved(y)
 
 
-def product_held(y, a, b):
-    """CP-LRP: of a product of two signals the activated one only gates, and counts as a constant."""
-    gates = [carries(x) and source(x) is not x for x in (a, b)]
-    if not (carries(a) and carries(b)) or source(a) is source(b) or gates[0] == gates[1]:
+def product_with_constant_gate(y, a, b):
+    """CP-LRP: if one of two signals went through an activation, it is a gate and a constant."""
+    if not (carries(a) and carries(b)) or source(a) is source(b):
         return product(y, a, b)
-    return a.detach() * b if gates[0] else a * b.detach()
+    a_is_gate, b_is_gate = source(a) is not a, source(b) is not b
+    if a_is_gate == b_is_gate:
+        return product(y, a, b)
+    return a.detach() * b if a_is_gate else a * b.detach()
 
 
 def quotient(y, a, b, *_, **__):
-    """What a signal is divided by normalises it (a length, a deviation) and counts as a constant."""
+    """The divisor normalises the signal, like a length or a deviation, and is a constant."""
     if not carries(b):
-        return made_of(y, a)
+        return function_of(y, a)
     return a / b.detach() if carries(a) else stop(y)
 
 
-def norm_held(y, x, shape, weight=None, bias=None, eps=1e-5, *_):
-    """LayerNorm with its standard deviation held fixed."""
-    centred = x - x.mean(-1, keepdim=True)
-    steady = centred / (centred.pow(2).mean(-1, keepdim=True) + eps).sqrt().detach()
-    return steady if weight is None else steady * weight + (0 if bias is None else bias)
-
-
-def halved(y):
+def halved(y: Tensor) -> Tensor:
+    """`y` with half its gradient."""
     return (y + y.detach()) / 2
 
 
-def matmul_halved(y, a, b):
-    """Each factor of a product gets half the gradient."""
+def matmul(y, a, b):
+    """The uniform rule for matrices: half the gradient to each factor, if both are signals."""
     return halved(y) if carries(a) and carries(b) else y
 
 
-def linear_gamma(gamma: float, spared: Callable[[], bool]) -> Rule:
-    """The gamma rule as a changed gradient: weights that agree with the output's sign are strengthened by 1 + gamma.
+# ------------------------------------------------------------------------ layers
 
-    spared() says whether the layer that runs keeps its own gradient.
+
+def layer_norm(y, x, shape, weight=None, bias=None, eps=1e-5, *_):
+    """LayerNorm with its standard deviation as a constant."""
+    centred = x - x.mean(-1, keepdim=True)
+    deviation = (centred.pow(2).mean(-1, keepdim=True) + eps).sqrt()
+    normalised = centred / deviation.detach()
+    if weight is None:
+        return normalised
+    return normalised * weight + (0 if bias is None else bias)
+
+
+def softmax_constant(y, *_, **__):
+    """CP-LRP: attention weights are constants, and all relevance goes through the values."""
+    return y.detach()
+
+
+def linear_gamma(gamma: float, spared: Callable[[], bool]) -> Rule:
+    """The gamma rule as a changed gradient: weights that agree with the sign of the output count
+    1 + gamma times.
+
+    spared() says whether the layer that runs now keeps its own gradient.
     """
 
     def rule(y, x, weight, bias=None):
         if spared():
             return y
         weight = weight.to(x)
-        b = torch.zeros(()).to(y) if bias is None else bias
-        up, down = x.clamp(min=0), x.clamp(max=0)
-        towards, against = (
-            weight + gamma * weight.clamp(min=0),
-            weight + gamma * weight.clamp(max=0),
-        )
+        bias = torch.zeros(()).to(y) if bias is None else bias
+        positive, negative = x.clamp(min=0), x.clamp(max=0)
+        # weights that add to the output, with a positive and with a negative input
+        towards = weight + gamma * weight.clamp(min=0)
+        against = weight + gamma * weight.clamp(max=0)
 
         def back(g):
-            plus = up @ towards.T + down @ against.T + b + gamma * b.clamp(min=0)
-            minus = up @ against.T + down @ towards.T + b + gamma * b.clamp(max=0)
-            s, t = (
-                (y * g).where(side, 0) / whole.where(side, 1)
-                for side, whole in ((y > 0, plus), (y < 0, minus))
-            )
-            return ((s @ towards + t @ against).where(x > 0, s @ against + t @ towards),)
+            # the outputs above zero and below zero, with the strengthened weights
+            above = positive @ towards.T + negative @ against.T + bias + gamma * bias.clamp(min=0)
+            below = positive @ against.T + negative @ towards.T + bias + gamma * bias.clamp(max=0)
+            s = (y * g).where(y > 0, 0) / above.where(y > 0, 1)
+            t = (y * g).where(y < 0, 0) / below.where(y < 0, 1)
+            of_positive = s @ towards + t @ against
+            of_negative = s @ against + t @ towards
+            return (of_positive.where(x > 0, of_negative),)
 
         return Back.apply(y, back, x)
 
@@ -130,11 +157,8 @@ def linear_gamma(gamma: float, spared: Callable[[], bool]) -> Rule:
 def with_gamma(
     table: dict[Callable, Rule], gamma: float, spared: Callable[[], bool]
 ) -> dict[Callable, Rule]:
-    """`table` with the gamma rule for linear layers, but not for those that run while `spared()`."""
+    """`table` with the gamma rule for linear layers, except those that run while `spared()`."""
+    if not gamma:
+        return table
     rule = linear_gamma(gamma, spared)
-    return table | {F.linear: rule, torch.addmm: addmm(rule)} if gamma else table
-
-
-def softmax_held(y, *_, **__):
-    """CP-LRP: attention counts as a constant, and all relevance goes through the values."""
-    return y.detach()
+    return table | {F.linear: rule, torch.addmm: addmm(rule)}

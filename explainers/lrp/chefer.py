@@ -1,4 +1,8 @@
-"""The rules of Chefer et al. 2021 (CVPR), and the older ones that their code keeps for its baselines."""
+"""The rules of Chefer et al. 2021 (CVPR), and the older ones that their code keeps for baselines.
+
+A rule gets the value of an operation and its arguments (see `chain_rules`). `r` is the relevance of
+that value; what `back` returns is the relevance of the arguments.
+"""
 
 from torch import Tensor
 
@@ -10,31 +14,40 @@ def identity(y, x, *_, **__):
     return Back.apply(y, lambda r: (r,), x)
 
 
-def signs(x: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-    """What of `x` is above zero and what is below, in the precision of the weights `like`, at least float32.
+def by_sign(x: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The positive and the negative part of `x`, each 0 elsewhere.
 
-    Sums of terms of one sign lose no digits, so a linear layer's shares need no more than its weights have.
+    In the precision of the weights `like`, at least float32. A linear layer needs no more for its
+    shares: sums of terms of one sign lose no digits.
     """
     x = x.to(at_least_single(like))
     return x.clamp(min=0), x.clamp(max=0)
 
 
 def linear(y, x, weight, bias=None):
-    """To each input what it added with the sign that wins, the bias ignored (the αβ-rule with α = 1)."""
+    """The αβ-rule with α = 1: to each input in proportion to its positive contributions.
+
+    The bias gets nothing.
+    """
 
     def back(r):
-        (up, down), (plus, minus) = signs(x, weight), signs(weight, weight)
+        up, down = by_sign(x, weight)
+        plus, minus = by_sign(weight, weight)
         s = share(r.to(up), up @ plus.T + down @ minus.T)
         return ((up * (s @ plus) + down * (s @ minus)).to(r),)
 
     return Back.apply(y, back, x)
 
 
-def linear_apart(y, x, weight, bias=None):
-    """The older rule: positive and negative inputs each get the whole relevance of what they added."""
+def linear_signs_apart(y, x, weight, bias=None):
+    """The older rule: positive and negative inputs each get the whole relevance.
+
+    Both in proportion to their positive contributions.
+    """
 
     def back(r):
-        (up, down), (plus, minus) = signs(x, weight), signs(weight, weight)
+        up, down = by_sign(x, weight)
+        plus, minus = by_sign(weight, weight)
         of_up = share(r.to(up), up @ plus.T) @ plus
         of_down = share(r.to(up), down @ minus.T) @ minus
         return ((up * of_up + down * of_down).to(r),)
@@ -42,70 +55,92 @@ def linear_apart(y, x, weight, bias=None):
     return Back.apply(y, back, x)
 
 
-def pool(y, x, dim=None, *_, **__):
-    """A sum or mean over tokens [example token dim] is a linear layer with one weight above zero: to each what it added above zero;
-    below zero, where none is above.
+def addmm(rule: Rule) -> Rule:
+    """A rule for linear layers as one for GPT-2's Conv1D, which has its arguments the other way."""
+    return lambda y, bias, x, weight: rule(y, x, weight.T, bias)
 
-    Any other sum only normalises (a vector's length), and gets no relevance.
+
+def pool(y, x, dim=None, *_, **__):
+    """A sum or mean over tokens [example token dim]: in proportion to positive contributions.
+
+    Or to negative ones if there are no positive. Any other sum only normalises, like the length of
+    a vector, and gets no relevance.
     """
     if x.ndim != 3 or dim not in (1, (1,), [1]):
         return stop(y)
     up = x.clamp(min=0)
     added = up.where(up.any(1, keepdim=True), x)
-    return Back.apply(
-        y, lambda r: (added * share(r.view(len(x), 1, -1), added.sum(1, keepdim=True)),), x
-    )
 
+    def back(r):
+        return (added * share(r.view(len(x), 1, -1), added.sum(1, keepdim=True)),)
 
-def addmm(rule: Rule) -> Rule:
-    """GPT-2's Conv1D is a linear layer written the other way round."""
-    return lambda y, bias, x, weight: rule(y, x, weight.T, bias)
+    return Back.apply(y, back, x)
 
 
 def matmul(y, a, b):
-    """Both factors by what they produced, half each; a factor that is no signal leaves the other the whole."""
-    part = 2 if carries(a) and carries(b) else 1
+    """Half to each factor, in proportion to contributions.
+
+    If one factor is constant, the other gets everything.
+    """
+    signals = 2 if carries(a) and carries(b) else 1
 
     def back(r):
         s = share(r, a @ b)
-        return a * (s @ b.mT) / part, b * (a.mT @ s) / part
+        return a * (s @ b.mT) / signals, b * (a.mT @ s) / signals
 
     return Back.apply(y, back, a, b)
 
 
 def add(y, a, b):
-    """A skip connection, by what either side added, then rescaled so that no relevance is lost."""
+    """A residual connection: in proportion to contributions, then rescaled to conserve relevance.
+
+    The sums of either side's relevance are kept in their proportion by absolute value.
+    """
     if not (carries(a) and carries(b)):
-        return identity(y, a if carries(a) else b)
+        return identity(y, signal(a, b))
 
     def back(r):
         s = share(r, a + b)
-        ra, rb, r = a * s, b * s, whole(r)
-        both = whole(ra).abs() + whole(rb).abs()
-        return tuple(
-            part * share(share(whole(part).abs(), both) * r, whole(part)) for part in (ra, rb)
-        )
+        of_a, of_b = a * s, b * s
+        both = sum_of_example(of_a).abs() + sum_of_example(of_b).abs()
+        rescaled = []
+        for part in (of_a, of_b):
+            own = sum_of_example(part)
+            wanted = share(own.abs(), both) * sum_of_example(r)
+            rescaled.append(part * share(wanted, own))
+        return tuple(rescaled)
 
     return Back.apply(y, back, a, b)
 
 
-def whole(relevance: Tensor) -> Tensor:
-    """The relevance of each example: the authors sum over the batch, of which they allow one."""
-    return relevance.sum(tuple(range(1, relevance.ndim)), keepdim=True)
-
-
-def add_plain(y, a, b):
-    """The older rule: by what either side added, without rescaling."""
+def add_without_rescaling(y, a, b):
+    """The older rule of a residual connection: in proportion to contributions."""
     if not (carries(a) and carries(b)):
-        return identity(y, a if carries(a) else b)
+        return identity(y, signal(a, b))
     return Back.apply(y, lambda r: (a * share(r, a + b), b * share(r, a + b)), a, b)
 
 
+def sum_of_example(relevance: Tensor) -> Tensor:
+    """The sum of the relevance of each example, with the axes of `relevance`.
+
+    The authors sum over the whole batch, which must be one example.
+    """
+    return relevance.sum(tuple(range(1, relevance.ndim)), keepdim=True)
+
+
 def scale(y, a, b):
-    """A constant factor, or a gate: all relevance stays with the signal, the first factor that has any."""
-    return identity(y, a if carries(a) else b)
+    """A constant factor, or a gate: all relevance goes to the first factor that is a signal."""
+    return identity(y, signal(a, b))
+
+
+def signal(a, b):
+    """The first of two arguments that relevance can reach."""
+    return a if carries(a) else b
 
 
 def stop(y, *_, **__):
-    """What only gates or normalises a signal gets no relevance: the sigmoid in QuickGELU, the length in CLIP's cosine."""
+    """No relevance to what only gates or normalises a signal.
+
+    Such as the sigmoid in QuickGELU and the length in CLIP's cosine.
+    """
     return y.detach()

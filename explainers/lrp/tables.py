@@ -1,82 +1,54 @@
-"""Tables of rules by operation."""
+"""The tables of rules: which rule each operation of `torch` follows."""
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 
-from .achtibat import (
-    activation,
-    matmul_halved,
-    norm_held,
-    power,
-    product,
-    product_held,
-    quotient,
-    ratio,
-    softmax_held,
-    total,
-    turn,
-)
-from .chefer import (
-    add,
-    add_plain,
-    addmm,
-    identity,
-    linear,
-    linear_apart,
-    matmul,
-    pool,
-    scale,
-    stop,
-)
-from .operations import (
-    ACTIVATION,
-    ADD,
-    DIVIDE,
-    ELEMENTWISE,
-    LENGTH,
-    LINEAR,
-    MATMUL,
-    NORM,
-    POOL,
-    POWER,
-    SIGMOID,
-    SOFTMAX,
-    SUBTRACT,
-    TIMES,
-    TURN,
-)
+from . import achtibat, chefer
+from . import operations as op
+from .chain_rules import Rule
 
-OURS = (
-    dict.fromkeys(LINEAR, linear)
-    | {torch.addmm: addmm(linear)}
-    | dict.fromkeys(MATMUL, matmul)
-    | dict.fromkeys(ADD, add)
-    | dict.fromkeys([*TIMES, *DIVIDE], scale)
-    | dict.fromkeys([*ACTIVATION, *SOFTMAX, *TURN, *NORM], identity)
-    | dict.fromkeys([*POWER, *SIGMOID, *LENGTH], stop)
-    | dict.fromkeys(POOL, pool)
-)
-ORIGINAL = (
-    OURS
-    | dict.fromkeys(LINEAR, linear_apart)
-    | {torch.addmm: addmm(linear_apart)}
-    | dict.fromkeys(ADD, add_plain)
-)
+Table = dict[Callable, Rule]
 
-ATTNLRP = (
-    dict.fromkeys([*ACTIVATION, *SIGMOID, *ELEMENTWISE], activation)
-    | dict.fromkeys(NORM, ratio)
-    | {F.layer_norm: norm_held}
-    | dict.fromkeys(MATMUL, matmul_halved)
-    | dict.fromkeys(TIMES, product)
-    | dict.fromkeys(DIVIDE, quotient)
-    | dict.fromkeys([*ADD, *SUBTRACT], total)
-    | dict.fromkeys(TURN, turn)
-    | dict.fromkeys(POWER, power)
-    | dict.fromkeys(LENGTH, stop)
-)
-CPLRP = (
-    {f: rule for f, rule in ATTNLRP.items() if f not in MATMUL}
-    | dict.fromkeys(SOFTMAX, softmax_held)
-    | dict.fromkeys(TIMES, product_held)
-)
+OURS: Table = {
+    **dict.fromkeys(op.LINEAR, chefer.linear),
+    torch.addmm: chefer.addmm(chefer.linear),
+    **dict.fromkeys(op.MATMUL, chefer.matmul),
+    **dict.fromkeys(op.ADD, chefer.add),
+    **dict.fromkeys(op.MULTIPLY + op.DIVIDE, chefer.scale),
+    **dict.fromkeys(op.ACTIVATION + op.SOFTMAX + op.NEGATE + op.NORM, chefer.identity),
+    **dict.fromkeys(op.POWER + op.SIGMOID + op.LENGTH, chefer.stop),
+    **dict.fromkeys(op.POOL, chefer.pool),
+}
+
+ORIGINAL: Table = {
+    **OURS,
+    **dict.fromkeys(op.LINEAR, chefer.linear_signs_apart),
+    torch.addmm: chefer.addmm(chefer.linear_signs_apart),
+    **dict.fromkeys(op.ADD, chefer.add_without_rescaling),
+}
+
+#: What both variants of AttnLRP share.
+SHARED: Table = {
+    **dict.fromkeys(op.ACTIVATION + op.SIGMOID + op.ELEMENTWISE, achtibat.activation),
+    **dict.fromkeys(op.NORM, achtibat.constant_ratio),
+    F.layer_norm: achtibat.layer_norm,
+    **dict.fromkeys(op.DIVIDE, achtibat.quotient),
+    **dict.fromkeys(op.ADD + op.SUBTRACT, achtibat.add_or_subtract),
+    **dict.fromkeys(op.NEGATE, achtibat.negative),
+    **dict.fromkeys(op.POWER, achtibat.power),
+    **dict.fromkeys(op.LENGTH, chefer.stop),
+}
+
+ATTNLRP: Table = {
+    **SHARED,
+    **dict.fromkeys(op.MATMUL, achtibat.matmul),
+    **dict.fromkeys(op.MULTIPLY, achtibat.product),
+}
+
+CPLRP: Table = {
+    **SHARED,
+    **dict.fromkeys(op.SOFTMAX, achtibat.softmax_constant),
+    **dict.fromkeys(op.MULTIPLY, achtibat.product_with_constant_gate),
+}
