@@ -1,40 +1,54 @@
-"""The three questions a person asks: what does the model say, what moved it, and do the methods agree?"""
+"""Explain a prediction: one method's heatmap, several methods side by side, or one at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from .errors import Refusal
 from .heatmap import Comparison, Heatmap
 from .inputs import Encoded
-from .methods import METHODS, find
+from .methods import METHODS, Method, find
+from .methods.attribution import Attribution
 from .models import Model
 from .models.bundled import pair_note
 from .prediction import SHOWN
 from .trace import Trace
 
-#: Precisions that are too low for most maps, and what they can do.
+#: Precisions that are too low for most methods, and the numbers that they can hold.
 HALF = {
     torch.float16: "float16 (about 3 digits, none above 65,504)",
     torch.bfloat16: "bfloat16 (2 to 3 digits)",
 }
 
+#: How many heads a note names.
+LISTED_HEADS = 6
+
 
 def explain(model: Model, inputs, method: str = "attcat", target=None, **options) -> Heatmap:
-    """One method's heatmap of one input.
+    """The heatmap of one method for one input.
 
-    inputs: a text, a pair of texts, (question, context), a dict of these by the names that
-    pipelines use, or tensors. method: a key of `METHODS`. target: None for what is predicted; a
-    label, a class index, 'A - B', a pair, or a function of the outputs. Of a question: answer,
-    start, end, best span, no answer, a part of the context, or its first and last character; of a
-    language model: a next token by its text or id; of words one by one: 'LABEL at word'.
-    options: the method's own. Raises `Refusal`.
+    inputs   a text, a pair of texts, (question, context), a picture, (picture, texts), a dict of
+             these by the names that pipelines use, or tensors
+    method   a key of `METHODS`
+    target   what is explained; None is the prediction. A label, a class index, 'A - B', a pair, or
+             a function of the outputs. Of a question: answer, start, end, best span, no answer, a
+             part of the context, or its first and last character. Of a language model: a next
+             token by its text or id. Of words one by one: 'LABEL at word'
+    options  of the method
+
+    Raises `Refusal` if the input, the target or an option is not possible here.
     """
     return next(stream(model, inputs, [method], target, **options))
 
 
 def compare(model: Model, inputs, methods: Iterable[str] | None = None, target=None) -> Comparison:
-    """Several methods on one input: the single-pass ones share one trace. Default: every method that this input allows; `left_out` has the others."""
+    """The heatmaps of several methods for one input. Methods of one pass share one trace.
+
+    methods: keys of `METHODS`; by default every method that this input allows, and `left_out` has
+    the others. inputs, target: as in `explain`. Raises `Refusal` as `explain`.
+    """
     left_out: dict[str, str] = {}
     return Comparison(stream(model, inputs, methods, target, left_out=left_out), left_out)
 
@@ -48,10 +62,12 @@ def stream(
     left_out: dict[str, str] | None = None,
     **options,
 ) -> Iterator[Heatmap]:
-    """`compare`, one heatmap at a time, as each is ready. options go to every method named.
+    """The heatmaps of `compare`, one at a time, each as soon as it is ready.
 
-    Every method means every one that this model, target and length allow, and left_out gets {title: reason} of the others; a method asked
-    for by name is refused instead.
+    methods   keys of `METHODS`; None for every method that this model, target and length allow
+    left_out  gets {title: reason} of the methods that they do not allow. A method that is named is
+              refused instead
+    options   of every method
     """
     keys = None if methods is None else list(methods)
     if keys == []:
@@ -72,117 +88,175 @@ def stream(
                 left_out[METHODS[key].title] = str(refusal)
 
 
-def unit_of(model: Model, trace: Trace) -> str:
-    """What kind of number the score is: of a dual encoder's logit a scaled cosine, of a
-    regression's a value."""
-    if trace.target.unit != "logit":
-        return trace.target.unit
-    return model.task.unit(model)
-
-
-def read_from(coded: Encoded, trace: Trace) -> str:
-    """The note that says from which tokens a score is read."""
-
-    def said(place: int) -> str:
-        label = coded.labels[place]
-        return f"“{label}”" if coded.labels.count(label) == 1 else f"“{label}” (token {place})"
-
-    places = trace.read_at
-    read = " and ".join(map(said, places)) if len(places) <= SHOWN else f"{len(places)} tokens"
-    if len(places) == 1:
-        return f"This score is read from {read}."
-    return (
-        f"This score is read from {read}; methods that show what the read token gathered show "
-        "the mean of what these did."
-    )
-
-
-def shown(numbers: torch.Tensor) -> torch.Tensor:
-    """Numbers as views and files get them: on the CPU, and in a precision that they can be read in."""
-    return numbers.detach().cpu().to(torch.promote_types(numbers.dtype, torch.float32))
-
-
 def explain_trace(
     model: Model, coded: Encoded, trace: Trace, key: str, *, brief: bool = False, **options
 ) -> Heatmap:
-    """A method's numbers on a trace, with everything a view needs to show them truthfully; brief: the map without layers, heads and totals."""
-    chosen = find(key)
-    chosen.check_kind(trace)
-    chosen.check_length(len(trace.attended))
-    found = chosen.run(trace, **options)
-    scores, facts = found.scores, found.facts
-    rows = heads = None
-    if not brief and found.layers is not None:
-        rows = shown(found.layers)
-    if not brief and found.heads is not None:
-        heads = shown(found.heads)
-    given = chosen.read(options)
-    names = [] if rows is None else found.rows
-    half = HALF.get(trace.score.dtype)
-    if not torch.isfinite(scores).all():
-        why = (
-            f", since the model runs in {half}; load it in float32"
-            if half
-            else " for this input; try another method"
-        )
-        raise Refusal(f"{chosen.title} gave numbers that are not finite{why}.")
-    notes = coded.notes
-    if half and not chosen.widened:
-        notes.append(
-            f"The model runs in {half}, and so does {chosen.title}: small scores and the order of scores that are "
-            "close are not to be relied on. Loaded in float32, the same weights give exact ones."
-        )
-    if coded.text and (odd := pair_note(model.name, is_pair=bool(coded.halves))):
-        notes.append(odd)
-    if chosen.at_readout and (len(trace.read_at) > 1 or trace.target.measured):
-        notes.append(read_from(coded, trace))
-    if trace.target.tie:
-        notes.append(trace.target.tie)
-    if not scores.any():
-        notes.append(f"{chosen.title} is zero for every token here.")
-    if rows is not None and not torch.isfinite(rows).all():
-        lost = [name for name, row in zip(names, rows) if not torch.isfinite(row).all()]
-        notes.append(f"Some numbers of {', '.join(lost)} are not finite; they are left blank.")
-    if heads is not None and not torch.isfinite(heads).all():
-        lost = [
-            f"head {head} of layer {layer}"
-            for layer, head in (~torch.isfinite(heads)).any(-1).nonzero().tolist()
-        ]
-        notes.append(
-            f"Not every number of {', '.join(lost[:6])}{' and others' if len(lost) > 6 else ''} is finite; they are left blank."
-        )
-    totals = {} if brief else found.totals
-    span = trace.target.span and coded.spans and [coded.spans[i] for i in trace.target.span]
-    return Heatmap(
-        scores=shown(scores),
-        labels=coded.labels,
+    """The heatmap of one method for an input that is traced already.
+
+    brief: the map alone, without layers, heads and totals. options: of the method. Raises
+    `Refusal` if the method is not for this input, and for scores that are not finite.
+    """
+    method = find(key)
+    method.check_kind(trace)
+    method.check_length(len(trace.attended))
+    found = method.run(trace, **options)
+    check_finite(found.scores, method, trace)
+    given = method.read(options)
+    parts = {} if brief else parts_of(found)
+    notes = [
+        *coded.notes,
+        *input_notes(model, coded, trace, method),
+        *number_notes(method, found, parts),
+    ]
+    pixels = found.pixels if coded.grid else None
+    words = int((~coded.special_tokens).sum())
+    return heatmap_of(
+        model,
+        coded,
+        trace,
+        found.scores,
         method=key,
-        title=chosen.title,
-        target=trace.target.name,
-        score=float(trace.score),
-        unit=unit_of(model, trace),
-        signed=given.get("signed", chosen.signed),
+        title=method.title,
+        signed=given.get("signed", method.signed),
+        options=given,
+        facts=found.facts,
+        notes=notes,
+        cost=method.cost_of(given, words, len(trace.layers)),
+        pixels=None if pixels is None else readable(pixels),
+        **parts,
+    )
+
+
+def heatmap_of(model: Model, coded: Encoded, trace: Trace, scores: Tensor, **more: Any) -> Heatmap:
+    """Scores [token] as a heatmap, with what is known of the input, the target and the model.
+
+    more: the other fields of `TokenScores`: method, title, signed, options, ...
+    """
+    target = trace.target
+    return Heatmap(
+        scores=readable(scores),
+        labels=coded.labels,
         special_tokens=coded.special_tokens.cpu(),
-        poles=trace.target.poles,
-        rows=rows,
-        row_labels=names,
-        heads=heads,
-        totals={name: shown(total) for name, total in totals.items()},
         text=coded.text,
         spans=coded.spans,
         words=coded.words,
-        options=given,
-        facts=facts,
-        notes=notes,
-        cost=chosen.cost_of(given, int((~coded.special_tokens).sum()), len(trace.layers)),
-        model=model.name,
-        revision=model.revision,
         segments=coded.segments,
         halves=coded.halves,
-        marked=(span[0][0], span[1][1]) if span and all(span) else None,
         grid=coded.grid,
         picture=coded.picture,
         seen=coded.seen,
-        pixels=shown(found.pixels) if coded.grid and found.pixels is not None else None,
-        pending=model.task.continuation(trace.target),
+        target=target.name,
+        score=float(trace.score),
+        unit=model.task.unit(model) if target.unit == "logit" else target.unit,
+        poles=target.poles,
+        marked=characters_of(coded, target.span),
+        pending=model.task.continuation(target),
+        model=model.name,
+        revision=model.revision,
+        **more,
     )
+
+
+def characters_of(coded: Encoded, tokens: tuple[int, int] | None) -> tuple[int, int] | None:
+    """First and last+1 character of the first to the last token; None if they are no text."""
+    if not tokens or not coded.spans:
+        return None
+    first, last = coded.spans[tokens[0]], coded.spans[tokens[1]]
+    if not first or not last:
+        return None
+    return first[0], last[1]
+
+
+def readable(numbers: Tensor) -> Tensor:
+    """Numbers for views and files: on the CPU, in float32 or better."""
+    return numbers.detach().cpu().to(torch.promote_types(numbers.dtype, torch.float32))
+
+
+def parts_of(found: Attribution) -> dict[str, Any]:
+    """Layers, heads and totals of a method, as fields of `TokenScores`."""
+    parts: dict[str, Any] = {}
+    if found.layers is not None:
+        parts |= {"rows": readable(found.layers), "row_labels": found.rows}
+    if found.heads is not None:
+        parts["heads"] = readable(found.heads)
+    parts["totals"] = {name: readable(total) for name, total in found.totals.items()}
+    return parts
+
+
+def check_finite(scores: Tensor, method: Method, trace: Trace) -> None:
+    """Raise a `Refusal` if a score is not finite."""
+    if torch.isfinite(scores).all():
+        return
+    half = HALF.get(trace.score.dtype)
+    if half:
+        reason = f", since the model runs in {half}; load it in float32"
+    else:
+        reason = " for this input; try another method"
+    raise Refusal(f"{method.title} gave numbers that are not finite{reason}.")
+
+
+# ------------------------------------------------------------------------------------------- notes
+
+
+def input_notes(model: Model, coded: Encoded, trace: Trace, method: Method) -> list[str]:
+    """What a reader must know about the model's precision, the input, and the target."""
+    notes = []
+    half = HALF.get(trace.score.dtype)
+    if half and not method.widened:
+        notes.append(
+            f"The model runs in {half}, and so does {method.title}: small scores, and the order of "
+            "scores that are close, are not reliable. Load the model in float32 for exact scores."
+        )
+    if coded.text:
+        notes.append(pair_note(model.name, is_pair=bool(coded.halves)))
+    if method.at_readout and (len(trace.read_at) > 1 or trace.target.measured):
+        notes.append(readout_note(coded, trace))
+    notes.append(trace.target.tie)
+    return [note for note in notes if note]
+
+
+def readout_note(coded: Encoded, trace: Trace) -> str:
+    """The note that says from which tokens the score is read."""
+    places = trace.read_at
+    if len(places) > SHOWN:
+        names = f"{len(places)} tokens"
+    else:
+        names = " and ".join(token_name(coded.labels, place) for place in places)
+    if len(places) == 1:
+        return f"This score is read from {names}."
+    return (
+        f"This score is read from {names}; methods that explain one readout token show the mean "
+        "over these."
+    )
+
+
+def token_name(labels: Sequence[str], place: int) -> str:
+    """A token in quotes, with its number if others have the same label."""
+    label = labels[place]
+    if labels.count(label) == 1:
+        return f"“{label}”"
+    return f"“{label}” (token {place})"
+
+
+def number_notes(method: Method, found: Attribution, parts: dict[str, Any]) -> list[str]:
+    """What a reader must know about the numbers: that all are zero, or that some are left blank."""
+    notes = []
+    if not found.scores.any():
+        notes.append(f"{method.title} is zero for every token here.")
+    rows, heads = parts.get("rows"), parts.get("heads")
+    if rows is not None and not torch.isfinite(rows).all():
+        names = []
+        for name, row in zip(parts["row_labels"], rows):
+            if not torch.isfinite(row).all():
+                names.append(name)
+        notes.append(f"Some numbers of {', '.join(names)} are not finite; they are left blank.")
+    if heads is not None and not torch.isfinite(heads).all():
+        names = []
+        for layer, head in (~torch.isfinite(heads)).any(-1).nonzero().tolist():
+            names.append(f"head {head} of layer {layer}")
+        others = " and others" if len(names) > LISTED_HEADS else ""
+        notes.append(
+            f"Not every number of {', '.join(names[:LISTED_HEADS])}{others} is finite; they are "
+            "left blank."
+        )
+    return notes

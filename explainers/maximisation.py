@@ -104,9 +104,9 @@ class Imagined:
         info = PngInfo()
         for name, value in (origin | self.options).items():
             info.add_text(name, str(value))
-        more = {"pnginfo": info} if str(path).casefold().endswith(".png") else {}
+        is_png = str(path).casefold().endswith(".png")
         try:
-            self.image.save(path, **more)
+            self.image.save(path, pnginfo=info if is_png else None)
         except (OSError, ValueError) as error:
             raise Refusal(f"{path} could not be written: {error}.") from error
 
@@ -294,9 +294,9 @@ def unit_name(model: Model, unit: Sequence[int]) -> str:
     if len(unit) not in (2, 3) or not all(type(i) is int for i in unit):
         raise Refusal(f"A unit is (layer, feature) or (layer, feature, token); got {unit!r}.")
     sizes = {"layer": len(model.blocks)}
-    config = model.tower.config
-    if hasattr(config, "intermediate_size"):
-        sizes["feature"] = config.intermediate_size
+    features = getattr(model.tower.config, "intermediate_size", None)
+    if features is not None:
+        sizes["feature"] = int(features)
     for i, (name, size) in zip(unit, sizes.items()):
         if not 0 <= i < size:
             raise Refusal(f"There is no {name} {i}: this model has {name}s 0 to {size - 1}.")

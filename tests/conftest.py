@@ -1,10 +1,7 @@
 """What tests share. Nothing here needs the network; only `sentiment` needs the bundled weights."""
 
-import gc
-import importlib
 import os
 import shutil
-import warnings
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -16,7 +13,7 @@ import hypothesis
 import pytest
 import torch
 import transformers
-from browser import FLAGS, PATIENCE, ROOT, Server, foreign, missing
+from browser import FLAGS, PATIENCE, Server, foreign, missing
 from laws import (  # noqa: F401  pytest finds its hooks here
     pytest_addoption,
     pytest_collection_modifyitems,
@@ -173,19 +170,6 @@ def package() -> Path:
 
 
 # ---------------------------------------------------------------------------------------- the page
-
-
-@pytest.fixture(scope="module")
-def app():
-    pytest.importorskip("gradio")
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # gradio leaves event loops open while it is imported; gone when collected
-        patch.syspath_prepend(ROOT)
-        module = importlib.import_module("app")
-        gc.collect()
-        return module
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,24 @@
-"""app.py: its functions by themselves, then the page in a real browser, where each test checks what a person would see."""
+"""The page: its functions by themselves, then app.py in a real browser, where each test checks what a person would see."""
 
 import json
 import re
 import time
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
 import pytest
+from asking import answers, complaint, question, state, values_of, write_file
 from browser import CONTRAST, CUT, LAYERS, LUMINANCE, ROOT, SHOWN, STRONGEST, missing, until
 
 import explainers as ex
+from explainers.page import answers as page_answers
+from explainers.page import asking, choosing, loading
+from explainers.page.examples import EXAMPLES, fields_of, first_example
+from explainers.page.links import LONGEST_TEXT
+from explainers.page.options import DEFAULT, read_options, with_option
+from explainers.page.pieces import NO_REFUSALS, refusal_box
+from explainers.page.state import KINDS, TABS, given_by, in_order
 from explainers.render import tokens
 from explainers.render.characters import visible
 from explainers.render.colours import PALETTES
@@ -17,293 +26,232 @@ from explainers.render.colours import PALETTES
 TEXT = "The plot is dull, but the acting is unbelievably good."
 QUICK = "attcat,raw_attention,gae"  # methods of one pass, in the page's order: signed, unsigned, unsigned
 HOSTILE = "<script>alert(1)</script> good <img src=x onerror=alert(2)>"
-
-
-@pytest.fixture
-def ask(app):
-    """Run the page's main function as the Explain button does: everything it yields, by name."""
-
-    def ask(
-        text=TEXT,
-        pair="",
-        kind="Sentence",
-        model="sentiment",
-        target="predicted",
-        versus="nothing",
-        layered="attcat",
-        part="Layers",
-        layer=5,
-        merge=True,
-        specials=False,
-        palette="orange-blue",
-        methods=("attcat", "raw_attention"),
-        options="{}",
-        picture=None,
-    ):
-        steps = app.run(
-            kind,
-            picture,
-            text,
-            pair,
-            model,
-            target,
-            versus,
-            layered,
-            part,
-            layer,
-            merge,
-            specials,
-            palette,
-            options,
-            list(methods),
-        )
-        return [dict(zip(app.ANSWER, step, strict=True)) for step in steps]
-
-    return ask
-
-
-def complaint(updates) -> str:
-    """The sentence that an answer of the page shows as a refusal, if any."""
-    updates = updates.values() if isinstance(updates, dict) else updates
-    shown = [
-        one["value"]
-        for one in updates
-        if isinstance(one, dict) and 'class="refusal"' in str(one.get("value"))
-    ]
-    assert len(shown) <= 1
-    return unescape(re.sub("<[^>]+>", "", shown[0])) if shown else ""
+SENTENCE = question(text=TEXT)
 
 
 # ---------------------------------------------------------------------------------------------------- functions
 
 
-def test_every_method_is_on_the_menu_of_its_tabs(app):
-    for tab in app.TABS.values():
+def test_every_method_is_on_the_menu_of_its_tabs():
+    for tab in TABS.values():
         offered = {method.key for method in tab.methods}
-        assert offered == {
-            key
-            for key, method in ex.METHODS.items()
-            if ("text" if tab.name == "Text" else "image") in method.tasks
-        }
-        assert set(tab.first) <= offered
-        assert {key for _, key in tab.parts["Layers"]} == {
-            key for key in offered if "layers" in ex.METHODS[key].parts
-        }
-        assert {key for _, key in tab.parts["Heads"]} == {
-            key for key in offered if "heads" in ex.METHODS[key].parts
-        }
-        assert len(tab.first) <= 7 and all(
-            ("·" in app.named(one)) != one.single_pass for one in tab.methods
-        )
+        modality = "text" if tab.name == "Text" else "image"
+        assert offered == {key for key, one in ex.METHODS.items() if modality in one.tasks}
+        assert set(tab.first) <= offered and len(tab.first) <= 7
+        for part in ("Layers", "Heads"):
+            shown = {method.key for method in tab.with_part(part)}
+            having = {key for key in offered if part.lower() in ex.METHODS[key].parts}
+            assert shown == having
+        for method in tab.methods:
+            assert ("·" in asking.menu_title(method)) != method.single_pass
 
 
-def test_signed_methods_come_first_and_attcat_on_top(app):
-    assert app.in_order(
-        [["raw_attention", "rollout"], None, [], ["occlusion"], ["cat", "attcat"]]
-    ) == ["attcat", "occlusion", "cat", "raw_attention", "rollout"]
+def test_signed_methods_come_first_and_attcat_on_top():
+    keys = ["raw_attention", "rollout", "occlusion", "cat", "attcat"]
+    assert in_order(keys) == ["attcat", "occlusion", "cat", "raw_attention", "rollout"]
 
 
-def test_one_method_after_another(ask):
-    steps = ask(methods=("attcat", "gae", "raw_attention"))
-    assert len(steps) == 3
-    for done, step in enumerate(steps, 1):
-        compared = step["compared"]
-        assert (compared.count("computing …"), compared.count("waiting …")) == [
-            (1, 1),
-            (1, 0),
-            (0, 0),
-        ][done - 1]
+def test_one_method_after_another():
+    steps = answers(SENTENCE, ("attcat", "gae", "raw_attention"))
+    counts = [(1, 1), (1, 0), (0, 0)]
+    for step, (computing, waiting) in zip(steps, counts, strict=True):
+        compared = step["compared"]["value"]
+        assert compared.count("computing …") == computing
+        assert compared.count("waiting …") == waiting
         assert compared.count("<style") == 0, "the page has the styles already"
-    assert not any(complaint(step) for step in steps)
-    assert "layer by layer" in steps[0]["panel"]
-    assert steps[-1]["asked"] == ["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing"]
-    assert json.loads(steps[-1]["shown"])["text"] == TEXT
+        assert not complaint(step)
+    assert "layer by layer" in steps[0]["panel"]["value"]
+    assert steps[-1]["asked"]["value"] == SENTENCE
+    assert steps[-1]["shown"]["value"] == SENTENCE.fingerprint
 
 
-def test_a_method_of_many_passes_says_what_it_costs_before_it_starts(ask):
-    first, second, last = ask(methods=("integrated_gradients", "smoothgrad"))
-    assert (
-        "Integrated gradients · 50F 50B" in first["compared"]
-        and "SmoothGrad · 20F 20B" in first["compared"]
-    )
-    assert re.findall(r"(computing|waiting) …", first["compared"]) == ["computing", "waiting"]
-    assert "Integrated gradients · 50F 50B" not in second["compared"] and re.findall(
-        r"(computing|waiting) …", second["compared"]
-    ) == ["computing"]
-    assert not re.findall(r"(computing|waiting) …", last["compared"])
+def test_a_method_of_many_passes_says_what_it_costs_before_it_starts():
+    steps = answers(SENTENCE, ("integrated_gradients", "smoothgrad"))
+    first, second, last = [step["compared"]["value"] for step in steps]
+    waits = r"(computing|waiting) …"
+    assert "Integrated gradients · 50F 50B" in first and "SmoothGrad · 20F 20B" in first
+    assert re.findall(waits, first) == ["computing", "waiting"]
+    assert "Integrated gradients · 50F 50B" not in second
+    assert re.findall(waits, second) == ["computing"]
+    assert not re.findall(waits, last)
 
 
-def test_a_long_text_is_refused_by_the_methods_that_would_hang_the_page(ask):
+def test_a_long_text_is_refused_by_the_methods_that_would_hang_the_page():
     """In words, with what they would need, and before anything of theirs is computed; the others explain it."""
-    *_, last = ask(
-        "a dull film " * 134,
-        methods=("attcat", "attention_flow", "attattr", "value_zeroing", "optimus"),
-    )
-    said = unescape(last["compared"])
+    methods = ("attcat", "attention_flow", "attattr", "value_zeroing", "optimus")
+    *_, last = answers(question(text="a dull film " * 134), methods)
+    said = unescape(last["compared"]["value"])
     for title, most, needs in (
         ("Value Zeroing", 384, "every layer 404 times over"),
         ("Optimus", 384, "404 whole forward passes"),
         ("Attention flow", 256, "404 maximum flows"),
         ("AttAttr", 256, "a whole forward and backward pass for every step in every layer"),
     ):
-        assert (
+        sentence = (
             f"{title} takes at most {most} tokens and this input has 404: it would need {needs}"
-            in said
         )
+        assert sentence in said
     assert "strongest:" in said
 
 
-def test_what_a_person_typed_is_escaped(ask):
-    for part in (
-        answer[name]
-        for answer in (ask(HOSTILE)[-1], ask(HOSTILE, HOSTILE, "Pair", "inference")[-1])
-        for name in ("said", "compared", "panel")
+def test_what_a_person_typed_is_escaped():
+    for asked in (
+        question(text=HOSTILE),
+        question("Pair", HOSTILE, pair=HOSTILE, model="inference"),
     ):
-        assert "<script" not in str(part) and "<img" not in str(part)
+        answer = answers(asked)[-1]
+        for name in ("said", "compared", "panel"):
+            shown = str(answer.get(name))
+            assert "<script" not in shown and "<img" not in shown
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
         ({"text": ""}, "empty"),
-        ({"text": None}, "empty"),
         ({"text": " \u200b\n"}, "empty"),
         ({"methods": ()}, "at least one method"),
         ({"model": "./nowhere"}, ""),
         ({"model": "a b c"}, ""),
         ({"model": ""}, ""),
-        ({"model": None}, ""),
         ({"target": "NEUTRAL"}, "NEUTRAL"),
         ({"target": "NEGATIVE", "versus": "NEGATIVE"}, "always zero"),
     ],
     ids=str,
 )
-def test_refusals_are_one_sentence_and_keep_what_was_shown(ask, given, says):
-    steps = ask(**given)
-    assert len(steps) == 1
-    sentence = complaint(steps[0])
+def test_refusals_are_one_sentence_and_keep_what_was_shown(given, says):
+    methods = given.pop("methods", ("attcat", "raw_attention"))
+    (step,) = answers(replace(SENTENCE, **given), methods)
+    sentence = complaint(step)
     assert sentence and says in sentence and "Traceback" not in sentence and "Error" not in sentence
-    assert sum('"xp ' in str(part) for part in steps[0].values()) == 0
+    assert sum('"xp ' in str(part) for part in step.values()) == 0
 
 
-def test_a_refusal_escapes_what_it_quotes(app, ask):
-    update = next(
-        one
-        for one in ask(model=HOSTILE)[0].values()
-        if isinstance(one, dict) and "refusal" in str(one.get("value"))
-    )
-    assert "<script" not in update["value"] and "<img" not in update["value"]
-    assert "&lt;script&gt;" in app.refusal("<script>")["value"]
+def test_fields_that_gradio_leaves_empty_are_refused_in_a_sentence():
+    for name in ("text", "model"):
+        values = values_of(state(SENTENCE)) | {name: None}
+        (step,) = asking.explain(asking.Turn(), **values)
+        assert complaint(step)
 
 
-def test_an_accident_is_a_plain_sentence_and_is_logged(app, ask, monkeypatch, caplog):
+def test_a_refusal_escapes_what_it_quotes():
+    changes = answers(replace(SENTENCE, model=HOSTILE))[0]
+    shown = changes["model_refusal"]["value"]
+    assert "<script" not in shown and "<img" not in shown
+    assert "&lt;script&gt;" in refusal_box("<script>")["value"]
+
+
+def test_an_accident_is_a_plain_sentence_and_is_logged(monkeypatch, caplog):
     def broken(*_):
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr(app, "heats_of", broken)
-    sentence = complaint(ask()[-1])
+    monkeypatch.setattr(page_answers, "heats_of", broken)
+    sentence = complaint(answers(SENTENCE)[-1])
     assert sentence and "secret" not in sentence
     assert "the secret inside" in caplog.text
 
 
-def test_visitors_get_no_look_at_the_disk(app, ask):
+def test_visitors_get_no_look_at_the_disk():
     """A folder of the server, with a model in it or not, is not loaded and not told apart from one that is not there."""
-    said = {
-        complaint(ask(model=str(folder))[-1]).replace(str(folder), "")
-        for folder in (
-            ROOT / "tests/goldens/models/bert",
-            ROOT / "tests",
-            "/no/such/folder",
-            "tests/goldens",
-        )
-    }
+    folders = (
+        ROOT / "tests/goldens/models/bert",
+        ROOT / "tests",
+        "/no/such/folder",
+        "tests/goldens",
+    )
+    said = set()
+    for folder in folders:
+        refused = complaint(answers(replace(SENTENCE, model=str(folder)))[-1])
+        said.add(refused.replace(str(folder), ""))
     assert len(said) == 1 and said != {""}
 
 
-def test_the_api_gives_the_record(app, sentiment):
-    record = app.explain_api(TEXT, "sentiment", "cat", "NEGATIVE")
+def test_the_api_gives_the_record(sentiment):
+    api = pytest.importorskip("explainers.page.api")
+    record = api.explain_api(TEXT, "sentiment", "cat", "NEGATIVE")
     one = ex.explain(sentiment, TEXT, "cat", "NEGATIVE")
     assert record["tokens"] == one.labels and record["target"] == "NEGATIVE"
     assert record["scores"] == pytest.approx(one.scores.tolist(), rel=1e-4, abs=1e-6)
     with pytest.raises(Exception, match="did you mean &#x27;attcat&#x27;"):
-        app.explain_api(TEXT, method="atcat")
+        api.explain_api(TEXT, method="atcat")
 
 
 @pytest.mark.parametrize("suffix", [".html", ".svg", ".png", ".csv", ".json"])
-def test_files(app, suffix):
-    asked = ["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing"]
-    *_, file = app.write_file(asked, suffix, "http://x/?text=y", "{}", ["attcat", "raw_attention"])
-    written = Path(file["value"]).read_bytes()
-    assert (
-        b"unbelievably" in written
-        or suffix == ".csv"
-        or (suffix == ".png" and written.startswith(b"\x89PNG"))
-    )
-    assert complaint(app.write_file(asked, suffix, "http://x/?text=y", "{}", []))
-    assert "first" in complaint(app.write_file(None, suffix, "", "{}", ["attcat"]))
+def test_files(suffix):
+    changes = write_file(SENTENCE, suffix, link="http://x/?text=y")
+    written = Path(changes["file"]["value"]).read_bytes()
+    if suffix == ".png":
+        assert written.startswith(b"\x89PNG")
+    elif suffix != ".csv":
+        assert b"unbelievably" in written
+    assert complaint(write_file(SENTENCE, suffix, methods=()))
+    assert "first" in complaint(write_file(None, suffix))
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        (kind, name)
-        for kind, several in json.loads(
-            (ROOT / "assets/examples/examples.json").read_text()
-        ).items()
-        for name in several
-    ],
+    ("kind", "name"), [(kind, name) for kind, several in EXAMPLES.items() for name in several]
 )
-def test_examples_can_be_explained(app, kind, name):
-    example, one = app.EXAMPLES[kind][name], app.KINDS[kind]
-    assert len(app.EXAMPLES[kind]) >= 3
-    assert all(
-        bool(example.get(field)) == bool(getattr(one, field))
-        for field in ("picture", "text", "pair")
-    )
-    assert sum(map(len, example.values())) <= app.LINK_LIMIT
+def test_examples_can_be_explained(kind, name):
+    example, one = EXAMPLES[kind][name], KINDS[kind]
+    assert len(EXAMPLES[kind]) >= 3
+    assert bool(example.get("picture")) == one.has_picture
+    assert bool(example.get("text")) == bool(one.text_label)
+    assert bool(example.get("pair")) == bool(one.pair_label)
+    assert sum(map(len, example.values())) <= LONGEST_TEXT
     if kind != "Next token":  # its model is not bundled
-        model = app.model_of(example.get("model", one.model))
-        heat = ex.explain(
-            model, app.given_by(kind, *app.given_of(example).values()), "raw_attention"
-        )
+        model = loading.model_of(example.get("model", one.model))
+        given = given_by(question(kind, **fields_of(example)))
+        heat = ex.explain(model, given, "raw_attention")
         assert heat.grid or len(tokens.view(heat)) <= tokens.COLUMNS
 
 
-def test_a_method_that_refuses_does_not_stop_the_others(app, ask, monkeypatch):
-    attended = ex.explain_trace
+def test_a_method_that_refuses_does_not_stop_the_others(monkeypatch):
+    explained = ex.explain_trace
 
     def some(model, coded, trace, key, **options):
         if key == "gae":
             raise ex.Refusal("GAE is not <b>for</b> this.")
-        return attended(model, coded, trace, key, **options)
+        return explained(model, coded, trace, key, **options)
 
     monkeypatch.setattr(ex, "explain_trace", some)
-    last = ask("A sentence asked only here.", methods=("attcat", "gae", "raw_attention"))[-1]
-    assert not complaint(last) and "GAE is not &lt;b&gt;for&lt;/b&gt; this." in last["compared"]
-    assert last["compared"].count('class="xp-name"') == 2
-    alone = ask("Another sentence asked only here.", methods=("gae",))[-1]
-    assert "GAE is not" in alone["compared"] and not complaint(alone)
+    asked = question(text="A sentence asked only here.")
+    last = answers(asked, ("attcat", "gae", "raw_attention"))[-1]
+    compared = last["compared"]["value"]
+    assert not complaint(last) and "GAE is not &lt;b&gt;for&lt;/b&gt; this." in compared
+    assert compared.count('class="xp-name"') == 2
+    alone = answers(question(text="Another sentence asked only here."), ("gae",))[-1]
+    assert "GAE is not" in alone["compared"]["value"] and not complaint(alone)
 
 
-def test_options_are_kept_said_and_refused(app, ask, sentiment):
-    options = app.changed("rollout", "start", "{}", 2)
-    options = app.changed("attcat", "states", options, "output")
-    assert app.options_in(options) == {"rollout": {"start": 2}, "attcat": {"states": "output"}}
-    last = ask(methods=("attcat", "rollout"), options=options)[-1]
+def test_two_visitors_do_not_take_each_other_s_traces(sentiment, monkeypatch):
+    """Each question is traced once, also where two are answered by turns."""
+    traced, trace = [], ex.Model.trace
+
+    def counted(model, coded, *rest, **options):
+        traced.append(coded.text)
+        return trace(model, coded, *rest, **options)
+
+    monkeypatch.setattr(ex.Model, "trace", counted)
+    methods = ("attcat", "cat", "gae", "raw_attention")
+    texts = ["A text of the first visitor.", "A text of the second visitor."]
+    running = [asking.answer(state(question(text=text), methods)) for text in texts]
+    steps = list(zip(*running, strict=True))
+    assert len(steps) == len(methods) and traced == texts
+
+
+def test_options_are_kept_said_and_refused(sentiment):
+    options = with_option("{}", "rollout", "start", 2)
+    options = with_option(options, "attcat", "states", "output")
+    assert read_options(options) == {"rollout": {"start": 2}, "attcat": {"states": "output"}}
+    last = answers(SENTENCE, ("attcat", "rollout"), options=options)[-1]["compared"]["value"]
     heat = ex.explain(sentiment, TEXT, "rollout", start=2)
-    assert (
-        "Attention rollout: start 2" in last["compared"]
-        and "AttCAT: states output" in last["compared"]
-    )
-    assert heat.in_words(float(heat.merged().scores[3])) in unescape(last["compared"])
-    assert app.changed("rollout", "start", options, 0) == '{"attcat": {"states": "output"}}', (
-        "a default is not kept"
-    )
-    assert app.changed("attcat", "states", '{"attcat": {"states": "output"}}', app.DEFAULT) == "{}"
-    assert (
-        "There is no layer 99"
-        in ask(methods=("grads",), options='{"grads": {"layer": 99}}')[-1]["compared"]
-    )
+    assert "Attention rollout: start 2" in last and "AttCAT: states output" in last
+    assert heat.in_words(float(heat.merged().scores[3])) in unescape(last)
+    kept = with_option(options, "rollout", "start", 0)
+    assert kept == '{"attcat": {"states": "output"}}', "a default is not kept"
+    assert with_option(kept, "attcat", "states", DEFAULT) == "{}"
+    refused = answers(SENTENCE, ("grads",), options='{"grads": {"layer": 99}}')[-1]
+    assert "There is no layer 99" in refused["compared"]["value"]
     for odd in (
         "",
         "[]",
@@ -314,7 +262,7 @@ def test_options_are_kept_said_and_refused(app, ask, sentiment):
         '{"rollout": {"start": "x"}}',
         "null",
     ):
-        assert app.options_in(odd) == {}, odd
+        assert read_options(odd) == {}, odd
 
 
 @pytest.mark.parametrize(
@@ -324,70 +272,58 @@ def test_options_are_kept_said_and_refused(app, ask, sentiment):
         ("Question", "Who sleeps?", "A man sleeps, and a woman reads.", "question-answering"),
     ],
 )
-def test_pairs_and_questions(app, ask, kind, text, pair, model):
-    last = ask(text, pair, kind, model)[-1]
-    assert not complaint(last) and last["compared"].count('class="xp-half-name"') >= 2
-    one = app.KINDS[kind]
-    assert (one.text.casefold() in last["compared"]) and (one.pair.casefold() in last["compared"])
-    empty = ask(text, "", kind, model)
-    assert "is empty" in complaint(empty[-1]) and len(empty) == 1
-    heads = ask(text, pair, kind, model, part="Heads", layer=1)[0]["panel"]
+def test_pairs_and_questions(kind, text, pair, model):
+    asked = question(kind, text, pair=pair, model=model)
+    last = answers(asked)[-1]
+    compared = last["compared"]["value"]
+    assert not complaint(last) and compared.count('class="xp-half-name"') >= 2
+    one = KINDS[kind]
+    assert one.text_label.casefold() in compared and one.pair_label.casefold() in compared
+    (empty,) = answers(replace(asked, pair=""))
+    assert "is empty" in complaint(empty)
+    heads = answers(asked, part="Heads", layer=1)[0]["panel"]["value"]
     assert "Layer 1, head by head over the words" in heads
     assert "no picture" not in heads
 
 
-def test_an_answer_can_be_chosen_by_its_words(ask):
-    given = {
-        "text": "Who sleeps?",
-        "pair": "A man sleeps, and a woman reads.",
-        "kind": "Question",
-        "model": "question-answering",
-    }
-    assert "towards “a woman”" in unescape(ask(**given, target="a woman")[-1]["compared"])
-    assert "towards “A man”" in unescape(
-        ask(**given, target="A man", versus="a woman")[-1]["compared"]
-    )
-    assert "not in the context" in complaint(ask(**given, target="a dog")[-1])
+def test_an_answer_can_be_chosen_by_its_words():
+    given = question("Question", "Who sleeps?", pair="A man sleeps, and a woman reads.")
+    one = answers(replace(given, target="a woman"))[-1]["compared"]["value"]
+    assert "towards “a woman”" in unescape(one)
+    two = answers(replace(given, target="A man", versus="a woman"))[-1]["compared"]["value"]
+    assert "towards “A man”" in unescape(two)
+    assert "not in the context" in complaint(answers(replace(given, target="a dog"))[-1])
 
 
-def test_the_kind_follows_the_model_and_the_model_the_kind(app):
-    mixed = app.EXAMPLES["Sentence"]["mixed review"]["text"]
-    _, kind, _, text, pair, model, *_ = app.choose_kind("Question", mixed, "sentiment")
-    assert (
-        (kind["value"], model) == ("Question", "question-answering")
-        and pair["visible"]
-        and pair["value"]
-        and text["value"] != mixed
-    )
-    _, kind, _, text, pair, model, *_ = app.choose_kind("Pair", "typed by hand", "sentiment")
-    assert "value" not in text and "value" not in pair and model == "inference", (
-        "what was typed stays"
-    )
-    _, kind, _, text, pair, model, target, *_ = app.choose_model(
-        "paraphrase", "Sentence", mixed, "POSITIVE", "nothing", 5
-    )
-    assert (kind["value"], model, target["value"]) == (
-        "Pair",
-        "paraphrase",
-        "predicted",
-    ) and "paraphrase" in target["choices"]
-    _, kind, *_ = app.choose_model("paraphrase", "Pair", "a", "predicted", "nothing", 5)
-    assert kind["value"] == "Pair"
-    *_, model, target, versus, layer, _, _, _, _ = app.choose_model(
-        "sentiment", "Sentence", mixed, "NEGATIVE", "POSITIVE", 2
-    )
-    assert [model, *(one["value"] for one in (target, versus, layer))] == [
-        "sentiment",
-        "NEGATIVE",
-        "POSITIVE",
-        2,
-    ], "the same model changes nothing"
-    assert app.kinds_of("sentiment") == ["Sentence"] and app.kinds_of("inference") == app.kinds_of(
-        "paraphrase"
-    ) == ["Pair"]
+def choose_model(
+    model: str, kind="Sentence", text="", target="predicted", versus="nothing", layer=5
+) -> dict:
+    return choosing.choose_model(model, kind, text, target, versus, layer)
 
 
-def test_a_language_model_brings_its_own_kind(app, ask, monkeypatch):
+def test_the_kind_follows_the_model_and_the_model_the_kind():
+    mixed = EXAMPLES["Sentence"]["mixed review"]["text"]
+    changes = choosing.choose_kind("Question", mixed, "sentiment")
+    assert changes["kind"]["value"] == "Question"
+    assert changes["model"]["value"] == "question-answering"
+    assert changes["pair"]["visible"] and changes["pair"]["value"]
+    assert changes["text"]["value"] != mixed
+    changes = choosing.choose_kind("Pair", "typed by hand", "sentiment")
+    assert "value" not in changes["text"], "what was typed stays"
+    assert "value" not in changes["pair"] and changes["model"]["value"] == "inference"
+    changes = choose_model("paraphrase", text=mixed, target="POSITIVE")
+    assert changes["kind"]["value"] == "Pair" and changes["model"]["value"] == "paraphrase"
+    assert changes["target"]["value"] == "predicted"
+    assert "paraphrase" in changes["target"]["choices"]
+    assert choose_model("paraphrase", "Pair", "a")["kind"]["value"] == "Pair"
+    changes = choose_model("sentiment", "Sentence", mixed, "NEGATIVE", "POSITIVE", 2)
+    kept = [changes[name]["value"] for name in ("model", "target", "versus", "layer")]
+    assert kept == ["sentiment", "NEGATIVE", "POSITIVE", 2], "the same model changes nothing"
+    assert loading.kinds_of("sentiment") == ["Sentence"]
+    assert loading.kinds_of("inference") == loading.kinds_of("paraphrase") == ["Pair"]
+
+
+def test_a_language_model_brings_its_own_kind(monkeypatch):
     from tiny import tiny
     from transformers import GPT2Tokenizer
 
@@ -397,90 +333,56 @@ def test_a_language_model_brings_its_own_kind(app, ask, monkeypatch):
         merges=[],
     )
     writer = ex.load(tiny("gpt2").net, tokenizer=tokenizer, device="cpu")
-    attended = ex.load
+    load = ex.load
     monkeypatch.setattr(
-        ex, "load", lambda name, **how: writer if name == "some/writer" else attended(name, **how)
+        ex, "load", lambda name, **how: writer if name == "some/writer" else load(name, **how)
     )
-    app.model_of.cache_clear()
-    _, kind, _, _, pair, _, target, *_ = app.choose_model(
-        "some/writer", "Sentence", "", "predicted", "nothing", 5
-    )
-    assert (
-        kind["value"] == "Next token"
-        and "Next token" in kind["choices"]
-        and not pair["visible"]
-        and "token" in target["info"]
-    )
-    compared = ask(
-        "so it goes",
-        kind="Next token",
-        model="some/writer",
-        target="a",
-        layer=0,
-        methods=["attcat"],
-    )[0]["compared"]
+    loading.model_of.cache_clear()
+    changes = choose_model("some/writer")
+    assert changes["kind"]["value"] == "Next token"
+    assert "Next token" in changes["kind"]["choices"]
+    assert not changes["pair"]["visible"] and "token" in changes["target"]["info"]
+    asked = question("Next token", "so it goes", model="some/writer", target="a")
+    compared = answers(asked, ["attcat"], layer=0)[0]["compared"]["value"]
     assert 'class="xp-pending"' in compared and "towards" in compared
-    app.model_of.cache_clear()
+    loading.model_of.cache_clear()
 
 
-def test_what_was_answered_is_not_answered_again_and_what_was_refused_is(app):
+def test_what_was_answered_is_not_answered_again_and_what_was_refused_is():
     """Menus say that they were used when the keyboard passes through them."""
-    question = [
-        "Sentence",
-        None,
-        TEXT,
-        "",
-        "sentiment",
-        "predicted",
-        "nothing",
-        "attcat",
-        "Layers",
-        5,
-        True,
-        False,
-        "orange-blue",
-        "{}",
-        ["attcat", "gae"],
-    ]
-    turn, again = app.Turn(), app.answer()
-    assert len(list(app.latest(turn, *question))) == 2 and list(app.latest(turn, *question)) == [
-        again
-    ]
-    assert len(list(app.latest(turn, *question[:-1], ["gae"]))) == 1
-    empty = [*question[:2], "", *question[3:]]
+    turn = asking.Turn()
+    two = state(SENTENCE, ("attcat", "gae"))
+    assert len(list(asking.ask(turn, two))) == 2
+    assert list(asking.ask(turn, two)) == [NO_REFUSALS]
+    assert len(list(asking.ask(turn, state(SENTENCE, ("gae",))))) == 1
     for _ in range(2):
-        assert "is empty" in complaint(dict(zip(app.ANSWER, next(app.latest(turn, *empty)))))
-    first, second = app.latest(turn, *question), app.latest(turn, *question)
+        refused = next(asking.ask(turn, state(question(text=""), ("gae",))))
+        assert "is empty" in complaint(refused)
+    first, second = asking.ask(turn, two), asking.ask(turn, two)
     next(first)
-    assert list(second) == [again] and len(list(first)) == 1, "one that is being answered goes on"
-    older, newer = (
-        app.latest(turn, *question[:-1], ["attcat", "rollout"]),
-        app.latest(turn, *question),
-    )
+    assert list(second) == [NO_REFUSALS]
+    assert len(list(first)) == 1, "one that is being answered goes on"
+    older = asking.ask(turn, state(SENTENCE, ("attcat", "rollout")))
+    newer = asking.ask(turn, two)
     next(older), next(newer)
-    assert list(older) == [app.untouched()]
+    assert list(older) == [{}]
 
 
-def test_layers_follow_what_was_explained(app):
-    asked = [
-        "Question",
-        None,
-        "Who sleeps?",
-        "A man sleeps.",
-        "question-answering",
-        "predicted",
-        "nothing",
-    ]
-    look, text = (True, False, "orange-blue", "{}"), app.TABS["Text"]
-    panel, methods, slider = app.show_layers(text, asked, "rollout", "Layers", 0, *look)
-    assert (
-        "Attention rollout, layer by layer" in panel
-        and not slider["visible"]
-        and methods["value"] == "rollout"
-    )
-    panel, methods, slider = app.show_layers(text, asked, "rollout", "Heads", 99, *look)
-    assert methods["value"] == "attcat" and slider["visible"] and "Layer 5, head by head" in panel
-    assert not complaint(app.show_layers(text, None, "attcat", "Layers", 0, *look))
+def show_layers(asked, layers_of: str, part: str = "Layers", layer: int = 0) -> dict:
+    look = {"merge": True, "specials": False, "palette": "orange-blue", "options": "{}"}
+    shown = {"layers_of": layers_of, "part": part, "layer": layer}
+    return asking.show_layers(TABS["Text"], asked=asked, **look, **shown)
+
+
+def test_layers_follow_what_was_explained():
+    asked = question("Question", "Who sleeps?", pair="A man sleeps.")
+    changes = show_layers(asked, "rollout")
+    assert "Attention rollout, layer by layer" in changes["panel"]["value"]
+    assert not changes["layer"]["visible"] and changes["layers_of"]["value"] == "rollout"
+    changes = show_layers(asked, "rollout", "Heads", 99)
+    assert changes["layers_of"]["value"] == "attcat" and changes["layer"]["visible"]
+    assert "Layer 5, head by head" in changes["panel"]["value"]
+    assert not complaint(show_layers(None, "attcat"))
 
 
 # --------------------------------------------------------------------------------------------- asking the page
@@ -589,16 +491,16 @@ def check_rows(shown: dict, expected: list):
 
 
 @browser_test
-def test_the_first_example_is_explained_without_a_click(visit, sentiment, app, pictures):
+def test_the_first_example_is_explained_without_a_click(visit, sentiment, pictures):
     page = visit()
     shown = settled(page)
-    text = app.EXAMPLES["Sentence"]["mixed review"]["text"]
+    text = EXAMPLES["Sentence"]["mixed review"]["text"]
     assert page.get_by_label("Text", exact=True).input_value() == text
     keys = [
         next(key for key, method in ex.METHODS.items() if method.title == row["name"])
         for row in shown["rows"]
     ]
-    assert set(keys) == set(app.TABS["Text"].first) and keys[0] == "attcat"
+    assert set(keys) == set(TABS["Text"].first) and keys[0] == "attcat"
     check_rows(shown, heats(sentiment, text, ",".join(keys)))
     best = ex.predict(sentiment, text)
     assert shown["said"].startswith(f"{best.best} {best.values[0]:.1%}")
@@ -622,15 +524,15 @@ def test_a_typed_sentence_is_explained_with_the_library_s_numbers(visit, sentime
 
 
 @browser_test
-def test_an_example_is_one_click(visit, sentiment, app):
+def test_an_example_is_one_click(visit, sentiment):
     page = visit(methods=QUICK)
     settled(page)
     page.get_by_role("button", name="negation", exact=True).click()
-    expected = heats(sentiment, app.EXAMPLES["Sentence"]["negation"]["text"])
+    expected = heats(sentiment, EXAMPLES["Sentence"]["negation"]["text"])
     check_rows(settled(page, words_of(expected[0])), expected)
     assert (
         page.get_by_label("Text", exact=True).input_value()
-        == app.EXAMPLES["Sentence"]["negation"]["text"]
+        == EXAMPLES["Sentence"]["negation"]["text"]
     )
 
 
@@ -949,7 +851,7 @@ def test_a_link_restores_the_view(visit, sentiment, pictures):
 
 
 @browser_test
-def test_a_link_of_nonsense_still_opens(visit, app):
+def test_a_link_of_nonsense_still_opens(visit):
     nonsense = {
         "model": "no-such-owner/no-such-model-<b>",
         "class": "NOPE",
@@ -969,19 +871,19 @@ def test_a_link_of_nonsense_still_opens(visit, app):
     )  # the one method that there is; alone it needs no table
     assert (
         page.get_by_label("Text", exact=True).input_value()
-        == app.EXAMPLES["Sentence"]["mixed review"]["text"]
+        == EXAMPLES["Sentence"]["mixed review"]["text"]
     )
     assert page.get_by_label("Explain", exact=True).input_value() == "predicted"
     assert "<b>" in refusal(page, "The bundled model is shown instead").inner_text()
 
 
 @browser_test
-def test_a_question_is_explained_and_its_link_restores_it(visit, app, pictures):
+def test_a_question_is_explained_and_its_link_restores_it(visit, pictures):
     page = visit(methods=QUICK)
     settled(page)
     page.get_by_role("radio", name="Question", exact=True).check()
-    example = app.first_example("Question")
-    finder, given = app.model_of("question-answering"), (example["text"], example["pair"])
+    example = first_example("Question")
+    finder, given = loading.model_of("question-answering"), (example["text"], example["pair"])
     expected = heats(finder, given)
     shown = settled(page, words_of(expected[0]))
     check_rows(shown, expected)
@@ -1077,7 +979,7 @@ def test_what_was_chosen_survives_a_redraw(visit):
 
 
 @browser_test
-def test_a_link_that_cuts_a_long_text_says_so(visit, app):
+def test_a_link_that_cuts_a_long_text_says_so(visit):
     page = visit(methods="raw_attention", text="fine")
     settled(page)
     explain(page, "good bad " * 300)
@@ -1255,7 +1157,7 @@ def faint(page, selector: str) -> list[tuple]:
 
 @browser_test
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_colours_can_be_read(visit, app, pictures, dark):
+def test_colours_can_be_read(visit, pictures, dark):
     """At least 4.5 to 1 for every text in a heatmap, in every palette and every tab, on the colours as they are composited."""
     look = "dark" if dark else "light"
     page = visit(methods=QUICK, text=TEXT, dark=dark)

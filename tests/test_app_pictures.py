@@ -1,16 +1,23 @@
-"""The page's tabs for pictures: their functions by themselves, then in a real browser, where each test checks what a person would see."""
+"""The page's tabs for pictures: their functions by themselves, then in a real browser.
 
-import json
+Each browser test checks what a person would see.
+"""
+
 import re
 from html import unescape
 
 import numpy as np
 import pytest
+from asking import answers, complaint, question, write_file
 from browser import CUT, missing, until
 from PIL import Image
-from test_app import choose, complaint, refusal
+from test_app import choose, choose_model, refusal
 
 import explainers as ex
+from explainers.page import asking, choosing, imagining, loading
+from explainers.page.examples import PHOTOS, name_of_photo
+from explainers.page.links import Link
+from explainers.page.state import KINDS, TABS, in_order
 
 QUICK = "attcat,raw_attention"
 TEXTS = "a photo of a cat\na photo of a dog\na photo of a bird"
@@ -27,41 +34,18 @@ def matcher() -> ex.Model:
 
 
 @pytest.fixture(scope="module")
-def photo(app) -> str:
-    return str(app.PHOTOS / "coffee.jpg")
+def photo() -> str:
+    return str(PHOTOS / "coffee.jpg")
 
 
 @pytest.fixture
-def ask(app, photo):
-    """Run the page's main function as the Explain button does: everything it yields, by name."""
+def ask(photo):
+    """Explain as the Explain button does: all steps by name; by default the photo alone."""
 
-    def ask(
-        picture=photo,
-        text="",
-        kind="Picture",
-        target="predicted",
-        versus="nothing",
-        part="Layers",
-        methods=("attcat", "raw_attention"),
-    ):
-        steps = app.run(
-            kind,
-            picture,
-            text,
-            "",
-            app.KINDS[kind].model,
-            target,
-            versus,
-            "attcat",
-            part,
-            1,
-            True,
-            False,
-            "orange-blue",
-            "{}",
-            list(methods),
-        )
-        return [dict(zip(app.ANSWER, step, strict=True)) for step in steps]
+    def ask(picture=photo, text="", kind="Picture", methods=("attcat", "raw_attention"), **more):
+        targets = {name: more.pop(name) for name in ("target", "versus") if name in more}
+        asked = question(kind, text, picture=picture, **targets)
+        return answers(asked, methods, **({"layer": 1} | more))
 
     return ask
 
@@ -122,9 +106,11 @@ NO_PICTURES = {"renamed.jpg": "not a picture", "cut.jpg": "damaged"}
 def test_a_picture_is_explained_as_the_library_does(ask, vit, files, name):
     last = ask(files[name])[-1]
     best = ex.predict(vit, files[name])
-    assert not complaint(last) and f"{best.best} {best.values[0]:.1%}" in unescape(last["said"])
-    assert last["compared"].count('class="xp-tile"') == 3 and json.loads(last["shown"])["own"]
-    assert files[name] not in last["shown"], "the browser need not know where a picture lies"
+    assert not complaint(last)
+    assert f"{best.best} {best.values[0]:.1%}" in unescape(last["said"]["value"])
+    assert last["compared"]["value"].count('class="xp-tile"') == 3
+    shown = last["shown"]["value"]
+    assert files[name] not in shown, "the browser need not know where a picture lies"
 
 
 @pytest.mark.parametrize(
@@ -168,166 +154,127 @@ def test_a_complaint_stands_beside_the_field_that_caused_it(ask, files, given, f
 
 
 def test_a_picture_with_texts_brings_the_words_of_every_text_in_the_question(ask, matcher, photo):
-    one = ask(text=TEXTS, kind="Picture and texts")[-1]
+    given = {"text": TEXTS, "kind": "Picture and texts"}
+    one = ask(**given)[-1]["compared"]["value"]
     best = ex.predict(matcher, (photo, TEXTS.splitlines())).best
-    assert (
-        f"towards {best}" in unescape(one["compared"])
-        and one["compared"].count('class="xp-prose') == 1
-    )
-    begun, *_, two = ask(
-        text=TEXTS, kind="Picture and texts", target="a photo of a bird", versus="a photo of a dog"
-    )
-    assert two["compared"].count('class="xp-prose') == 2 and re.search(
-        "towards a photo of a dog.*towards a photo of a bird", unescape(two["compared"])
-    )
+    assert f"towards {best}" in unescape(one) and one.count('class="xp-prose') == 1
+    begun, *_, last = ask(**given, target="a photo of a bird", versus="a photo of a dog")
+    two = unescape(last["compared"]["value"])
+    assert two.count('class="xp-prose') == 2
+    assert re.search("towards a photo of a dog.*towards a photo of a bird", two)
     for word in ("bird", "dog"):
         heat = ex.explain(matcher.side("text"), (photo, f"a photo of a {word}"), "attcat")
-        assert heat.in_words(float(heat.scores[-2])) in unescape(two["compared"])
-    assert begun["panel"].count("AttCAT, layer by layer") == 3
-    assert "head by head" in ask(text=TEXTS, kind="Picture and texts", part="Heads")[0]["panel"]
+        assert heat.in_words(float(heat.scores[-2])) in two
+    assert begun["panel"]["value"].count("<h3>AttCAT, layer by layer<") == 3
+    assert "head by head" in ask(**given, part="Heads")[0]["panel"]["value"]
 
 
 def test_texts_that_were_edited_away_are_no_longer_meant(ask):
-    last = ask(
-        text="a cup\n\n a cup \na pot", kind="Picture and texts", target="a cat", versus="a dog"
-    )[-1]
-    assert last["target"] == {
-        "__type__": "update",
-        "choices": ["predicted", "a cup", "a pot"],
-        "value": "predicted",
-    }
-    assert last["versus"]["value"] == "nothing" and last["asked"][-2:] == ["predicted", "nothing"]
-    best = ask(text="a cat\na cup", kind="Picture and texts")[-1]["said"]
+    given = {"kind": "Picture and texts"}
+    last = ask(text="a cup\n\n a cup \na pot", target="a cat", versus="a dog", **given)[-1]
+    assert last["target"] == {"choices": ["predicted", "a cup", "a pot"], "value": "predicted"}
+    asked = last["asked"]["value"]
+    assert last["versus"]["value"] == "nothing"
+    assert (asked.target, asked.versus) == ("predicted", "nothing")
+    best = ask(text="a cat\na cup", **given)[-1]["said"]["value"]
     best = "a cup" if best.index("a cup") < best.index("a cat") else "a cat"
-    last = ask(text="a cat\na cup", kind="Picture and texts", target="a dog", versus=best)[-1]
-    assert last["asked"][-2:] == ["predicted", "nothing"] and not complaint(last), (
+    last = ask(text="a cat\na cup", target="a dog", versus=best, **given)[-1]
+    asked = last["asked"]["value"]
+    assert (asked.target, asked.versus) == ("predicted", "nothing") and not complaint(last), (
         "what is left is not explained rather than itself"
     )
 
 
-def test_a_text_is_no_path_and_a_path_is_no_text(app, photo):
+def test_a_text_is_no_path_and_a_path_is_no_text(photo):
     """Nothing on the disk of the server can be looked at by writing where it is."""
-    rest = [
-        "predicted",
-        "nothing",
-        "attcat",
-        "Layers",
-        1,
-        True,
-        False,
-        "orange-blue",
-        "{}",
-        ["attcat"],
-    ]
+    look = {"merge": True, "specials": False, "palette": "orange-blue", "options": "{}"}
+    panel = {"layers_of": "attcat", "part": "Layers", "layer": 0}
     for asked in (
-        ["Sentence", None, photo, "", "vit"],
-        ["Pair", None, photo, photo, "image-text"],
-        ["Picture", photo, "", "", "sentiment"],
+        question("Sentence", photo, model="vit"),
+        question("Pair", photo, pair=photo, model="image-text"),
+        question("Picture", picture=photo, model="sentiment"),
     ):
-        answers = list(app.run(*asked, *rest))
-        assert len(answers) == 1 and "belongs in the tab" in complaint(answers[0])
-        panel, *_ = app.show_layers(
-            app.TABS["Text"],
-            [*asked, *rest[:2]],
-            "attcat",
-            "Layers",
-            0,
-            True,
-            False,
-            "orange-blue",
-            "{}",
-        )
-        assert "belongs in the tab" in complaint([panel])
-    assert "takes the kind of input “Question”" in complaint(
-        next(app.run("Sentence", None, "a", "", "question-answering", *rest))
-    )
+        (changes,) = answers(asked)
+        assert "belongs in the tab" in complaint(changes)
+        changes = asking.show_layers(TABS["Text"], asked=asked, **look, **panel)
+        assert "belongs in the tab" in complaint(changes)
+    (changes,) = answers(question("Sentence", "a", model="question-answering"))
+    assert "takes the kind of input “Question”" in complaint(changes)
 
 
-def test_a_model_belongs_in_its_tab(app):
-    assert [app.kinds_of(name)[0] for name in ("vit", "image-text", "sentiment")] == [
-        "Picture",
-        "Picture and texts",
-        "Sentence",
-    ]
+def test_a_model_belongs_in_its_tab():
+    for model, kind in (
+        ("vit", "Picture"),
+        ("image-text", "Picture and texts"),
+        ("sentiment", "Sentence"),
+    ):
+        assert loading.kinds_of(model)[0] == kind
     for model, kind, tab in (
         ("vit", "Sentence", "Image"),
         ("sentiment", "Picture", "Text"),
         ("image-text", "Picture", "Image + text"),
     ):
-        assert f"belongs in the tab “{tab}”" in complaint(
-            app.choose_model(model, kind, "", "predicted", "nothing", 0)
-        )
+        assert f"belongs in the tab “{tab}”" in complaint(choose_model(model, kind))
+    api = pytest.importorskip("explainers.page.api")
     with pytest.raises(Exception, match="sees pictures"):
-        app.explain_api("a text", "vit")
+        api.explain_api("a text", "vit")
 
 
-def test_a_link_knows_the_examples_and_says_what_it_lacks(app, photo, files):
-    assert app.example_of(photo) == "coffee" and app.example_of(files["grey.png"]) == ""
-    tab = app.TABS["Image"]
-    ready, wanted, lost, _, kind, picture, *_ = app.restore(
-        tab, {"kind": "Picture", "picture": "coffee"}
-    )
-    assert (ready, wanted, kind["value"], picture["value"]) == (
-        True,
-        True,
-        "Picture",
-        photo,
-    ) and not complaint([lost])
+def test_a_link_knows_the_examples_and_says_what_it_lacks(photo, files):
+    assert name_of_photo(photo) == "coffee" and name_of_photo(files["grey.png"]) == ""
+    tab = TABS["Image"]
+    changes = choosing.restore(tab, {"kind": "Picture", "picture": "coffee"})
+    assert changes["ready"]["value"] and changes["wanted"]["value"]
+    assert changes["kind"]["value"] == "Picture" and changes["picture"]["value"] == photo
+    assert not complaint(changes)
     for link in (
         {"kind": "Picture", "own": "picture"},
         {"kind": "Picture", "picture": "../../app"},
     ):
-        _, wanted, lost, _, _, picture, *_ = app.restore(tab, link)
-        assert (
-            not wanted
-            and picture["value"] is None
-            and "does not carry the picture" in complaint([lost])
-        )
-    assert app.restore(app.TABS["Text"], {"kind": "Picture"})[:2] == [True, False], (
+        changes = choosing.restore(tab, link)
+        assert not changes["wanted"]["value"] and changes["picture"]["value"] is None
+        assert "does not carry the picture" in complaint(changes)
+    changes = choosing.restore(TABS["Text"], {"kind": "Picture"})
+    assert changes["ready"]["value"] and not changes["wanted"]["value"], (
         "another tab is laid out, not explained"
     )
-    assert "belongs in the tab" in complaint(
-        app.restore(tab, {"kind": "Picture", "model": "sentiment"})
-    )
+    changes = choosing.restore(tab, {"kind": "Picture", "model": "sentiment"})
+    assert "belongs in the tab" in complaint(changes)
+
+
+def test_a_link_of_an_own_picture_says_that_it_is_left_out(files):
+    own = Link.of(asking.State(question("Picture", picture=files["grey.png"]), ("attcat",)))
+    assert own.query()["own"] == "picture" and "picture" not in own.query()
+    assert not [value for value in own.query().values() if files["grey.png"] in value]
+    assert "does not carry your picture" in own.notes()[0]
 
 
 @pytest.mark.parametrize("suffix", [".html", ".svg", ".png", ".csv", ".json"])
-def test_files(app, photo, suffix):
+def test_files(photo, suffix):
     for kind, text in (("Picture", ""), ("Picture and texts", TEXTS)):
-        asked = [kind, photo, text, "", app.KINDS[kind].model, "predicted", "nothing"]
-        note, file = app.write_file(asked, suffix, "", "{}", ["attcat", "legrad"])
-        assert not complaint([note]) and file["value"].endswith(suffix)
+        changes = write_file(question(kind, text, picture=photo), suffix, ["attcat", "legrad"])
+        assert not complaint(changes) and changes["file"]["value"].endswith(suffix)
 
 
-def test_imagining(app):
+def imagine(progress=lambda *_, **__: None, **wish) -> dict:
+    """What the button answers; by default for a class, in sixteen steps."""
+    usual = {"goal": "a class", "class_name": "", "unit_layer": 0, "unit": 0, "unit_token": None}
+    usual |= {"steps": 16, "seed": 0, "tv": 0.1, "l2": 0, "jitter": 4}
+    return imagining.imagine("vit", imagining.Wish(**usual | wish), progress)
+
+
+def test_imagining():
     told = []
-    note, html = app.imagine(
-        "vit",
-        "a class",
-        "teapot",
-        0,
-        0,
-        None,
-        16,
-        0,
-        0.1,
-        0,
-        4,
-        lambda done, **_: told.append(done),
-    )
-    assert not complaint([note]) and "teapot" in html and told[-1] == (16, 16)
+    changes = imagine(lambda done, **_: told.append(done), class_name="teapot")
+    html = changes["imagined"]["value"]
+    assert not complaint(changes) and "teapot" in html and told[-1] == (16, 16)
     points = re.search('points="([^"]+)"', html).group(1).split()
     assert len(points) == 17 and len({point.split(",")[0] for point in points}) == 17
-    assert (
-        "unit 3 of layer 1 at token 5"
-        in app.imagine("vit", "a unit", "", 1, 3, 5, 16, 0, 0, 0, 0, lambda *_, **__: None)[1]
-    )
-    assert "There is no feature" in complaint(
-        app.imagine("vit", "a unit", "", 1, 10**6, None, 16, 0, 0.1, 0, 4)
-    )
-    assert "no class" in complaint(
-        app.imagine("vit", "a class", "<b>", 0, 0, None, 16, 0, 0.1, 0, 4)
-    )
+    unit = {"goal": "a unit", "unit_layer": 1}
+    html = imagine(**unit, unit=3, unit_token=5, tv=0, jitter=0)["imagined"]["value"]
+    assert "unit 3 of layer 1 at token 5" in html
+    assert "There is no feature" in complaint(imagine(**unit, unit=10**6))
+    assert "no class" in complaint(imagine(class_name="<b>"))
 
 
 # --------------------------------------------------------------------------------------------------- the page
@@ -372,7 +319,7 @@ PATCHES = "root => [...document.querySelectorAll(`${root} .xp-patches`)].map(map
 
 
 @browser_test
-def test_a_picture_s_maps_are_streamed_and_have_the_library_s_numbers(visit, app, vit, pictures):
+def test_a_picture_s_maps_are_streamed_and_have_the_library_s_numbers(visit, vit, pictures):
     page = visit(methods=QUICK)
     until(page, "() => document.querySelector('#text-compared .xp-map, #text-compared .xp-prose')")
     page.get_by_role(
@@ -385,15 +332,15 @@ def test_a_picture_s_maps_are_streamed_and_have_the_library_s_numbers(visit, app
         if (now !== window.steps.at(-1)) window.steps.push(now);
       }).observe(document.body, {childList: true, subtree: true});
     }""")
-    tab = app.TABS["Image"]
+    tab = TABS["Image"]
     explained(page, maps=len(tab.first))
-    heats = ex.compare(vit, app.PHOTOS / "cat.jpg", app.in_order(tab.by_family(tab.first)))
+    heats = ex.compare(vit, PHOTOS / "cat.jpg", in_order(tab.in_menu_order(tab.first)))
     for titles, heat in zip(page.evaluate(PATCHES, "#image-compared"), heats, strict=True):
         assert titles == [
             f"row {i // heat.grid[1] + 1}, column {i % heat.grid[1] + 1}: {heat.in_words(score)}"
             for i, score in enumerate(heat.patches.flatten().tolist())
         ]
-    best = ex.predict(vit, app.PHOTOS / "cat.jpg")
+    best = ex.predict(vit, PHOTOS / "cat.jpg")
     said = page.locator("#image-said").inner_text()
     assert said.startswith(f"{best.best} {best.values[0]:.1%}") and all(
         label in said for label in best.labels[:5]
@@ -408,7 +355,7 @@ def test_a_picture_s_maps_are_streamed_and_have_the_library_s_numbers(visit, app
         "maps were not shown while others were computed"
     )
     said = page.locator("#image-said").inner_text()
-    assert said.startswith(ex.predict(vit, app.PHOTOS / "rocket.jpg").best)
+    assert said.startswith(ex.predict(vit, PHOTOS / "rocket.jpg").best)
 
 
 @browser_test
@@ -458,10 +405,10 @@ def test_opacity_toggles_keys_and_hovering(visit):
 
 
 @browser_test
-def test_layers_of_a_picture(visit, app, vit):
+def test_layers_of_a_picture(visit, vit):
     page = visit(kind="Picture", picture="cat", methods=QUICK, view="layers")
     until(page, "() => document.querySelectorAll('#image-panel .xp-thumb').length === 8")
-    heat = ex.explain(vit, app.PHOTOS / "cat.jpg", "attcat")
+    heat = ex.explain(vit, PHOTOS / "cat.jpg", "attcat")
     assert page.locator("#image-panel .xp-thumb b").all_inner_texts() == [
         *heat.row_labels,
         "Sum",
@@ -580,8 +527,8 @@ def test_a_picture_given_while_another_is_explained_is_not_lost(visit, vit, file
 
 
 @browser_test
-def test_a_picture_and_texts(visit, app, matcher, pictures):
-    photo = app.PHOTOS / "cat.jpg"
+def test_a_picture_and_texts(visit, matcher, pictures):
+    photo = PHOTOS / "cat.jpg"
     page = visit(kind="Picture and texts", picture="cat", text=TEXTS, methods=QUICK)
     explained(page, "match")
     best = ex.predict(matcher, (photo, TEXTS.splitlines()))
@@ -633,7 +580,7 @@ def test_imagining_shows_its_progress_and_a_picture(visit, pictures):
 @browser_test
 @pytest.mark.parametrize(("tab", "kind"), [("image", "Picture"), ("match", "Picture and texts")])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_nothing_serious(visit, app, tab, kind, dark):
+def test_axe_finds_nothing_serious(visit, tab, kind, dark):
     try:
         from axe_playwright_python.sync_playwright import Axe
     except ImportError:
@@ -643,8 +590,8 @@ def test_axe_finds_nothing_serious(visit, app, tab, kind, dark):
     )
     explained(page, tab)
     found = {}
-    for name in app.TABS[app.KINDS[kind].tab].views:
-        view(page, tab, name)
+    for name in TABS[KINDS[kind].tab].views:
+        view(page, tab, name.capitalize())
         page.wait_for_timeout(200)
         report = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
         found |= {

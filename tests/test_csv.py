@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from asking import question, write_file
 from PIL import Image
 
 import explainers as ex
@@ -127,8 +128,8 @@ def test_tables_of_an_evaluation(tmp_path, sentiment):
     )
 
 
-def test_the_files_of_the_page(app):
-    asked = ["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing"]
-    *_, file = app.write_file(asked, ".csv", "", "{}", ["attcat", "raw_attention"])
-    heats = ex.compare(app.model_of("sentiment"), TEXT, ["attcat", "raw_attention"])
-    check(list(heats), Path(file["value"]).read_bytes().decode())
+def test_the_files_of_the_page():
+    methods = ["attcat", "raw_attention"]
+    file = write_file(question(text=TEXT), ".csv", methods)["file"]["value"]
+    heats = ex.compare(ex.load("sentiment"), TEXT, methods)
+    check(list(heats), Path(file).read_bytes().decode())

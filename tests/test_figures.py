@@ -6,9 +6,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from asking import question, write_file
 from PIL import Image
 
 import explainers as ex
+from explainers.page.answers import maps_of, parse_question
+from explainers.page.examples import PHOTOS
+from explainers.page.files import file_name
 from explainers.render import colours, export, lettering
 
 TEXT = "The plot 👍 is dull, but the acting is unbelievably good."
@@ -141,48 +145,27 @@ def test_words_read_from_the_right_begin_there(sentiment):
     assert places["هذا"] > places["فيلم"]
 
 
-def test_a_png_of_a_picture_and_texts_has_the_words(app):
-    asked = [
-        "Picture and texts",
-        str(app.PHOTOS / "cat.jpg"),
-        "a photo of a cat\na photo of a dog",
-        "",
-        "image-text",
-        "predicted",
-        "nothing",
-    ]
-    _, file = app.write_file(asked, ".png", "", "{}", ["attcat", "raw_attention"])
-    heats = [
-        heat
-        for key in ("attcat", "raw_attention")
-        for heat in app.maps_of(app.meant(*asked), key, "{}")[0]
-    ]
+def test_a_png_of_a_picture_and_texts_has_the_words():
+    texts = "a photo of a cat\na photo of a dog"
+    asked = question("Picture and texts", texts, picture=str(PHOTOS / "cat.jpg"))
+    methods = ["attcat", "raw_attention"]
+    file = write_file(asked, ".png", methods)["file"]["value"]
+    heats = []
+    for method in methods:
+        heats += maps_of(parse_question(asked), method).heats
     pictures = [heat for heat in heats if heat.grid]
-    whole, alone = Image.open(file["value"]), Image.open(io.BytesIO(export.to_png(pictures)))
+    whole, alone = Image.open(file), Image.open(io.BytesIO(export.to_png(pictures)))
     assert len(pictures) < len(heats) and whole.height > alone.height + 200
     assert "a photo of a cat" in whole.text["prediction"]
 
 
-def test_files_are_named_after_their_methods_and_what_they_explain(app):
-    text = [
-        "Sentence",
-        None,
-        "A dull, long film? Yes: " + "x" * 80,
-        "",
-        "sentiment",
-        "predicted",
-        "nothing",
-    ]
-    photo = ["Picture", str(app.PHOTOS / "cat.jpg"), "", "", "vit", "predicted", "nothing"]
-    assert app.file_name(["attcat"], text) == "attcat_a-dull-long-film-yes-xxxxxxxxxxxxxxxxxxx"
-    assert app.file_name(["attcat", "gae", "lrp"], photo) == "attcat-and-2-more_cat"
-    assert (
-        app.file_name(
-            ["attcat", "gae"],
-            ["Sentence", None, "../../映画 <b>", "", "sentiment", "predicted", "nothing"],
-        )
-        == "attcat-gae_映画-b"
-    )
+def test_files_are_named_after_their_methods_and_what_they_explain():
+    text = question(text="A dull, long film? Yes: " + "x" * 80)
+    photo = question("Picture", picture=str(PHOTOS / "cat.jpg"))
+    foreign = question(text="../../映画 <b>")
+    assert file_name(["attcat"], text) == "attcat_a-dull-long-film-yes-xxxxxxxxxxxxxxxxxxx"
+    assert file_name(["attcat", "gae", "lrp"], photo) == "attcat-and-2-more_cat"
+    assert file_name(["attcat", "gae"], foreign) == "attcat-gae_映画-b"
 
 
 def test_numbers_lose_nothing_by_what_is_added(heats):

@@ -5,7 +5,10 @@ function that sees to it.
 import re
 
 import pytest
+from asking import question
 from browser import until
+
+from explainers.page.asking import Turn, while_shown
 
 browser_test = pytest.mark.browser
 
@@ -24,34 +27,36 @@ def words_taken_out(visit, *methods: str):
     """The page with a text in its Test view, after the strongest words were taken out."""
     page = visit(text="A dull film.", methods=",".join(methods), view="test")
     rows_come(page, len(methods))
-    page.get_by_role("button", name="Take them out and ask again").click()
-    until(page, "() => document.querySelector('#text-taken h3')?.textContent.includes('without')")
+    page.get_by_role("button", name="Remove the words and run the model").click()
+    until(page, "() => document.querySelector('#text-removed h3')?.textContent.includes('without')")
     return page
 
 
-def test_an_answer_that_comes_late_is_not_shown(app):
-    turn, first, second = app.Turn(), ["Sentence", "first"], ["Sentence", "second"]
+def test_an_answer_that_comes_late_is_not_shown():
+    first, second = question(text="first"), question(text="second")
+    turn = Turn(asked=first)
 
     def slow(asked, word):
-        yield asked, f"{word} 1"
+        yield {"said": {"value": f"{word} 1"}}
         turn.asked = second
-        yield asked, f"{word} 2"
+        yield {"said": {"value": f"{word} 2"}}
         raise AssertionError("this goes on for nobody")
 
-    turn.asked = first
-    assert list(app.while_shown(slow, turn, first, "step")) == [
-        (first, "step 1"),
-        [app.gr.skip()] * 2,
-    ]
-    assert list(app.while_shown(lambda asked: ("old", asked), turn, first)) == [[app.gr.skip()] * 2]
-    assert list(app.while_shown(lambda asked: ("new", asked), turn, second)) == [("new", second)]
+    def quick(asked):
+        return {"said": {"value": asked.text}}
+
+    assert list(while_shown(slow)(turn, first, word="step")) == [{"said": {"value": "step 1"}}, {}]
+    assert list(while_shown(quick)(turn, first)) == [{}]
+    assert list(while_shown(quick)(turn, second)) == [{"said": {"value": "second"}}]
 
 
 @browser_test
 def test_what_was_found_out_about_a_question_goes_with_it(visit):
     page = words_taken_out(visit, "attcat", "gae")
-    page.get_by_role("button", name=re.compile("weights random")).click()
-    until(page, "() => document.querySelector('#text-scrambled')?.innerText.includes('embeddings')")
+    page.get_by_role("button", name=re.compile("random-weights")).click()
+    until(
+        page, "() => document.querySelector('#text-randomised')?.innerText.includes('embeddings')"
+    )
     open_view(page, "Share")
     page.get_by_role("button", name="Write the file", exact=True).click()
     page.locator("a[download]:visible").first.wait_for()
@@ -65,9 +70,9 @@ def test_what_was_found_out_about_a_question_goes_with_it(visit):
     )
     assert page.locator("a[download]:visible").count() == 0
     open_view(page, "Test")
-    page.locator("#text-taken").wait_for(state="attached")
+    page.locator("#text-removed").wait_for(state="attached")
     assert (
-        page.locator("#text-taken").inner_text() + page.locator("#text-scrambled").inner_text()
+        page.locator("#text-removed").inner_text() + page.locator("#text-randomised").inner_text()
         == ""
     )
     rows_come(page, 2)
@@ -76,8 +81,8 @@ def test_what_was_found_out_about_a_question_goes_with_it(visit):
 @browser_test
 def test_words_taken_out_go_when_something_else_is_to_stand_for_them(visit):
     page = words_taken_out(visit, "attcat")
-    page.get_by_role("radio", name="[MASK] in its place").check()
-    until(page, "() => document.querySelector('#text-taken').innerText === ''")
+    page.get_by_role("radio", name="[MASK]").check()
+    until(page, "() => document.querySelector('#text-removed').innerText === ''")
 
 
 @browser_test
@@ -90,4 +95,4 @@ def test_an_imagined_picture_goes_with_its_model(visit):
     model.fill("no-such-owner-xyz/no-such-model-xyz")
     model.press("Enter")
     until(page, "() => !document.querySelector('#imagined img')")
-    assert "made from noise" in page.locator("#imagined").inner_text()
+    assert "starts as noise" in page.locator("#imagined").inner_text()

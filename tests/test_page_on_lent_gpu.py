@@ -2,7 +2,7 @@
 words as here.
 """
 
-import importlib.util
+import importlib
 import pickle
 import sys
 import types
@@ -10,10 +10,11 @@ from functools import wraps
 
 import gradio as gr
 import pytest
+from asking import complaint, question, state
 from browser import ROOT
-from test_app import complaint
 
 import explainers as ex
+from explainers.page import answers, asking
 
 TEXT = "not good"
 
@@ -53,85 +54,82 @@ lending.full = False
 
 @pytest.fixture(scope="module")
 def lent():
-    """app.py as it is imported beside the package `spaces`."""
+    """The modules of the page as they are imported beside the package `spaces`."""
     spaces = types.ModuleType("spaces")
     spaces.GPU = lending
-    spec = importlib.util.spec_from_file_location("lent_app", ROOT / "app.py")
-    module = importlib.util.module_from_spec(spec)
+    imported = [name for name in sys.modules if name.startswith("explainers.page")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "spaces", spaces)
-        patch.setitem(sys.modules, "lent_app", module)
-        spec.loader.exec_module(module)
-        yield module
+        for name in imported:
+            patch.delitem(sys.modules, name)
+        patch.setattr(ex, "page", None, raising=False)
+        names = ("answers", "asking", "api", "imagining")
+        modules = {name: importlib.import_module(f"explainers.page.{name}") for name in names}
+        yield types.SimpleNamespace(**modules)
+        for name in [name for name in sys.modules if name.startswith("explainers.page")]:
+            del sys.modules[name]
 
 
-def said(
-    page,
-    text=TEXT,
-    kind="Sentence",
-    model="sentiment",
-    target="predicted",
-    versus="nothing",
-    picture=None,
-    methods=("raw_attention",),
-) -> dict:
-    """What the page says of a question at last, by name."""
-    look = ("attcat", "Layers", 5, True, False, "orange-blue", "{}")
-    *_, last = page.run(kind, picture, text, "", model, target, versus, *look, list(methods))
-    return dict(zip(page.ANSWER, last, strict=True))
+def said(page, asked) -> dict:
+    """What a page says of a question at last, by name."""
+    *_, last = page.answer(state(asked, ["raw_attention"]))
+    return last
 
 
 @pytest.mark.parametrize(
-    ("question", "says"),
+    ("asked", "says"),
     [
-        ({"text": ""}, "empty"),
-        ({"target": "BANANA"}, "BANANA"),
-        ({"target": "POSITIVE", "versus": "POSITIVE"}, "always zero"),
-        ({"model": "no-such-owner-xyz/no-such-model-xyz"}, "no-such-owner-xyz"),
-        ({"kind": "Picture", "model": "vit", "picture": str(ROOT / "README.md")}, "picture"),
-        ({"kind": "Question", "model": "question-answering", "text": "Who sleeps?"}, "empty"),
+        (question(text=""), "empty"),
+        (question(text=TEXT, target="BANANA"), "BANANA"),
+        (question(text=TEXT, target="POSITIVE", versus="POSITIVE"), "always zero"),
+        (question(text=TEXT, model="no-such-owner-xyz/no-such-model-xyz"), "no-such-owner-xyz"),
+        (question("Picture", picture=str(ROOT / "README.md")), "picture"),
+        (question("Question", "Who sleeps?"), "empty"),
     ],
     ids=str,
 )
-def test_what_is_refused_there_is_refused_in_the_same_words(lent, app, question, says):
-    there, here = complaint(said(lent, **question)), complaint(said(app, **question))
+def test_what_is_refused_there_is_refused_in_the_same_words(lent, asked, says):
+    there, here = complaint(said(lent.asking, asked)), complaint(said(asking, asked))
     assert there == here and says in there and "went wrong" not in there
 
 
-def test_what_is_explained_there_has_the_same_numbers(lent, app):
-    asked = app.Asked("sentiment", TEXT)
-    there, here = lent.heats_of(asked, "attcat")[0], app.heats_of(asked, "attcat")[0]
+def test_what_is_explained_there_has_the_same_numbers(lent):
+    there = lent.answers.heats_of(lent.answers.Asked("sentiment", TEXT), "attcat")[0]
+    here = answers.heats_of(answers.Asked("sentiment", TEXT), "attcat")[0]
     assert there.scores.equal(here.scores) and there.labels == here.labels
-    assert "raw attention" in said(lent)["compared"].casefold()
+    compared = said(lent.asking, question(text=TEXT))["compared"]["value"]
+    assert "raw attention" in compared.casefold()
 
 
 def test_a_model_that_cannot_be_loaded_there_says_why(lent):
-    for page in (
-        lent.prediction_of,
-        lambda model, text: lent.heats_of(lent.Asked(model, text), "attcat"),
-    ):
-        with pytest.raises(ex.ModelUnavailable, match="no-such-owner-xyz"):
-            page("no-such-owner-xyz/no-such-model-xyz", TEXT)
+    name = "no-such-owner-xyz/no-such-model-xyz"
+    with pytest.raises(ex.ModelUnavailable, match="no-such-owner-xyz"):
+        lent.answers.prediction_of(name, TEXT)
+    with pytest.raises(ex.ModelUnavailable, match="no-such-owner-xyz"):
+        lent.answers.heats_of(lent.answers.Asked(name, TEXT), "attcat")
     with pytest.raises(gr.Error, match="did you mean"):
-        lent.explain_api(TEXT, method="atcat")
+        lent.api.explain_api(TEXT, method="atcat")
 
 
 def test_a_picture_that_cannot_be_imagined_there_says_why(lent):
-    told, _ = lent.imagine("vit", "a class", "<b>", 0, 0, "", 16, 0, 0.1, 0, 4)
-    assert "no class" in complaint([told])
+    wish = lent.imagining.Wish("a class", "<b>", 0, 0, "", 16, 0, 0.1, 0, 4)
+    changes = lent.imagining.imagine("vit", wish, None)
+    assert "no class" in complaint(changes)
 
 
 def test_an_accident_there_stays_one(lent, monkeypatch, caplog):
     def broken(*_):
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr(lent, "traces_of", broken)
-    sentence = complaint(said(lent, "a text that is only here"))
+    monkeypatch.setattr(lent.answers, "encode", broken)
+    sentence = complaint(said(lent.asking, question(text="a text that is only here")))
     assert "went wrong" in sentence and "secret" not in sentence and "RuntimeError" in caplog.text
 
 
 def test_the_host_s_own_refusal_is_shown(lent, monkeypatch):
     monkeypatch.setattr(lending, "full", True)
-    assert complaint(said(lent, "another text that is only here")) == (
-        "You have exceeded your free ZeroGPU quota (30s requested vs. 0s left). Try again in 1:02:03."
+    refused = complaint(said(lent.asking, question(text="another text that is only here")))
+    assert refused == (
+        "You have exceeded your free ZeroGPU quota (30s requested vs. 0s left). "
+        "Try again in 1:02:03."
     )

@@ -180,7 +180,7 @@ def test_a_unit_is_imagined_at_no_token_unless_one_is_named(visit, server):
     page, _ = opened(visit, "image", view="activation")
     page.get_by_role("radio", name="a unit", exact=True).check()
     unit, token = (
-        page.get_by_label("Unit of its feed-forward part"),
+        page.get_by_label("Unit of the feed-forward part"),
         page.get_by_label("At one token"),
     )
     token.wait_for()

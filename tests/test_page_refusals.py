@@ -3,8 +3,11 @@ so.
 """
 
 import pytest
+from asking import answers, complaint, question
 from browser import until
-from test_app import complaint
+
+from explainers.page import choosing
+from explainers.page.state import TABS
 
 browser_test = pytest.mark.browser
 TEXT = "A dull film."
@@ -44,7 +47,7 @@ def test_a_class_that_is_none_is_refused_under_the_menu_and_the_map_steps_back(
         said.wait_for()
         assert "BANANA" in said.inner_text() and beside(page.locator("#text-goal"), said)
         until(page, "() => getComputedStyle(document.querySelector('#text-compared')).opacity < .6")
-        assert "the question before" in said_above(page)
+        assert "previous question" in said_above(page)
         page.screenshot(
             path=pictures / f"unanswered_{'dark' if dark else 'light'}_{width}.png", full_page=True
         )
@@ -69,58 +72,36 @@ def test_what_cannot_be_tried_is_said_under_its_button(visit):
     until(
         page, "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 2"
     )
-    button = page.get_by_role("button", name="Make the model's weights random, from the head down")
+    button = page.get_by_role("button", name="Run the random-weights check")
     button.click()
     said = page.locator(".refusal:visible")
     said.wait_for()
     assert "methods of one pass" in said.inner_text() and beside(button, said)
 
 
-def test_refusals_know_their_field(app):
-    look = ("attcat", "Layers", 5, True, False, "orange-blue", "{}")
-    for question, methods, field in (
-        (
-            ["Sentence", None, "", "", "sentiment", "predicted", "nothing"],
-            ["attcat"],
-            "text_refusal",
-        ),
-        (
-            ["Sentence", None, TEXT, "", "sentiment", "BANANA", "nothing"],
-            ["attcat"],
-            "goal_refusal",
-        ),
-        (
-            ["Sentence", None, TEXT, "", "sentiment", "NEGATIVE", "NEGATIVE"],
-            ["attcat"],
-            "goal_refusal",
-        ),
-        (["Sentence", None, TEXT, "", "sentiment", "predicted", "nothing"], [], "methods_refusal"),
-        (["Sentence", None, TEXT, "", "vit", "predicted", "nothing"], ["attcat"], "model_refusal"),
-        (
-            ["Question", None, "Who?", "A man.", "question-answering", "a dog", "nothing"],
-            ["attcat"],
-            "goal_refusal",
-        ),
-    ):
-        last = dict(zip(app.ANSWER, list(app.run(*question, *look, methods))[-1], strict=True))
-        assert "data-unanswered" in last[field]["value"] and complaint(last), field
+@pytest.mark.parametrize(
+    ("asked", "methods", "field"),
+    [
+        (question(), ["attcat"], "text"),
+        (question(text=TEXT, target="BANANA"), ["attcat"], "goal"),
+        (question(text=TEXT, target="NEGATIVE", versus="NEGATIVE"), ["attcat"], "goal"),
+        (question(text=TEXT), [], "methods"),
+        (question(text=TEXT, model="vit"), ["attcat"], "model"),
+        (question("Question", "Who?", pair="A man.", target="a dog"), ["attcat"], "goal"),
+    ],
+    ids=str,
+)
+def test_refusals_know_their_field(asked, methods, field):
+    last = answers(asked, methods)[-1]
+    assert "data-unanswered" in last[f"{field}_refusal"]["value"] and complaint(last)
 
 
-def test_an_example_is_refused_in_a_sentence_while_the_model_cannot_be_had(app):
-    told, *rest = app.take_example("Sentence", "negation", "no-such-owner-xyz/no-such-model-xyz")
-    assert "no-such-owner-xyz" in complaint([told]) and all(one == app.gr.skip() for one in rest)
+def test_an_example_is_refused_in_a_sentence_while_the_model_cannot_be_had():
+    changes = choosing.take_example("Sentence", "negation", "no-such-owner-xyz/no-such-model-xyz")
+    assert list(changes) == ["model_refusal"] and "no-such-owner-xyz" in complaint(changes)
 
 
-def test_a_link_to_the_view_of_links_opens_the_maps(app):
-    def view(**asked):
-        return next(
-            one.selected
-            for one in app.restore(app.TABS["Text"], {"text": TEXT, **asked})
-            if isinstance(one, app.gr.Tabs)
-        )
-
-    assert [view(view=name) for name in ("share", "layers", "test")] == [
-        "compare",
-        "layers",
-        "test",
-    ]
+def test_a_link_to_the_view_of_links_opens_the_maps():
+    for name, opened in (("share", "compare"), ("layers", "layers"), ("test", "test")):
+        changes = choosing.restore(TABS["Text"], {"text": TEXT, "view": name})
+        assert changes["views"]["selected"] == opened

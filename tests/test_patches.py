@@ -817,7 +817,9 @@ def show(browser):
             else f'<!doctype html><html lang="en"><title>t</title>{styles}<body><main><h1>maps</h1><div id="text-compared">{html}</div></main>'
         )
         if scripted:
-            page.evaluate(SCRIPTED, (ROOT / "assets/heatmap.js").read_text(encoding="utf-8"))
+            page.evaluate(
+                SCRIPTED, (ROOT / "explainers/page/assets/heatmap.js").read_text(encoding="utf-8")
+            )
         return page
 
     yield show

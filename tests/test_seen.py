@@ -10,6 +10,7 @@ from PIL import Image
 from test_app_pictures import explained
 
 import explainers as ex
+from explainers.page.examples import PHOTOS
 from explainers.render import heatmaps
 
 
@@ -69,7 +70,7 @@ def test_a_map_that_came_without_them_does_not_say_so(vit):
 
 
 @pytest.mark.browser
-def test_on_the_page_it_is_squares_of_one_colour_each(visit, vit, app):
+def test_on_the_page_it_is_squares_of_one_colour_each(visit, vit):
     """A screenshot of the tile against the pixels, enlarged without smoothing."""
     page = visit(kind="Picture", picture="cat", methods="attcat,raw_attention")
     explained(page)
@@ -77,7 +78,7 @@ def test_on_the_page_it_is_squares_of_one_colour_each(visit, vit, app):
     assert tile.get_attribute("aria-label") == "the picture as the model sees it"
     assert "64 × 64 pixels" in page.locator("#image-compared .xp-tile").first.inner_text()
     drawn = Image.open(io.BytesIO(tile.screenshot()))
-    coded = vit.encode(app.PHOTOS / "cat.jpg")
+    coded = vit.encode(PHOTOS / "cat.jpg")
     near, smooth = (levels(coded.seen.resize(drawn.size, how)) for how in (0, 2))
     middle = slice(drawn.height // 8, -drawn.height // 8)  # its corners are round
     off = [np.abs(levels(drawn) - one)[middle, middle].mean() for one in (near, smooth)]

@@ -477,7 +477,7 @@ def test_as_many_targets_as_inputs_are_wanted():
 
 @pytest.mark.parametrize(
     "name",
-    [name for name, row in TINY.items() if name == "bert" or row.kind and name not in DUAL],
+    [name for name, row in TINY.items() if name == "bert" or (row.kind and name not in DUAL)],
 )
 def test_threads_on_one_model_do_not_disturb_one_another(name):
     model = tiny(name)

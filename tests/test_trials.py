@@ -5,10 +5,14 @@ from html import unescape
 
 import pytest
 import torch
+from asking import question
 from browser import until
 
 import explainers as ex
 from explainers import evaluation
+from explainers.page import checks
+from explainers.page.examples import PHOTOS
+from explainers.page.state import TABS
 from explainers.render import trials
 
 TEXT = "The plot is dull, but the acting is unbelievably good."
@@ -127,8 +131,8 @@ def test_taking_out_is_what_the_model_says_without_it(sentiment):
         evaluation.without_top(alone := evaluation.case_of(sentiment, "good"), alone.heat("attcat"))
 
 
-def test_covered_patches_are_named_by_row_and_column(vit, app):
-    case = evaluation.case_of(vit, str(app.PHOTOS / "coffee.jpg"))
+def test_covered_patches_are_named_by_row_and_column(vit):
+    case = evaluation.case_of(vit, str(PHOTOS / "coffee.jpg"))
     heat = case.heat("occlusion")
     left = evaluation.without_top(case, heat, 2)
     html = trials.without_html(heat, left.keep, left.target, left.before, left.after, left.says)
@@ -174,24 +178,20 @@ def test_curves_and_agreement_draw_themselves(sentiment):
 # ------------------------------------------------------------------------------------------------------- the page
 
 
-def ask(app, tab="Text", text=TEXT, picture=None, target="predicted", versus="nothing"):
-    kind = app.TABS[tab].kinds[0]
-    return app.TABS[tab], [kind, picture, text, "", app.KINDS[kind].model, target, versus]
+SENTENCE = question(text=TEXT)
 
 
-def test_maps_are_tried_cheap_tests_first(app, sentiment):
-    tab, asked = ask(app)
-    steps = [
-        html
-        for _, html, _ in app.try_maps(
-            tab, asked, True, "[PAD] in its place", "{}", ["attcat", "gae"]
-        )
-    ]
+def steps_of_test(asked, fill: str = "[PAD]", methods=("attcat",), view: str = "test") -> list:
+    """Everything that the view "Test" of the tab for texts shows, step by step."""
+    chosen = {"view": view, "fill": fill, "options": "{}", "methods/all": list(methods)}
+    return list(checks.check_maps(TABS["Text"], asked=asked, **chosen))
+
+
+def test_maps_are_tried_cheap_tests_first(sentiment):
+    steps = [step["tested"]["value"] for step in steps_of_test(SENTENCE, methods=["attcat", "gae"])]
     assert "Do the maps agree?" in steps[0] and "xp-plot" not in steps[0]
-    assert [
-        html.count('scope="row"')
-        for html in (step.partition("Do the maps agree")[0] for step in steps[1:])
-    ] == [2, 3]
+    rows = [step.partition("Do the maps agree")[0].count('scope="row"') for step in steps[1:]]
+    assert rows == [2, 3]
     case = evaluation.case_of(sentiment, TEXT)
     for method in ("attcat", "gae"):
         number = evaluation.METRICS["aopc"].measure(case, case.heat(method), fill="pad")
@@ -200,47 +200,41 @@ def test_maps_are_tried_cheap_tests_first(app, sentiment):
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "fill", "says"),
+    ("asked", "fill", "says"),
     [
-        ("Sentence", "", "[PAD] in its place", "empty"),
-        ("Question", "Who sleeps?", "nothing: it is deleted", "Deleting tokens moves the places"),
+        (question(), "[PAD]", "empty"),
+        (
+            question("Question", "Who sleeps?", pair="A man sleeps."),
+            "nothing (delete them)",
+            "Deleting tokens moves the places",
+        ),
     ],
+    ids=str,
 )
-def test_what_cannot_be_tested_is_a_sentence(app, kind, text, fill, says):
-    asked = [kind, None, text, "A man sleeps.", app.KINDS[kind].model, "predicted", "nothing"]
-    *_, (note, html, _) = app.try_maps(app.TABS["Text"], asked, True, fill, "{}", ["attcat"])
-    assert says in plain(note["value"]) and "Nothing tested yet" in html
+def test_what_cannot_be_tested_is_a_sentence(asked, fill, says):
+    last = steps_of_test(asked, fill)[-1]
+    assert says in plain(last["test_refusal"]["value"])
+    assert "Nothing tested yet" in last["tested"]["value"]
 
 
-def test_questions_and_differences_are_tested_too(app):
+def test_questions_and_differences_are_tested_too():
     for asked in (
-        [
-            "Question",
-            None,
-            "Who sleeps?",
-            "A man sleeps.",
-            "question-answering",
-            "predicted",
-            "nothing",
-        ],
-        ask(app, versus="NEGATIVE")[1],
+        question("Question", "Who sleeps?", pair="A man sleeps."),
+        question(text=TEXT, versus="NEGATIVE"),
     ):
-        *_, (note, html, _) = app.try_maps(
-            app.TABS["Text"], asked, True, "[MASK] in its place", "{}", ["attcat"]
-        )
-        assert not note["value"] and "xp-plot" in html
+        first, *_, last = steps_of_test(asked, "[MASK]")
+        assert not first["test_refusal"]["value"] and "xp-plot" in last["tested"]["value"]
 
 
-def test_nothing_is_tried_unseen(app):
-    tab, asked = ask(app)
-    for opened, question in ((False, asked), (True, None)):
-        (step,) = app.try_maps(tab, question, opened, "[PAD] in its place", "{}", ["attcat"])
-        assert all("value" not in one for one in step)
+def test_nothing_is_tried_unseen():
+    assert steps_of_test(SENTENCE, view="compare") == [{}]
+    assert steps_of_test(None) == [{}]
 
 
-def test_random_weights_leave_less_of_a_map(app, sentiment):
-    tab, asked = ask(app)
-    *_, html = app.randomise(tab, asked, "{}", ["attcat", "raw_attention", "integrated_gradients"])
+def test_random_weights_leave_less_of_a_map(sentiment):
+    methods = {"methods/all": ["attcat", "raw_attention", "integrated_gradients"]}
+    *_, last = checks.randomise_weights(asked=SENTENCE, options="{}", **methods)
+    html = last["randomised"]["value"]
     assert html.count('scope="row"') == 2, "methods of many passes are not run nine times"
     assert plain(html).count("block") == 6 and "embeddings" in html
     last = float(re.findall(r"--a:([\d.]+)", html.partition("AttCAT")[2].partition("</tr>")[0])[-1])
@@ -263,10 +257,12 @@ def test_the_test_view(visit, pictures, dark, width):
         page,
         "() => document.querySelector('#text-tested').innerText.includes('Do the maps agree?')",
     )
-    page.get_by_role("button", name="Take them out and ask again").click()
-    until(page, "() => document.querySelector('#text-taken s')?.textContent === 'good'")
-    page.get_by_role("button", name=re.compile("weights random")).click()
-    until(page, "() => document.querySelector('#text-scrambled')?.innerText.includes('embeddings')")
+    page.get_by_role("button", name="Remove the words and run the model").click()
+    until(page, "() => document.querySelector('#text-removed s')?.textContent === 'good'")
+    page.get_by_role("button", name=re.compile("random-weights")).click()
+    until(
+        page, "() => document.querySelector('#text-randomised')?.innerText.includes('embeddings')"
+    )
     page.screenshot(
         path=pictures / f"test_{'dark' if dark else 'light'}_{width}.png", full_page=True
     )
@@ -280,7 +276,7 @@ def test_the_test_view(visit, pictures, dark, width):
     if width > 1000:
         page.locator("#text-tested .xp-measures tr[data-k='1']").hover()
         assert page.locator("#text-tested polyline.xp-faint").count() == 2
-        page.get_by_role("radio", name="nothing: it is deleted").check()
+        page.get_by_role("radio", name="nothing (delete them)").check()
         until(
             page,
             "() => document.querySelectorAll('#text-tested .xp-measures tbody tr').length === 3",
@@ -299,6 +295,6 @@ def test_a_new_question_is_tested_anew_while_the_view_is_open(visit, pictures):
         "() => !document.querySelector('#image-tested').innerText.includes('golden retriever') && "
         "document.querySelectorAll('#image-tested .xp-measures tbody tr').length === 3",
     )
-    page.get_by_role("button", name="Take them out and ask again").click()
-    until(page, "() => document.querySelector('#image-taken img')")
+    page.get_by_role("button", name="Remove the patches and run the model").click()
+    until(page, "() => document.querySelector('#image-removed img')")
     page.screenshot(path=pictures / "test_image.png", full_page=True)

@@ -13,6 +13,7 @@ To add a command, write such a module and list it in `COMMANDS`.
 """
 
 import argparse
+import io
 import os
 import sys
 
@@ -62,7 +63,7 @@ def command_parser() -> argparse.ArgumentParser:
 def replace_unknown_characters() -> None:
     """Read odd bytes of a pipe, and write to a terminal of few letters, without an error."""
     for stream in (sys.stdin, sys.stdout):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 

@@ -4,12 +4,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.text import Text
 
 from ..errors import Refusal
 from ..explanation import stream
-from ..heatmap import Comparison
+from ..heatmap import Comparison, Heatmap
 from ..inputs import Encoded
 from ..methods import METHODS, find, most_faithful_first, readings
 from ..models import Model
@@ -208,7 +209,7 @@ def every_reading(explained: Explained, path: str) -> str:
     return "\n".join([f"{len(found)} readings, RFT:", *lines])
 
 
-def optimus_options(heats: Sequence) -> dict[str, object]:
+def optimus_options(heats: Sequence[Heatmap]) -> dict[str, Any]:
     """The options that the map of Optimus was made with, without its choice among the maps."""
     for heat in heats:
         if heat.method == "optimus":

@@ -5,7 +5,6 @@ They are in the same tables as the methods.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -22,10 +21,7 @@ class Baseline:
     key: str
     title: str
     run: Callable[..., Tensor] = field(repr=False)
-
-    @cached_property
-    def options(self) -> dict[str, Option]:
-        return options_of(self.run)
+    options: dict[str, Option] = field(repr=False)
 
 
 def random(case, draw: int = 0) -> Float[Tensor, " token"]:
@@ -54,6 +50,6 @@ def centre(case) -> Float[Tensor, " token"]:
 
 
 BASELINES = {
-    "random": Baseline("random", "Random order", random),
-    "centre": Baseline("centre", "Centre prior", centre),
+    "random": Baseline("random", "Random order", random, options_of(random)),
+    "centre": Baseline("centre", "Centre prior", centre, options_of(centre)),
 }

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..errors import Refusal
-from ..explanation import explain_trace
+from ..explanation import explain_trace, heatmap_of
 from ..heatmap import Heatmap
 from ..inputs import Encoded
 from ..models import Model
@@ -93,27 +94,34 @@ class Case:
         return self.coded.grid
 
     @property
-    def words(self) -> Tensor:
+    def words(self) -> Bool[Tensor, " token"]:
         """[token] bool: words or patches, which can be removed; not special tokens."""
         return ~self.coded.special_tokens.cpu()
 
     # ------------------------------------------------------------------ the model's answer
 
     @property
+    def explained_class(self) -> int | None:
+        """The index of the explained class; None if no class is explained (an answer, a word)."""
+        if self.model.task.has_classes and isinstance(self.target, Logit):
+            return self.target.index
+        return None
+
+    @property
     def by_class(self) -> bool:
-        """Whether a class is explained; else (an answer, a difference) one probability is."""
-        return self.model.task.has_classes and isinstance(self.trace.target, Logit)
+        """Whether a class is explained; else there is one probability, that of the target."""
+        return self.explained_class is not None
 
     @property
     def explained(self) -> int:
         """The column of `probabilities`, and of what `answers` gives, for the explained target."""
-        return self.trace.target.index if self.by_class else 0
+        return self.explained_class or 0
 
     @cached_property
-    def probabilities(self) -> Tensor:
+    def probabilities(self) -> Float[Tensor, " class"]:
         """[class] for the unchanged input; [1], of the target, where no class is explained."""
         if self.by_class:
-            return self.read(Answer(None, self.trace.logits[None]))[0]
+            return self.read(Answer(None, self.logits[None]))[0]
         with torch.no_grad():
             return self.read(self.model.answer(self.coded.tensors, self.trace.attended[None]))[0]
 
@@ -133,7 +141,7 @@ class Case:
         return self.label
 
     @property
-    def classes(self) -> Tensor:
+    def classes(self) -> Float[Tensor, " class"]:
         """`probabilities` of classes. Raises `Refusal` where no class is explained."""
         self.check_classes()
         return self.probabilities
@@ -146,13 +154,14 @@ class Case:
             )
 
     @property
-    def logits(self) -> Tensor:
+    def logits(self) -> Float[Tensor, " class"]:
         """[class] for the unchanged input. Raises `Refusal` where no class is explained."""
         self.check_classes()
+        assert self.trace.logits is not None  # a model with classes has their logits
         return self.trace.logits
 
     @torch.no_grad()
-    def read(self, answer: Answer) -> Tensor:
+    def read(self, answer: Answer) -> Float[Tensor, "example class"]:
         """[example class] the probabilities in the answer to changed copies of the input."""
         if not self.by_class:
             return self.trace.target.as_probability()(answer)[:, None].cpu()
@@ -198,28 +207,16 @@ class Case:
         """The heatmap of a baseline, which does not look at the model."""
         chosen = BASELINES[key]
         options = read_options(chosen, options)
-        return Heatmap(
+        return heatmap_of(
+            self.model,
+            self.coded,
+            self.trace,
             chosen.run(self, **options),
-            self.coded.labels,
-            key,
-            chosen.title,
-            self.target.name,
-            float(self.trace.score),
+            method=key,
+            title=chosen.title,
             signed=False,
-            special_tokens=self.coded.special_tokens.cpu(),
-            poles=self.target.poles,
-            text=self.coded.text,
-            spans=self.coded.spans,
-            words=self.coded.words,
             options=options,
             cost="0F",
-            model=self.model.name,
-            revision=self.model.revision,
-            segments=self.coded.segments,
-            halves=self.coded.halves,
-            grid=self.coded.grid,
-            picture=self.coded.picture,
-            seen=self.coded.seen,
         )
 
     def generator(self, *numbers: int) -> torch.Generator:

@@ -43,7 +43,7 @@ def whole_mask(case: Case, mask) -> Mask:
 
 def seen_mask(case: Case, mask) -> Mask:
     """The part of a mask of the whole picture that the model sees, in the mask's resolution."""
-    whole = Image.fromarray(np.uint8(255 * whole_mask(case, mask)))
+    whole = Image.fromarray(whole_mask(case, mask).astype(np.uint8) * 255)
     if case.model.processor is not None and not hasattr(case.example.inputs, "keys"):
         whole = without_ends(whole, case.model.processor)
         lens = lens_of(case.model.processor, whole.size)
@@ -242,6 +242,8 @@ def whole_size(case: Case) -> tuple[int, int]:
         return given.size
     if isinstance(given, np.ndarray):
         return given.shape[1], given.shape[0]
+    if case.coded.picture is None:
+        raise Refusal("This is a text; only pictures have a size in pixels.")
     return case.coded.picture.size
 
 
@@ -265,7 +267,8 @@ def inside(boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> Mask:
 
 def boxes_of(mask: Mask) -> list[tuple[int, int, int, int]]:
     """A box around each piece of a mask; pieces that touch at a corner are one."""
-    pieces, _ = label(mask, np.ones((3, 3)))
+    pieces = np.zeros(mask.shape, np.int32)
+    label(mask, np.ones((3, 3)), output=pieces)
     boxes = []
     for down, across in find_objects(pieces):
         boxes.append((across.start, down.start, across.stop, down.stop))

@@ -95,7 +95,7 @@ def token_f1(
     - gold (default: whole): whole counts also marked words that the model does not read, which
       limits the recall, as in the authors' code; read counts only those that it reads.
     """
-    text = case.coded.text + case.coded.unread
+    text = (case.coded.text or "") + case.coded.unread
     places = [match.span() for match in re.finditer(r"\S+", text)]
     scores = word_scores(case, heat, places, words)
     is_read = (scores > -torch.inf).tolist()
@@ -131,7 +131,7 @@ def word_scores(case: Case, heat: Heatmap, places: Sequence[Span], how: str) -> 
     """[word] the highest score, or the sum, of its tokens; −∞ for words that are not read."""
     scores = torch.full((len(places),), -torch.inf, dtype=heat.scores.dtype)
     word = 0
-    for span, score in zip(case.coded.spans, heat.scores.tolist()):
+    for span, score in zip(case.coded.spans or (), heat.scores.tolist()):
         if span is None:
             continue
         while word < len(places) - 1 and places[word][1] <= span[0]:

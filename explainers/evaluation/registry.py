@@ -98,7 +98,7 @@ class Metric:
     needs      what an example must have: "label", or names in `Example.data`; of "boxes or mask"
                one is enough
     unit       of the number
-    limits     which values of a numeric option are allowed, with the rule in words
+    options    of the function, by name, with their defaults
     parts      of a metric that gives several numbers
     """
 
@@ -110,12 +110,8 @@ class Metric:
     modality: tuple[str, ...] = ("text", "image")
     needs: tuple[str, ...] = ()
     unit: str = ""
-    limits: Mapping[str, Limit] = field(default_factory=dict, repr=False)
+    options: dict[str, Option] = field(default_factory=dict, repr=False)
     parts: Parts = field(default_factory=Parts, repr=False)
-
-    @cached_property
-    def options(self) -> dict[str, Option]:
-        return options_of(self.function, self.limits)
 
     @property
     def reference(self) -> str:
@@ -184,14 +180,17 @@ class Metric:
 METRICS: dict[str, Metric] = {}
 
 
-def metric(title: str, *, better: str, paper: str, **more) -> Callable[[Callable], Metric]:
+def metric(
+    title: str, *, better: str, paper: str, limits: Mapping[str, Limit] | None = None, **more
+) -> Callable[[Callable], Metric]:
     """Put a function on the menu under its own name.
 
     The function is `(case, heat, options...) -> number or {name: number}`. One that asks the model
     is a generator: it yields a list of `Query`, gets the answers, and returns its number.
 
-    paper  its key in `references.bib`; of several papers their keys with commas between them
-    more   the other fields of `Metric`, by name
+    paper   its key in `references.bib`; of several papers their keys with commas between them
+    limits  which values of a numeric option are allowed, with the rule in words
+    more    the other fields of `Metric`, by name
     """
 
     def register(function: Callable) -> Metric:
@@ -204,6 +203,7 @@ def metric(title: str, *, better: str, paper: str, **more) -> Callable[[Callable
             better=better,
             citation=cite(paper),
             function=function,
+            options=options_of(function, limits),
             **more,
         )
         return METRICS[key]

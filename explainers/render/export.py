@@ -195,7 +195,7 @@ def token_columns(heat: TokenScores) -> tuple[list[str], list[list]]:
     is_special = heat.special_tokens.tolist()
     if heat.grid is not None:
         rows, columns = heat.grid
-        places = [["", ""]] * (len(heat) - rows * columns)
+        places: list[list] = [["", ""]] * (len(heat) - rows * columns)
         for i in range(rows * columns):
             row, column = divmod(i, columns)
             places.append([row + 1, column + 1])

@@ -63,8 +63,14 @@ def has_character(name: str, piece: str) -> bool:
     found = find_font(name, 24)
     if found is None:
         return False
-    drawn, box = found.getmask(piece[0]), found.getmask("\U0010ffff")
-    return (drawn.size, bytes(drawn)) != (box.size, bytes(box))
+    return glyph(found, piece[0]) != glyph(found, "\U0010ffff")
+
+
+def glyph(found: ImageFont.FreeTypeFont, character: str) -> bytes:
+    """The pixels of one character."""
+    image = Image.new("L", (256, 256))
+    ImageDraw.Draw(image).text((64, 64), character, 255, found)
+    return image.tobytes()
 
 
 @lru_cache(maxsize=4096)

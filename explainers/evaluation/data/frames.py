@@ -41,7 +41,8 @@ def parsed(path: Path, form: str, names: tuple[str, ...]) -> pd.DataFrame:
     if form == "parquet":
         return pd.read_parquet(path)
     if form == "jsonl":
-        return pd.read_json(path, lines=True, dtype=False)
+        with opened_as_text(path) as file:
+            return pd.DataFrame([json.loads(line) for line in file if line.strip()])
     if form == "json":
         rows = json.loads(path.read_text(encoding="utf-8"))
         return pd.DataFrame(list(rows.values()) if isinstance(rows, dict) else rows)
@@ -59,7 +60,8 @@ def delimited(path: Path, form: str, names: tuple[str, ...]) -> pd.DataFrame:
     with opened_as_text(path) as file:
         lines = line_reader(file, form, names)
         try:
-            found, columns = list(lines), list(lines.fieldnames or ())
+            found = list(lines)
+            columns = [*(lines.fieldnames or ())]
         except csv.Error as error:
             raise ValueError(f"{error} in line {lines.reader.line_num}") from error
     if not columns:

@@ -1,6 +1,7 @@
 """Datasets of the Hugging Face Hub, by name."""
 
 import re
+from importlib import import_module
 
 from ...errors import Refusal, first_line
 from .dataset import Dataset
@@ -24,7 +25,7 @@ def read_from_hub(asked: Request) -> Dataset:
     ":split" may follow; the default is test.
     """
     try:
-        from datasets import load_dataset
+        load_dataset = import_module("datasets").load_dataset
     except ImportError as error:
         raise Refusal(
             f"There is no file or folder {asked.source}; "

@@ -41,7 +41,7 @@ def summary(records: pd.DataFrame, metrics: Sequence[str], seed: int) -> pd.Data
 
     rows = {}
     for method in dict.fromkeys(records["method"]):
-        ours = records[records["method"] == method]
+        ours = records.loc[records["method"] == method]
         row = {}
         for name in metrics:
             metric = find_metric(parse(name)[0])
@@ -69,8 +69,10 @@ def pooled(records: pd.DataFrame, name: str, metric: Metric) -> dict[tuple[str, 
     parts = metric.parts
     if parts.pool is None or columns_of(name, records.columns) == [name]:
         return {}
-    counts = records[[f"{name}.{part}" for part in parts.counts]].dropna()
-    sums = {part: float(counts[f"{name}.{part}"].sum()) for part in parts.counts}
+    columns = [f"{name}.{part}" for part in parts.counts]
+    counts = records[columns].to_numpy(float)
+    counts = counts[np.isfinite(counts).all(1)]
+    sums = dict(zip(parts.counts, counts.sum(0).tolist()))
     found = {}
     for part, number in parts.pool(sums).items():
         column = f"{name}.{part}"

@@ -1,12 +1,18 @@
 """Files that are complete or not there, whatever happens while they are written."""
 
+from __future__ import annotations
+
 import errno
 import io
 from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...errors import Refusal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_atomically(content: bytes, path: Path) -> None:
@@ -16,7 +22,7 @@ def write_atomically(content: bytes, path: Path) -> None:
     part.replace(path)
 
 
-def write_parquet(records: Sequence[dict], path: Path) -> None:
+def write_parquet(records: Sequence[dict] | pd.DataFrame, path: Path) -> None:
     """Write records as a .parquet file, atomically."""
     import pandas as pd
 

@@ -66,7 +66,7 @@ def markdown(
 def count_examples(dataset: Dataset, left_out: pd.DataFrame) -> int:
     """How many examples the data had that could be measured; equal ids are examples each."""
     given = len(dataset.examples) + len(dataset.left_out)
-    return given - int(left_out["method"].isna().sum())
+    return given - int(left_out["method"].isna().to_numpy().sum())
 
 
 # ------------------------------------------------------------------------------------ the table
@@ -98,10 +98,10 @@ def lines_of(table: pd.DataFrame, columns: Sequence[Shown]) -> list[str]:
     A wide table is turned, so that methods stand beside each other and a line can be read across.
     """
     heads = [one.title for one in columns]
-    names = [f"`{method}`" for method in table.index]
-    cells = []
-    for _, row in table.iterrows():
-        cells.append([cell(row[one.column]) for one in columns])
+    names, cells = [], []
+    for method, row in table.to_dict("index").items():
+        names.append(f"`{method}`")
+        cells.append([cell(row, one.column) for one in columns])
     if len(columns) <= WIDE:
         return markdown_lines("method", heads, names, cells)
     return markdown_lines("metric", names, heads, list(zip(*cells)))
@@ -117,9 +117,9 @@ def markdown_lines(
     return lines
 
 
-def cell(row: Mapping[str, float]) -> str:
-    """A mean with its interval, or a dash."""
-    mean, low, high = row["mean"], row["low"], row["high"]
+def cell(row: Mapping, column: str) -> str:
+    """The mean of a column with its interval, or a dash."""
+    mean, low, high = row[column, "mean"], row[column, "low"], row[column, "high"]
     if not math.isfinite(mean):
         return "–"
     digits = 1 if abs(mean) >= 10 else 3
@@ -153,8 +153,8 @@ def where_defined(
 
 def said_of(left_out: pd.DataFrame) -> str:
     """How much was left out, with the most frequent reasons."""
-    maps = int(left_out["method"].notna().sum())
-    numbers = int(left_out["metric"].notna().sum())
+    maps = int(left_out["method"].notna().to_numpy().sum())
+    numbers = int(left_out["metric"].notna().to_numpy().sum())
     counts = {
         "example": len(left_out) - maps,
         "single map": maps - numbers,

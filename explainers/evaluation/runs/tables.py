@@ -46,18 +46,19 @@ def collect(out: Path, dataset: Dataset, plan: Plan, shards: Sequence[Shard], no
     """
     rows = rows_of(shards)
     is_left_out = rows["reason"].notna()
-    left_out = all_left_out(dataset, rows[is_left_out])
+    not_measured = rows.loc[is_left_out]
+    left_out = all_left_out(dataset, not_measured)
     with disk_errors_as_refusals(out):
         write_csv(left_out, out / "left_out.csv", index=False)
-    if is_left_out.all():
-        usual = next(iter(grouped_reasons(rows[is_left_out])))
+    if len(not_measured) == len(rows):
+        usual = next(iter(grouped_reasons(not_measured)))
         raise Refusal(f"Nothing could be measured: {usual}")
-    records = rows[~is_left_out].drop(columns=["metric", "reason"]).reset_index(drop=True)
+    records = rows.loc[~is_left_out].drop(columns=["metric", "reason"]).reset_index(drop=True)
     records = without_names_of_parts(records, plan.metrics)
     table = summary(records, plan.metrics, plan.seed)
     text = markdown(table, left_out, dataset, plan, note)
     with disk_errors_as_refusals(out):
-        write_parquet(records.to_dict("records"), out / "records.parquet")
+        write_parquet(records, out / "records.parquet")
         write_csv(table, out / "table.csv")
         write_atomically(text.encode(), out / "table.md")
     return Result(records, table, left_out, text)

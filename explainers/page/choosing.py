@@ -1,0 +1,196 @@
+"""What the fields hold after another kind of input, model, example or link was chosen."""
+
+from collections.abc import Mapping
+
+from .asking import layer_choices
+from .examples import EXAMPLES, fields_of, first_example, is_example_text
+from .links import Link
+from .loading import has_own_classes, kinds_in, kinds_of, model_of
+from .options import read_options
+from .pieces import Changes, message_for, refusal_box
+from .state import (
+    KINDS,
+    NOTHING,
+    PREDICTED,
+    TABS,
+    UNLISTED,
+    State,
+    Tab,
+    lines_of,
+)
+
+NOT_LOADED = "This model could not be loaded; the reason has been logged."
+PICTURE_NOT_IN_LINK = (
+    "A link does not carry the picture. Give it again; everything else is as it was."
+)
+
+
+def choose_kind(kind: str, text: str, model: str) -> Changes:
+    """Another kind of input: its fields, a model for it, and its first example.
+
+    A text that somebody typed stays.
+    """
+    try:
+        name = model if kind in kinds_of(model) else KINDS[kind].model
+        was_typed = bool(text) and not is_example_text(text)
+        given = None if was_typed else fields_of(first_example(kind))
+        return fields_for(kind, name, given)
+    except Exception as error:
+        return model_refusal(error)
+
+
+def choose_model(model: str, kind: str, text: str, target: str, versus: str, layer: int) -> Changes:
+    """Another model, and a kind of input that it takes; what was chosen stays where it can."""
+    try:
+        name = (model or "").strip()
+        model_of(name)
+        kinds = kinds_in(TABS[KINDS[kind].tab], name)
+        if kind not in kinds:
+            return choose_kind(kinds[0], text, name)
+        return fields_for(kind, name, None, target, versus, int(layer))
+    except Exception as error:
+        return model_refusal(error)
+
+
+def take_example(kind: str, name: str, model: str) -> Changes:
+    """An example in the fields, with its own model if it has one."""
+    example = EXAMPLES[kind][name]
+    try:
+        chosen = model if kind in kinds_of(model) else KINDS[kind].model
+        return fields_for(kind, example.get("model") or chosen, fields_of(example))
+    except Exception as error:
+        return model_refusal(error)
+
+
+def model_refusal(error: Exception) -> Changes:
+    """Nothing changes, and the sentence below the field of the model says why."""
+    return {"model_refusal": refusal_box(message_for(error, NOT_LOADED), unanswered=True)}
+
+
+def fields_for(
+    kind: str,
+    name: str,
+    given: Mapping[str, str | None] | None = None,
+    target: str = PREDICTED,
+    versus: str = NOTHING,
+    layer: int | None = None,
+) -> Changes:
+    """Every field that depends on the kind of input and on the model `name`.
+
+    given: new values of picture, text and pair; None keeps what stands in the fields, which may
+    be newer than what the caller knows.
+    """
+    model = model_of(name)
+    one = KINDS[kind]
+    tab = TABS[one.tab]
+    texts = lines_of(given["text"] or "") if given and one.has_lines else ()
+    menu = model.task.menu(model, texts)
+    hint = model.task.hint
+    takes_more = not has_own_classes(model)
+    deepest = len(model.blocks) - 1
+    changes: Changes = {
+        "model_refusal": refusal_box(),
+        "kind": {"choices": listed_kinds(tab, kind), "value": kind},
+        "text": {"label": one.text_label or "Text"},
+        "pair": {"label": one.pair_label or "Second text", "visible": bool(one.pair_label)},
+        "model": {"value": name},
+        "target": {
+            "choices": [PREDICTED, *menu],
+            "value": kept_target(target, menu, takes_more, PREDICTED),
+            "info": hint,
+        },
+        "versus": {
+            "choices": [NOTHING, *menu],
+            "value": kept_target(versus, menu, takes_more, NOTHING),
+            "info": hint and "nothing, or another",
+        },
+        "layer": {
+            "maximum": deepest,
+            "value": deepest if layer is None else min(layer, deepest),
+        },
+    }
+    for field, value in (given or {}).items():
+        changes.setdefault(field, {})["value"] = value
+    for other in tab.kinds:
+        changes[f"examples/{other}"] = {"visible": other == kind}
+    return changes
+
+
+def listed_kinds(tab: Tab, kind: str) -> list[str]:
+    """The buttons for the kinds of input, while this kind is chosen."""
+    return [other for other in tab.kinds if other == kind or other not in UNLISTED]
+
+
+def kept_target(target: str, menu: tuple[str, ...], takes_more: bool, otherwise: str) -> str:
+    """A target if the model has it, else `otherwise`.
+
+    takes_more: the model takes targets that are on no menu, such as words of a context.
+    """
+    if target in menu or (takes_more and target):
+        return target
+    return otherwise
+
+
+# ---------------------------------------------------------------------------------- opening links
+
+
+def restore(tab: Tab, query: dict[str, str]) -> Changes:
+    """The view that a link names, in its tab; the other tabs show their first example.
+
+    What the link names and what does not exist is left at its default.
+    """
+    is_here = Link.read(query).tab is tab
+    if not is_here:
+        query = {"kind": tab.kinds[0]}
+    query, refused = with_known_model(tab, query)
+    link = Link.read(query)
+    state, is_lost = link.state, link.has_own_picture
+    question = state.question
+    changes = fields_for(
+        question.kind,
+        question.model,
+        {"picture": question.picture, "text": question.text, "pair": question.pair},
+        question.target,
+        question.versus,
+        state.panel.layer,
+    )
+    changes["picture_refusal"] = refusal_box(PICTURE_NOT_IN_LINK if is_lost else "")
+    changes["model_refusal"] = refusal_box(refused)
+    changes["ready"] = {"value": True}
+    changes["wanted"] = {"value": is_here and not is_lost}
+    return changes | display_of(tab, state)
+
+
+def with_known_model(tab: Tab, query: dict[str, str]) -> tuple[dict[str, str], str]:
+    """The query with a model and a kind of input that go together, and a refusal or ""."""
+    question = Link.read(query).state.question
+    kind, model, refused = question.kind, question.model, ""
+    try:
+        if kind not in kinds_of(model):
+            kind = kinds_in(tab, model)[0]
+    except Exception as error:
+        refused = f"{message_for(error, NOT_LOADED)} The bundled model is shown instead."
+        kind = tab.kinds[0]
+        model = KINDS[kind].model
+    return query | {"kind": kind, "model": model}, refused
+
+
+def display_of(tab: Tab, state: State) -> Changes:
+    """The choices of a link that do not depend on its model."""
+    panel, look = state.panel, state.look
+    changed = read_options(state.options)
+    shown = [method.key for method in tab.methods if method.key in changed]
+    changes: Changes = {
+        "layers_of": {"choices": layer_choices(tab, panel.part), "value": panel.layers_of},
+        "part": {"value": panel.part},
+        "merge": {"value": look.merge},
+        "specials": {"value": look.specials},
+        "palette": {"value": look.palette},
+        "options": {"value": state.options},
+        "method_with_options": {"value": shown[0] if shown else tab.method_with_options},
+        "views": {"selected": state.view},
+    }
+    for family, methods in tab.families.items():
+        ticked = [method.key for method in methods if method.key in state.methods]
+        changes[f"methods/{family}"] = {"value": ticked}
+    return changes
