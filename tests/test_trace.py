@@ -223,6 +223,24 @@ def test_padding_on_the_left_leaves_the_readout_at_the_end(name):
     assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [14]
 
 
+@pytest.mark.parametrize("change", ["embed", "fill"])
+@pytest.mark.parametrize("name", ["roberta", "camembert", "xlm-roberta", "data2vec-text"])
+def test_padding_on_the_left_moves_no_position_when_ids_are_replaced(name, change):
+    """These models count positions by the ids that are no padding: without ids, or with a padding
+    token in place of a word, the positions must be given."""
+    ids = example(name)["input_ids"]
+    tokens = ids.shape[1] + 3
+    inputs = {
+        "input_ids": F.pad(ids, (3, 0), value=TINY[name].padding),
+        "attention_mask": (torch.arange(tokens) >= 3).long()[None],
+    }
+    model = tiny(name)
+    nothing = torch.zeros(1, tokens, dtype=torch.bool)
+    changed = model.embed(inputs) if change == "embed" else model.fill(inputs, nothing, "pad")
+    assert changed["position_ids"].tolist() == [[1, 1, 1, *range(2, tokens - 1)]]
+    torch.testing.assert_close(model.answer(changed).logits, model.answer(inputs).logits)
+
+
 @pytest.mark.parametrize("kind", ["BertForMaskedLM", "BertForTokenClassification"])
 def test_a_model_with_logits_for_every_token_is_refused_or_read_at_its_readout(kind):
     """These have no single score. Whatever is explained, the readout must be where it was read."""
