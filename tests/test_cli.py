@@ -756,10 +756,10 @@ def test_a_terminal_gets_colours_and_a_pipe_the_same_words(sentiment):
 
     text = heatmap_text(ex.explain(sentiment, TEXT))
     printed = []
-    for terminal in (True, False):
-        console = Console(file=io.StringIO(), force_terminal=terminal, color_system="256")
-        console.print(text, soft_wrap=True)
-        printed.append(console.file.getvalue())
+    for how in ({"force_terminal": True, "color_system": "256"}, {"force_terminal": False}):
+        file = io.StringIO()
+        Console(file=file, **how).print(text, soft_wrap=True)
+        printed.append(file.getvalue())
     colours = re.compile(r"\x1b\[[\d;]*m")
     assert colours.search(printed[0]) and not colours.search(printed[1])
     assert colours.sub("", printed[0]) == printed[1]
