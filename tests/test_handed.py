@@ -244,7 +244,7 @@ def test_load_asks_for_what_the_address_names(monkeypatch, address, revision):
 
     def files(name, tokenizer, processor, revision, dtype):
         asked.append((name, revision))
-        return ex.models.loading.Loaded(net, tokenizer, processor, "local")
+        return ex.models.loading.Loaded(net, tokenizer, processor, name, "local")
 
     monkeypatch.setattr(ex.models.loading, "from_files", files)
     assert ex.load(address, device="cpu").name == "owner/name"

@@ -416,6 +416,14 @@ class RenamedForSequenceClassification(BertForSequenceClassification):
     config_class = RenamedConfig
 
 
+def test_a_row_of_version_0_2_says_what_it_sees():
+    """The field is called modality today."""
+    row = replace(ex.ANATOMIES["bert"], sees="image")
+    assert row.modality == row.sees == "image"
+    assert replace(row, modality="text").sees == "text"
+    assert row == replace(ex.ANATOMIES["bert"], modality="image")
+
+
 @pytest.fixture
 def renamed(forgetful):
     """The tiny BERT under another model type, and a table that forgets what is added to it."""

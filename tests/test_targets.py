@@ -339,7 +339,7 @@ def test_a_probability_is_the_softmax_of_the_class(trace, asked):
     again = one.again(target=likely.target)
     torch.testing.assert_close(again.score, likely.score)
     torch.testing.assert_close(
-        one.run.rescore(varied("bert", 1, 12), likely.target)[0],
+        one.rescore(varied("bert", 1, 12), likely.target)[0],
         one.again(inputs=varied("bert", 1, 12), target=likely.target).score,
     )
 
@@ -848,4 +848,4 @@ def test_maps_of_rows_say_which_of_a_score_read_from_several_tokens():
         and "“mary” and “shelley”" in whole[0].notes[0]
     )
     assert not any(heat.notes for heat in part)
-    assert whole.html().count("what the read token gathered") == 1
+    assert whole.html().count("methods that explain one readout token") == 1

@@ -229,6 +229,24 @@ def test_padding_on_the_left_leaves_the_readout_at_the_end(name):
     assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [14]
 
 
+@pytest.mark.parametrize("change", ["embed", "fill"])
+@pytest.mark.parametrize("name", ["roberta", "camembert", "xlm-roberta", "data2vec-text"])
+def test_padding_on_the_left_moves_no_position_when_ids_are_replaced(name, change):
+    """These models count positions by the ids that are no padding: without ids, or with a padding
+    token in place of a word, the positions must be given."""
+    ids = example(name)["input_ids"]
+    tokens = ids.shape[1] + 3
+    inputs = {
+        "input_ids": F.pad(ids, (3, 0), value=TINY[name].padding),
+        "attention_mask": (torch.arange(tokens) >= 3).long()[None],
+    }
+    model = tiny(name)
+    nothing = torch.zeros(1, tokens, dtype=torch.bool)
+    changed = model.embed(inputs) if change == "embed" else model.fill(inputs, nothing, "pad")
+    assert changed["position_ids"].tolist() == [[1, 1, 1, *range(2, tokens - 1)]]
+    torch.testing.assert_close(model.answer(changed).logits, model.answer(inputs).logits)
+
+
 @pytest.mark.parametrize("kind", ["BertForMaskedLM", "BertForTokenClassification"])
 def test_a_model_with_logits_for_every_token_is_refused_or_read_at_its_readout(kind):
     """These have no single score. Whatever is explained, the readout must be where it was read."""
@@ -590,7 +608,44 @@ def test_nothing_in_a_trace_hangs_on_a_graph():
             assert not tensor.requires_grad, name
 
 
-# -------------------------------------------------------------------------------------------- again
+def test_a_part_that_was_not_recorded_is_refused_by_name():
+    trace = tiny("bert").trace(example("bert"), 0)
+    for one in (trace, trace.grad):
+        with pytest.raises(ex.Refusal, match="did not record pixels; it recorded attention, value"):
+            one.pixels.any()
+
+
+def test_a_part_that_a_layer_does_not_have_is_refused():
+    (values, *_) = tiny("gpt2").trace(example("gpt2"), 0).layers
+    with pytest.raises(ex.Refusal, match="no linear map w_v of its own"):
+        values.w_v.any()
+    (gated, *_) = tiny("modernbert").trace(example("modernbert"), 0).layers
+    with pytest.raises(ex.Refusal, match="gated"):
+        gated.act(torch.ones(1))
+
+
+def test_a_trace_says_its_score_and_shapes():
+    trace = tiny("bert").trace(example("bert"), 0)
+    assert repr(trace).startswith(f"Trace(score {float(trace.score):.4g} of ")
+    assert "'attention': (4, 3, 12, 12)" in repr(trace)
+    assert repr(trace.grad).startswith("Activations({'attention': (4, 3, 12, 12)")
+
+
+def test_what_is_cached_is_computed_once_and_not_kept_for_changed_numbers():
+    trace, calls = tiny("bert").trace(example("bert"), 0), []
+
+    def mean(trace):
+        calls.append(None)
+        return trace.attention.mean()
+
+    found = [trace.cached("mean", lambda: mean(trace)) for _ in range(3)]
+    assert len(calls) == 1 and found[0] is found[1] is found[2]
+    other = trace.with_parts(attention=2 * trace.attention)
+    assert float(other.cached("mean", lambda: mean(other))) == pytest.approx(2 * float(found[0]))
+    assert torch.equal(other.hidden, trace.hidden)
+
+
+# ------------------------------------------------------------------------------------- again
 
 
 @each_architecture
