@@ -8,8 +8,10 @@ from transformers import BertConfig, BertForQuestionAnswering, BertForTokenClass
 
 import explainers as ex
 from explainers.inputs import kinds
+from explainers.outputs import Answer
 from explainers.scores import Custom, Logit, Span
 from explainers.tasks import TASKS, Task, task_of
+from explainers.tasks.answers import best_answers
 from explainers.tasks.classes import Classes
 
 WORDS = ("who", "wrote", "it", "mary", "in", "may")
@@ -132,3 +134,25 @@ def test_the_characters_of_a_token_are_there_or_missed():
     ]
     with pytest.raises(LookupError, match="has no characters"):
         coded.span_of(0)
+
+
+@pytest.mark.parametrize("asked", ["best span", "mary", (0, 4)])
+def test_an_answer_that_is_asked_for_is_never_no_answer(asked):
+    """Not even where the logits of the first token, which mean "no answer", are the largest."""
+    model = MODELS["answers"]()
+    coded = model.encode(("who wrote it", "mary wrote it in may"))
+    logits = torch.zeros(1, len(coded.labels), 2)
+    logits[0, 0] = 9.0
+    answer = Answer(None, None, logits)
+    assert model.task.target(model, coded, None).resolve(answer, 0).span is None
+    assert model.task.target(model, coded, asked).resolve(answer, 0).span is not None
+    best = best_answers(logits[0], model.task.target(model, coded, "best span"))
+    assert best.best == "no answer in this text", "a prediction may be that there is none"
+
+
+@pytest.mark.parametrize("pair", [tuple, list])
+def test_a_question_and_its_context_are_a_pair_in_any_brackets(pair):
+    """A list means a batch elsewhere and gets a note; one text alone is no input of this task."""
+    given = pair(["who wrote it", "mary wrote it"])
+    assert MODELS["answers"]().encode(given).remarks == ()
+    assert len(MODELS["tags"]().encode(given).remarks) == (pair is list)
