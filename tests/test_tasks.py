@@ -156,3 +156,33 @@ def test_a_question_and_its_context_are_a_pair_in_any_brackets(pair):
     given = pair(["who wrote it", "mary wrote it"])
     assert MODELS["answers"]().encode(given).remarks == ()
     assert len(MODELS["tags"]().encode(given).remarks) == (pair is list)
+
+
+@pytest.mark.parametrize(
+    "where, token", [("wrote it", 2), ("WROTE IT", 2), ("rote it", None), ("it in", 3)]
+)
+def test_several_words_are_labelled_where_the_first_one_is(where, token):
+    model = MODELS["tags"]()
+    coded = model.encode("mary wrote it in may")
+    if token is None:
+        with pytest.raises(ex.Refusal, match="neither a word of this text"):
+            model.task.target(model, coded, f"LABEL_1 at {where}")
+    else:
+        assert model.task.target(model, coded, f"LABEL_1 at {where}").places == (token,)
+
+
+def test_a_token_is_no_name_where_there_is_no_tokenizer():
+    model = MODELS["next_token"]()
+    assert model.tokenizer is None and model.labels[7] == "7"
+    ids = {"input_ids": [5, 6, 7]}
+    assert model.target_of(ids, "#7") == model.target_of(ids, 7) == Logit(7, "7")
+    for asked in ("film", " ", ""):
+        with pytest.raises(ex.Refusal, match="is no token of this model"):
+            model.target_of(ids, asked)
+
+
+def test_the_side_of_the_text_explains_one_text():
+    model = ex.load("image-text", device="cpu").side("text")
+    with pytest.raises(ex.Refusal, match="one text at a time"):
+        model.encode((ex.photo("cat"), ["a cat", "a dog"]))
+    assert model.encode((ex.photo("cat"), ["a cat"])).candidates == ("the picture",)
