@@ -1,4 +1,4 @@
-"""open the page, on this machine by default"""
+"""serve the page, by default on http://127.0.0.1:7860"""
 
 from argparse import ArgumentParser, Namespace
 
@@ -6,14 +6,17 @@ from ..errors import required
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, help="where it listens (default: 7860, or the next)")
-    parser.add_argument("--host", help="the address it listens on (default: 127.0.0.1)")
+    parser.add_argument(
+        "--host",
+        metavar="ADDRESS",
+        help="0.0.0.0 to be reached from other machines (default: 127.0.0.1, this machine alone)",
+    )
+    parser.add_argument("--port", type=int, metavar="N", help="(default: 7860, or the next free)")
 
 
 def run(args: Namespace) -> str:
-    """Serve the page until it is interrupted. Raises `Refusal` if Gradio is not installed."""
     required("gradio", "app")
-    from ..page.program import launch
+    from ..page.program import launch  # Gradio is optional, and loading it takes seconds
 
     launch(server_name=args.host, server_port=args.port)
-    return ""
+    return "The page was stopped."
