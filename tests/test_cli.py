@@ -728,3 +728,47 @@ def test_help_loads_no_network():
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "explain" in done.stdout and "methods" in done.stdout
+
+
+# --------------------------------------------------------------------------------------------------------- page
+
+
+def test_the_page_is_served_where_it_is_asked_to_be(run, monkeypatch):
+    program = pytest.importorskip("explainers.page.program")
+    served = []
+    monkeypatch.setattr(program, "launch", lambda **settings: served.append(settings))
+    assert run("page", "--port", "7999") == "The page was stopped.\n"
+    assert served == [{"server_name": None, "server_port": 7999}]
+
+
+def test_without_gradio_the_page_says_what_to_install(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert "pip install 'explainers[app]'" in refused("page")
+
+
+# ---------------------------------------------------------------------------------------------- on a terminal
+
+
+def test_a_terminal_gets_colours_and_a_pipe_the_same_words(sentiment):
+    from rich.console import Console
+
+    from explainers.render.terminal import heatmap_text
+
+    text = heatmap_text(ex.explain(sentiment, TEXT))
+    printed = []
+    for how in ({"force_terminal": True, "color_system": "256"}, {"force_terminal": False}):
+        file = io.StringIO()
+        Console(file=file, **how).print(text, soft_wrap=True)
+        printed.append(file.getvalue())
+    colours = re.compile(r"\x1b\[[\d;]*m")
+    assert colours.search(printed[0]) and not colours.search(printed[1])
+    assert colours.sub("", printed[0]) == printed[1]
+
+
+def test_wide_letters_and_emoji_stay_in_their_columns():
+    from rich.cells import cell_len
+
+    from explainers.render.terminal import padded
+
+    names = padded(["映画", "👍", "a", "longer than twenty-four characters"])
+    assert {cell_len(name) for name in names} == {24}

@@ -22,7 +22,7 @@ from explainers.methods.optimus import Reading
 from explainers.methods.rollout import without_smallest
 from explainers.methods.vit_cx import zero_to_one
 from explainers.outputs import Answer
-from explainers.render import photo_maps, tokens, trials
+from explainers.render import photo_maps, probability_plots, tokens, trials
 from explainers.scores import tie
 from explainers.tasks.answers import AnswerTarget, best_answers
 from explainers.tasks.tags import TagTarget, best_tags
@@ -272,13 +272,15 @@ def test_methods_with_equal_numbers_are_all_best_and_chance_is_beaten_by_more_th
         name: {"insertion": value}
         for name, value in (("A", 0.3), ("B", 0.4), ("C", 0.4 * (1 + lean)))
     }
-    html = trials.measures_html(rows, columns, {"Random": {"insertion": 0.2}}, "Of these.")
+    html = probability_plots.measures_html(
+        rows, columns, {"Random": {"insertion": 0.2}}, "Of these."
+    )
     assert best_in(html) == ["B", "C"] and "Equal numbers are all marked as best." in html
-    lower = trials.measures_html(
+    lower = probability_plots.measures_html(
         rows, {"insertion": ("Insertion", "lower")}, {"Random": {"insertion": 0.5}}, "Of these."
     )
     assert best_in(lower) == ["A"] and "Equal numbers" not in lower
-    blind = trials.measures_html(
+    blind = probability_plots.measures_html(
         rows, columns, {"Random": {"insertion": 0.4 * (1 - lean)}}, "Of these."
     )
     assert best_in(blind) == [] and "No map here beats the random orders in Insertion" in blind

@@ -600,7 +600,44 @@ def test_nothing_in_a_trace_hangs_on_a_graph():
             assert not tensor.requires_grad, name
 
 
-# ------------------------------------------------------------------------------------------------ again
+def test_a_part_that_was_not_recorded_is_refused_by_name():
+    trace = tiny("bert").trace(example("bert"), 0)
+    for one in (trace, trace.grad):
+        with pytest.raises(ex.Refusal, match="did not record pixels; it recorded attention, value"):
+            one.pixels.any()
+
+
+def test_a_part_that_a_layer_does_not_have_is_refused():
+    (values, *_) = tiny("gpt2").trace(example("gpt2"), 0).layers
+    with pytest.raises(ex.Refusal, match="no linear map w_v of its own"):
+        values.w_v.any()
+    (gated, *_) = tiny("modernbert").trace(example("modernbert"), 0).layers
+    with pytest.raises(ex.Refusal, match="gated"):
+        gated.act(torch.ones(1))
+
+
+def test_a_trace_says_its_score_and_shapes():
+    trace = tiny("bert").trace(example("bert"), 0)
+    assert repr(trace).startswith(f"Trace(score {float(trace.score):.4g} of ")
+    assert "'attention': (4, 3, 12, 12)" in repr(trace)
+    assert repr(trace.grad).startswith("Activations({'attention': (4, 3, 12, 12)")
+
+
+def test_what_is_cached_is_computed_once_and_not_kept_for_changed_numbers():
+    trace, calls = tiny("bert").trace(example("bert"), 0), []
+
+    def mean(trace):
+        calls.append(None)
+        return trace.attention.mean()
+
+    found = [trace.cached("mean", lambda: mean(trace)) for _ in range(3)]
+    assert len(calls) == 1 and found[0] is found[1] is found[2]
+    other = trace.with_parts(attention=2 * trace.attention)
+    assert float(other.cached("mean", lambda: mean(other))) == pytest.approx(2 * float(found[0]))
+    assert torch.equal(other.hidden, trace.hidden)
+
+
+# ------------------------------------------------------------------------------------- again
 
 
 @each_architecture
