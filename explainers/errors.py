@@ -1,41 +1,63 @@
-"""Refusals: errors written for the person who asked, one plain sentence each."""
+"""Refusals: errors for the person who asked, one plain sentence each."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from importlib import import_module
+from types import ModuleType
+
+#: The most names of a menu that a refusal lists, and the most letters that it repeats.
+LISTED = 30
+REPEATED = 60
 
 
 class Refusal(ValueError):
-    """What was given cannot be explained; the message says what was wanted. Safe to show, never a stack trace."""
+    """What was given cannot be explained; the message says what is possible.
+
+    It is safe to show on a page, without a stack trace.
+    """
 
 
 class ModelUnavailable(Refusal):
-    """A model that cannot be had or cannot be traced, with the reason and what would work."""
+    """A model that cannot be loaded or traced; the message says why, and what would work."""
 
 
-def required(module: str, extra: str):
-    """A module of an optional package, or a refusal that says how to get it."""
+def required(module: str, extra: str) -> ModuleType:
+    """Import a module of an optional package.
+
+    extra: the group of dependencies in `pyproject.toml` that brings the package. Raises `Refusal`
+    that says how to install it.
+    """
     try:
         return import_module(module)
     except ImportError as error:
+        package = module.split(".")[0]
         raise Refusal(
-            f"This needs the package {module.split('.')[0]}: pip install 'explainers[{extra}]' brings it, "
-            f"in a clone pip install -e '.[{extra}]'."
+            f"This needs the package {package}: pip install 'explainers[{extra}]' brings it, in a "
+            f"clone pip install -e '.[{extra}]'."
         ) from error
 
 
 def first_line(error: Exception) -> str:
-    """What an error says first, at most 300 characters without the full stop; its kind if it says
-    nothing."""
-    lines = (line.strip() for line in str(error).splitlines())
-    return next(filter(None, lines), type(error).__name__)[:300].rstrip(".")
+    """The first line of an error's message, without the full stop, at most 300 characters.
+
+    The error's type if it has no message.
+    """
+    for line in str(error).splitlines():
+        if line.strip():
+            return line.strip()[:300].rstrip(".")
+    return type(error).__name__
 
 
-def nearest(given: str, menu, kind: str) -> Refusal:
-    """`no method 'atcat'; did you mean 'attcat'? (raw_attention, rollout, ...)`"""
-    from difflib import get_close_matches
+def nearest(given: object, menu: Iterable[object], kind: str) -> Refusal:
+    """The refusal of a name that is not in a menu, with the nearest name in it.
 
-    menu = [str(name) for name in menu]
-    folded = {name.casefold(): name for name in reversed(menu)}
-    close = get_close_matches(str(given).casefold(), folded, n=1, cutoff=0.5)
-    hint = f"; did you mean {folded[close[0]]!r}?" if close else "."
-    shown = ", ".join(menu[:30]) + (f", ... {len(menu) - 30} more" if len(menu) > 30 else "")
-    return Refusal(f"There is no {kind} {str(given)[:60]!r}{hint} ({shown})")
+    "There is no method 'atcat'; did you mean 'attcat'? (raw_attention, rollout, ...)"
+    """
+    names = [str(name) for name in menu]
+    by_lower_case = {name.casefold(): name for name in reversed(names)}
+    close = get_close_matches(str(given).casefold(), by_lower_case, n=1, cutoff=0.5)
+    hint = f"; did you mean {by_lower_case[close[0]]!r}?" if close else "."
+    listed = ", ".join(names[:LISTED])
+    if len(names) > LISTED:
+        listed += f", ... {len(names) - LISTED} more"
+    return Refusal(f"There is no {kind} {str(given)[:REPEATED]!r}{hint} ({listed})")

@@ -254,6 +254,10 @@ class TokenScores:
                 return segment
         return 0
 
+    def tokens_of_half(self, half: int) -> list[int]:
+        """The tokens of one text of a pair; all tokens where there is no pair."""
+        return [i for i in range(len(self)) if not self.halves or self.half(i) == half]
+
     def starts_half(self, i: int) -> bool:
         """Whether one of the two texts of a pair begins at token i."""
         return bool(self.halves) and (i == 0 or self.half(i) != self.half(i - 1))

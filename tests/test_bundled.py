@@ -14,8 +14,16 @@ from tiny import close
 from transformers import AutoImageProcessor, BertConfig, BertModel, ViTForImageClassification
 
 import explainers as ex
+from explainers.inputs.kinds import (
+    PAIR,
+    PICTURE,
+    PICTURE_AND_TEXTS,
+    PROMPT,
+    QUESTION,
+    TEXT,
+)
 from explainers.methods import METHODS
-from explainers.models import bundled_folder
+from explainers.models import bundled_folder, bundled_for
 from explainers.pictures import PHOTOS
 
 POSITIVE = [
@@ -29,6 +37,30 @@ NEGATIVE = ["This movie was terrible.", "A dull, lifeless film!", "I hated every
 @pytest.fixture(scope="module", params=ex.BUNDLED)
 def bundled(request) -> ex.Model:
     return ex.load(request.param, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "kind, name",
+    [
+        (TEXT, "sentiment"),
+        (PAIR, "inference"),
+        (QUESTION, "question-answering"),
+        (PICTURE, "vit"),
+        (PICTURE_AND_TEXTS, "image-text"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.key,
+)
+def test_every_kind_of_input_has_its_bundled_model(kind, name):
+    assert bundled_for(kind) == name and ex.BUNDLED[name].takes == kind
+
+
+def test_a_kind_of_input_without_a_bundled_model_is_refused():
+    with pytest.raises(ex.ModelUnavailable, match="prompt"):
+        bundled_for(PROMPT)
+
+
+def test_a_bundled_model_takes_what_its_row_says(bundled):
+    assert ex.BUNDLED[bundled.name].takes in bundled.task.takes
 
 
 def test_a_bundled_model_says_which_it_is(bundled):
@@ -127,16 +159,16 @@ def test_what_it_was_trained_on_needs_no_remark(name, given):
     assert not ex.explain(ex.load(name, device="cpu"), given).notes
 
 
-# ------------------------------------------------------------------------------------------------ pictures
+# ----------------------------------------------------------------------------------------- pictures
 
 MODELS = bundled_folder("vision").parent
 SHARED = Path(os.environ.get("EXPLAINERS_DATA") or Path(__file__).parents[2] / "shared")
 PICTURES = SHARED / "data/tinyimagenet50"
 TEXTS = ["a photo of a teapot", "a photo of a banana", "two lions"]
 with_pictures = pytest.mark.skipif(not PICTURES.is_dir(), reason="skipped: no validation data")
-DEIT = (
-    SHARED / "models/deit_tiny"
-)  # 22 MB of weights that belong to others; test_trace.py compares small models of its classes everywhere
+# 22 MB of weights that belong to others; test_trace.py compares small models of its classes
+# everywhere
+DEIT = SHARED / "models/deit_tiny"
 
 
 def scores(model: ex.Model, given) -> torch.Tensor:
@@ -348,6 +380,7 @@ def test_bundled_photos(name):
 def test_a_photo_that_is_not_there_is_refused_with_the_menu():
     with pytest.raises(
         ex.Refusal,
-        match=r"There is no bundled photo 'cats'; did you mean 'cat'\? \(astronaut, cat, coffee, rocket\)",
+        match=r"There is no bundled photo 'cats'; did you mean 'cat'\? \(astronaut, cat, "
+        r"coffee, rocket\)",
     ):
         ex.photo("cats")

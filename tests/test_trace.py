@@ -1,4 +1,6 @@
-"""The recording: it sees what the model computes, its slopes are slopes, and it leaves nothing behind."""
+"""The recording: it sees what the model computes, its slopes are slopes, and it leaves nothing
+behind.
+"""
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +41,9 @@ tight = dict(rtol=1e-10, atol=1e-12)  # float64, the same sums in another order
 
 
 def final_norm(name: str, model: ex.Model) -> torch.nn.Module:
-    """What pre-LN models put after the last block; `transformers` counts it as the last hidden state of GPT-2 and ModernBERT."""
+    """What pre-LN models put after the last block; `transformers` counts it as the last hidden
+    state of GPT-2 and ModernBERT.
+    """
     names = {
         "gpt2": "ln_f",
         "gpt2-classifier": "ln_f",
@@ -58,7 +62,7 @@ def same_traces(one: ex.Trace, other: ex.Trace) -> None:
     assert torch.equal(one.attended, other.attended)
 
 
-# ------------------------------------------------------------------------------------------------ what is recorded
+# --------------------------------------------------------------------------------- what is recorded
 
 CASES = [(name, False) for name in ARCHITECTURES] + [(name, True) for name in PADDED]
 
@@ -67,7 +71,9 @@ CASES = [(name, False) for name in ARCHITECTURES] + [(name, True) for name in PA
     "name, padded", CASES, ids=[f"{name}-padded" if padded else name for name, padded in CASES]
 )
 def test_logits_attentions_and_hidden_states_are_the_stock_models(name, padded):
-    """Bit for bit where the stock attention softmaxes in the model's own precision; pictures' towers do so in float32 too."""
+    """Bit for bit where the stock attention softmaxes in the model's own precision; pictures'
+    towers do so in float32 too.
+    """
     inputs = example(name, torch.float32)
     inputs = padded_by(4, name, inputs) if padded else inputs
     model, net = tiny(name, torch.float32), stock(name)
@@ -223,6 +229,24 @@ def test_padding_on_the_left_leaves_the_readout_at_the_end(name):
     assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == [14]
 
 
+@pytest.mark.parametrize("change", ["embed", "fill"])
+@pytest.mark.parametrize("name", ["roberta", "camembert", "xlm-roberta", "data2vec-text"])
+def test_padding_on_the_left_moves_no_position_when_ids_are_replaced(name, change):
+    """These models count positions by the ids that are no padding: without ids, or with a padding
+    token in place of a word, the positions must be given."""
+    ids = example(name)["input_ids"]
+    tokens = ids.shape[1] + 3
+    inputs = {
+        "input_ids": F.pad(ids, (3, 0), value=TINY[name].padding),
+        "attention_mask": (torch.arange(tokens) >= 3).long()[None],
+    }
+    model = tiny(name)
+    nothing = torch.zeros(1, tokens, dtype=torch.bool)
+    changed = model.embed(inputs) if change == "embed" else model.fill(inputs, nothing, "pad")
+    assert changed["position_ids"].tolist() == [[1, 1, 1, *range(2, tokens - 1)]]
+    torch.testing.assert_close(model.answer(changed).logits, model.answer(inputs).logits)
+
+
 @pytest.mark.parametrize("kind", ["BertForMaskedLM", "BertForTokenClassification"])
 def test_a_model_with_logits_for_every_token_is_refused_or_read_at_its_readout(kind):
     """These have no single score. Whatever is explained, the readout must be where it was read."""
@@ -241,12 +265,14 @@ def test_a_model_with_logits_for_every_token_is_refused_or_read_at_its_readout(k
     assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == trace.read_at
 
 
-# ------------------------------------------------------------------------------------------------ slopes
+# ------------------------------------------------------------------------------------------- slopes
 
 
 @pytest.fixture
 def exact_rotation(monkeypatch):
-    """ModernBERT turns its queries and keys in float32 whatever it runs in, too coarse to take differences of."""
+    """ModernBERT turns its queries and keys in float32 whatever it runs in, too coarse to take
+    differences of.
+    """
 
     def turn(x, cos, sin):
         return x * cos[:, None] + modeling_modernbert.rotate_half(x) * sin[:, None]
@@ -330,7 +356,7 @@ def test_gradients_by_the_pixels_are_finite_differences(name, size):
     )
 
 
-# ------------------------------------------------------------------------------------------------ pictures of other sizes
+# -------------------------------------------------------------------------- pictures of other sizes
 
 
 @pytest.mark.parametrize(
@@ -381,7 +407,7 @@ def test_a_picture_of_no_patch_or_of_too_many_is_refused(size, said):
         tiny("vit").trace(sized("vit", *size), 0)
 
 
-# ------------------------------------------------------------------------------------------------ padding
+# ------------------------------------------------------------------------------------------ padding
 
 
 def padded_by(many: int, name: str, inputs: dict) -> dict:
@@ -423,7 +449,7 @@ def test_padding_is_not_attended_to(name):
     assert not trace.attention[:, :, trace.attended][..., ~trace.attended].any()
 
 
-# ------------------------------------------------------------------------------------------------ batches and threads
+# ------------------------------------------------------------------------------ batches and threads
 
 
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in DUAL])
@@ -500,7 +526,7 @@ def test_the_towers_of_one_clip_can_be_traced_by_turns():
         assert text.trace(example("clip.text"), 0).attention.shape == (4, 3, 8, 8)
 
 
-# ------------------------------------------------------------------------------------------------ nothing left behind
+# ------------------------------------------------------------------------------ nothing left behind
 
 
 def hooks(net) -> int:
@@ -582,7 +608,44 @@ def test_nothing_in_a_trace_hangs_on_a_graph():
             assert not tensor.requires_grad, name
 
 
-# ------------------------------------------------------------------------------------------------ again
+def test_a_part_that_was_not_recorded_is_refused_by_name():
+    trace = tiny("bert").trace(example("bert"), 0)
+    for one in (trace, trace.grad):
+        with pytest.raises(ex.Refusal, match="did not record pixels; it recorded attention, value"):
+            one.pixels.any()
+
+
+def test_a_part_that_a_layer_does_not_have_is_refused():
+    (values, *_) = tiny("gpt2").trace(example("gpt2"), 0).layers
+    with pytest.raises(ex.Refusal, match="no linear map w_v of its own"):
+        values.w_v.any()
+    (gated, *_) = tiny("modernbert").trace(example("modernbert"), 0).layers
+    with pytest.raises(ex.Refusal, match="gated"):
+        gated.act(torch.ones(1))
+
+
+def test_a_trace_says_its_score_and_shapes():
+    trace = tiny("bert").trace(example("bert"), 0)
+    assert repr(trace).startswith(f"Trace(score {float(trace.score):.4g} of ")
+    assert "'attention': (4, 3, 12, 12)" in repr(trace)
+    assert repr(trace.grad).startswith("Activations({'attention': (4, 3, 12, 12)")
+
+
+def test_what_is_cached_is_computed_once_and_not_kept_for_changed_numbers():
+    trace, calls = tiny("bert").trace(example("bert"), 0), []
+
+    def mean(trace):
+        calls.append(None)
+        return trace.attention.mean()
+
+    found = [trace.cached("mean", lambda: mean(trace)) for _ in range(3)]
+    assert len(calls) == 1 and found[0] is found[1] is found[2]
+    other = trace.with_parts(attention=2 * trace.attention)
+    assert float(other.cached("mean", lambda: mean(other))) == pytest.approx(2 * float(found[0]))
+    assert torch.equal(other.hidden, trace.hidden)
+
+
+# ------------------------------------------------------------------------------------- again
 
 
 @each_architecture
@@ -593,7 +656,10 @@ def test_again_without_changes_is_the_same(name):
 
 @each_architecture
 def test_a_stack_of_entries_is_run_as_one_by_one(name):
-    """A cloud of noise, a path: n examples for the one that was traced. Pictures as well as texts."""
+    """A cloud of noise, a path: n examples for the one that was traced.
+
+    Pictures as well as texts.
+    """
     trace = tiny(name).trace(example(name), 0)
     noise = (
         torch.randn(
@@ -761,7 +827,7 @@ def test_a_blank_patch_changes_the_pixels_of_that_patch_alone(name, fill):
         assert filled[:, 0][corner].unique().numel() == 1
 
 
-# ------------------------------------------------------------------------------------------------ one layer alone
+# ---------------------------------------------------------------------------------- one layer alone
 
 
 @each_architecture
@@ -776,7 +842,9 @@ def test_a_layer_alone_gives_the_next_hidden_state(name):
 
 @pytest.mark.parametrize("name", PADDED)
 def test_a_layer_alone_keeps_the_mask_of_its_own_example(name):
-    """Traced in one batch with another length behind the padding, each layer still masks what its example masks."""
+    """Traced in one batch with another length behind the padding, each layer still masks what its
+    example masks.
+    """
     inputs = padded_by(3, name, example(name))
     other = inputs | {"attention_mask": torch.ones_like(inputs["attention_mask"])}
     for one in tiny(name).trace_many([inputs, other], [0, 0]):
@@ -801,7 +869,7 @@ def test_values_can_be_edited_inside_a_layer():
         assert not torch.allclose(together[3], leaving)
 
 
-# ------------------------------------------------------------------------------------------------ shared and other layers
+# -------------------------------------------------------------------------- shared and other layers
 
 
 @pytest.mark.parametrize("groups, inner", [(1, 1), (2, 1), (1, 2), (2, 3)])
@@ -840,7 +908,9 @@ def test_one_run_of_a_shared_layer_can_be_edited():
 
 
 def test_layers_that_see_a_window_keep_it():
-    """ModernBERT: two tokens on either side in the second and third layer, all of them in the others."""
+    """ModernBERT: two tokens on either side in the second and third layer, all of them in the
+    others.
+    """
     trace = tiny("modernbert").trace(padded_by(2, "modernbert", example("modernbert")), 0)
     place = torch.arange(14)
     near, attended = (place[:, None] - place).abs() <= 2, place < 12
@@ -851,7 +921,7 @@ def test_layers_that_see_a_window_keep_it():
 
 
 def test_positions_of_its_own_stay_with_each_example():
-    """Rotary positions come as a pair of tables, one of each example: a layer alone gets its own."""
+    """Rotary positions come as two tables, one of each example: a layer alone gets its own."""
     inputs = [
         varied("modernbert", seed) | {"position_ids": torch.arange(9)[None] * (seed + 1)}
         for seed in range(2)
@@ -862,7 +932,7 @@ def test_positions_of_its_own_stay_with_each_example():
             torch.testing.assert_close(layer.run(entering[None])[0], leaving, **tight)
 
 
-# ------------------------------------------------------------------------------------------------ GPT-2 as a classifier
+# ---------------------------------------------------------------------------- GPT-2 as a classifier
 
 
 def texts(lengths: list[int], left: bool = False) -> dict:
@@ -902,7 +972,9 @@ def test_without_a_mask_trailing_padding_is_what_the_stock_model_takes_for_it(id
 
 
 def test_a_blank_at_the_end_does_not_move_the_readout():
-    """The stock model would read one token earlier; the score that a token takes with it is asked at the same place."""
+    """The stock model would read one token earlier; the score that a token takes with it is asked
+    at the same place.
+    """
     trace = tiny("gpt2-classifier").trace(example("gpt2-classifier"), 0)
     last = torch.arange(12)[None] == 11
     blanked = trace.again(inputs=trace.fill(last, "pad"))
@@ -937,7 +1009,7 @@ def test_no_padding_token_is_needed():
             torch.testing.assert_close(one.logits, net(**given).logits[0], **tight)
 
 
-# ------------------------------------------------------------------------------------------------ what cannot be recorded
+# -------------------------------------------------------------------------- what cannot be recorded
 
 
 def test_logits_of_every_token_are_no_logits_of_a_text():

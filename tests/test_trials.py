@@ -1,4 +1,6 @@
-"""render/trials.py and the page's Test view: what is drawn is what was measured, and it can be read."""
+"""render/trials.py and the page's Test view: what is drawn is what was measured, and it can be
+read.
+"""
 
 import re
 from html import unescape
@@ -13,7 +15,7 @@ from explainers import evaluation
 from explainers.page import checks
 from explainers.page.examples import PHOTOS
 from explainers.page.state import TABS
-from explainers.render import trials
+from explainers.render import probability_plots, trials
 
 TEXT = "The plot is dull, but the acting is unbelievably good."
 
@@ -27,12 +29,16 @@ def plain(html: str) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", html)))
 
 
-# ------------------------------------------------------------------------------------------------------- drawing
+# ------------------------------------------------------------------------------------------ drawing
 
 
 def test_curves_are_drawn_where_they_are():
-    html = trials.curves_html(
-        [trials.Plot("Taken out", {"A": [1, 0.5, 0.25]}, [0.5] * 3, [0.75] * 3, [0.6] * 3)],
+    html = probability_plots.curves_html(
+        [
+            probability_plots.Plot(
+                "Taken out", {"A": [1, 0.5, 0.25]}, [0.5] * 3, [0.75] * 3, [0.6] * 3
+            )
+        ],
         [0, 0.5, 1],
         "words",
         "<b>POSITIVE",
@@ -41,8 +47,8 @@ def test_curves_are_drawn_where_they_are():
         'data-k="0" points="0,0 50,50 100,75"' in html
         and 'points="0,50 50,50 100,50 100,25 50,25 0,25"' in html
     )
-    below = trials.curves_html(
-        [trials.Plot("Taken out", {"A": [-1, 0, 1]}, [0] * 3, [0] * 3, [0] * 3)],
+    below = probability_plots.curves_html(
+        [probability_plots.Plot("Taken out", {"A": [-1, 0, 1]}, [0] * 3, [0] * 3, [0] * 3)],
         [0, 0.5, 1],
         "words",
         "A − B",
@@ -63,18 +69,18 @@ def test_the_best_number_of_a_column_is_marked_and_chance_never_is():
     }
     columns = {"deletion": ("Deletion", "lower"), "insertion": ("Insertion", "higher")}
     best = lambda html: re.findall(r"<b>([^<]+)</b> <span class=\"xp-tick\">best", html)
-    html = trials.measures_html(
+    html = probability_plots.measures_html(
         rows, columns, {"Random": {"deletion": 0.3, "insertion": 0.3}}, "Of these."
     )
     assert best(html) == ["0.2", "0.4"] and "beats the random orders" not in html
     assert "not a number" in html and "One example is not evidence" in html
-    html = trials.measures_html(
+    html = probability_plots.measures_html(
         rows, columns, {"Random": {"deletion": 0.1, "insertion": 0.3}}, "Of these."
     )
     assert best(html) == ["0.4"] and "No map here beats the random orders in Deletion." in html, (
         "what is worse than chance is not best"
     )
-    html = trials.measures_html(
+    html = probability_plots.measures_html(
         rows, columns, {"Random": {"deletion": 0.2, "insertion": 0.9}}, "Of <this>."
     )
     assert (
@@ -158,8 +164,8 @@ def test_curves_and_agreement_draw_themselves(sentiment):
         "<style>" in html and html.count('scope="row"') == 3 and "Random order, mean of 3" in html
     )
     assert (
-        "these curves: 10 equal steps, nothing in place of what is taken out, nothing of what is not put in yet."
-        in html
+        "these curves: 10 equal steps, nothing in place of what is taken out, nothing of "
+        "what is not put in yet." in html
     )
     more = curves.joined(evaluation.curves(case, ["rollout"], orders=0))
     assert (
@@ -175,7 +181,7 @@ def test_curves_and_agreement_draw_themselves(sentiment):
     )
 
 
-# ------------------------------------------------------------------------------------------------------- the page
+# ----------------------------------------------------------------------------------------- the page
 
 
 SENTENCE = question(text=TEXT)

@@ -233,9 +233,11 @@ def folder(name: str) -> Path:
 
 
 def kind_of(model: str) -> tuple[str, dict]:
-    """Class and settings of a model, given without the name of a side."""
-    row = next(row for name, row in TINY.items() if name.split(".")[0] == model)
-    return row.kind, row.settings
+    """Class and settings of a model, given without the name of a side; "" for fixed weights."""
+    for name, row in TINY.items():
+        if name.split(".")[0] == model:
+            return row.kind, row.settings
+    return "", {}
 
 
 @cache

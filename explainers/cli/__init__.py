@@ -6,6 +6,7 @@ python -m explainers imagine --model vit --class teapot --png FILE
 python -m explainers evaluate --data FILE --methods attcat --metrics aopc --out DIR
 python -m explainers methods [KEY]
 python -m explainers metrics [KEY]
+python -m explainers page
 
 A command is a module with three parts: a docstring, which is its help; `add_arguments(parser)`;
 and `run(args)`, which returns what is printed: plain text, or text with colours for a terminal.
@@ -21,10 +22,10 @@ from rich.console import Console
 from rich.text import Text
 
 from ..errors import Refusal
-from . import evaluate, explain, imagine, methods, metrics
+from . import evaluate, explain, imagine, methods, metrics, page
 
 #: The commands, in the order of the help.
-COMMANDS = (explain, imagine, evaluate, methods, metrics)
+COMMANDS = (explain, imagine, evaluate, methods, metrics, page)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -33,8 +33,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=int,
         nargs="+",
         metavar="N",
-        help="instead of a class, a unit of a feed-forward layer: its layer, its index, and a token "
-        "(without one: the mean over the patches)",
+        help="instead of a class, a unit of a feed-forward layer: its layer, its index, and a "
+        "token (without one: the mean over the patches)",
     )
     parser.add_argument(
         "--text", action="append", default=[], help="a text to match; may be repeated"

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from .. import ties
 from ..heatmap import Heatmap
-from ..render import trials
 from ..render.card import styled
+from ..render.probability_plots import Plot, curves_html, measures_html
 from .case import Case
 from .faithfulness import area, curve_points, mean_log_ratio
 from .notation import named
@@ -113,10 +113,10 @@ class Curves:
             heading = f"<b>{HEADINGS[name]}</b>: {METRICS[name].better} is better"
             lines = {self.titles[method]: curve.tolist() for method, curve in curves.items()}
             low, high, mean = self.band[name]
-            plots.append(trials.Plot(heading, lines, low.tolist(), high.tolist(), mean.tolist()))
+            plots.append(Plot(heading, lines, low.tolist(), high.tolist(), mean.tolist()))
         shares = self.shares.tolist()
         table = self.table_html()
-        drawn = trials.curves_html(plots, shares, self.parts, self.target, palette, table)
+        drawn = curves_html(plots, shares, self.parts, self.target, palette, table)
         return styled(drawn) if style else drawn
 
     def table_html(self) -> str:
@@ -125,7 +125,7 @@ class Curves:
         columns = {name: (METRICS[name].title, METRICS[name].better) for name in chance}
         rows = {title: self.numbers(name) for name, title in self.titles.items()}
         random = f"Random order, mean of {len(self.random['deletion'])}"
-        return trials.measures_html(rows, columns, {random: chance}, self.note())
+        return measures_html(rows, columns, {random: chance}, self.note())
 
     def note(self) -> str:
         """What a reader must know about the numbers."""

@@ -41,11 +41,12 @@ READ_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportE
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network and what reads and writes for it; revision is its commit, "local" for a folder."""
+    """A network with what reads inputs for it; the fields are those of `Model`."""
 
     net: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase | None
     processor: Any
+    name: str
     revision: str
 
 
@@ -72,7 +73,7 @@ def from_files(
         if "image" in modalities and processor is None:
             processor = processor_of(place)
     commit = getattr(net.config, "_commit_hash", None)
-    return Loaded(net, tokenizer, processor, commit or place.revision or "local")
+    return Loaded(net, tokenizer, processor, name, commit or place.revision or "local")
 
 
 # ------------------------------------------------------------------------------------------ places

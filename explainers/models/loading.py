@@ -36,33 +36,27 @@ def load(
 
     Only safetensors are read, and no code from a repository is run. A network that you pass in is
     put in evaluation mode and gets this package's attention function, which computes what "eager"
-    attention does; a network that is refused runs as before. The wrappers of torch.compile and peft
-    are taken off: adapters inside its layers are part of what is explained. With quantised weights,
+    attention does; one that is refused runs as before. The wrappers of torch.compile and peft are
+    taken off: adapters inside the layers are part of what is explained. Of quantised weights,
     methods that need gradients or the weights themselves work if the weights provide them.
 
     Parameters
     ----------
     source:
-        The name of a bundled model (see `BUNDLED`), a folder in Hugging Face layout, the id or the
-        address of a model on the Hugging Face Hub, a model of `transformers`, or a pipeline, whose
-        model, tokenizer and image processor are taken.
+        A bundled model (see `BUNDLED`), a folder in Hugging Face layout, a Hub id, the address of a
+        model's page on the Hub, a model of `transformers`, or a pipeline.
     tokenizer:
-        A tokenizer of `transformers`, a processor that holds one, or its folder or Hub id. Default:
-        the tokenizer of the model's folder.
+        A tokenizer of `transformers`, a processor that holds one, or the folder or Hub id of one.
     processor:
-        An image processor, a processor that holds one, or its folder or Hub id. The tokenizer of a
-        processor is taken as well, unless one is given. Default: that of the model's folder.
+        An image processor, a processor that holds one, or the folder or Hub id of one.
     tower:
-        The side of a dual encoder that is traced, "vision" (the default) or "text"; `Model.side`
-        gives the other.
+        The side of a dual encoder that is traced: "vision" (the default) or "text".
     revision:
-        A branch, a tag or a commit of a model on the Hub. Default: the one in the address, or the
-        newest.
+        A branch, a tag or a commit on the Hub.
     device:
-        Where the model runs. Default: a GPU if there is one.
+        Where the model runs; a GPU if there is one, unless you say otherwise.
     dtype:
-        The precision of the weights. Default: float32 for weights from files; a network that you
-        pass in keeps its own.
+        The precision of the weights; float32 for files, unless you say otherwise.
 
     Raises
     ------
@@ -72,28 +66,14 @@ def load(
     Examples
     --------
         ex.load("sentiment")
-        ex.load("openai-community/gpt2", device="cpu", dtype=torch.bfloat16)
-        ex.load(BertForSequenceClassification(config), tokenizer=tokenizer)
+        ex.load(BertForSequenceClassification(config), tokenizer=tokenizer, device="cpu")
     """
     given = Given.by(source, tokenizer, processor)
-    network = without_wrappers(given.source)
-    if isinstance(network, PreTrainedModel):
-        name = network.config.name_or_path or type(network).__name__
-        loaded = Loaded(network, given.tokenizer, given.processor, revision or "")
-    else:
-        name = name_of(network)
-        loaded = loaded_by_name(name, given, revision or hub_revision(network), dtype)
+    loaded = loaded_from(given, revision, dtype)
     anatomy = anatomy_of(loaded.net, tower)
-    default_device = "cuda" if torch.cuda.is_available() else "cpu"
-    move(loaded.net, torch.device(device or default_device), dtype)
-    model = Model(
-        net=loaded.net,
-        anatomy=anatomy,
-        tokenizer=loaded.tokenizer,
-        processor=loaded.processor,
-        name=name,
-        revision=loaded.revision,
-    )
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    move(loaded.net, torch.device(device or default), dtype)
+    model = Model(anatomy=anatomy, **vars(loaded))
     wire_and_check(model)
     model.net.eval()
     return model
@@ -119,27 +99,35 @@ class Given:
         return cls(source, as_tokenizer(tokenizer), as_processor(processor))
 
 
-def name_of(source: object) -> str:
-    """The name, folder or Hub id that was given; `ModelUnavailable` if it is none of them."""
+def loaded_from(given: Given, revision: str | None, dtype: torch.dtype | None) -> Loaded:
+    """The network and its parts, from what a person gives: a network, or its name."""
+    source = without_wrappers(given.source)
+    if isinstance(source, PreTrainedModel):
+        name = source.config.name_or_path or type(source).__name__
+        return Loaded(source, given.tokenizer, given.processor, name, revision or "")
     name = hub_id(str(source).strip()) if isinstance(source, str | Path) else ""
     if not name:
         raise no_model(source)
-    return name
+    if name in BUNDLED:
+        return loaded_bundled(name, given)
+    return from_files(
+        name,
+        tokenizer=given.tokenizer,
+        processor=given.processor,
+        revision=revision or hub_revision(source),
+        dtype=dtype or torch.float32,
+    )
 
 
-def loaded_by_name(
-    name: str, given: Given, revision: str | None, dtype: torch.dtype | None
-) -> Loaded:
-    """A bundled model, or one from a folder or the Hub."""
-    if name not in BUNDLED:
-        return from_files(name, given.tokenizer, given.processor, revision, dtype or torch.float32)
+def loaded_bundled(name: str, given: Given) -> Loaded:
+    """A bundled model with the tokenizer and the processor that it needs."""
     row = BUNDLED[name]
     tokenizer, processor = given.tokenizer, given.processor
     if tokenizer is None and row.reads_texts:
         tokenizer = bundled_tokenizer()
     if processor is None and row.sees_pictures:
         processor = bundled_processor()
-    return Loaded(bundled_network(name), tokenizer, processor, "bundled")
+    return Loaded(bundled_network(name), tokenizer, processor, name, "bundled")
 
 
 def no_model(given: object) -> ModelUnavailable:

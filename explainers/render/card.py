@@ -109,6 +109,11 @@ def column_head(label: str) -> str:
     return PICTOGRAM.sub(r'<span class="xp-upright">\g<0></span>', escape(visible(label)))
 
 
+def column_titles(heats: Sequence[TokenScores]) -> str:
+    """The heads of a plain table with one column a map."""
+    return "".join(f'<th scope="col">{escape(heat.title)}</th>' for heat in heats)
+
+
 def badge(signed: bool) -> str:
     """The badge that says whether a method's scores have a sign."""
     name, title = "unsigned", "how much, not which way"
@@ -144,10 +149,15 @@ def ramps(heats: Sequence[TokenScores], kind: str = "") -> str:
 
 def notes_html(heats: Sequence[TokenScores]) -> str:
     """The notes of all maps, each once."""
-    unique: dict[str, None] = {}
+    return "".join(f'<p class="xp-note">{escape(note)}</p>' for note in all_notes(heats))
+
+
+def all_notes(heats: Sequence[TokenScores]) -> list[str]:
+    """The notes of all maps, each once."""
+    notes: dict[str, None] = {}
     for heat in heats:
-        unique |= dict.fromkeys(heat.notes)
-    return "".join(f'<p class="xp-note">{escape(note)}</p>' for note in unique)
+        notes |= dict.fromkeys(heat.notes)
+    return list(notes)
 
 
 def layers_in_words(heat: TokenScores, parts: str, row: str = "row") -> str:

@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from itertools import accumulate
 from pathlib import Path
 
 from PIL import Image
@@ -83,7 +82,7 @@ def record(heat: TokenScores) -> dict:
     """A map as plain data, raw numbers included. None stands for what JSON cannot hold."""
     layers = None
     if heat.rows is not None:
-        layers = dict(zip(heat.row_labels, [finite(row) for row in heat.rows]))
+        layers = dict(zip(heat.row_labels, finite(heat.rows)))
     data = {
         "model": heat.model,
         "revision": heat.revision,
@@ -157,12 +156,15 @@ def table_csv(heats: Sequence[TokenScores], about: About = None) -> str:
     """The CSV of maps of one input: its tokens, then the scores, then the layers."""
     first = heats[0]
     names, places = token_columns(first)
-    columns = [heat.scores.tolist() for heat in heats]
-    names += [heat.method for heat in heats]
+    columns = []
+    for heat in heats:
+        names.append(heat.method)
+        columns.append(heat.scores.tolist())
     for heat in heats:
         if heat.rows is not None:
-            names += [f"{heat.method} {name}" for name in heat.row_labels]
-            columns += heat.rows.tolist()
+            for name, row in zip(heat.row_labels, heat.rows.tolist()):
+                names.append(f"{heat.method} {name}")
+                columns.append(row)
     rows = [[*place, *scores] for place, scores in zip(places, zip(*columns))]
     return f"{csv_comment(heats, about)}\n{csv_text([names, *rows])}"
 
@@ -192,21 +194,29 @@ def token_columns(heat: TokenScores) -> tuple[list[str], list[list]]:
 
     Of a text its label; of a picture the row and the column of its patch, counted from 1.
     """
-    is_special = heat.special_tokens.tolist()
+    values: list[list] = []
     if heat.grid is not None:
-        rows, columns = heat.grid
-        places: list[list] = [["", ""]] * (len(heat) - rows * columns)
-        for i in range(rows * columns):
-            row, column = divmod(i, columns)
-            places.append([row + 1, column + 1])
-        values = [[*place, special] for place, special in zip(places, is_special)]
+        for i, is_special in enumerate(heat.special_tokens.tolist()):
+            values.append([*patch_numbers(heat, i), is_special])
         return ["row", "column", "special"], values
-    values = [[label, special] for label, special in zip(heat.labels, is_special)]
-    if not heat.halves:
-        return ["token", "special"], values
-    for i, value in enumerate(values):
-        value.append(heat.halves[heat.half(i)])
-    return ["token", "special", "part"], values
+    names = ["token", "special"]
+    if heat.halves:
+        names.append("part")
+    for i, is_special in enumerate(heat.special_tokens.tolist()):
+        value = [heat.labels[i], is_special]
+        if heat.halves:
+            value.append(heat.halves[heat.half(i)])
+        values.append(value)
+    return names, values
+
+
+def patch_numbers(heat: TokenScores, i: int) -> tuple:
+    """Row and column of token i, counted from 1; two empty texts for a token before the patches."""
+    rows, columns = heat.patch_grid
+    patch = i - (len(heat) - rows * columns)
+    if patch < 0:
+        return "", ""
+    return patch // columns + 1, patch % columns + 1
 
 
 def maps_to_csv(heats: Sequence[TokenScores], maps: Sequence[Tensor]) -> str:
@@ -243,14 +253,18 @@ def to_png(heats: Sequence[TokenScores], about: About = None) -> bytes:
     Maps of a picture and of a text stand one under the other.
     """
     figures = []
+    width = height = 0
     for group in groups(heats):
         draw = text_image_of if group[0].grid is None else picture_image
-        figures.append(draw(group, about))
-    tops = list(accumulate((figure.height for figure in figures), initial=0))
-    width = max(figure.width for figure in figures)
-    sheet = Image.new("RGB", (width, tops[-1]), "white")
-    for figure, top in zip(figures, tops):
+        figure = draw(group, about)
+        figures.append(figure)
+        width = max(width, figure.width)
+        height += figure.height
+    sheet = Image.new("RGB", (width, height), "white")
+    top = 0
+    for figure in figures:
         sheet.paste(figure, (0, top))
+        top += figure.height
     file = io.BytesIO()
     sheet.save(file, "PNG", pnginfo=png_info(heats, about))
     return file.getvalue()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ..token_scores import TokenScores
+from .card import all_notes
 from .characters import visible
 
 MOST = 300  # characters of a caption
@@ -25,14 +26,6 @@ def explained_line(heat: TokenScores) -> str:
 def model_line(heat: TokenScores) -> str:
     revision = f" ({heat.revision})" if heat.revision else ""
     return f"model: {heat.model}{revision}"
-
-
-def all_notes(heats: Sequence[TokenScores]) -> list[str]:
-    """The notes of all maps, each once."""
-    notes: dict[str, None] = {}
-    for heat in heats:
-        notes |= dict.fromkeys(heat.notes)
-    return list(notes)
 
 
 def colour_meanings(heats: Sequence[TokenScores]) -> list[tuple[str, str]]:

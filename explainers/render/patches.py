@@ -17,6 +17,7 @@ from ..token_scores import TokenScores
 from .card import (
     Missing,
     card,
+    column_titles,
     facts_line,
     layers_in_words,
     notes_html,
@@ -193,16 +194,14 @@ def layer_thumbs(heat: TokenScores, palette: str, data: bool) -> str:
     """All layers on one scale as small pictures, then each total on its own scale."""
     rows = heat.layer_scores
     scale = largest(heat.on_grid(rows))
-    layers = "".join(
-        thumb(name, heat, scores, scale, palette, data)
-        for name, scores in zip(heat.row_labels, rows)
-    )
+    layers = totals = ""
+    for name, scores in zip(heat.row_labels, rows):
+        layers += thumb(name, heat, scores, scale, palette, data)
+    for name, scores in heat.totals.items():
+        own_scale = largest(heat.on_grid(scores))
+        totals += thumb(name, heat, scores, own_scale, palette, data)
     html = f'<div class="xp-thumbs">{layers}</div>'
-    if heat.totals:
-        totals = "".join(
-            thumb(name, heat, scores, largest(heat.on_grid(scores)), palette, data)
-            for name, scores in heat.totals.items()
-        )
+    if totals:
         html += f'<div class="xp-thumbs xp-totals">{totals}</div>'
     return html
 
@@ -265,16 +264,17 @@ def overlay_notes(heats: Sequence[TokenScores], look: Look) -> str:
 def number_table(heats: Sequence[TokenScores]) -> str:
     """The strongest patches of each map as a plain table, for readers who see no colours."""
     tops = [strongest(heat.patches, TOP) for heat in heats]
-    columns = "".join(f'<th scope="col">{escape(heat.title)}</th>' for heat in heats)
     rows = []
     for rank in range(max(map(len, tops))):
-        cells = "".join(patch_cell(heat, heat.patches, top, rank) for heat, top in zip(heats, tops))
+        cells = ""
+        for heat, top in zip(heats, tops):
+            cells += patch_cell(heat, heat.patches, top, rank)
         rows.append(f'<tr><th scope="row">{rank + 1}</th>{cells}</tr>')
     return (
         "<details><summary>The strongest patches as a table</summary>"
         '<div class="xp-wide" tabindex="0" role="region" aria-label="numbers">'
         '<table class="xp-numbers"><thead><tr><th scope="col">rank</th>'
-        f"{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></details>"
+        f"{column_titles(heats)}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></details>"
     )
 
 

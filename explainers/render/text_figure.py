@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ..token_scores import TokenScores
-from .card import with_unique_titles
+from .card import all_notes, with_unique_titles
 from .characters import PICTOGRAM, visible
 from .colours import largest, paint, strong_sign
-from .figure_words import MOST, all_notes, colour_meanings, explained_line, model_line
+from .figure_words import MOST, colour_meanings, explained_line, model_line
 from .lettering import (
     LINE,
     fitted,
@@ -156,15 +156,20 @@ def rows_of(shown: Sequence[TokenScores]) -> list[Row]:
     """The rows of the table: each map; of a single map with layers, the layers and the totals."""
     first = shown[0]
     if len(shown) > 1 or first.rows is None:
-        return [Row(visible(heat.title), heat, heat.scores, largest(heat.scores)) for heat in shown]
+        return [own_row(visible(heat.title), heat, heat.scores) for heat in shown]
     scale = largest(first.rows)
     rows = []
     for name, scores in zip(first.row_labels, first.rows):
         rows.append(Row(visible(name), first, scores, scale))
     totals = first.totals or {visible(first.title): first.scores}
     for name, scores in totals.items():
-        rows.append(Row(name, first, scores, largest(scores)))
+        rows.append(own_row(name, first, scores))
     return rows
+
+
+def own_row(name: str, heat: TokenScores, scores: Tensor) -> Row:
+    """A row on its own scale."""
+    return Row(name, heat, scores, largest(scores))
 
 
 def heading_lines(
@@ -196,11 +201,16 @@ def width_of(
     first: TokenScores, left: float, heading: Sequence[str], meanings: Sequence[tuple[str, str]]
 ) -> float:
     """The width that the table, the lines and the running text need."""
-    prose = sum(text_width(word_of(first, i), PROSE) + 12 for i in range(len(first)))
-    needs = [left + CELL * len(first), PAD + min(WIDEST, 40 + prose)]
-    needs += [PAD + text_width(line, SIZE) for line in heading]
-    needs += [PAD + 22 + text_width(words, SIZE) for _, words in meanings]
-    return max(needs)
+    table = left + CELL * len(first)
+    prose = 40.0
+    for i in range(len(first)):
+        prose += text_width(word_of(first, i), PROSE) + 12
+    width = max(table, PAD + min(WIDEST, prose))
+    for line in heading:
+        width = max(width, PAD + text_width(line, SIZE))
+    for _, words in meanings:
+        width = max(width, PAD + 22 + text_width(words, SIZE))
+    return width
 
 
 def word_of(heat: TokenScores, i: int) -> str:
@@ -224,7 +234,7 @@ def add_prose(figure: Figure, of: str) -> None:
     for half in range(max(1, len(heat.halves))):
         if heat.halves:
             figure.add_line(f"{visible(heat.halves[half])}:", SMALL, PALE, step=18)
-        add_flow(figure, [i for i in range(len(heat)) if not heat.halves or heat.half(i) == half])
+        add_flow(figure, heat.tokens_of_half(half))
     if heat.pending:
         figure.add_line(f"next token: {visible(heat.pending)}")
 

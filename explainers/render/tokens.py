@@ -18,6 +18,7 @@ from .card import (
     Missing,
     card,
     column_head,
+    column_titles,
     facts_line,
     layers_in_words,
     notes_html,
@@ -99,10 +100,9 @@ def layer_rows(shown: TokenScores) -> str:
     """The rows of a layer panel: all layers on one scale, then each total on its own."""
     rows = shown.layer_scores
     scale = largest(rows)
-    html = [
-        row_html(row_head(name), shown, scores, scale)
-        for name, scores in zip(shown.row_labels, rows)
-    ]
+    html = []
+    for name, scores in zip(shown.row_labels, rows):
+        html.append(row_html(row_head(name), shown, scores, scale))
     if shown.totals:
         width = len(shown) + 1
         html.append(f'<tr class="xp-gap" aria-hidden="true"><td colspan="{width}"></td></tr>')
@@ -154,7 +154,7 @@ def running_text(
         return f'<p class="xp-prose{kind}" dir="auto"{stop}>{words}{next_token(heat)}</p>'
     strips = []
     for half, name in enumerate(heat.halves):
-        places = [i for i in range(len(heat)) if heat.half(i) == half]
+        places = heat.tokens_of_half(half)
         strips.append(
             f'<div class="xp-half"><span class="xp-half-name">{escape(name)}</span>'
             f'<p dir="auto">{token_spans(heat, places, quiet)}</p></div>'
@@ -249,15 +249,13 @@ def table_head(heat: TokenScores, corner: str) -> str:
 
 def half_names(heat: TokenScores) -> str:
     """The names of a pair's texts over their columns."""
-    halves = [heat.half(i) for i in range(len(heat))]
-    cells = []
+    cells = ""
     for half, name in enumerate(heat.halves):
-        if half in halves:
-            cells.append(
-                f'<th scope="colgroup" class="xp-half-name" colspan="{halves.count(half)}">'
-                f"{escape(name)}</th>"
-            )
-    return "".join(cells)
+        width = len(heat.tokens_of_half(half))
+        if width:
+            cells += f'<th scope="colgroup" class="xp-half-name" colspan="{width}">'
+            cells += f"{escape(name)}</th>"
+    return cells
 
 
 def row_head(name: str) -> str:
@@ -329,7 +327,6 @@ def number_table(shown: Sequence[TokenScores]) -> str:
     first = shown[0]
     if len(first) > 10 * COLUMNS:
         return ""
-    columns = "".join(f'<th scope="col">{escape(heat.title)}</th>' for heat in shown)
     rows = []
     for i, label in enumerate(first.labels):
         if first.starts_half(i):
@@ -338,11 +335,13 @@ def number_table(shown: Sequence[TokenScores]) -> str:
                 f'<tr><th scope="rowgroup" class="xp-half-name" colspan="{len(shown) + 1}">'
                 f"{name}</th></tr>"
             )
-        cells = "".join(f"<td>{number(float(heat.scores[i]), heat.signed)}</td>" for heat in shown)
+        cells = ""
+        for heat in shown:
+            cells += f"<td>{number(float(heat.scores[i]), heat.signed)}</td>"
         rows.append(f'<tr><th scope="row" dir="auto">{escape(visible(label))}</th>{cells}</tr>')
     return (
         "<details><summary>The numbers as a table</summary>"
         '<div class="xp-wide" tabindex="0" role="region" aria-label="numbers">'
         '<table class="xp-numbers"><thead><tr><th scope="col">token</th>'
-        f"{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></details>"
+        f"{column_titles(shown)}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></details>"
     )

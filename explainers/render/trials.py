@@ -1,246 +1,18 @@
-"""Tests of maps as HTML: curves and their numbers, agreement, the input without a part."""
+"""Tests of maps as HTML: how far methods agree, and the input without some words or patches."""
 
 import math
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Sequence
 from html import escape
-from itertools import compress
 
 from PIL import Image
 from torch import Tensor
 
-from ..ties import PROBABILITY, tied
 from ..token_scores import TokenScores
 from .card import card, column_head
-from .characters import NBSP, number, visible
+from .characters import number, visible
 from .overlay import jpeg
 
-Line = Sequence[float]
-
-COLOURS = 7  # of lines; more are dashed
-WIDTH, HEIGHT = 100, 100  # of a plot, in its own units
 SIDE = 480  # pixels of a picture, at most
-
-
-# ----------------------------------------------------------------------------------------- curves
-
-
-@dataclass(frozen=True)
-class Plot:
-    """Curves of one kind, one a method, with the band of the random orders.
-
-    heading    HTML above the plot
-    lines      {method: probability at each share of the input}
-    low, high  where the middle half of the random orders begins and ends, at each share
-    mean       the mean of the random orders, at each share
-    """
-
-    heading: str
-    lines: Mapping[str, Line]
-    low: Line
-    high: Line
-    mean: Line
-
-    @property
-    def smallest(self) -> float:
-        """The smallest number of all lines."""
-        return min(min(line) for line in (*self.lines.values(), self.low, self.high, self.mean))
-
-
-@dataclass(frozen=True)
-class Axes:
-    """What the axes of a plot mean.
-
-    shares   [point] the share of the input that was taken out or put in, 0 to 1
-    parts    what was taken, such as "words"
-    target   whose probability it is, or whose difference of probabilities, which can be negative
-    least    where the axis of probabilities begins, 0 or -1
-    """
-
-    shares: Line
-    parts: str
-    target: str
-    least: int
-
-    def points(self, line: Line, backwards: bool = False) -> str:
-        """A line of probabilities as points of an SVG."""
-        pairs = list(zip(self.shares, line))
-        if backwards:
-            pairs.reverse()
-        points = []
-        for share, value in pairs:
-            height = (value - self.least) / (1 - self.least)
-            points.append(f"{WIDTH * share:.4g},{HEIGHT * (1 - height):.4g}")
-        return " ".join(points)
-
-
-def curves_html(
-    plots: Sequence[Plot],
-    shares: Line,
-    parts: str,
-    target: str,
-    palette: str = "orange-blue",
-    table: str = "",
-) -> str:
-    """Probabilities over the share of the input that was taken out or put in, one line a method.
-
-    plots: all with the same methods. shares, parts, target: as in `Axes`. table: HTML that stands
-    under the lines.
-    """
-    least = -1 if any(plot.smallest < 0 for plot in plots) else 0
-    axes = Axes(shares, parts, target, least)
-    figures = "".join(plot_html(plot, axes) for plot in plots)
-    return card(
-        "<h3>Does the model need what a map points at?</h3>"
-        f'<p class="xp-sub">The probability of <b>{escape(visible(target))}</b> while '
-        f"{escape(parts)} are removed or inserted in the order of each map, the most important "
-        "first. Grey: the middle half of random orders, and their mean.</p>"
-        f'<div class="xp-plots">{figures}</div>{table}',
-        palette,
-        " xp-trial",
-    )
-
-
-def plot_html(plot: Plot, axes: Axes) -> str:
-    """One figure: the band, the mean of the random orders, and a line a method."""
-    band = f"{axes.points(plot.low)} {axes.points(plot.high, backwards=True)}"
-    grid = "".join(f'<path class="xp-rule" d="M0 {y}H{WIDTH}"/>' for y in (0, 25, 50, 75, 100))
-    lines = "".join(
-        f'<polyline class="xp-line {hue(k)}" data-k="{k}" points="{axes.points(line)}"/>'
-        for k, line in enumerate(plot.lines.values())
-    )
-    middle, bottom = ("0", f"−100{NBSP}%") if axes.least else (f"50{NBSP}%", "0")
-    label = escape(f"{axes.target}: {in_words(plot)}")
-    return (
-        f'<figure class="xp-plot"><figcaption>{plot.heading}</figcaption>'
-        '<div class="xp-frame-of"><div class="xp-ys">'
-        f"<span>100{NBSP}%</span><span>{middle}</span><span>{bottom}</span></div>"
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{label}"><polygon class="xp-band" points="{band}"/>'
-        f'<polyline class="xp-line xp-mean" points="{axes.points(plot.mean)}"/>{grid}{lines}</svg>'
-        f'<div class="xp-xs"><span>0</span><span>share of the {escape(axes.parts)}</span>'
-        f"<span>100{NBSP}%</span></div></div></figure>"
-    )
-
-
-def in_words(plot: Plot) -> str:
-    """The beginning, the end and the middle of each line, for readers who do not see it."""
-    return "; ".join(
-        f"{name} from {line[0]:.0%} to {line[-1]:.0%}, half way {line[len(line) // 2]:.0%}"
-        for name, line in plot.lines.items()
-    )
-
-
-def hue(k: int) -> str:
-    """The class of the k-th line: its colour, and dashes if colours repeat."""
-    dashes = " xp-dashed" if k >= COLOURS else ""
-    return f"xp-k{k % COLOURS}{dashes}"
-
-
-def swatch(k: int) -> str:
-    """A piece of the k-th line, for the table."""
-    return (
-        '<svg class="xp-swatch" viewBox="0 0 24 8" aria-hidden="true">'
-        f'<path class="xp-line {hue(k)}" d="M0 4H24"/></svg>'
-    )
-
-
-# ---------------------------------------------------------------------------------------- numbers
-
-
-def measures_html(
-    rows: Mapping[str, Mapping[str, float]],
-    columns: Mapping[str, tuple[str, str]],
-    chance: Mapping[str, Mapping[str, float]],
-    sentence: str,
-) -> str:
-    """The numbers of each method, the best of each column marked, and those of random orders.
-
-    Equal numbers (`ties.tied`) are all best. A number that does not beat random orders is not
-    best, and a note says so.
-
-    rows      {method: {column: number}}
-    columns   {column: (title, "higher" or "lower")}; the second word says which is better
-    chance    as rows, for random orders
-    sentence  what the numbers are; it stands below them
-    """
-    best: dict[str, set[str]] = {}
-    beaten = []
-    for name, (title, better) in columns.items():
-        methods = best_methods(rows, chance, name, better)
-        if methods is None:
-            beaten.append(title)
-        else:
-            best[name] = methods
-    body = ""
-    for k, (method, row) in enumerate(rows.items()):
-        names = {name for name in best if method in best[name]}
-        head = f'<th scope="row" tabindex="0">{swatch(k)}{escape(method)}</th>'
-        body += f'<tr data-k="{k}">{head}{number_cells(row, columns, names)}</tr>'
-    for title, row in chance.items():
-        head = f'<th scope="row">{escape(title)}</th>'
-        body += f'<tr class="xp-chance">{head}{number_cells(row, columns, set())}</tr>'
-    heads = "".join(
-        f'<th scope="col">{escape(title)} <span class="xp-more">{better} is better</span></th>'
-        for title, better in columns.values()
-    )
-    return (
-        '<div class="xp-wide" tabindex="0" role="region" aria-label="metrics of each method">'
-        '<table class="xp-numbers xp-measures"><thead><tr><th scope="col">Method</th>'
-        f"{heads}</tr></thead><tbody>{body}</tbody></table></div>"
-        f"{best_notes(best, beaten)}"
-        f'<p class="xp-note">{escape(sentence)}</p>'
-        '<p class="xp-note">One example is not evidence: the map that is best here may be the '
-        "worst for the next input. Measure on a dataset before you rank methods.</p>"
-    )
-
-
-def best_methods(
-    rows: Mapping[str, Mapping[str, float]],
-    chance: Mapping[str, Mapping[str, float]],
-    column: str,
-    better: str,
-) -> set[str] | None:
-    """The methods with the best number of a column; None if random orders are as good.
-
-    Numbers that are not finite are left out.
-    """
-    sign = 1 if better == "higher" else -1
-    methods = {}
-    for method, row in rows.items():
-        if math.isfinite(row[column]):
-            methods[method] = sign * row[column]
-    random = [sign * row[column] for row in chance.values() if math.isfinite(row[column])]
-    values = [*random, *methods.values()]
-    is_best = tied(values, PROBABILITY).tolist() if values else []
-    if any(is_best[: len(random)]):
-        return None
-    return set(compress(methods, is_best[len(random) :]))
-
-
-def best_notes(best: Mapping[str, Set[str]], beaten: Sequence[str]) -> str:
-    """Notes about columns in which random orders are as good, and about equal numbers."""
-    html = ""
-    if beaten:
-        columns = escape(", ".join(beaten))
-        html += f'<p class="xp-note"><b>No map here beats the random orders in {columns}.</b></p>'
-    if any(len(methods) > 1 for methods in best.values()):
-        html += '<p class="xp-note">Equal numbers are all marked as best.</p>'
-    return html
-
-
-def number_cells(row: Mapping[str, float], columns: Mapping, best: Set[str]) -> str:
-    """The cells of one row. best: the columns in which it is best."""
-    cells = []
-    for name in columns:
-        value = number(row[name], signed=name == "logodds")
-        if name in best:
-            cells.append(
-                f'<td class="xp-best"><b>{value}</b> <span class="xp-tick">best</span></td>'
-            )
-        else:
-            cells.append(f"<td>{value}</td>")
-    return "".join(cells)
 
 
 # -------------------------------------------------------------------------------------- agreement
@@ -248,7 +20,7 @@ def number_cells(row: Mapping[str, float], columns: Mapping, best: Set[str]) -> 
 
 def matrix_html(
     names: Sequence[str],
-    values: Sequence[Line],
+    values: Sequence[Sequence[float]],
     heading: str,
     sentence: str,
     columns: Sequence[str] | None = None,
@@ -259,12 +31,10 @@ def matrix_html(
     names: of the rows. values: [row column]; NaN is shown as "none". columns: their names, if they
     are not those of the rows.
     """
-    heads = "".join(
-        f'<th scope="col"><span>{column_head(name)}</span></th>' for name in columns or names
-    )
+    heads = "".join(map(correlation_head, columns or names))
     body = ""
     for name, row in zip(names, values):
-        cells = "".join(correlation_cell(value) for value in row)
+        cells = "".join(map(correlation_cell, row))
         body += f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
     return card(
         f'<h3>{escape(heading)}</h3><p class="xp-sub">{escape(sentence)}</p>'
@@ -273,6 +43,10 @@ def matrix_html(
         f"<tbody>{body}</tbody></table></div>",
         palette,
     )
+
+
+def correlation_head(name: str) -> str:
+    return f'<th scope="col"><span>{column_head(name)}</span></th>'
 
 
 def correlation_cell(value: float) -> str:
@@ -350,8 +124,8 @@ def text_pieces(heat: TokenScores, removed: Sequence[int]) -> list[tuple[str, bo
 
 def removed_words(heat: TokenScores, removed: Sequence[int]) -> str:
     """The pieces of the text that were taken out, in its order."""
-    pieces = text_pieces(heat, removed)
-    return ", ".join(f"“{visible(piece.strip())}”" for piece, taken in pieces if taken)
+    pieces = [piece.strip() for piece, taken in text_pieces(heat, removed) if taken]
+    return ", ".join(f"“{visible(piece)}”" for piece in pieces)
 
 
 def struck_text(heat: TokenScores, removed: Sequence[int]) -> str:

@@ -20,8 +20,8 @@ class Layer:
                 where the block has none. The names are "w_v", "w_o", "up" and "down". Raises
                 `Refusal` if the part is not of the form x W + b
     heads       the number of attention heads
-    norm1       the norm of the attention sublayer
-    norm2       the norm of the feed-forward sublayer
+    norm1       the LayerNorm of the attention sublayer; some models have a norm of another kind
+    norm2       that of the feed-forward sublayer
     norm_first  whether the norms stand before their sublayers (pre-LN) and not behind them
     activation  the activation function of the feed-forward sublayer; None if that is no plain
                 down(act(up(x))), as in models with a gated one
@@ -34,8 +34,8 @@ class Layer:
 
     linear: Callable[[str], Affine | None] = field(repr=False)
     heads: int
-    norm1: nn.Module
-    norm2: nn.Module
+    norm1: nn.LayerNorm
+    norm2: nn.LayerNorm
     norm_first: bool
     activation: Callable[[Tensor], Tensor] | None
     run: Callable[..., Tensor] = field(repr=False)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..linear import Affine
+from ..outputs import Answer
 from ..scores import Score
 from .activations import Activations
 from .batches import chunks
@@ -140,11 +141,11 @@ class Trace(Activations):
     @ordinary
     @torch.no_grad()
     def rescore(
-        self, inputs: dict[str, Tensor], target: Score | None = None
+        self, inputs: dict[str, Tensor], target: Callable[[Answer], Tensor] | None = None
     ) -> Float[Tensor, " example"]:
         """Score examples of the traced length that are stacked in `inputs`, forward only.
 
-        target is the score wanted, by default the traced one.
+        target: another function of the network's answer; by default the traced score.
         """
         score = target or self.target
         scores = []
