@@ -1,9 +1,11 @@
 """The speed and memory targets, measured as ratios within one run, printed as the README's table.
 
     python benchmarks/measure.py            everything (the page needs Chromium)
-    python benchmarks/measure.py compare many relevance globenc perturbing decomposition shared pictures masks upload evaluation app
+    python benchmarks/measure.py compare many relevance globenc perturbing decomposition
+    python benchmarks/measure.py shared pictures masks upload evaluation app
 
-Shared machines are noisy: both sides of a ratio are timed alternately and the median of the rounds is taken.
+Shared machines are noisy: both sides of a ratio are timed alternately and the median of the rounds
+is taken.
 """
 
 import argparse
@@ -27,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
-from transformers import (
+from transformers import (  # noqa: E402
     BertConfig,
     BertForSequenceClassification,
     ViTConfig,
@@ -100,7 +102,8 @@ def compare() -> list[tuple[str, str, str]]:
     seconds = medians(9, plain=forward_backward, least=to_the_input, ten=all_ten)
     return [
         (
-            f"{len(methods)} single-pass methods, 128 tokens, BERT-base size ÷ one forward and backward",
+            f"{len(methods)} single-pass methods, 128 tokens, BERT-base size ÷ one forward "
+            "and backward",
             "≤ 1.5",
             f"{seconds['ten'] / seconds['plain']:.2f}",
         ),
@@ -164,7 +167,9 @@ def random_ids(tokens: int) -> dict[str, torch.Tensor]:
 
 
 def relevance() -> list[tuple[str, str, str]]:
-    """TransAtt, LRP and Partial LRP, which share one relevance pass, against one forward and backward of the same model."""
+    """TransAtt, LRP and Partial LRP, which share one relevance pass, against one forward and
+    backward of the same model.
+    """
     plain, model = bert_base(), ex.load(bert_base())
     inputs = random_ids(128)
 
@@ -180,7 +185,8 @@ def relevance() -> list[tuple[str, str, str]]:
     seconds = medians(7, plain=forward_backward, three=all_three)
     return [
         (
-            "TransAtt, LRP and Partial LRP with their trace, 128 tokens, BERT-base size ÷ one forward and backward",
+            "TransAtt, LRP and Partial LRP with their trace, 128 tokens, BERT-base size ÷ "
+            "one forward and backward",
             "≤ 3",
             f"{seconds['three'] / seconds['plain']:.2f}",
         )
@@ -219,7 +225,9 @@ class Peak:
 
 
 def materialised(trace) -> torch.Tensor:
-    """N-Enc as it is usually computed: every vector [head query key dim] in memory, a layer at a time."""
+    """N-Enc as it is usually computed: every vector [head query key dim] in memory, a layer at a
+    time.
+    """
     maps = []
     for l, layer in enumerate(trace.layers):
         moved = torch.einsum("hkv,hvd->hkd", trace.value[l], layer.w_o)
@@ -262,7 +270,9 @@ def globenc() -> list[tuple[str, str, str]]:
 
 
 def perturbing() -> list[tuple[str, str, str]]:
-    """Attention flow in seconds; Value Zeroing against one whole forward pass for each token and layer."""
+    """Attention flow in seconds; Value Zeroing against one whole forward pass for each token and
+    layer.
+    """
     plain, model = bert_base(), ex.load(bert_base())
     long, short = model.trace(random_ids(128), 0), model.trace(random_ids(64), 0)
 
@@ -279,7 +289,8 @@ def perturbing() -> list[tuple[str, str, str]]:
     return [
         ("attention flow, 128 tokens, 12 layers, seconds", "< 2", f"{seconds['flow']:.2f}"),
         (
-            "one forward a token and layer (64 x 12, from the time of one) ÷ Value Zeroing, 64 tokens, BERT-base size",
+            "one forward a token and layer (64 x 12, from the time of one) ÷ Value Zeroing, "
+            "64 tokens, BERT-base size",
             "≥ 3",
             f"{64 * 12 * seconds['forward'] / seconds['zeroing']:.1f}",
         ),
@@ -287,7 +298,9 @@ def perturbing() -> list[tuple[str, str, str]]:
 
 
 def decomposition() -> list[tuple[str, str, str]]:
-    """Memory of ALTI and DecompX at 512 tokens of BERT-base's width; three layers, since memory does not grow with depth."""
+    """Memory of ALTI and DecompX at 512 tokens of BERT-base's width; three layers, since memory
+    does not grow with depth.
+    """
     torch.manual_seed(0)
     model = ex.load(
         BertForSequenceClassification(BertConfig(num_labels=2, num_hidden_layers=3)).eval()
@@ -298,7 +311,8 @@ def decomposition() -> list[tuple[str, str, str]]:
             ex.METHODS[key](trace)
         rows.append(
             (
-                f"{ex.METHODS[key].title}, 512 tokens, BERT-base width, 3 layers: peak extra memory, MB",
+                f"{ex.METHODS[key].title}, 512 tokens, BERT-base width, 3 layers: peak "
+                "extra memory, MB",
                 "< 4000",
                 f"{peak.mb:.0f}",
             )
@@ -307,7 +321,7 @@ def decomposition() -> list[tuple[str, str, str]]:
 
 
 def shared() -> list[tuple[str, str, str]]:
-    """Passes through the first block when all methods are compared, against all of them run alone."""
+    """Passes through the first block: all methods compared, against all of them run alone."""
     model = ex.load("sentiment")
     text, passes = "A film that is not quite as good, or bad, as its many loud critics say.", []
     model.blocks[0].register_forward_hook(lambda block, args, output: passes.append(len(output)))
@@ -332,7 +346,9 @@ def vit_base() -> ViTForImageClassification:
 
 
 def pictures() -> list[tuple[str, str, str]]:
-    """Ten single-pass methods on a picture of 224 px against one forward and backward of the same model."""
+    """Ten single-pass methods on a picture of 224 px against one forward and backward of the same
+    model.
+    """
     plain, traced = vit_base(), ex.load(vit_base())
     pixels = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     methods = [
@@ -447,12 +463,15 @@ def upload() -> list[tuple[str, str, str]]:
 
 
 def sentences(count: int, length: int | None = None) -> list[str]:
-    """Sentences of the lengths that SST-2's dev set has, about 9 to 33 words, or all of one, none alike."""
+    """Sentences of the lengths that SST-2's dev set has, about 9 to 33 words, or all of one, none
+    alike.
+    """
     import random
 
     drawn = random.Random(0)
     words = (
-        "a film that is not quite as good or bad its many loud critics say and yet the plot never slows down while actors shine in every "
+        "a film that is not quite as good or bad its many loud critics say and yet the plot "
+        "never slows down while actors shine in every "
         "quiet scene of this long dull tale about two brothers who lost their way home"
     )
     return [
@@ -462,8 +481,9 @@ def sentences(count: int, length: int | None = None) -> list[str]:
 
 
 def evaluation() -> list[tuple[str, str, str]]:
-    """Eight methods with AOPC and log-odds at ten levels: `measure` against one example, one method, one changed input at a time; then the runner
-    on few and on many examples."""
+    """Eight methods with AOPC and log-odds at ten levels: `measure` against one example, one
+    method, one changed input at a time; then the runner on few and on many examples.
+    """
     from explainers.evaluation import Example, measure
     from explainers.evaluation.data import Dataset
     from explainers.evaluation.runs import Plan, evaluate
@@ -532,7 +552,8 @@ def evaluation() -> list[tuple[str, str, str]]:
     seconds = medians(3, plain=plain, together=together)
     rows = [
         (
-            f"{len(texts)} sentences, 8 methods, AOPC and log-odds at ten levels: one thing at a time ÷ evaluation.measure (bundled model)",
+            f"{len(texts)} sentences, 8 methods, AOPC and log-odds at ten levels: one thing "
+            "at a time ÷ evaluation.measure (bundled model)",
             "≥ 8",
             f"{seconds['plain'] / seconds['together']:.1f}",
         )
@@ -564,7 +585,9 @@ def evaluation() -> list[tuple[str, str, str]]:
 
 
 def app() -> list[tuple[str, str, str]]:
-    """The page from a cold process: until it serves, until the first heatmap after a click, memory at the end."""
+    """The page from a cold process: until it serves, until the first heatmap after a click, memory
+    at the end.
+    """
     import psutil
     from playwright.sync_api import sync_playwright
 
@@ -608,7 +631,8 @@ def app() -> list[tuple[str, str, str]]:
                 before = time.perf_counter()
                 page.get_by_role("button", name="Explain", exact=True).click()
                 page.wait_for_function(
-                    f"document.querySelector('#text-compared .xp-prose')?.textContent.includes('{word}')",
+                    "document.querySelector('#text-compared "
+                    f".xp-prose')?.textContent.includes('{word}')",
                     polling=10,
                 )
                 clicks.append(time.perf_counter() - before)

@@ -1,11 +1,14 @@
-"""Do maps find the object? Average precision by pixel on photos with masks, beside what knowing nothing of the photo gives.
+"""Do maps find the object?
+
+Average precision by pixel on photos with masks, beside what knowing nothing of the photo gives.
 
     python benchmarks/segmentation.py --model MODEL --data FOLDER [--limit 100]
 
-FOLDER holds images/NAME.jpg and masks/NAME.png, as ECSSD does. MODEL is a classifier of pictures; the class explained is the one that
-it predicts. Every map is enlarged to the photo, and its average precision at telling the object's pixels from the others is taken, as
-`explainers.evaluation` measures it. The centre prior falls from the middle of the photo towards its edges; a fair coin gets the object's
-share of the pixels.
+FOLDER holds images/NAME.jpg and masks/NAME.png, as ECSSD does. MODEL is a classifier of pictures;
+the class explained is the one that it predicts. Every map is enlarged to the photo, and its average
+precision at telling the object's pixels from the others is taken, as `explainers.evaluation`
+measures it. The centre prior falls from the middle of the photo towards its edges; a fair coin gets
+the object's share of the pixels.
 """
 
 import argparse
@@ -58,12 +61,14 @@ def main() -> None:
         if done % 10 == 0:
             print(f"{done}/{len(photos)}", file=sys.stderr, flush=True)
     print(
-        f"| {len(found['gae'])} photos, {Path(model.name).name} | average precision by pixel | below GAE on the same photos (± one standard error) |"
+        f"| {len(found['gae'])} photos, {Path(model.name).name} | average precision by "
+        "pixel | below GAE on the same photos (± one standard error) |"
     )
     print("|---|---|---|")
     for name, values in found.items():
         print(
-            f"| {name} | {np.mean(values):.3f} | {said(np.subtract(found['gae'], values)) if name != 'gae' else ''} |"
+            f"| {name} | {np.mean(values):.3f} | "
+            f"{said(np.subtract(found['gae'], values)) if name != 'gae' else ''} |"
         )
 
 

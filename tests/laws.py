@@ -3,7 +3,8 @@
 A law is a test that is repeated for many architectures, such as "padding changes nothing". There
 are thousands of them. So `pytest` without a name runs everything else and a third of them, another
 one each day: in three days nothing is left out. `--laws all` runs all, `--laws 0`, `1` or `2` that
-third again. What is named, by a file or by `-k`, is run whole.
+third again. What is named, by a file or by `-k`, is run whole. Tests marked `rotates`, the lessons,
+go by thirds too.
 """
 
 from datetime import date
@@ -51,6 +52,8 @@ def pytest_collection_modifyitems(config, items) -> None:
 
 def is_law(item: pytest.Item) -> bool:
     """Whether a test is one of many over architectures, of one that is not run every day."""
+    if item.get_closest_marker("rotates"):
+        return True
     callspec = getattr(item, "callspec", None)
     if callspec is None:
         return False

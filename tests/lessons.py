@@ -21,7 +21,8 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 MOST_BYTES = 120_000
 
-# Makes PyTorch believe that the machine has a GPU: a cell that mixes its tensors with the CPU's is an error. See tests/pretended.py.
+# Makes PyTorch believe that the machine has a GPU: a cell that mixes its tensors with the CPU's is
+# an error. See tests/pretended.py.
 PRETEND = f"""
 import sys
 sys.path.append({str(Path(__file__).parent)!r})
@@ -31,7 +32,9 @@ Card().start()
 
 
 class ThisPython(AsyncKernelManager):
-    """A kernel of the Python that runs this, whatever kernels the machine has; nothing is registered."""
+    """A kernel of the Python that runs this, whatever kernels the machine has; nothing is
+    registered.
+    """
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -48,7 +51,9 @@ def code(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def execute(notebook: NotebookNode, scratch: Path, before: str = "") -> NotebookNode:
-    """Run every cell, without network and GPU; raises at the first error. before: code that is run first and not kept."""
+    """Run every cell, without network and GPU; raises at the first error. before: code that is run
+    first and not kept.
+    """
     if before:
         hidden = nbformat.v4.new_code_cell(before)
         execute(nbformat.v4.new_notebook(cells=[hidden, *notebook.cells]), scratch)
@@ -65,9 +70,9 @@ def execute(notebook: NotebookNode, scratch: Path, before: str = "") -> Notebook
         "JUPYTER_RUNTIME_DIR": str(scratch),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    elsewhere |= {
-        "OMP_NUM_THREADS": "1"
-    }  # for small models as fast as two, and five times as fast where something else keeps the cores busy
+    # for small models as fast as two, and five times as fast where something else keeps the cores
+    # busy
+    elsewhere |= {"OMP_NUM_THREADS": "1"}
     client.execute(env=os.environ | elsewhere | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""})
     return notebook
 
@@ -118,7 +123,8 @@ def main(paths: list[str]) -> None:
         nbformat.write(notebook, path)
         size = path.stat().st_size
         print(
-            f"{path.name}: {time.monotonic() - began:.0f} s, {size:,} bytes{'' if size <= MOST_BYTES else ', which is too many'}",
+            f"{path.name}: {time.monotonic() - began:.0f} s, {size:,} "
+            f"bytes{'' if size <= MOST_BYTES else ', which is too many'}",
             flush=True,
         )
 

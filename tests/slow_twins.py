@@ -1,7 +1,8 @@
 """Methods written a second time, from their formulas: one token, one pass, one number at a time.
 
-Nothing here is shared with the package but the model's own forward pass and, where a formula starts from them, the
-recorded states. Slow on purpose: what is easy to read is easy to compare with the paper.
+Nothing here is shared with the package but the model's own forward pass and, where a formula starts
+from them, the recorded states. Slow on purpose: what is easy to read is easy to compare with the
+paper.
 """
 
 import math
@@ -16,7 +17,9 @@ def slope_at(trace, entry: torch.Tensor) -> torch.Tensor:
 
 
 def blanked(trace, places: list[int], blank: int) -> dict:
-    """The input with `places` blanked and every token where it was: RoBERTa would count positions anew at each padding token."""
+    """The input with `places` blanked and every token where it was: RoBERTa would count positions
+    anew at each padding token.
+    """
     ids = trace.run.inputs["input_ids"].clone()
     for i in places:
         ids[0, i] = blank
@@ -41,7 +44,9 @@ def input_x_gradient(trace) -> list[float]:
 
 
 def integrated_gradients(trace, steps: int, blank: int) -> list[float]:
-    """Eq. 1 of Sundararajan et al. by Gauss-Legendre quadrature, from the same text with every word blanked."""
+    """Eq. 1 of Sundararajan et al. by Gauss-Legendre quadrature, from the same text with every word
+    blanked.
+    """
     words = [
         i for i, special_tokens in enumerate(trace.special_tokens.tolist()) if not special_tokens
     ]
@@ -57,7 +62,9 @@ def integrated_gradients(trace, steps: int, blank: int) -> list[float]:
 
 
 def smoothgrad(trace, samples: int, sigma: float, seed: int) -> list[float]:
-    """The mean slope of noisy copies; the noise is drawn for all copies at once, in float64, and only for real tokens."""
+    """The mean slope of noisy copies; the noise is drawn for all copies at once, in float64, and
+    only for real tokens.
+    """
     x = trace.hidden[0]
     spread = sigma * (max(max(row) for row in x.tolist()) - min(min(row) for row in x.tolist()))
     noise = torch.randn(
@@ -88,7 +95,9 @@ def occlusion(trace, blank: int, window: int) -> list[float]:
 
 
 def attcat_layers(trace) -> list[list[float]]:
-    """Eqs. 10 to 12 of Qiang et al.: what the token's vector says, weighed by the attention it receives."""
+    """Eqs. 10 to 12 of Qiang et al.: what the token's vector says, weighed by the attention it
+    receives.
+    """
     states = trace.normed if trace.layers[0].norm_first else trace.hidden[:-1]
     slopes = trace.grad.normed if trace.layers[0].norm_first else trace.grad.hidden[:-1]
     layers, heads, tokens, _ = trace.attention.shape
@@ -109,7 +118,9 @@ def attcat_layers(trace) -> list[list[float]]:
 
 
 def attcat_rollout(trace) -> list[float]:
-    """Each layer's evidence walks back: from the tokens that enter a block to the input tokens they were made of."""
+    """Each layer's evidence walks back: from the tokens that enter a block to the input tokens they
+    were made of.
+    """
     _, heads, tokens, _ = trace.attention.shape
     scores = [0.0] * tokens
     for layer, row in enumerate(attcat_layers(trace)):
@@ -144,7 +155,9 @@ def rollout(trace) -> list[float]:
 
 
 def attattr(trace, points: list[float]) -> list[float]:
-    """Attribution of attention: one layer and one point of its path a pass, then what was paid to each token, number by number."""
+    """Attribution of attention: one layer and one point of its path a pass, then what was paid to
+    each token, number by number.
+    """
     layers, heads, tokens, _ = trace.attention.shape
     scores = [0.0] * tokens
     for layer in range(layers):
@@ -164,7 +177,7 @@ def attattr(trace, points: list[float]) -> list[float]:
     return scores
 
 
-# ------------------------------------------------------------------------------------------------ two kinds of tokens (Chefer et al., ICCV 2021)
+# --------------------------------------------------- two kinds of tokens (Chefer et al., ICCV 2021)
 
 
 def raised(attention, gradient) -> list[list[float]]:
@@ -215,7 +228,9 @@ def cross_attention(ss: list, sq: list, qq: list, qs: list, paid: list) -> tuple
 
 
 def of_object(encoder: list, among: list, across: list, query: int) -> list[float]:
-    """DETR: of the encoder's and the decoder's Ā, a list of layers each, as the authors' Generator goes through them."""
+    """DETR: of the encoder's and the decoder's Ā, a list of layers each, as the authors' Generator
+    goes through them.
+    """
     identity = lambda n: [[float(i == j) for j in range(n)] for i in range(n)]
     objects, places = len(across[0]), len(across[0][0])
     ii, qq, qi = identity(places), identity(objects), [[0.0] * places for _ in range(objects)]

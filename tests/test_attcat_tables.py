@@ -12,7 +12,8 @@ from explainers.evaluation.faithfulness import ATTCAT_ZEROES
 #: The first three sentences of SST-2's development set that have at least ten tokens, with labels.
 SENTENCES = [
     (
-        "if you 've ever entertained the notion of doing what the title of this film implies , what "
+        "if you 've ever entertained the notion of doing what the title of this film "
+        "implies , what "
         "sex with strangers actually shows may put you off the idea forever",
         0,
     ),

@@ -11,13 +11,12 @@ from explainers.methods.attribution import PARTS
 
 SCORES = torch.tensor([1.0, 2.0])
 
-EVERYWHERE = [
-    (key, name) for key in METHODS for name in ("bert", "vit") if defined(METHODS[key], name)
-]
 
-
-@pytest.mark.parametrize("key, name", EVERYWHERE)
+@pytest.mark.parametrize("name", ["bert", "vit"])
+@pytest.mark.parametrize("key", METHODS)
 def test_a_method_has_the_parts_that_it_says_it_has(key, name):
+    if not defined(METHODS[key], name):
+        return
     trace = tiny(name).trace(example(name), 0)
     options = {"steps": 2} if "steps" in METHODS[key].options else {}
     found = METHODS[key].run(trace, **options)

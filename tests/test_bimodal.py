@@ -1,4 +1,6 @@
-"""Two kinds of tokens that look at each other: the rules against loops over single numbers, and DETR against its own attentions."""
+"""Two kinds of tokens that look at each other: the rules against loops over single numbers, and
+DETR against its own attentions.
+"""
 
 from functools import cache
 
@@ -92,12 +94,14 @@ def test_no_rule_changes_what_it_is_given():
     assert all(torch.equal(*both) for both in zip(given, before))
 
 
-# ------------------------------------------------------------------------------------------------ DETR
+# --------------------------------------------------------------------------------------------- DETR
 
 
 @cache
 def detr(kind: str = "Detr"):
-    """Two layers a side, five objects, three classes and "no object"; pictures of 64 x 96 pixels have 4 x 6 places."""
+    """Two layers a side, five objects, three classes and "no object"; pictures of 64 x 96 pixels
+    have 4 x 6 places.
+    """
     backbone = ResNetConfig(
         embedding_size=8,
         hidden_sizes=[8, 12],

@@ -159,16 +159,16 @@ def test_what_it_was_trained_on_needs_no_remark(name, given):
     assert not ex.explain(ex.load(name, device="cpu"), given).notes
 
 
-# ------------------------------------------------------------------------------------------------ pictures
+# ----------------------------------------------------------------------------------------- pictures
 
 MODELS = bundled_folder("vision").parent
 SHARED = Path(os.environ.get("EXPLAINERS_DATA") or Path(__file__).parents[2] / "shared")
 PICTURES = SHARED / "data/tinyimagenet50"
 TEXTS = ["a photo of a teapot", "a photo of a banana", "two lions"]
 with_pictures = pytest.mark.skipif(not PICTURES.is_dir(), reason="skipped: no validation data")
-DEIT = (
-    SHARED / "models/deit_tiny"
-)  # 22 MB of weights that belong to others; test_trace.py compares small models of its classes everywhere
+# 22 MB of weights that belong to others; test_trace.py compares small models of its classes
+# everywhere
+DEIT = SHARED / "models/deit_tiny"
 
 
 def scores(model: ex.Model, given) -> torch.Tensor:
@@ -380,6 +380,7 @@ def test_bundled_photos(name):
 def test_a_photo_that_is_not_there_is_refused_with_the_menu():
     with pytest.raises(
         ex.Refusal,
-        match=r"There is no bundled photo 'cats'; did you mean 'cat'\? \(astronaut, cat, coffee, rocket\)",
+        match=r"There is no bundled photo 'cats'; did you mean 'cat'\? \(astronaut, cat, "
+        r"coffee, rocket\)",
     ):
         ex.photo("cats")

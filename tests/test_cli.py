@@ -1,4 +1,6 @@
-"""`python -m explainers`: the same numbers as the library, and plain sentences for whatever cannot be done."""
+"""`python -m explainers`: the same numbers as the library, and plain sentences for whatever cannot
+be done.
+"""
 
 import csv
 import io
@@ -26,7 +28,9 @@ TEXT = "An unbelievably dull film, but the actors were good."
 
 @pytest.fixture(autouse=True)
 def _cpu(monkeypatch):
-    """The command line takes a GPU where there is one; numbers are compared with those of `sentiment`, on the CPU."""
+    """The command line takes a GPU where there is one; numbers are compared with those of
+    `sentiment`, on the CPU.
+    """
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
 
 
@@ -79,7 +83,7 @@ def shell(*arguments: str, **more) -> subprocess.CompletedProcess:
     )
 
 
-# ----------------------------------------------------------------------------------------------------- explain
+# ------------------------------------------------------------------------------------------ explain
 
 
 def test_explain_prints_a_word_a_line_with_sign_and_number(run, sentiment):
@@ -89,8 +93,8 @@ def test_explain_prints_a_word_a_line_with_sign_and_number(run, sentiment):
     seen = view(one)
     assert f"sentiment says {said.best} {said.values[0]:.1%}" in out
     assert (
-        f"AttCAT, explaining {one.target} (logit {one.score:.3f}); + towards {one.target}, − away from {one.target}"
-        in out
+        f"AttCAT, explaining {one.target} (logit {one.score:.3f}); + towards {one.target}, "
+        f"− away from {one.target}" in out
     )
     lines = [line.split() for line in out.splitlines() if line.startswith("  ") and "(" not in line]
     assert [line[0] for line in lines] == seen.labels
@@ -156,8 +160,8 @@ def test_a_slow_method_says_its_cost_before_it_starts(capsys):
     )
     said = capsys.readouterr().err
     assert (
-        said
-        == "Occlusion (leave one out) takes 3F; Integrated gradients takes 50F 50B (F forward, B backward passes).\n"
+        said == "Occlusion (leave one out) takes 3F; Integrated gradients takes 50F 50B (F "
+        "forward, B backward passes).\n"
     )
     assert (
         main(["explain", "--text", "a dull film", "--method", "attcat"]) == 0
@@ -295,7 +299,7 @@ def test_files(run, sentiment, tmp_path):
         assert (tmp_path / f"map{suffix}").read_text(encoding="utf-8").startswith(start)
 
 
-# -------------------------------------------------------------------------------------- pairs, questions, next tokens, heads
+# ------------------------------------------------------------- pairs, questions, next tokens, heads
 
 QUESTION = (
     "When was the Tower Bridge opened?",
@@ -394,7 +398,8 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
         (["--question", "", "--context", "a"], "question is empty"),
         (
             ["--question", "a", "--context", "b", "--model", "sentiment"],
-            "sentiment reads texts: give --text, or --text and --pair. For --question and --context",
+            "sentiment reads texts: give --text, or --text and --pair. For --question and "
+            "--context",
         ),
         (["--model", "question-answering", "--text", "a"], "give --question and --context"),
         (["--text", "dull", "--heads", "9"], "layers 0 to 5"),
@@ -406,7 +411,7 @@ def test_half_a_question_is_refused(refused, arguments, says):
     assert says in refused("explain", *arguments)
 
 
-# ----------------------------------------------------------------------------------------------------- pictures
+# ----------------------------------------------------------------------------------------- pictures
 
 CAT = str(ROOT / "assets/examples/cat.jpg")
 MATCHED = ["--image", CAT, "--text", "a photo of a cat", "--text", "a photo of a dog"]
@@ -527,7 +532,7 @@ def test_pictures_that_cannot_be(refused, tmp_path, monkeypatch, arguments, says
     assert not list(tmp_path.iterdir())
 
 
-# ----------------------------------------------------------------------------------------------------- refusals
+# ----------------------------------------------------------------------------------------- refusals
 
 
 @pytest.mark.parametrize(
@@ -590,7 +595,7 @@ def test_wrong_commands_show_the_usage(arguments, capsys):
     assert "usage: python -m explainers" in capsys.readouterr().err
 
 
-# ---------------------------------------------------------------------------------------------------- evaluate
+# ----------------------------------------------------------------------------------------- evaluate
 
 
 def test_a_protocol_takes_the_model_that_it_is_for(capsys, tmp_path):
@@ -648,7 +653,7 @@ def test_reading_the_hub_needs_no_more_than_the_extra():
     assert "datasets" in {Requirement(one).name for one in extras["evaluation"]}
 
 
-# ------------------------------------------------------------------------------------------------------ methods
+# ------------------------------------------------------------------------------------------ methods
 
 
 def test_the_list_has_every_method(run):
@@ -688,7 +693,7 @@ def test_markdown_is_a_table(run):
     assert [re.search(r"`(\w+)`", line).group(1) for line in lines[2:]] == list(ex.METHODS)
 
 
-# ------------------------------------------------------------------------------------------------ as a real process
+# -------------------------------------------------------------------------------- as a real process
 
 
 @pytest.mark.slow

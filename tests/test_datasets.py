@@ -103,7 +103,8 @@ def test_the_scale_of_stars_is_not_that_of_the_sample(put):
     few = read(
         put(
             "a.jsonl",
-            '{"text": "good", "stars": 4.0}\n{"text": "better", "stars": 5}\n{"text": "bad", "stars": 2}\n',
+            '{"text": "good", "stars": 4.0}\n{"text": "better", "stars": 5}\n{"text": '
+            '"bad", "stars": 2}\n',
         ),
         Columns(rule="polarity"),
     )

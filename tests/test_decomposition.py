@@ -1,4 +1,5 @@
-"""Relevance, decomposition and perturbation methods against their authors' own code, and against laws that their papers prove.
+"""Relevance, decomposition and perturbation methods against their authors' own code, and against
+laws that their papers prove.
 
 The numbers are in goldens/decomposition.json: see goldens/README.md.
 """
@@ -35,7 +36,9 @@ def named(record: dict) -> str:
 
 @cache
 def with_unknown(name: str, dtype: torch.dtype) -> ex.Model:
-    """The tiny model, told that id 100 stands for an unknown word: Optimus takes words away with it."""
+    """The tiny model, told that id 100 stands for an unknown word: Optimus takes words away with
+    it.
+    """
     model = fresh(name, dtype)
     model.net.config.unk_token_id = 100
     return model
@@ -43,7 +46,9 @@ def with_unknown(name: str, dtype: torch.dtype) -> ex.Model:
 
 @cache
 def traced(name: str, target, dtype: torch.dtype, padded: bool = False):
-    """The fixed input, its first and last token marked special as [CLS] and [SEP]: bare ids do not say so."""
+    """The fixed input, its first and last token marked special as [CLS] and [SEP]: bare ids do not
+    say so.
+    """
     inputs = example(name, dtype)
     if padded:
         inputs = {
@@ -178,7 +183,7 @@ def test_every_method_of_these_families_has_numbers_of_its_authors():
     assert wanted <= {record["method"] for record in RECORDS}
 
 
-# ------------------------------------------------------------------------------------------------ laws
+# --------------------------------------------------------------------------------------------- laws
 
 
 def test_decompx_adds_up_to_the_logit_of_the_trained_model(sentiment):
@@ -242,7 +247,9 @@ def test_shares_sum_to_one(key):
 
 
 def materialised(trace, l: int) -> torch.Tensor:
-    """The vectors that the Gram identity never makes: z_qk of layer l with the residual [query key dim]."""
+    """The vectors that the Gram identity never makes: z_qk of layer l with the residual [query key
+    dim].
+    """
     layer, x = trace.layers[l], trace.hidden[l]
     z = torch.zeros(len(x), len(x), x.shape[-1]).to(x)
     for h in range(trace.attention.shape[1]):
@@ -262,7 +269,9 @@ def test_norms_by_the_gram_identity_are_the_norms_of_the_vectors(name):
 
 
 def test_the_vectors_of_a_layer_add_up_to_what_it_makes():
-    """Kobayashi's z, the residual and the output bias are the sum that the LayerNorm gets, and that gives the states recorded."""
+    """Kobayashi's z, the residual and the output bias are the sum that the LayerNorm gets, and that
+    gives the states recorded.
+    """
     trace = tiny("bert").trace(example("bert"), 0)
     for l, layer in enumerate(trace.layers):
         after1 = layer.norm1(materialised(trace, l).sum(1) + layer.b_o)
@@ -316,13 +325,14 @@ def test_a_text_too_long_for_a_method_is_refused_with_its_cost_before_the_model_
     trace = tiny("bert").trace(example("bert"), 0)
     with pytest.raises(
         ex.Refusal,
-        match=r"at most 256 tokens and this input has 300: it would need a whole forward and backward pass",
+        match=r"at most 256 tokens and this input has 300: it would need a whole forward "
+        r"and backward pass",
     ):
         METHODS["attattr"].check_length(300)
     METHODS["attattr"].check_length(len(trace.attended))
 
 
-# ------------------------------------------------------------------------------------------------ Optimus
+# ------------------------------------------------------------------------------------------ Optimus
 
 
 @each_precision
@@ -398,7 +408,7 @@ def test_of_all_classes_together_every_reading_is_as_faithful_and_the_first_is_c
     assert best_reading(traces) == "Mean/Mean/From"
 
 
-# ------------------------------------------------------------------------------------------------ shared passes
+# ------------------------------------------------------------------------------------ shared passes
 
 
 def test_methods_that_need_the_same_pass_share_it(monkeypatch):
@@ -422,7 +432,7 @@ def test_methods_that_need_the_same_pass_share_it(monkeypatch):
     assert sum(passes) == 1 + 4 * 2 + 3
 
 
-# ------------------------------------------------------------------------------------------------ heads and maps
+# ----------------------------------------------------------------------------------- heads and maps
 
 
 @pytest.mark.parametrize("key", [key for key, method in METHODS.items() if "heads" in method.parts])
@@ -456,7 +466,9 @@ def test_methods_without_heads_or_maps_name_those_that_have():
 
 
 def test_a_flow_from_several_tokens_is_no_wider_than_what_is_read_of_each():
-    """Through one layer the flow to a token is the narrower of two pipes on every way: what is read, and what is passed on."""
+    """Through one layer the flow to a token is the narrower of two pipes on every way: what is
+    read, and what is passed on.
+    """
     maps = torch.tensor([[[0.5, 0.5, 0.0], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]]], dtype=torch.float64)
     read = torch.tensor([0.25, 0.0, 0.75], dtype=torch.float64)
     wanted = torch.minimum(read[:, None], maps[0]).sum(0)

@@ -1,4 +1,6 @@
-"""Dual encoders: a picture and texts, matched as the stock model matches them, with either side explained."""
+"""Dual encoders: a picture and texts, matched as the stock model matches them, with either side
+explained.
+"""
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ TEXTS = ["a good movie", "the boring film was not good", "bad actors"]
 
 @pytest.fixture(scope="module")
 def model(word_tokenizer) -> ex.Model:
-    """A ViT and a BERT with words to read and a processor for pictures; its picture side is traced."""
+    """A ViT and a BERT with a tokenizer and an image processor; its picture side is traced."""
     processor = ViTImageProcessorPil(size={"height": 32, "width": 32})
     return ex.load(
         fresh("vision-text-dual-encoder.vision").net,
@@ -35,7 +37,9 @@ def picture() -> Image.Image:
 
 
 def several(stem: str) -> tuple[dict, dict]:
-    """Tensors of three pictures and of three texts, of which the last two are padded where the model takes a mask."""
+    """Tensors of three pictures and of three texts, of which the last two are padded where the
+    model takes a mask.
+    """
     pictures = torch.cat([varied(f"{stem}.vision", seed)["pixel_values"] for seed in range(3)])
     ids = torch.cat([varied(f"{stem}.text", seed)["input_ids"] for seed in range(3)])
     if stem == "siglip":
@@ -52,7 +56,7 @@ def stock_logits(stem: str, tensors: dict) -> tuple[torch.Tensor, torch.Tensor]:
     return said.logits_per_image, said.logits_per_text
 
 
-# ------------------------------------------------------------------------------------------------ matches
+# ------------------------------------------------------------------------------------------ matches
 
 
 @each_stem
@@ -145,7 +149,7 @@ def test_a_side_is_the_same_network_with_the_other_tower_traced():
         assert not {*map(id, text.blocks)} & {*map(id, vision.blocks)}
 
 
-# ------------------------------------------------------------------------------------------------ a picture and words
+# ------------------------------------------------------------------------------ a picture and words
 
 
 def tensors_of(model, picture, texts) -> dict:
@@ -215,7 +219,9 @@ def test_a_difference_of_two_texts_is_the_difference_of_their_slopes(model, pict
 
 
 def shown(heat: ex.Heatmap) -> bool:
-    """Finite, and zero everywhere only if that is said: the whole map of Attention Grad-CAM can be below zero."""
+    """Finite, and zero everywhere only if that is said: the whole map of Attention Grad-CAM can be
+    below zero.
+    """
     return bool(heat.scores.isfinite().all()) and heat.scores.any().item() != (
         f"{heat.title} is zero for every token here." in heat.notes
     )
@@ -269,7 +275,7 @@ def test_a_text_that_was_cut_says_so_on_both_sides(model, picture):
     )
 
 
-# ------------------------------------------------------------------------------------------------ refusals
+# ----------------------------------------------------------------------------------------- refusals
 
 
 @pytest.mark.parametrize(

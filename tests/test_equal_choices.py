@@ -1,4 +1,6 @@
-"""Choices among equal numbers: noise of the last digits, upwards or downwards, changes none, and a tie is said."""
+"""Choices among equal numbers: noise of the last digits, upwards or downwards, changes none, and a
+tie is said.
+"""
 
 import re
 from copy import deepcopy
@@ -34,17 +36,21 @@ leaning = pytest.mark.parametrize("lean", LEANING, ids=["first larger", "last la
 
 
 def tilted(values: torch.Tensor, lean: float) -> torch.Tensor:
-    """Equal numbers as another processor might round them: rising, or falling, by 1e-7 of the largest in all."""
+    """Equal numbers as another processor might round them: rising, or falling, by 1e-7 of the
+    largest in all.
+    """
     along = torch.linspace(0, 1, values.numel(), dtype=torch.float64).view(values.shape)
     return (values.double() + lean * values.double().abs().max() * along).to(values.dtype)
 
 
-# ------------------------------------------------------------------------------------------------------- Optimus
+# ------------------------------------------------------------------------------------------ Optimus
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_noise_in_attention_changes_neither_the_reading_nor_its_faithfulness(number):
-    """A mean is read from all tokens alike, so that the row of who looks at it is the same everywhere."""
+    """A mean is read from all tokens alike, so that the row of who looks at it is the same
+    everywhere.
+    """
     model = tiny("modernbert-mean", torch.float32)
     trace = model.trace(
         varied("modernbert-mean", number, 8), min(number, TINY["modernbert-mean"].classes - 1)
@@ -98,7 +104,7 @@ def test_of_equally_faithful_readings_the_first_is_shown_and_the_others_are_coun
     )
 
 
-# ------------------------------------------------------------------------------------------------ what a model says
+# -------------------------------------------------------------------------------- what a model says
 
 
 def undecided(word_tokenizer, lean: float) -> ex.Model:
@@ -211,7 +217,7 @@ def test_of_equal_classes_of_an_object_the_first_is_explained(lean):
     torch.testing.assert_close(likeliest, first)
 
 
-# ------------------------------------------------------------------------------------------------------- metrics
+# ------------------------------------------------------------------------------------------ metrics
 
 
 def with_scores(case: ev.Case, scores: torch.Tensor) -> ex.Heatmap:
@@ -336,7 +342,7 @@ def test_drawings_of_equal_pixels(lean):
     assert not stretched(tilted(torch.ones(2, 3), lean)).any()
 
 
-# ------------------------------------------------------------------------------------------------------- methods, views
+# ----------------------------------------------------------------------------------- methods, views
 
 
 @leaning

@@ -1,4 +1,6 @@
-"""Metrics of faithfulness: against their authors' own numbers, on models that can be computed by hand, and by the laws that they keep."""
+"""Metrics of faithfulness: against their authors' own numbers, on models that can be computed by
+hand, and by the laws that they keep.
+"""
 
 import json
 import math
@@ -27,7 +29,9 @@ def named(records: list[dict]):
 
 
 def golden_case(model: str, target) -> ev.Case:
-    """The fixed input, its first and last token marked special as [CLS] and [SEP]: bare ids do not say so."""
+    """The fixed input, its first and last token marked special as [CLS] and [SEP]: bare ids do not
+    say so.
+    """
     coded = tiny(model).encode(example(model))
     if not coded.grid:
         special_tokens = torch.zeros(len(coded.labels), dtype=torch.bool)
@@ -64,7 +68,7 @@ def number_of(case: ev.Case, heat: ex.Heatmap, key: str, answers: list, **option
     return measurement.number
 
 
-# ------------------------------------------------------------------------------------------------- the authors' numbers
+# ----------------------------------------------------------------------------- the authors' numbers
 
 
 @named(OF_TEXTS)
@@ -102,7 +106,7 @@ def test_the_probability_before_is_the_authors_own(record):
     )
 
 
-# ------------------------------------------------------------------------------------------- what the model is asked, and how
+# ----------------------------------------------------------------- what the model is asked, and how
 
 TEXTS = [
     "the movie was not good",
@@ -113,7 +117,9 @@ TEXTS = [
 
 
 def test_asking_together_is_asking_one_at_a_time(reader):
-    """Deleted, blanked, hidden; several examples, maps and repetitions: every answer is that of the changed input alone."""
+    """Deleted, blanked, hidden; several examples, maps and repetitions: every answer is that of the
+    changed input alone.
+    """
     cases, queries = [], []
     for text in TEXTS:
         case = ev.case_of(reader, text)
@@ -175,7 +181,9 @@ def test_a_text_without_specials_is_never_deleted_whole():
 
 
 def test_measured_together_is_measured_alone(reader):
-    """Records are in the order of the examples, whatever order the work was done in, and random draws depend on the input alone."""
+    """Records are in the order of the examples, whatever order the work was done in, and random
+    draws depend on the input alone.
+    """
     examples = [ev.Example(text, label="POSITIVE", id=str(i)) for i, text in enumerate(TEXTS)]
     how = dict(
         methods=["attcat", "gae"],
@@ -200,7 +208,7 @@ def test_measured_together_is_measured_alone(reader):
     assert changed == {"random"}
 
 
-# ----------------------------------------------------------------------------------------------- computed by hand, and laws
+# ----------------------------------------------------------------------- computed by hand, and laws
 
 
 def test_aopc_and_log_odds_by_hand():
@@ -225,7 +233,9 @@ def test_aopc_and_log_odds_by_hand():
 
 
 class Words:
-    """A model whose answer can be computed by hand: the logit of POSITIVE is the sum of the words' weights, of NEGATIVE its negative."""
+    """A model whose answer can be computed by hand: the logit of POSITIVE is the sum of the words'
+    weights, of NEGATIVE its negative.
+    """
 
     def __init__(self, tokenizer):
         self.table = torch.zeros(200, dtype=torch.float64)
@@ -245,7 +255,9 @@ class Words:
 
 @pytest.fixture
 def additive(reader, monkeypatch) -> ex.Model:
-    """The tiny reader's answers replaced, after the pass, by those of a sum over words: the oracle's map is known."""
+    """The tiny reader's answers replaced, after the pass, by those of a sum over words: the
+    oracle's map is known.
+    """
     words, given = Words(reader.tokenizer), ex.Model.answer
 
     def answer(self, inputs, attended=None, **tape):
@@ -310,7 +322,9 @@ def test_numbers_that_can_be_computed_by_hand(additive):
 
 
 def test_an_oracle_beats_random_orders_and_these_are_at_chance(additive):
-    """The oracle's order is the best there is and its reverse the worst; among random orders each word comes first equally often."""
+    """The oracle's order is the best there is and its reverse the worst; among random orders each
+    word comes first equally often.
+    """
     case = ev.case_of(
         additive, "the movie was really good but the film was boring and bad", "POSITIVE"
     )
@@ -369,7 +383,7 @@ def test_metrics_do_not_depend_on_the_scale_of_the_scores(name):
         assert numbers[0] == pytest.approx(numbers[1], rel=1e-6), spec
 
 
-# -------------------------------------------------------------------------------------------------------------- pictures
+# ----------------------------------------------------------------------------------------- pictures
 
 
 def shown(case: ev.Case, pixels: torch.Tensor) -> ex.Heatmap:
@@ -379,7 +393,11 @@ def shown(case: ev.Case, pixels: torch.Tensor) -> ex.Heatmap:
 
 @named([one for one in RECORDS if one["name"].startswith("perturbation")])
 def test_perturbed_pictures_are_the_authors_own(record):
-    """Float32, as their run. Where the cut falls among pixels of one height (the border is clamped), which of them go is left to the sort."""
+    """Float32, as their run.
+
+    Where the cut falls among pixels of one height (the border is clamped), which of them go is left
+    to the sort.
+    """
     case = ev.case_of(
         tiny("vit", torch.float32), ev.Example(example("vit", torch.float32), label=3), 3
     )
@@ -435,7 +453,7 @@ def test_a_patch_taken_out_is_all_its_pixels_taken_out():
         torch.testing.assert_close(one, two)
 
 
-# ---------------------------------------------------------------------------------------------------------------- curves
+# ------------------------------------------------------------------------------------------- curves
 
 
 def test_curves_start_and_end_where_nothing_and_everything_is_gone(reader):
@@ -477,7 +495,7 @@ def test_curves_start_and_end_where_nothing_and_everything_is_gone(reader):
     torch.testing.assert_close(mean, found.random["deletion"].mean(0))
 
 
-# ------------------------------------------------------------------------------------------------------------- bad input
+# ---------------------------------------------------------------------------------------- bad input
 
 
 @pytest.mark.parametrize(
@@ -611,7 +629,9 @@ def test_options_out_of_range_are_refused_in_a_sentence(reader, metric, says):
 
 
 def test_erasers_equation_counts_an_empty_rationale(additive):
-    """Its code averages over the five bins; its equation divides by one more, whose rationale is empty."""
+    """Its code averages over the five bins; its equation divides by one more, whose rationale is
+    empty.
+    """
     case = ev.case_of(additive, "good movie really boring", "POSITIVE")
     heat, both = oracle(case), ("comprehensiveness", "sufficiency")
     lost = float(case.probabilities[2]) - 1 / 3  # without any word the three classes are alike

@@ -1,4 +1,6 @@
-"""Metrics that look at maps alone: rank correlations, answers and rationales, masks and boxes, agreement between methods."""
+"""Metrics that look at maps alone: rank correlations, answers and rationales, masks and boxes,
+agreement between methods.
+"""
 
 import json
 import math
@@ -32,7 +34,7 @@ def heat_of(scores, like: ex.Heatmap | None = None, name: str = "given") -> ex.H
     )
 
 
-# --------------------------------------------------------------------------------------------------------- correlations
+# ------------------------------------------------------------------------------------- correlations
 
 
 @named([one for one in RECORDS if one.get("metric") == "kendall"])
@@ -98,7 +100,7 @@ def test_spearman_is_with_the_slopes_times_what_enters(reader):
     assert measured("spearman", case, heat_of(torch.zeros_like(saliency), case.heat("gae"))) == 0.0
 
 
-# ------------------------------------------------------------------------------------------------ answers and rationales
+# --------------------------------------------------------------------------- answers and rationales
 
 
 def test_hits_in_the_top_are_the_authors_own():
@@ -128,7 +130,9 @@ def test_precision_of_an_answer():
 
 
 def test_token_f1_by_hand_and_by_scikit_learn(reader):
-    """Words are what spaces separate: "good," is one word of two tokens, and "unbelievable" of several."""
+    """Words are what spaces separate: "good," is one word of two tokens, and "unbelievable" of
+    several.
+    """
     text = "the movie was not good, it is unbelievable and boring"
     case = ev.case_of(
         reader,
@@ -175,7 +179,7 @@ def test_words_that_were_not_read_cap_the_recall(reader):
     assert measured("token_f1", case, heat)["80"] == pytest.approx(2 * 22 / (62 + 40))
 
 
-# ---------------------------------------------------------------------------------------------------------- localisation
+# ------------------------------------------------------------------------------------- localisation
 
 
 def square(rows: slice, columns: slice, size: int = 32) -> np.ndarray:
@@ -276,7 +280,9 @@ def test_the_pointing_game_draws_boxes_around_the_pieces_of_a_mask():
 
 
 def test_masks_are_cut_as_the_model_cuts_the_picture(tmp_path):
-    """A wide picture: the bundled model sees its middle, and a box in pixels of the whole one is found there."""
+    """A wide picture: the bundled model sees its middle, and a box in pixels of the whole one is
+    found there.
+    """
     model = ex.load("vit", device="cpu")
     picture = np.zeros((100, 300, 3), np.uint8)
     picture[20:60, 140:180] = 255
@@ -307,7 +313,7 @@ def test_the_centre_prior_is_highest_in_the_middle_and_the_same_for_every_pictur
     assert not torch.equal(case.heat("random").scores, other.heat("random").scores)
 
 
-# -------------------------------------------------------------------------------------------------------------- agreement
+# ---------------------------------------------------------------------------------------- agreement
 
 
 def test_agreement_by_hand():

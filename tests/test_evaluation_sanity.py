@@ -1,4 +1,6 @@
-"""Sanity checks: weights made random, other classes, sums; and captum's two metrics against their definitions."""
+"""Sanity checks: weights made random, other classes, sums; and captum's two metrics against their
+definitions.
+"""
 
 import math
 from dataclasses import replace
@@ -99,7 +101,7 @@ def test_completeness_is_kept_by_those_who_promise_it(reader):
     assert gap("attcat")["sum"] == pytest.approx(float(case.heat("attcat").scores.sum()))
 
 
-# ---------------------------------------------------------------------------------------------------------------- captum
+# ------------------------------------------------------------------------------------------- captum
 
 
 def test_infidelity_is_zero_for_a_map_that_says_what_is_lost(reader, monkeypatch):

@@ -1,4 +1,4 @@
-"""Figures for slides and papers say what they show without colour: signs, legend, text and names."""
+"""Figures for slides and papers can be read without colour: signs, legend, text and names."""
 
 import io
 import json

@@ -1,4 +1,7 @@
-"""The methods' numbers against their authors' own code, on tiny fixed models. See goldens/README.md."""
+"""The methods' numbers against their authors' own code, on tiny fixed models.
+
+See goldens/README.md.
+"""
 
 import json
 from dataclasses import replace
@@ -29,7 +32,9 @@ def named(records_: list[dict]):
 
 @cache
 def golden_trace(model: str, target, dtype: torch.dtype, padded: bool = False):
-    """The fixed input, its first and last token marked special as [CLS] and [SEP]: bare ids do not say so."""
+    """The fixed input, its first and last token marked special as [CLS] and [SEP]: bare ids do not
+    say so.
+    """
     inputs = example(model, dtype)
     if padded:
         ids = torch.nn.functional.pad(inputs["input_ids"], (0, 4))
@@ -152,7 +157,9 @@ def test_product_is_the_layers_multiplied_as_in_the_authors_notebook(dtype):
 @each_precision
 @named(PATHS)
 def test_a_path_of_entries_gives_captums_integrated_gradients(record, dtype):
-    """Of a picture too, by the passes that the method is made of: the blank's embedded patches are where the path begins."""
+    """Of a picture too, by the passes that the method is made of: the blank's embedded patches are
+    where the path begins.
+    """
     trace = golden_trace(record["model"], record["class"], dtype)
     start = trace.again(
         inputs={"pixel_values": torch.zeros_like(INPUTS["pixel_values"], dtype=dtype)}
@@ -181,5 +188,7 @@ def test_every_method_with_published_numbers_is_covered():
 
 
 def test_an_all_zero_golden_is_among_them():
-    """Attention Grad-CAM of the tiny BERT's class 0: a map that must be exactly zero, not nearly so."""
+    """Attention Grad-CAM of the tiny BERT's class 0: a map that must be exactly zero, not nearly
+    so.
+    """
     assert any(not any(one["scores"]) for one in RECORDS if one["method"] == "attn_gradcam")

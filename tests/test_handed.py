@@ -1,4 +1,4 @@
-"""What is handed to `load`, `open_picture` and a method: taken, or one sentence of what would do."""
+"""What is handed to `load`, `open_picture` and methods: taken, or one sentence of what would do."""
 
 import io
 import json
@@ -104,7 +104,10 @@ def test_a_processor_that_needs_another_program_says_so(monkeypatch):
 
     monkeypatch.setattr(LayoutLMv3ImageProcessorPil, "preprocess", missing)
     model = ex.load(fresh("vit").net, processor=LayoutLMv3ImageProcessorPil(), device="cpu")
-    said = "The image processor LayoutLMv3ImageProcessorPil does not take this picture: This needs the PyTesseract library."
+    said = (
+        "The image processor LayoutLMv3ImageProcessorPil does not take this picture: "
+        "This needs the PyTesseract library."
+    )
     with pytest.raises(ex.Refusal) as refused:
         model.encode(Image.new("RGB", (40, 40)))
     assert str(refused.value) == said
@@ -153,7 +156,7 @@ def test_a_tokenizer_is_no_model(word_tokenizer):
 
 @pytest.mark.parametrize("name", ["clip-classifier", "siglip-classifier", "dinov2-gated"])
 def test_classifiers_that_are_built_otherwise_are_explained(name):
-    """Of a mean of patches, and with a gate in the feed-forward layers; from folders and objects."""
+    """Of a mean of patches, and with gated feed-forward layers; from folders and objects."""
     model = tiny(name)
     assert model.task.has_classes and len(model.labels) == TINY[name].classes and name in IMAGE
     heat = ex.explain(model, example(name), "attcat", 1)
@@ -334,8 +337,8 @@ def test_a_method_called_on_a_trace_refuses_as_explain_does(key, name):
     trace, method = tiny(name).trace(example(name), 0), ex.METHODS[key]
     wanted = refusal(lambda: ex.explain(tiny(name), example(name), key, 0))
     assert (
-        wanted
-        == f"{method.title} is not defined for {'texts' if name == 'bert' else 'pictures'}: {method.only}."
+        wanted == f"{method.title} is not defined for {'texts' if name == 'bert' else 'pictures'}: "
+        f"{method.only}."
     )
     for call in (method, *(getattr(method, part) for part in method.parts)):
         assert refusal(lambda call=call: call(trace)) == wanted

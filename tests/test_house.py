@@ -24,13 +24,8 @@ MOST_COMPREHENSIONS = 35
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-#: Parts that are being rebuilt and need not keep the rules yet. To be empty.
-UNDER_WAY = (
-    "app.py",
-    "benchmarks",
-    "training",
-    "explainers",
-)
+#: What is still to be cut into files. To be empty.
+UNDER_WAY = ("benchmarks/measure.py", "training")
 
 
 def place(path: Path) -> str:
@@ -59,6 +54,15 @@ def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     return [one.arg for one in found if one and one.arg not in ("self", "cls")]
 
 
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of code of a function; what documents it does not count."""
+    lines = function.end_lineno - function.lineno + 1
+    if ast.get_docstring(function) is not None:
+        documentation = function.body[0]
+        lines -= documentation.end_lineno - documentation.lineno + 1
+    return lines
+
+
 def is_nested(node: ast.AST) -> bool:
     """Whether a comprehension has two loops, its own or one of a comprehension inside it."""
     if len(node.generators) > 1:
@@ -76,7 +80,7 @@ def offences_of(node: ast.AST) -> list[str]:
     """What one piece of code does that a reader would stumble over."""
     found = []
     if isinstance(node, FUNCTIONS):
-        lines = node.end_lineno - node.lineno + 1
+        lines = lines_of(node)
         if lines > MOST_LINES_OF_A_FUNCTION:
             found.append(f"{node.name} has {lines} lines")
         count = len(parameters(node))
@@ -134,8 +138,6 @@ def test_one_thought_a_line():
         for node in ast.walk(ast.parse(text)):
             conditionals += isinstance(node, ast.IfExp)
             comprehensions += isinstance(node, COMPREHENSIONS)
-    if UNDER_WAY:
-        pytest.skip("the parts are being rebuilt")
     assert 1000 * conditionals / lines <= MOST_CONDITIONALS
     assert 1000 * comprehensions / lines <= MOST_COMPREHENSIONS
 
@@ -148,10 +150,6 @@ def packages() -> list[ModuleType]:
     return found
 
 
-#: Packages that still name an object as one of their modules. To be empty.
-SHADOWED = {"explainers.methods", "explainers.evaluation"}
-
-
 @pytest.mark.parametrize("package", packages(), ids=lambda package: package.__name__)
 def test_a_module_and_an_object_do_not_share_a_name(package):
     """`import explainers.methods.alti as module` has to give the module."""
@@ -160,16 +158,12 @@ def test_a_module_and_an_object_do_not_share_a_name(package):
         here = vars(package).get(info.name)
         if here is not None and not isinstance(here, ModuleType):
             shadowed.append(info.name)
-    if package.__name__ in SHADOWED:
-        pytest.skip(f"to be renamed: {shadowed}")
     assert shadowed == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=place)
 def test_a_file_begins_with_what_it_is_for(path):
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    if is_under_way(path) and not docstring:
-        pytest.skip("being rebuilt")
     assert docstring or not path.read_text(encoding="utf-8").strip()
 
 

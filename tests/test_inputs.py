@@ -1,4 +1,6 @@
-"""Whatever a person types is either refused in one sentence or comes back token by token, in its place."""
+"""Whatever a person types is either refused in one sentence or comes back token by token, in its
+place.
+"""
 
 import contextlib
 import time
@@ -62,11 +64,13 @@ AWKWARD = [
 
 @pytest.fixture(params=["reader", "byte_reader"])
 def model(request) -> ex.Model:
-    """A WordPiece that lowers and strips accents, and a byte-level BPE in which a character can be several tokens."""
+    """A WordPiece that lowers and strips accents, and a byte-level BPE in which a character can be
+    several tokens.
+    """
     return request.getfixturevalue(request.param)
 
 
-# ------------------------------------------------------------------------------------------------ refusals
+# ----------------------------------------------------------------------------------------- refusals
 
 
 @pytest.mark.parametrize("text", EMPTY, ids=ascii)
@@ -133,7 +137,7 @@ def test_a_picture_model_without_pixels_is_refused():
         tiny("vit").trace({"input_ids": torch.ones(1, 3).long()}, 0)
 
 
-# ------------------------------------------------------------------------------------------------ labels, spans, words
+# ----------------------------------------------------------------------------- labels, spans, words
 
 
 def check(coded, model) -> None:
@@ -223,7 +227,9 @@ def test_the_same_word_twice_is_two_words(reader):
 
 
 def test_a_special_token_that_was_typed_is_read_as_what_the_model_reads(reader):
-    """ "[MASK]" in the text is one token with a place in the text; the [CLS] and [SEP] around it have none."""
+    """ "[MASK]" in the text is one token with a place in the text; the [CLS] and [SEP] around it
+    have none.
+    """
     coded = encode(reader, "good [MASK] movie")
     assert coded.labels == ["[CLS]", "good", "[MASK]", "movie", "[SEP]"]
     assert (
@@ -308,7 +314,7 @@ def test_every_pair_is_refused_or_encoded(model, first, second):
     )
 
 
-# ------------------------------------------------------------------------------------------------ length
+# ------------------------------------------------------------------------------------------- length
 
 
 def test_text_past_the_limit_is_cut_and_counted(reader):
@@ -341,7 +347,10 @@ def test_a_megabyte_of_text_is_cut_within_seconds(model):
 
 
 def test_a_megabyte_without_a_space_is_cut_within_seconds(model):
-    """Looking for apostrophes must not start over at every letter. First a part of it, where failing takes seconds, not hours."""
+    """Looking for apostrophes must not start over at every letter.
+
+    First a part of it, where failing takes seconds, not hours.
+    """
     for letters, seconds in ((10_000, 1), (1_000_000, 20)):
         started = time.process_time()
         with contextlib.suppress(ex.Refusal):
@@ -358,7 +367,7 @@ def test_the_limit_is_what_the_positions_and_the_tokenizer_allow(reader, byte_re
     )
 
 
-# ------------------------------------------------------------------------------------------------ tensors
+# ------------------------------------------------------------------------------------------ tensors
 
 
 def test_ready_tensors_are_labelled_by_the_tokenizer_or_by_number(reader):
@@ -417,7 +426,7 @@ def test_what_a_tokenizer_returns_will_do(reader, word_tokenizer):
     )
 
 
-# ------------------------------------------------------------------------------------------------ halves of a pair
+# --------------------------------------------------------------------------------- halves of a pair
 
 
 def test_every_token_knows_its_half(reader):
@@ -476,7 +485,7 @@ def test_halves_survive_words_and_the_table(reader):
 
 
 def test_siglips_text_is_padded_to_its_window_and_the_padding_is_seen(word_tokenizer):
-    """As in its training: the score is read from the last token, which is padding for most texts."""
+    """As in its training: its score is read from the last token, padding for most texts."""
     model = ex.load(fresh("siglip.text").net, tokenizer=word_tokenizer, tower="text", device="cpu")
     coded = from_text(model, ("a good movie",))
     assert "attention_mask" not in coded.tensors and coded.tensors["input_ids"].shape == (1, 64)

@@ -14,7 +14,9 @@ EPS = 1e-9
 
 
 def relevance_of(function, *inputs, table=OURS, given=None):
-    """What `table` hands back to each input when the output holds `given` relevance (or 1, 2, 3, ...)."""
+    """What `table` hands back to each input when the output holds `given` relevance (or 1, 2, 3,
+    ...).
+    """
     leaves = [tensor.clone().requires_grad_() for tensor in inputs]
     signals = [leaf * 1 for leaf in leaves]  # a leaf with a history, as in a network
     with ChainRules(table, gradient=table not in (OURS, ORIGINAL)):
@@ -173,7 +175,7 @@ def test_weights_alone_carry_no_relevance():
         assert not (table.weight.exp() * 2).requires_grad
 
 
-# ------------------------------------------------------------------------------------------------ AttnLRP
+# ------------------------------------------------------------------------------------------ AttnLRP
 
 
 @pytest.mark.parametrize("function", [F.gelu, torch.tanh, F.relu], ids=["gelu", "tanh", "relu"])
@@ -239,7 +241,7 @@ def test_a_gamma_that_makes_no_sense_is_refused(gamma):
         METHODS["attnlrp"](tiny("bert").trace(example("bert"), 0), gamma=gamma)
 
 
-# ------------------------------------------------------------------------------------------------ networks
+# ----------------------------------------------------------------------------------------- networks
 
 
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if defined(METHODS["lrp"], name)])

@@ -13,7 +13,8 @@ from explainers.maximisation import total_variation
 
 RECORDED = load_file(GOLDENS / "activation.safetensors")
 
-#: y(x) − 0.01 ‖x‖² by 20 plain steps of 0.05 from grey: height of the first steps, of the picture at the end, and its length, by class.
+#: y(x) − 0.01 ‖x‖² by 20 plain steps of 0.05 from grey: height of the first steps, of the picture
+#: at the end, and its length, by class.
 PLAIN = {
     0: (
         [-1.3445122895303485, 0.878095547543196, 2.716871777327558],
@@ -27,7 +28,8 @@ PLAIN = {
     ),
 }
 
-#: Adam from recorded noise, 50 steps of 0.1 with total variation: the first three scores and the last.
+#: Adam from recorded noise, 50 steps of 0.1 with total variation: the first three scores and the
+#: last.
 ADAM = {
     0: ([0.8965840683521012, 3.7847128589561985, 5.734724853693299], 9.016995869858476),
     3: ([0.4145037842053236, 4.278922998833249, 5.905964649097827], 7.51409671126289),
@@ -36,7 +38,9 @@ ADAM = {
 
 @pytest.mark.parametrize("index", PLAIN)
 def test_a_plain_climb_with_a_penalty_on_length_is_the_recorded_one(index):
-    """The recording's attention softmaxed in float32, and twenty steps of a climb enlarge that: equal to four digits at the end."""
+    """The recording's attention softmaxed in float32, and twenty steps of a climb enlarge that:
+    equal to four digits at the end.
+    """
     first, last, length = PLAIN[index]
     got = ex.imagine(
         tiny("vit"),
@@ -78,7 +82,9 @@ def test_a_plain_climb_with_a_penalty_on_length_is_the_recorded_one(index):
 
 @pytest.mark.parametrize("index", ADAM)
 def test_a_climb_by_adam_starts_as_the_recorded_one_and_ends_as_high(index):
-    """The first steps to six digits; later ones are sensitive to the last, and the two climbs end equally high."""
+    """The first steps to six digits; later ones are sensitive to the last, and the two climbs end
+    equally high.
+    """
     first, last = ADAM[index]
     got = ex.imagine(
         tiny("vit"),

@@ -1,4 +1,6 @@
-"""Every method on every architecture: the laws that all of them keep, the options, the cards, and slow twins."""
+"""Every method on every architecture: the laws that all of them keep, the options, the cards, and
+slow twins.
+"""
 
 import inspect
 import math
@@ -76,7 +78,7 @@ def scored(key: str, name: str, target=0) -> torch.Tensor:
     return METHODS[key](traced(name, target), **QUICK.get(key, {}))
 
 
-# ------------------------------------------------------------------------------------------------ laws
+# --------------------------------------------------------------------------------------------- laws
 
 
 @everywhere
@@ -88,7 +90,10 @@ def test_a_method_gives_one_finite_number_a_token(key, name):
 
 @everywhere
 def test_a_method_does_not_say_zero_for_every_class(key, name):
-    """A map of zeros alone would pass every other law. Where there is one match only, other inputs stand for other classes."""
+    """A map of zeros alone would pass every other law.
+
+    Where there is one match only, other inputs stand for other classes.
+    """
     others = (
         METHODS[key](tiny(name).trace(varied(name, seed), 0), **QUICK.get(key, {}))
         for seed in range(3)
@@ -164,7 +169,8 @@ NOT_LINEAR = ("gae", "transatt", "partial_lrp", "lrp", "attattr", "optimus", "de
 def test_a_class_specific_map_grows_with_the_score(key):
     """Twice the score, twice the map: what is explained is the number, in its own unit.
 
-    Not so where layers are multiplied, one unit of relevance is handed out, or a probability or a class itself is explained.
+    Not so where layers are multiplied, one unit of relevance is handed out, or a probability or a
+    class itself is explained.
     """
     name = home(key)
     double = tiny(name).trace(example(name), Doubled(1, "twice"))
@@ -204,7 +210,9 @@ def test_the_declared_invariant_holds(key, name):
 
 
 def complete(trace, scores, name) -> None:
-    """The shares add up to the score gained over the blank text, and the reported gap is what is missing."""
+    """The shares add up to the score gained over the blank text, and the reported gap is what is
+    missing.
+    """
     blank = trace.rescore(
         trace.fill(~trace.special_tokens[None], "mean" if name in IMAGE else "pad")
     )[0]
@@ -302,7 +310,7 @@ def test_a_method_works_in_float32(key):
     close(scores, scored(key, name, 1), 2e-3)
 
 
-# ------------------------------------------------------------------------------------------------ layers and totals
+# -------------------------------------------------------------------------------- layers and totals
 
 
 @pytest.mark.parametrize(
@@ -374,7 +382,7 @@ def test_carrying_evidence_back_keeps_its_sum():
     )
 
 
-# ------------------------------------------------------------------------------------------------ slow twins
+# --------------------------------------------------------------------------------------- slow twins
 
 
 def blank_of(name: str) -> int:
@@ -453,7 +461,7 @@ def test_smoothgrad_without_noise_is_the_gradient_and_its_seed_counts():
     assert not torch.allclose(smooth(trace, samples=3, seed=1), smooth(trace, samples=3, seed=2))
 
 
-# ------------------------------------------------------------------------------------------------ options
+# ------------------------------------------------------------------------------------------ options
 
 
 @pytest.mark.parametrize(
@@ -623,7 +631,7 @@ def test_hidden_specials_get_nothing():
     )
 
 
-# ------------------------------------------------------------------------------------------------ cards
+# -------------------------------------------------------------------------------------------- cards
 
 
 def test_the_methods_are_on_the_menu_in_their_order():
@@ -759,7 +767,7 @@ def test_a_misspelt_method_gets_the_nearest_one_and_the_menu():
     )
 
 
-# ------------------------------------------------------------------------------------------------ heatmaps
+# ----------------------------------------------------------------------------------------- heatmaps
 
 
 @everywhere
@@ -814,7 +822,9 @@ def test_a_map_of_zeros_says_so():
 @pytest.mark.parametrize("closed", [slice(0, 1), slice(None)], ids=["one head", "every head"])
 @each_of_text
 def test_a_head_that_may_look_nowhere_gives_no_number_that_is_none(reader, key, closed):
-    """All its keys masked, its attention is nothing: a method says so by zeros or in words, never by NaN."""
+    """All its keys masked, its attention is nothing: a method says so by zeros or in words, never
+    by NaN.
+    """
     coded = reader.encode("good movie")
 
     def shut(attention):
@@ -948,7 +958,9 @@ def test_pictures_by_layer_by_head_by_token_and_by_pixel_have_their_shapes(key, 
     ids=[f"{key}-{name}" for key, name in DEFINED if name in ("vit", "beit", "siglip.vision")],
 )
 def test_a_picture_that_is_neither_square_nor_filled_by_its_patches_is_explained(key, name):
-    """5 x 3 patches, positions between the learned ones, and a row of pixels that belongs to no patch."""
+    """5 x 3 patches, positions between the learned ones, and a row of pixels that belongs to no
+    patch.
+    """
     pixels = torch.randn(
         1, 3, 41, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64
     )

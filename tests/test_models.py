@@ -76,7 +76,7 @@ def settings_of(place, **changes) -> None:
     (place / "config.json").write_text(json.dumps(config))
 
 
-# ------------------------------------------------------------------------------------------------ what works
+# --------------------------------------------------------------------------------------- what works
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -203,7 +203,8 @@ def test_a_folder_without_a_processor_takes_pixels_and_refuses_pictures_in_words
     assert model.processor is None
     with pytest.raises(
         ex.Refusal,
-        match=r"^This model came without an image processor: pass one to load\(...\), or give pixel_values\.$",
+        match=r"^This model came without an image processor: pass one to load\(...\), or "
+        r"give pixel_values\.$",
     ):
         ex.explain(model, Image.new("RGB", (60, 40)), "gae")
     torch.testing.assert_close(
@@ -226,7 +227,7 @@ def test_loading_twice_gives_two_models(copied):
     assert one.net is not other.net
 
 
-# ------------------------------------------------------------------------------------------------ what was asked for
+# ------------------------------------------------------------------------------- what was asked for
 
 
 @pytest.mark.parametrize("source", [None, 3, "", "   ", [], torch.nn.Linear(2, 2)], ids=str)
@@ -404,7 +405,7 @@ def test_weights_of_another_size_are_refused(copied):
     refusal(copied)
 
 
-# ------------------------------------------------------------------------------------------------ a row of one's own
+# ------------------------------------------------------------------------------- a row of one's own
 
 
 class RenamedConfig(BertConfig):
@@ -619,7 +620,7 @@ def test_attention_that_cannot_be_recorded_is_refused_whatever_the_row_says(rena
     assert "keyword arguments" in said or "inside its own code" in said
 
 
-# ------------------------------------------------------------------------------------------------ the Hub
+# ------------------------------------------------------------------------------------------ the Hub
 
 
 def answer(kind, status: int):

@@ -1,4 +1,4 @@
-"""Every notebook runs, offline and from a fresh clone, and keeps the rules that make it a lesson."""
+"""Every notebook runs, offline and from a fresh clone, and keeps the rules of a lesson."""
 
 import ast
 import re
@@ -20,7 +20,8 @@ PUBLIC = {
     "explainers.evaluation",
 }  # parts of the library that lessons may look into
 
-# Moves the slider where there is one: by convention it is called `slider`, and what it changes `picture`.
+# Moves the slider where there is one: by convention it is called `slider`, and what it changes
+# `picture`.
 MOVE_THE_SLIDER = """
 if "slider" in globals():
     seen = set()
@@ -29,7 +30,8 @@ if "slider" in globals():
     assert len(seen) == slider.max - slider.min + 1, "the picture does not follow the slider"
 """
 
-# Gives the check of the lesson's exercise its own solution, which it must accept, and wrong answers, which it must refuse.
+# Gives the check of the lesson's exercise its own solution, which it must accept, and wrong
+# answers, which it must refuse.
 JUDGE = """
 import exercises
 def checked(answer):
@@ -56,7 +58,7 @@ def test_there_are_notebooks():
 
 
 def exercise(notebook: nbformat.NotebookNode) -> tuple[str, int]:
-    """The check of the student's answer, `mine`, and the place behind the cell with the solution."""
+    """The check of the student's answer, `mine`, and the place behind the solution's cell."""
     (check,) = (cell.source for cell in code(notebook) if "if mine is None" in cell.source)
     (solution,) = (
         i for i, cell in enumerate(notebook.cells) if "### BEGIN SOLUTION" in cell.source
@@ -65,6 +67,7 @@ def exercise(notebook: nbformat.NotebookNode) -> tuple[str, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.rotates
 @each_notebook
 def test_runs_offline_and_on_a_pretended_gpu_and_its_exercise_is_judged(path, tmp_path):
     notebook = read(path)

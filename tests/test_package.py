@@ -58,7 +58,7 @@ def blocks(language: str) -> list[str]:
     )
 
 
-# ------------------------------------------------------------------------------------------------------ the wheel
+# ---------------------------------------------------------------------------------------- the wheel
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,8 @@ def test_an_installed_copy_works_anywhere(wheel, tmp_path, sentiment):
     (tmp_path / "elsewhere").mkdir()
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import explainers as ex; print(ex.__file__); "
-        "ex.photo('cat'); one = ex.explain(ex.load('sentiment', device='cpu'), 'a dull film'); print(one.score); one.save('map.html')"
+        "ex.photo('cat'); one = ex.explain(ex.load('sentiment', device='cpu'), 'a dull "
+        "film'); print(one.score); one.save('map.html')"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", code, str(tmp_path / "site")],
@@ -158,7 +159,7 @@ def test_an_installed_copy_works_anywhere(wheel, tmp_path, sentiment):
     assert (tmp_path / "elsewhere/map.html").stat().st_size > 1000
 
 
-# ---------------------------------------------------------------------------------------------------- requirements
+# ------------------------------------------------------------------------------------- requirements
 
 
 def test_every_folder_of_code_is_a_package():
@@ -170,7 +171,9 @@ def test_every_folder_of_code_is_a_package():
     not (ROOT / "requirements.txt").exists(), reason="no requirements.txt in this tree"
 )
 def test_requirements_agree_with_the_package():
-    """requirements.txt is for the page: it may be narrower than the package, never wider or without a part."""
+    """requirements.txt is for the page: it may be narrower than the package, never wider or without
+    a part.
+    """
     listed = requirements("requirements.txt")
     declared = {one.name: one for one in map(Requirement, PROJECT["dependencies"])}
     for extra in PROJECT["optional-dependencies"].values():
@@ -193,7 +196,7 @@ def test_the_version_is_said_once():
     assert "version" in PROJECT["dynamic"] and "version" not in PROJECT
 
 
-# ------------------------------------------------------------------------------------------------------ the README
+# --------------------------------------------------------------------------------------- the README
 
 
 @with_readme
@@ -216,7 +219,8 @@ def test_the_commands_of_the_readme_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     (tmp_path / "reviews.csv").write_text(
-        "text,label\na gripping and funny story,POSITIVE\na dull and tired film with nothing to say,NEGATIVE\n"
+        "text,label\na gripping and funny story,POSITIVE\na dull and tired film with "
+        "nothing to say,NEGATIVE\n"
     )
     lines = [
         line

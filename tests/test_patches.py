@@ -1,4 +1,6 @@
-"""Heatmaps over pictures as HTML and as files: what is drawn is what was measured, the photo is there once, and labels stay text."""
+"""Heatmaps over pictures as HTML and as files: what is drawn is what was measured, the photo is
+there once, and labels stay text.
+"""
 
 import base64
 import csv
@@ -33,7 +35,11 @@ from explainers.render.look import Look
 
 each_hostile = pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 #: Runs the page's script as Gradio does; `redraw` holds what it does after a new value.
-SCRIPTED = "code => { window.redraw = []; new Function('element', 'watch', code)(document.querySelector('#text-compared'), (_, f) => redraw.push(f)); }"
+SCRIPTED = """code => {
+  window.redraw = [];
+  const shown = document.querySelector('#text-compared');
+  new Function('element', 'watch', code)(shown, (_, f) => redraw.push(f));
+}"""
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -128,7 +134,7 @@ def opened(uri: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
 
 
-# ------------------------------------------------------------------------------------------------- what is drawn
+# ------------------------------------------------------------------------------------ what is drawn
 
 
 @pytest.mark.parametrize("one", [SIGNED, UNSIGNED], ids=["signed", "unsigned"])
@@ -176,8 +182,8 @@ def test_a_tile_states_badge_cost_share_and_largest():
     for text, one in zip(told, (SIGNED, UNSIGNED)):
         assert text.startswith(one.title)
         assert (
-            f"{'signed' if one.signed else 'unsigned'}1F 1B · [CLS] {100 * one.special_share:.0f} % · max {float(one.patches.abs().max()):.2g}"
-            in text
+            f"{'signed' if one.signed else 'unsigned'}1F 1B · [CLS] "
+            f"{100 * one.special_share:.0f} % · max {float(one.patches.abs().max()):.2g}" in text
         )
     assert "[CLS] and [DIST]" in heatmaps.heatmaps_html([heat(before=2)]).replace("\u00a0", " ")
     assert (
@@ -293,8 +299,8 @@ def test_the_numbers_as_a_table():
     order = SIGNED.patches.flatten().abs().argsort(descending=True)[: patches.TOP].tolist()
     assert len(rows) == 2 * patches.TOP
     assert (
-        rows[0::2][0]
-        == f"row {order[0] // 4 + 1}, column {order[0] % 4 + 1}: {characters.number(float(SIGNED.patches.flatten()[order[0]]))}"
+        rows[0::2][0] == f"row {order[0] // 4 + 1}, column {order[0] % 4 + 1}: "
+        f"{characters.number(float(SIGNED.patches.flatten()[order[0]]))}"
     )
     assert [element["text"] for element in reader.all("th") if element.get("scope") == "col"] == [
         "rank",
@@ -308,12 +314,13 @@ def test_for_those_who_do_not_see_it_a_map_is_a_phrase():
     label = Reader(heatmaps.heatmaps_html([one])).all("svg")[0]
     assert label["role"] == "img"
     assert label["aria-label"] == (
-        "AttCAT: strongest at row 1, column 2: minus 2, away from tabby cat; row 1, column 1: plus 0.5, towards tabby cat; "
+        "AttCAT: strongest at row 1, column 2: minus 2, away from tabby cat; row 1, column "
+        "1: plus 0.5, towards tabby cat; "
         "row 2, column 2: plus 0.1, towards tabby cat"
     )
 
 
-# ------------------------------------------------------------------------------------------- waiting, refused, mixed
+# -------------------------------------------------------------------------- waiting, refused, mixed
 
 
 def test_waiting_and_refused_methods_keep_their_place():
@@ -400,7 +407,7 @@ def patches_of(html: str) -> list[int]:
     return [part.count("<svg") for part in html.split('<div class="xp-pictured"')[1:]]
 
 
-# -------------------------------------------------------------------------------------------------- the photo, once
+# ---------------------------------------------------------------------------------- the photo, once
 
 
 def test_the_photo_is_in_the_html_once():
@@ -457,7 +464,7 @@ def test_looks_are_variables_and_classes():
     ] == ["xp-to-opacity", "xp-to-smooth"]
 
 
-# ------------------------------------------------------------------------------------------------ smooth and by pixel
+# ------------------------------------------------------------------------------ smooth and by pixel
 
 
 @pytest.mark.parametrize("how", ["opencv", "torch"])
@@ -542,7 +549,7 @@ def test_a_see_through_map_has_one_colour_a_sign(signed):
     assert pixels[3][3] == pixels[4][3] == 0
 
 
-# ------------------------------------------------------------------------------------------------ layers and heads
+# --------------------------------------------------------------------------------- layers and heads
 
 
 @pytest.mark.parametrize(("layers", "rows", "columns"), [(6, 8, 8), (12, 14, 14), (24, 37, 37)])
@@ -607,7 +614,7 @@ def test_heads_are_small_multiples_too():
         one.heads_html(2)
 
 
-# ----------------------------------------------------------------------------------------------- typed by others
+# ---------------------------------------------------------------------------------- typed by others
 
 
 @each_hostile
@@ -650,7 +657,7 @@ def test_labels_stay_text(hostile, tmp_path):
         one.save(tmp_path / f"map{suffix}")
 
 
-# ------------------------------------------------------------------------------------------------------- files
+# -------------------------------------------------------------------------------------------- files
 
 
 def test_a_png_is_the_blended_picture_with_its_origin_inside(tmp_path):
@@ -783,7 +790,7 @@ def test_html_round_trip(tmp_path):
     )
 
 
-# ------------------------------------------------------------------------------------------------- in a browser
+# ------------------------------------------------------------------------------------- in a browser
 
 
 @pytest.fixture(scope="module")
@@ -810,11 +817,14 @@ def show(browser):
         pages.append(page)
         page.failures = []
         page.on("pageerror", lambda error: page.failures.append(str(error)))
-        styles = f"<style>body{{color-scheme:light dark}}{card.stylesheet('system', controls=True)}</style>"
+        sheet = card.stylesheet("system", controls=True)
+        styles = f"<style>body{{color-scheme:light dark}}{sheet}</style>"
         page.set_content(
             html
             if html.startswith("<!doctype")
-            else f'<!doctype html><html lang="en"><title>t</title>{styles}<body><main><h1>maps</h1><div id="text-compared">{html}</div></main>'
+            else "<!doctype html><html "
+            f'lang="en"><title>t</title>{styles}<body><main><h1>maps</h1><div '
+            f'id="text-compared">{html}</div></main>'
         )
         if scripted:
             page.evaluate(
@@ -955,8 +965,12 @@ def test_the_slider_lays_a_layer_over_the_large_picture(show):
     one = FOUR[0]
     page = show(heatmaps.layers_html(one, slider=True, style=False), scripted=True)
     drawn = lambda: (
-        page.evaluate("""() => [...document.querySelectorAll('.xp-reading rect[data-i]')].map(rect => [
-      rect.getAttribute('class'), +rect.style.getPropertyValue('--a'), rect.querySelector('title').textContent])""")
+        page.evaluate("""() => [...document.querySelectorAll('.xp-reading rect[data-i]')].map(
+      rect => [
+        rect.getAttribute('class'),
+        +rect.style.getPropertyValue('--a'),
+        rect.querySelector('title').textContent,
+      ])""")
     )
 
     def check(scores, scale):
@@ -998,7 +1012,8 @@ def test_opacity_and_toggles_act_at_once_and_stay(show):
     page.locator(".xp-to-pixels").check()
     assert seen(".xp-pixels") == [True] and seen(".xp-if-pixels") == [True]
     page.evaluate(
-        "html => { document.querySelector('#text-compared').innerHTML = html; redraw.forEach(again => again()); }",
+        "html => { document.querySelector('#text-compared').innerHTML = html; "
+        "redraw.forEach(again => again()); }",
         heatmaps.heatmaps_html(FOUR[:2], Look(controls=True), style=False),
     )
     page.wait_for_function("() => document.querySelector('.xp-to-smooth').checked", polling=20)

@@ -1,4 +1,6 @@
-"""Whatever a person takes for a picture becomes upright RGB, or one plain sentence; and views show the part that the model sees."""
+"""Whatever a person takes for a picture becomes upright RGB, or one plain sentence; and views show
+the part that the model sees.
+"""
 
 import io
 import struct
@@ -79,7 +81,7 @@ def refusal(given) -> str:
     return said
 
 
-# ------------------------------------------------------------------------------------------------- what is read
+# ------------------------------------------------------------------------------------- what is read
 
 
 @pytest.mark.parametrize("size", [(60, 40), (40, 60), (1, 1), (5, 4000), (4000, 5)], ids=str)
@@ -242,7 +244,7 @@ def test_what_is_given_stays_as_it_was():
     assert image.size == (60, 40) and image.mode == "RGBA" and image.getexif()[0x0112] == TURNED
 
 
-# ------------------------------------------------------------------------------------------------- what is not
+# -------------------------------------------------------------------------------------- what is not
 
 
 def header_of_png(width: int, height: int) -> bytes:
@@ -291,7 +293,8 @@ def test_files_that_are_no_pictures(tmp_path):
     for name in ("notes.jpg", "empty.png", "figure.eps"):
         assert (
             refusal(tmp_path / name)
-            == f"{name} is not a picture that can be read; give a JPEG, PNG, WebP, GIF, BMP or TIFF."
+            == f"{name} is not a picture that can be read; give a JPEG, PNG, WebP, GIF, BMP "
+            "or TIFF."
         )
     assert refusal(tmp_path / "folder.jpg") == "folder.jpg is a folder, not a picture."
     assert refusal("") == refusal(" ") == "There is no picture: the path that was given is empty."
@@ -299,7 +302,8 @@ def test_files_that_are_no_pictures(tmp_path):
     assert (
         refusal(b"no picture")
         == refusal(b"")
-        == "This picture is not a picture that can be read; give a JPEG, PNG, WebP, GIF, BMP or TIFF."
+        == "This picture is not a picture that can be read; give a JPEG, PNG, WebP, GIF, "
+        "BMP or TIFF."
     )
 
 
@@ -372,7 +376,7 @@ def test_no_pixels_and_too_many_of_them():
     assert "64,000,001 × 1 pixels" in refusal(np.broadcast_to(np.uint8(1), (1, MOST_PIXELS + 1)))
 
 
-# ------------------------------------------------------------------------------------------------- what the model sees
+# ------------------------------------------------------------------------------ what the model sees
 
 PROCESSORS = {
     "vit": ViTImageProcessorPil(),
@@ -405,7 +409,9 @@ def slope(width: int, height: int) -> Image.Image:
 )
 @pytest.mark.parametrize("name", PROCESSORS)
 def test_the_picture_of_a_view_is_the_part_that_the_model_sees(name, size):
-    """Patch by patch: their mean colours in the pixels that the network gets and in the picture under the heat."""
+    """Patch by patch: their mean colours in the pixels that the network gets and in the picture
+    under the heat.
+    """
     model = replace(tiny("vit"), processor=PROCESSORS[name])
     coded = encode(model, slope(*size))
     (rows, columns), (tall, wide) = coded.grid, model.patch

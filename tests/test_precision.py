@@ -27,7 +27,9 @@ HALVES = [torch.bfloat16, torch.float16]
 
 
 def test_two_sides_that_cancel_get_nothing():
-    """1 and −1 make nothing in the first channel: its relevance goes to no one, and does not drown the rest."""
+    """1 and −1 make nothing in the first channel: its relevance goes to no one, and does not drown
+    the rest.
+    """
     sides = (
         torch.tensor([[1.0, 2.0]], requires_grad=True),
         torch.tensor([[-1.0, 1.0]], requires_grad=True),
@@ -41,7 +43,9 @@ def test_two_sides_that_cancel_get_nothing():
 
 @pytest.mark.parametrize("little", [0.0, 1e-8, 1e-5])
 def test_what_little_a_linear_layer_adds_is_shared_out_exactly(little):
-    """Of a thousand terms below zero and two of `little` above: nothing, or half to either of the two."""
+    """Of a thousand terms below zero and two of `little` above: nothing, or half to either of the
+    two.
+    """
     x, weight = torch.ones(1, 1000), -torch.ones(3, 1000)
     weight[:, 7], weight[:, 8] = little, little
     leaf = x.requires_grad_()
@@ -162,7 +166,9 @@ def test_numbers_that_are_not_finite_are_refused_with_the_precision_as_the_reaso
 
 @pytest.mark.parametrize("dtype", HALVES, ids=["bfloat16", "float16"])
 def test_a_picture_in_half_precision_can_be_shown(dtype):
-    """From tensors, so that the picture itself is made of them; by layers, so that every part is written."""
+    """From tensors, so that the picture itself is made of them; by layers, so that every part is
+    written.
+    """
     model = loaded("vit", dtype)
     pixels = model.encode(INPUTS["vit"][0]).tensors["pixel_values"]
     heat = ex.explain(model, {"pixel_values": pixels}, "attcat", 0)

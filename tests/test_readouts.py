@@ -70,7 +70,9 @@ def test_every_way_to_read_a_score_is_tested_on_an_architecture():
 
 
 def test_the_weights_of_siglips_pool_are_its_own_attention():
-    """What stands for the readout is what torch's own module says it attended to, averaged over heads."""
+    """What stands for the readout is what torch's own module says it attended to, averaged over
+    heads.
+    """
     model = tiny("siglip.vision")
     trace, pool = model.trace(example("siglip.vision"), 0), model.tower.head
     states = model.tower.post_layernorm(trace.hidden[-1]).detach()
@@ -86,7 +88,7 @@ def test_the_weights_of_siglips_pool_are_its_own_attention():
     close(trace.readout, scores.softmax(-1).mean(0), 1e-9)
 
 
-# ------------------------------------------------------------------------------------------------ blanks of pictures
+# ------------------------------------------------------------------------------- blanks of pictures
 
 PROCESSORS = {None: None, "half": ViTImageProcessorPil(), "clip": CLIPImageProcessorPil()}
 
@@ -94,7 +96,9 @@ PROCESSORS = {None: None, "half": ViTImageProcessorPil(), "clip": CLIPImageProce
 @pytest.mark.parametrize("kind", PROCESSORS, ids=str)
 @pytest.mark.parametrize("fill", ["mean", "black", "white", "blur"])
 def test_a_blank_patch_is_what_its_name_says(fill, kind):
-    """As the model reads pixels: of a processor's own mean and range, or of a half each without one."""
+    """As the model reads pixels: of a processor's own mean and range, or of a half each without
+    one.
+    """
     model = ex.load(tiny("vit").net, processor=PROCESSORS[kind], device="cpu")
     trace = model.trace(example("vit"), 0)
     where = torch.zeros(1, 17, dtype=torch.bool)

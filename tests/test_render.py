@@ -1,4 +1,4 @@
-"""Heatmaps as HTML and as files: what is drawn is what was measured, and what was typed stays text."""
+"""Heatmaps as HTML and as files: what is drawn was measured, and what was typed stays text."""
 
 import csv
 import io
@@ -79,7 +79,10 @@ each_hostile = pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE
 
 
 class Reader(HTMLParser):
-    """What a browser would be told: elements with their attributes and text. Raises at a tag that is not closed where it should be."""
+    """What a browser would be told: elements with their attributes and text.
+
+    Raises at a tag that is not closed where it should be.
+    """
 
     def __init__(self, html: str):
         super().__init__(convert_charrefs=True)
@@ -179,7 +182,7 @@ SIGNED = heat([0.5, 0.9, -0.3, 0.0, -1.2, 0.05, 0.1])
 UNSIGNED = heat([0.5, 0.9, 0.3, 0.0, 1.2, 0.05, 0.1], signed=False, method="gae", title="GAE")
 
 
-# ------------------------------------------------------------------------------------------------- what is drawn
+# ------------------------------------------------------------------------------------ what is drawn
 
 
 @pytest.mark.parametrize("one", [SIGNED, UNSIGNED], ids=["signed", "unsigned"])
@@ -346,7 +349,7 @@ def test_waiting_methods_keep_their_place():
     assert any(strip["text"] == "CATcomputing …" for strip in long.all("div", "xp-strip"))
 
 
-# ------------------------------------------------------------------------------------------------------ layers
+# ------------------------------------------------------------------------------------------- layers
 
 
 def test_the_layer_panel_has_a_row_a_layer_and_the_totals():
@@ -397,7 +400,7 @@ def test_a_single_layered_map_brings_its_panel():
     assert "layer by layer" not in heatmaps.heatmaps_html([layered(4), SIGNED])
 
 
-# ---------------------------------------------------------------------------------- pairs, answers, what comes next
+# ------------------------------------------------------------------ pairs, answers, what comes next
 
 
 def pair(scores=(0.1, 0.5, -0.4, 0.0, 0.2, 0.3, 0.05), **fields) -> ex.Heatmap:
@@ -526,7 +529,7 @@ def test_a_method_that_is_not_for_this_input_says_why_in_its_row():
     assert [strip["text"] for strip in alone.all("div", "xp-strip")] == ["ANo.", "Bcomputing …"]
 
 
-# ------------------------------------------------------------------------------------------------- heads and maps
+# ----------------------------------------------------------------------------------- heads and maps
 
 
 def headed(**fields) -> ex.Heatmap:
@@ -618,7 +621,7 @@ def test_a_token_map_of_another_shape_or_of_too_much_is_refused():
     assert "Every number is zero here." in maps.token_map(["a"], torch.zeros(1, 1))
 
 
-# -------------------------------------------------------------------------------------------------- long texts
+# --------------------------------------------------------------------------------------- long texts
 
 
 @pytest.mark.parametrize(
@@ -660,7 +663,7 @@ def test_what_the_model_did_not_read_is_said(sentiment):
     ] == [note]
 
 
-# ----------------------------------------------------------------------------------------------- typed by others
+# ---------------------------------------------------------------------------------- typed by others
 
 
 @each_hostile
@@ -764,7 +767,7 @@ def test_text_in_any_direction_says_so():
     )
 
 
-# -------------------------------------------------------------------------------------------- styles and documents
+# ----------------------------------------------------------------------------- styles and documents
 
 
 def test_styles_know_every_palette_in_light_and_dark():
@@ -850,7 +853,7 @@ def test_every_method_has_a_card(key):
     assert reader.all("span", "xp-badge")[0]["text"] == ("signed" if method.signed else "unsigned")
 
 
-# ------------------------------------------------------------------------------------------------------- files
+# -------------------------------------------------------------------------------------------- files
 
 
 def test_json_round_trip(sentiment, tmp_path):
@@ -940,7 +943,7 @@ def pixels(heats, path) -> Image.Image:
     ids=["signed", "unsigned", "two", "layers"],
 )
 def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
-    """Every square is its SVG colour over white, at the same place, beside the sign in its middle."""
+    """Every square is its SVG colour over white, at the same place, its sign in the middle."""
     image = pixels(heats, tmp_path)
     laid = text_figure.text_figure(heats)
     words, rows, cell = len(laid.tokens), len(laid.rows), 2 * text_figure.CELL

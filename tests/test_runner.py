@@ -1,4 +1,6 @@
-"""evaluation/runs/ and protocols/: nothing is lost, nothing is counted twice, whatever happens in between."""
+"""evaluation/runs/ and protocols/: nothing is lost, nothing is counted twice, whatever happens in
+between.
+"""
 
 import errno
 import json
@@ -79,7 +81,7 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-# -------------------------------------------------------------------------------------------------------- runs
+# --------------------------------------------------------------------------------------------- runs
 
 
 def test_a_run_has_the_records_of_measure_and_their_means(tmp_path, sentiment):
@@ -236,7 +238,7 @@ def test_the_bar_moves_more_often_for_pictures(tmp_path):
 
 
 def numbered(examples) -> list[dict]:
-    """Work without a model: aopc is the id if it is below 90, comprehensiveness is never defined."""
+    """Work without a model: aopc is the id if below 90, comprehensiveness is never defined."""
     return [
         {
             "id": one.id,
@@ -462,7 +464,7 @@ def test_ray_gives_what_one_process_gives_and_survives_a_killed_worker(tmp_path,
     assert (tmp_path / "mark").read_text() == "happened"
 
 
-# -------------------------------------------------------------------------------------------------- the command line
+# --------------------------------------------------------------------------------- the command line
 
 
 def test_the_command_line(tmp_path, capsys):

@@ -46,7 +46,7 @@ def trace():
     return tiny("bert").trace(example("bert"), 0)
 
 
-# ------------------------------------------------------------------------------------------------ names and numbers
+# -------------------------------------------------------------------------------- names and numbers
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_strange_strings_are_refused_not_explained(asked):
         ClassReader(LABELS).read(asked)
 
 
-# ------------------------------------------------------------------------------------------------ differences
+# -------------------------------------------------------------------------------------- differences
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_signed_first_order_scores_of_a_difference_are_the_difference_of_the_sco
         )
 
 
-# ------------------------------------------------------------------------------------------------ functions
+# ---------------------------------------------------------------------------------------- functions
 
 
 def test_a_function_of_the_outputs_is_a_target():
@@ -195,7 +195,9 @@ def test_a_function_that_gives_no_score_an_example_is_refused(function):
 
 
 def test_a_score_that_does_not_depend_on_the_input_has_zero_slopes_or_is_refused():
-    """The model's own weights are frozen in the bundled models, so nothing would be there to differentiate."""
+    """The model's own weights are frozen in the bundled models, so nothing would be there to
+    differentiate.
+    """
     try:
         trace = tiny("bert").trace(
             example("bert"), lambda outputs: torch.zeros(len(outputs.logits), dtype=torch.float64)
@@ -205,7 +207,7 @@ def test_a_score_that_does_not_depend_on_the_input_has_zero_slopes_or_is_refused
     assert not trace.grad.hidden.any()
 
 
-# ------------------------------------------------------------------------------------------------ the predicted class
+# ------------------------------------------------------------------------------ the predicted class
 
 
 @pytest.mark.parametrize("asked", [None, "predicted"])
@@ -238,7 +240,7 @@ def test_each_of_many_inputs_has_its_own_predicted_class():
     assert len({one.target.index for one in traces}) > 1
 
 
-# ------------------------------------------------------------------------------------------------ models of other sizes
+# ---------------------------------------------------------------------------- models of other sizes
 
 
 def test_a_regression_model_has_one_class_and_its_value_is_explained():
@@ -302,7 +304,7 @@ def test_a_logit_that_the_model_does_not_have_says_what_to_do():
         tiny("bert").trace(example("bert"), Span(((3, 0, 1.0),), "a place"))
 
 
-# ------------------------------------------------------------------------------------------------ what methods ask of a target
+# --------------------------------------------------------------------- what methods ask of a target
 
 
 def test_columns_say_which_logits_a_score_is_made_of():
@@ -350,7 +352,7 @@ def test_what_has_no_probability_is_refused():
         model.trace(varied("bert", 0), Logit(0, "value").as_probability())
 
 
-# ------------------------------------------------------------------------------------------------ the answer to a question
+# ------------------------------------------------------------------------- the answer to a question
 
 ASKED = ("was the film good?", "the actors were good but the movie was boring")
 
@@ -547,12 +549,14 @@ def test_a_prediction_names_answers_and_no_answer(finder):
     assert math.log(best / none) == pytest.approx(margin)
 
 
-# ------------------------------------------------------------------------------------------------ the next token
+# ----------------------------------------------------------------------------------- the next token
 
 
 @pytest.fixture(scope="module")
 def writer() -> ex.Model:
-    """The tiny GPT-2 with a byte-level vocabulary: some words have a token of their own, with and without a space before."""
+    """The tiny GPT-2 with a byte-level vocabulary: some words have a token of their own, with and
+    without a space before.
+    """
     alphabet = [letter for letter in sorted(ByteLevel.alphabet()) if letter.isascii()] + [
         "Ġ",
         "Ã",
@@ -667,7 +671,7 @@ def test_the_space_before_a_word_is_no_part_of_it(writer):
     assert heat.pending == " bad" and "good" in heat.merged().labels
 
 
-# ------------------------------------------------------------------------------------------------ the label of a word
+# ------------------------------------------------------------------------------ the label of a word
 
 
 @pytest.fixture(scope="module")
@@ -723,7 +727,9 @@ def test_a_word_s_label_is_explained_at_its_place(tagger):
     "kind", ["Bert", "Roberta", "DistilBert", "Electra", "Albert", "ModernBert", "GPT2"]
 )
 def test_taggers_of_every_architecture(kind):
-    """A label is read at its word, and DecompX, where it goes, follows the vectors into the tagger's head."""
+    """A label is read at its word, and DecompX, where it goes, follows the vectors into the
+    tagger's head.
+    """
     net = random_model(
         f"{kind}ForTokenClassification",
         **SIZE | IDS | ({"embedding_size": 24} if kind in ("Albert", "Electra") else {}),
@@ -761,7 +767,9 @@ BY_CLASS = [key for key in ROWS if METHODS[key].class_specific]
     "key", [*(key for key in ROWS if key not in BY_CLASS and key != "attention_flow"), "grads"]
 )
 def test_the_row_of_an_answer_is_the_mean_of_those_of_its_ends(finder, key):
-    """Where another target gives another map only by the row that is read; of the gradients, because they add up."""
+    """Where another target gives another map only by the row that is read; of the gradients,
+    because they add up.
+    """
     trace = finder.trace(ASKED, "actors were")
     whole, start, end = (
         METHODS[key](one)
@@ -773,7 +781,9 @@ def test_the_row_of_an_answer_is_the_mean_of_those_of_its_ends(finder, key):
 
 @pytest.mark.parametrize("key", ROWS)
 def test_the_row_of_a_token_read_twice_is_that_of_the_token(finder, key):
-    """An answer of one token: both its logits are read there. "No answer" is read at [CLS], by both of its logits as well."""
+    """An answer of one token: both its logits are read there. "No answer" is read at [CLS], by both
+    of its logits as well.
+    """
     trace = finder.trace(ASKED, "good")
     assert trace.read_at == [trace.target.span[0]] and trace.readout.sum() == 1
     one_hot = torch.eye(len(trace.attended))[trace.target.span[0]]

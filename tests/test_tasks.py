@@ -8,8 +8,10 @@ from transformers import BertConfig, BertForQuestionAnswering, BertForTokenClass
 
 import explainers as ex
 from explainers.inputs import kinds
+from explainers.outputs import Answer
 from explainers.scores import Custom, Logit, Span
 from explainers.tasks import TASKS, Task, task_of
+from explainers.tasks.answers import best_answers
 from explainers.tasks.classes import Classes
 
 WORDS = ("who", "wrote", "it", "mary", "in", "may")
@@ -132,3 +134,55 @@ def test_the_characters_of_a_token_are_there_or_missed():
     ]
     with pytest.raises(LookupError, match="has no characters"):
         coded.span_of(0)
+
+
+@pytest.mark.parametrize("asked", ["best span", "mary", (0, 4)])
+def test_an_answer_that_is_asked_for_is_never_no_answer(asked):
+    """Not even where the logits of the first token, which mean "no answer", are the largest."""
+    model = MODELS["answers"]()
+    coded = model.encode(("who wrote it", "mary wrote it in may"))
+    logits = torch.zeros(1, len(coded.labels), 2)
+    logits[0, 0] = 9.0
+    answer = Answer(None, None, logits)
+    assert model.task.target(model, coded, None).resolve(answer, 0).span is None
+    assert model.task.target(model, coded, asked).resolve(answer, 0).span is not None
+    best = best_answers(logits[0], model.task.target(model, coded, "best span"))
+    assert best.best == "no answer in this text", "a prediction may be that there is none"
+
+
+@pytest.mark.parametrize("pair", [tuple, list])
+def test_a_question_and_its_context_are_a_pair_in_any_brackets(pair):
+    """A list means a batch elsewhere and gets a note; one text alone is no input of this task."""
+    given = pair(["who wrote it", "mary wrote it"])
+    assert MODELS["answers"]().encode(given).remarks == ()
+    assert len(MODELS["tags"]().encode(given).remarks) == (pair is list)
+
+
+@pytest.mark.parametrize(
+    "where, token", [("wrote it", 2), ("WROTE IT", 2), ("rote it", None), ("it in", 3)]
+)
+def test_several_words_are_labelled_where_the_first_one_is(where, token):
+    model = MODELS["tags"]()
+    coded = model.encode("mary wrote it in may")
+    if token is None:
+        with pytest.raises(ex.Refusal, match="neither a word of this text"):
+            model.task.target(model, coded, f"LABEL_1 at {where}")
+    else:
+        assert model.task.target(model, coded, f"LABEL_1 at {where}").places == (token,)
+
+
+def test_a_token_is_no_name_where_there_is_no_tokenizer():
+    model = MODELS["next_token"]()
+    assert model.tokenizer is None and model.labels[7] == "7"
+    ids = {"input_ids": [5, 6, 7]}
+    assert model.target_of(ids, "#7") == model.target_of(ids, 7) == Logit(7, "7")
+    for asked in ("film", " ", ""):
+        with pytest.raises(ex.Refusal, match="is no token of this model"):
+            model.target_of(ids, asked)
+
+
+def test_the_side_of_the_text_explains_one_text():
+    model = ex.load("image-text", device="cpu").side("text")
+    with pytest.raises(ex.Refusal, match="one text at a time"):
+        model.encode((ex.photo("cat"), ["a cat", "a dog"]))
+    assert model.encode((ex.photo("cat"), ["a cat"])).candidates == ("the picture",)

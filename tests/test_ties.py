@@ -13,7 +13,8 @@ from explainers import ties
 
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 
-#: Steps of a hundredth are far above every tolerance of numbers up to three, those of 16 bits left aside.
+#: Steps of a hundredth are far above every tolerance of numbers up to three, those of 16 bits left
+#: aside.
 STEPS = st.lists(st.integers(-300, 300), min_size=1, max_size=40)
 
 

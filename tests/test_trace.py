@@ -1,4 +1,6 @@
-"""The recording: it sees what the model computes, its slopes are slopes, and it leaves nothing behind."""
+"""The recording: it sees what the model computes, its slopes are slopes, and it leaves nothing
+behind.
+"""
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +41,9 @@ tight = dict(rtol=1e-10, atol=1e-12)  # float64, the same sums in another order
 
 
 def final_norm(name: str, model: ex.Model) -> torch.nn.Module:
-    """What pre-LN models put after the last block; `transformers` counts it as the last hidden state of GPT-2 and ModernBERT."""
+    """What pre-LN models put after the last block; `transformers` counts it as the last hidden
+    state of GPT-2 and ModernBERT.
+    """
     names = {
         "gpt2": "ln_f",
         "gpt2-classifier": "ln_f",
@@ -58,7 +62,7 @@ def same_traces(one: ex.Trace, other: ex.Trace) -> None:
     assert torch.equal(one.attended, other.attended)
 
 
-# ------------------------------------------------------------------------------------------------ what is recorded
+# --------------------------------------------------------------------------------- what is recorded
 
 CASES = [(name, False) for name in ARCHITECTURES] + [(name, True) for name in PADDED]
 
@@ -67,7 +71,9 @@ CASES = [(name, False) for name in ARCHITECTURES] + [(name, True) for name in PA
     "name, padded", CASES, ids=[f"{name}-padded" if padded else name for name, padded in CASES]
 )
 def test_logits_attentions_and_hidden_states_are_the_stock_models(name, padded):
-    """Bit for bit where the stock attention softmaxes in the model's own precision; pictures' towers do so in float32 too."""
+    """Bit for bit where the stock attention softmaxes in the model's own precision; pictures'
+    towers do so in float32 too.
+    """
     inputs = example(name, torch.float32)
     inputs = padded_by(4, name, inputs) if padded else inputs
     model, net = tiny(name, torch.float32), stock(name)
@@ -259,12 +265,14 @@ def test_a_model_with_logits_for_every_token_is_refused_or_read_at_its_readout(k
     assert trace.grad.hidden[-1].abs().sum(-1).nonzero().flatten().tolist() == trace.read_at
 
 
-# ------------------------------------------------------------------------------------------------ slopes
+# ------------------------------------------------------------------------------------------- slopes
 
 
 @pytest.fixture
 def exact_rotation(monkeypatch):
-    """ModernBERT turns its queries and keys in float32 whatever it runs in, too coarse to take differences of."""
+    """ModernBERT turns its queries and keys in float32 whatever it runs in, too coarse to take
+    differences of.
+    """
 
     def turn(x, cos, sin):
         return x * cos[:, None] + modeling_modernbert.rotate_half(x) * sin[:, None]
@@ -348,7 +356,7 @@ def test_gradients_by_the_pixels_are_finite_differences(name, size):
     )
 
 
-# ------------------------------------------------------------------------------------------------ pictures of other sizes
+# -------------------------------------------------------------------------- pictures of other sizes
 
 
 @pytest.mark.parametrize(
@@ -399,7 +407,7 @@ def test_a_picture_of_no_patch_or_of_too_many_is_refused(size, said):
         tiny("vit").trace(sized("vit", *size), 0)
 
 
-# ------------------------------------------------------------------------------------------------ padding
+# ------------------------------------------------------------------------------------------ padding
 
 
 def padded_by(many: int, name: str, inputs: dict) -> dict:
@@ -441,7 +449,7 @@ def test_padding_is_not_attended_to(name):
     assert not trace.attention[:, :, trace.attended][..., ~trace.attended].any()
 
 
-# ------------------------------------------------------------------------------------------------ batches and threads
+# ------------------------------------------------------------------------------ batches and threads
 
 
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in DUAL])
@@ -518,7 +526,7 @@ def test_the_towers_of_one_clip_can_be_traced_by_turns():
         assert text.trace(example("clip.text"), 0).attention.shape == (4, 3, 8, 8)
 
 
-# ------------------------------------------------------------------------------------------------ nothing left behind
+# ------------------------------------------------------------------------------ nothing left behind
 
 
 def hooks(net) -> int:
@@ -648,7 +656,10 @@ def test_again_without_changes_is_the_same(name):
 
 @each_architecture
 def test_a_stack_of_entries_is_run_as_one_by_one(name):
-    """A cloud of noise, a path: n examples for the one that was traced. Pictures as well as texts."""
+    """A cloud of noise, a path: n examples for the one that was traced.
+
+    Pictures as well as texts.
+    """
     trace = tiny(name).trace(example(name), 0)
     noise = (
         torch.randn(
@@ -816,7 +827,7 @@ def test_a_blank_patch_changes_the_pixels_of_that_patch_alone(name, fill):
         assert filled[:, 0][corner].unique().numel() == 1
 
 
-# ------------------------------------------------------------------------------------------------ one layer alone
+# ---------------------------------------------------------------------------------- one layer alone
 
 
 @each_architecture
@@ -831,7 +842,9 @@ def test_a_layer_alone_gives_the_next_hidden_state(name):
 
 @pytest.mark.parametrize("name", PADDED)
 def test_a_layer_alone_keeps_the_mask_of_its_own_example(name):
-    """Traced in one batch with another length behind the padding, each layer still masks what its example masks."""
+    """Traced in one batch with another length behind the padding, each layer still masks what its
+    example masks.
+    """
     inputs = padded_by(3, name, example(name))
     other = inputs | {"attention_mask": torch.ones_like(inputs["attention_mask"])}
     for one in tiny(name).trace_many([inputs, other], [0, 0]):
@@ -856,7 +869,7 @@ def test_values_can_be_edited_inside_a_layer():
         assert not torch.allclose(together[3], leaving)
 
 
-# ------------------------------------------------------------------------------------------------ shared and other layers
+# -------------------------------------------------------------------------- shared and other layers
 
 
 @pytest.mark.parametrize("groups, inner", [(1, 1), (2, 1), (1, 2), (2, 3)])
@@ -895,7 +908,9 @@ def test_one_run_of_a_shared_layer_can_be_edited():
 
 
 def test_layers_that_see_a_window_keep_it():
-    """ModernBERT: two tokens on either side in the second and third layer, all of them in the others."""
+    """ModernBERT: two tokens on either side in the second and third layer, all of them in the
+    others.
+    """
     trace = tiny("modernbert").trace(padded_by(2, "modernbert", example("modernbert")), 0)
     place = torch.arange(14)
     near, attended = (place[:, None] - place).abs() <= 2, place < 12
@@ -906,7 +921,7 @@ def test_layers_that_see_a_window_keep_it():
 
 
 def test_positions_of_its_own_stay_with_each_example():
-    """Rotary positions come as a pair of tables, one of each example: a layer alone gets its own."""
+    """Rotary positions come as two tables, one of each example: a layer alone gets its own."""
     inputs = [
         varied("modernbert", seed) | {"position_ids": torch.arange(9)[None] * (seed + 1)}
         for seed in range(2)
@@ -917,7 +932,7 @@ def test_positions_of_its_own_stay_with_each_example():
             torch.testing.assert_close(layer.run(entering[None])[0], leaving, **tight)
 
 
-# ------------------------------------------------------------------------------------------------ GPT-2 as a classifier
+# ---------------------------------------------------------------------------- GPT-2 as a classifier
 
 
 def texts(lengths: list[int], left: bool = False) -> dict:
@@ -957,7 +972,9 @@ def test_without_a_mask_trailing_padding_is_what_the_stock_model_takes_for_it(id
 
 
 def test_a_blank_at_the_end_does_not_move_the_readout():
-    """The stock model would read one token earlier; the score that a token takes with it is asked at the same place."""
+    """The stock model would read one token earlier; the score that a token takes with it is asked
+    at the same place.
+    """
     trace = tiny("gpt2-classifier").trace(example("gpt2-classifier"), 0)
     last = torch.arange(12)[None] == 11
     blanked = trace.again(inputs=trace.fill(last, "pad"))
@@ -992,7 +1009,7 @@ def test_no_padding_token_is_needed():
             torch.testing.assert_close(one.logits, net(**given).logits[0], **tight)
 
 
-# ------------------------------------------------------------------------------------------------ what cannot be recorded
+# -------------------------------------------------------------------------- what cannot be recorded
 
 
 def test_logits_of_every_token_are_no_logits_of_a_text():

@@ -1,4 +1,6 @@
-"""render/trials.py and the page's Test view: what is drawn is what was measured, and it can be read."""
+"""render/trials.py and the page's Test view: what is drawn is what was measured, and it can be
+read.
+"""
 
 import re
 from html import unescape
@@ -27,7 +29,7 @@ def plain(html: str) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", html)))
 
 
-# ------------------------------------------------------------------------------------------------------- drawing
+# ------------------------------------------------------------------------------------------ drawing
 
 
 def test_curves_are_drawn_where_they_are():
@@ -162,8 +164,8 @@ def test_curves_and_agreement_draw_themselves(sentiment):
         "<style>" in html and html.count('scope="row"') == 3 and "Random order, mean of 3" in html
     )
     assert (
-        "these curves: 10 equal steps, nothing in place of what is taken out, nothing of what is not put in yet."
-        in html
+        "these curves: 10 equal steps, nothing in place of what is taken out, nothing of "
+        "what is not put in yet." in html
     )
     more = curves.joined(evaluation.curves(case, ["rollout"], orders=0))
     assert (
@@ -179,7 +181,7 @@ def test_curves_and_agreement_draw_themselves(sentiment):
     )
 
 
-# ------------------------------------------------------------------------------------------------------- the page
+# ----------------------------------------------------------------------------------------- the page
 
 
 SENTENCE = question(text=TEXT)

@@ -1,4 +1,7 @@
-"""Methods on patches against their authors' own numbers: goldens/vision.json. See goldens/README.md."""
+"""Methods on patches against their authors' own numbers: goldens/vision.json.
+
+See goldens/README.md.
+"""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +39,9 @@ def within(tolerance: tuple[float, float], dtype: torch.dtype) -> float:
 
 
 class MeanPooledViT(ViTForImageClassification):
-    """The way a fine-tuned ViT-MAE reads its score: the norm of the mean of the patches that leave the last block."""
+    """The way a fine-tuned ViT-MAE reads its score: the norm of the mean of the patches that leave
+    the last block.
+    """
 
     def forward(self, pixel_values, **kwargs) -> ImageClassifierOutput:
         hidden = self.vit.embeddings(pixel_values)
@@ -116,7 +121,7 @@ def by_patch(pixels: torch.Tensor) -> torch.Tensor:
     return pixels.unflatten(2, (4, 8)).unflatten(1, (4, 8)).sum((0, 2, 4)).flatten()
 
 
-# ------------------------------------------------------------------------------------- what several methods are made of
+# ----------------------------------------------------------------- what several methods are made of
 
 
 @each_precision
@@ -132,7 +137,9 @@ def test_attention_and_its_slopes_are_the_recorded_ones(name, target, dtype):
 @each_precision
 @pytest.mark.parametrize("target", [0, 3])
 def test_what_the_vectors_say_is_the_authors_own_in_every_layer(target, dtype):
-    """What leaves a block is what enters the next, and where nothing is to be seen (the last block's patches) there is nothing."""
+    """What leaves a block is what enters the next, and where nothing is to be seen (the last
+    block's patches) there is nothing.
+    """
     recorded, cat = TENSORS[f"cat.{target}"], METHODS["cat"]
     close(cat.layers(vit(target, dtype), states="input"), recorded[:-1], within(USUAL, dtype))
     close(cat.layers(vit(target, dtype), states="output"), recorded[1:], within(USUAL, dtype))
@@ -148,15 +155,18 @@ def test_the_relevance_of_attention_is_the_authors_own_in_every_layer(rules, tar
         close(layer, wanted, within(OF_RELEVANCE[rules], dtype))
 
 
-# ---------------------------------------------------------------------- below the first block, where the methods here stop
+# ----------------------------------------------- below the first block, where the methods here stop
 
 
 @each_precision
 @pytest.mark.parametrize("target", [0, 3])
 @pytest.mark.parametrize("rules", OF_RELEVANCE)
 def test_relevance_handed_on_to_the_pixels_is_the_authors_own(rules, target, dtype):
-    """LRP ends at what enters the first block. The authors hand it on to patches and positions by their rule for a sum, and to pixels
-    by the zB-rule, whose bounds are the darkest and the lightest pixel of this picture."""
+    """LRP ends at what enters the first block.
+
+    The authors hand it on to patches and positions by their rule for a sum, and to pixels by the
+    zB-rule, whose bounds are the darkest and the lightest pixel of this picture.
+    """
     trace = vit(target, dtype)
     pixels, embeddings = trace.pixels[None], trace.run.model.tower.embeddings
     positions = embeddings.position_embeddings.detach()
@@ -194,7 +204,7 @@ def test_attnlrp_handed_on_to_the_pixels_is_the_authors_own(variant, table, targ
     )
 
 
-# ------------------------------------------------------------------------------------------- methods that draw at random
+# ---------------------------------------------------------------------- methods that draw at random
 
 
 @each_precision
@@ -210,7 +220,9 @@ def test_smoothgrad_with_the_recorded_noise(dtype):
 
 
 def recorded_order(masks: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """The masks in the authors' order, which their noise was drawn in: clusters are numbered as they are found."""
+    """The masks in the authors' order, which their noise was drawn in: clusters are numbered as
+    they are found.
+    """
     distances = torch.cdist(masks.flatten(1).double(), wanted.flatten(1))
     assert len(masks) == len(wanted) and distances.amin(0).max() < (
         1e-5 if masks.dtype == torch.float64 else 1e-3
@@ -258,7 +270,8 @@ def test_the_offset_of_vit_cx_is_the_probability_shared_out():
     torch.testing.assert_close(lifted - plain, probability.expand(32, 32), rtol=1e-9, atol=1e-12)
 
 
-#: SmoothGrad of class 0 with the recorded noise, n = 20, sigma = 0.15 of the range, summed over channels and each patch's pixels.
+#: SmoothGrad of class 0 with the recorded noise, n = 20, sigma = 0.15 of the range, summed over
+#: channels and each patch's pixels.
 SMOOTHGRAD = {
     "signed": [
         -0.419616785,

@@ -1,27 +1,36 @@
-"""Fine-tune the bundled text model: one MiniLM encoder, four heads (sentiment, paraphrase, inference, question answering).
+"""Fine-tune the bundled text model: one MiniLM encoder, four heads (sentiment, paraphrase,
+inference, question answering).
 
-    python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR
-    python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR --stage 2    (then --stage 3)
-    python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 2 3 --out runs/three
-    python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR --stage 4 --start runs/three
-    python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 4 --also runs/three --out runs/four
-    python training/text.py train    --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR --stage 5 --start runs/four
-    python training/text.py export   --encoder MINILM_DIR --work RUN_DIR --stages 5 --also runs/three --share 0.8 --out assets/models/text
+    train="python training/text.py train --encoder MINILM_DIR --data DATA_DIR --work RUN_DIR"
+    export="python training/text.py export --encoder MINILM_DIR --work RUN_DIR"
+    $train                              stage 1
+    $train --stage 2; $train --stage 3
+    $export --stages 2 3 --out runs/three
+    $train --stage 4 --start runs/three
+    $export --stages 4 --also runs/three --out runs/four
+    $train --stage 5 --start runs/four
+    $export --stages 5 --also runs/three --share 0.8 --out assets/models/text
     python training/text.py caution  --data DATA_DIR --margin 2.5 --out assets/models/text
     python training/text.py evaluate --data DATA_DIR
 
-Stage 1 is the long one over everything; 2 and 3 go on from its end with what it leaves weak: pairs, then sentences, with
-R-Drop (two dropout masks must agree; Liang et al. 2021, eq. 4), and questions with unanswerable ones weighted up. Stage 4
-is for questions, which the model had learned by heart instead of reading: no context is seen twice alike (`shaken`), and QNLI's
-sentences stand among others like them; stage 5 settles it, on contexts as they are too. Each stage writes a checkpoint in
-RUN_DIR every few hundred steps and continues from it when started again: the whole schedule
-(which example in which batch at which step) is drawn from the seed before the first step, so a resumed run takes the
-same steps as an uninterrupted one. `export` writes the mean of the named stages' weights, the encoder once, in
-fp16, and one small folder a task; a stage can start from such a folder. `evaluate` loads what was exported as a user would
-(`explainers.load`) and prints the numbers of the model card.
+Stage 1 is the long one over everything; 2 and 3 go on from its end with what it leaves weak: pairs,
+then sentences, with R-Drop (two dropout masks must agree; Liang et al. 2021, eq. 4), and questions
+with unanswerable ones weighted up. Stage 4 is for questions, which the model had learned by heart
+instead of reading: no context is seen twice alike (`shaken`), and QNLI's sentences stand among
+others like them; stage 5 settles it, on contexts as they are too. Each stage writes a checkpoint in
+RUN_DIR every few hundred steps and continues from it when started again: the whole schedule (which
+example in which batch at which step) is drawn from the seed before the first step, so a resumed run
+takes the same steps as an uninterrupted one. `export` writes the mean of the named stages' weights,
+the encoder once, in fp16, and one small folder a task; a stage can start from such a folder.
+`evaluate` loads what was exported as a user would (`explainers.load`) and prints the numbers of the
+model card.
 
-DATA_DIR holds  sst2/{train_67k,train_sentences,dev,test_labelled}.tsv  imdb/{train,test_2000}.jsonl.gz
-                pairs/{QQP,MNLI,SNLI,QNLI}_{train,dev}.tsv              squad/articles_0_13.json (SQuAD v2 layout)
+DATA_DIR holds
+
+    sst2/{train_67k,train_sentences,dev,test_labelled}.tsv
+    imdb/{train,test_2000}.jsonl.gz
+    pairs/{QQP,MNLI,SNLI,QNLI}_{train,dev}.tsv
+    squad/articles_0_13.json        in the layout of SQuAD v2
 """
 
 import argparse
@@ -83,7 +92,7 @@ class Example:
     shake: bool = False  # give the context anew at every pass
 
 
-# ----------------------------------------------------------------------------------------------------- data
+# --------------------------------------------------------------------------------------------- data
 
 
 def sst2(path: Path) -> list[Example]:
@@ -118,7 +127,9 @@ def pairs(path: Path, task: str) -> list[Example]:
 
 
 def qnli(path: Path) -> list[Example]:
-    """Question and sentence: 'entailment' means that the answer is somewhere in the sentence, else nowhere."""
+    """Question and sentence: 'entailment' means that the answer is somewhere in the sentence, else
+    nowhere.
+    """
     rows = pd.read_csv(path, sep="\t").dropna()
     return [
         Example(
@@ -132,7 +143,9 @@ def qnli(path: Path) -> list[Example]:
 
 
 def qnli_paragraphs(path: Path, others: int = 3) -> list[Example]:
-    """QNLI with each sentence among the `others` most like it: a paragraph, of which one sentence may hold the answer."""
+    """QNLI with each sentence among the `others` most like it: a paragraph, of which one sentence
+    may hold the answer.
+    """
     rows = qnli(path)
     sentences = [row.texts[1] for row in rows]
     tfidf = TfidfVectorizer(stop_words="english").fit_transform(sentences)
@@ -239,7 +252,9 @@ class Stage:
     head_rate: float
     r_drop: tuple[str, ...] = ()  # tasks whose batches are seen under two dropout masks
     null_weight: float = 1.0  # of questions that the text does not answer
-    null_margin: float = 0.0  # by how much, at either end, [CLS] must win: in doubt the model then says that there is no answer
+    # by how much, at either end, [CLS] must win: in doubt the model then says that there is no
+    # answer
+    null_margin: float = 0.0
     seed: int = 20
 
 
@@ -256,11 +271,14 @@ STAGES = {
 }
 
 
-# ------------------------------------------------------------------------------------------------- encoding
+# ----------------------------------------------------------------------------------------- encoding
 
 
 def encode(tokenizer, example: Example, longest: int, rng: random.Random) -> dict:
-    """Token ids, segments and targets of one window. Long reviews give a random window, half of them the ending."""
+    """Token ids, segments and targets of one window.
+
+    Long reviews give a random window, half of them the ending.
+    """
     if example.task == "sentiment":
         ids = tokenizer(example.texts[0], add_special_tokens=False)["input_ids"]
         room = longest - 2 if len(ids) <= longest - 2 else rng.randint(longest // 3, longest - 2)
@@ -314,7 +332,8 @@ def encode(tokenizer, example: Example, longest: int, rng: random.Random) -> dic
 
 
 def shaken(example: Example, rng: random.Random) -> Example:
-    """The question over another edition of its context: sentences left out, or out of order, and now and then without the answer's.
+    """The question over another edition of its context: sentences left out, or out of order, and
+    now and then without the answer's.
 
     A question whose answer was left out becomes one that the text does not answer.
     """
@@ -366,7 +385,7 @@ def locate(
 
 
 def schedule(stage: Stage, data: Path, tokenizer) -> list[tuple[str, list[dict]]]:
-    """Every batch of the run, in order: one task a batch, similar lengths together, tasks shuffled."""
+    """Every batch of the run in order: one task a batch, similar lengths together."""
     rng, batches = random.Random(stage.seed), []
     for examples, passes, longest in stage.rows(data):
         for _ in range(passes):
@@ -399,11 +418,13 @@ def tensors(rows: list[dict]) -> dict[str, Tensor]:
     }
 
 
-# ---------------------------------------------------------------------------------------------------- model
+# -------------------------------------------------------------------------------------------- model
 
 
 class FourHeads(nn.Module):
-    """The shared encoder; a pooler and a classifier for each task on sentences, two logits a token for answers."""
+    """The shared encoder; a pooler and a classifier for each task on sentences, two logits a token
+    for answers.
+    """
 
     def __init__(self, encoder: Path):
         super().__init__()
@@ -469,7 +490,7 @@ def loss_of(
     return torch.stack(losses).mean()
 
 
-# ------------------------------------------------------------------------------------------------- commands
+# ----------------------------------------------------------------------------------------- commands
 
 
 def train(args) -> None:
@@ -565,7 +586,9 @@ def run_stage(stage: Stage, model: FourHeads, args, checkpoint: Path) -> None:
 
 
 def export(args) -> None:
-    """encoder.safetensors (fp16, without its pooler), the tokenizer, and for each task config.json and head.safetensors."""
+    """encoder.safetensors (fp16, without its pooler), the tokenizer, and for each task config.json
+    and head.safetensors.
+    """
     model = FourHeads(args.encoder)
     stages = [weights(args.work / f"stage{stage}.pt") for stage in args.stages]
     mean = {name: sum(stage[name] for stage in stages) / len(stages) for name in stages[0]}
@@ -610,10 +633,11 @@ def export(args) -> None:
 
 @torch.no_grad()
 def caution(args) -> None:
-    """Raise both [CLS] logits of an exported answer head by a margin, so that in doubt it says "no answer" without a threshold.
+    """Raise both [CLS] logits of an exported answer head by a margin, so that in doubt it says "no
+    answer" without a threshold.
 
-    The head stays linear: weights are added that give the margin at [CLS] and nothing at other tokens, by least squares
-    over the texts that the head was trained on.
+    The head stays linear: weights are added that give the margin at [CLS] and nothing at other
+    tokens, by least squares over the texts that the head was trained on.
     """
     tokenizer = AutoTokenizer.from_pretrained(args.out)
     encoder = BertModel(
@@ -663,7 +687,9 @@ def caution(args) -> None:
 
 @torch.no_grad()
 def evaluate(args) -> None:
-    """Accuracy on held-out rows; for question answering, how often both ends are exact (any reference answer counts)."""
+    """Accuracy on held-out rows; for question answering, how often both ends are exact (any
+    reference answer counts).
+    """
     import explainers  # here, so that training needs nothing of the package
 
     tests = {

@@ -1,23 +1,29 @@
-"""Train the bundled vision models: a small ViT that learns from a larger one, and projections that match it with the text encoder.
+"""Train the bundled vision models: a small ViT that learns from a larger one, and projections that
+match it with the text encoder.
 
     python training/vision.py train    --teacher DEIT_DIR --data DATA_DIR --work RUN_DIR
     python training/vision.py export   --data DATA_DIR --work RUN_DIR --out assets/models/vision
-    python training/vision.py pair     --teacher DEIT_DIR --data DATA_DIR --work RUN_DIR --out assets/models/dual
+    python training/vision.py pair     --teacher DEIT_DIR --data DATA_DIR --work RUN_DIR \\
+                                       --out assets/models/dual
     python training/vision.py evaluate --teacher DEIT_DIR --data DATA_DIR
 
-`train` teaches a ViT (6 layers of 192, 64 px in patches of 8) the labels, the teacher's probabilities and, token by token,
-the teacher's last hidden states: 64 patches a picture say much more than one label. The teacher sees each picture in
-a few random crops, each once: what it makes of such a view is kept in RUN_DIR and met again, mirrored or not. In the first epochs only some of
-the patches are shown (patch dropout), which is faster and keeps the student from learning the pictures by heart. The last stages show nearly whole
-pictures, as they are seen in use, of which the teacher knows more too, at a rate that falls anew. A checkpoint is written after every epoch, and a
+`train` teaches a ViT (6 layers of 192, 64 px in patches of 8) the labels, the teacher's
+probabilities and, token by token, the teacher's last hidden states: 64 patches a picture say much
+more than one label. The teacher sees each picture in a few random crops, each once: what it makes
+of such a view is kept in RUN_DIR and met again, mirrored or not. In the first epochs only some of
+the patches are shown (patch dropout), which is faster and keeps the student from learning the
+pictures by heart. The last stages show nearly whole pictures, as they are seen in use, of which the
+teacher knows more too, at a rate that falls anew. A checkpoint is written after every epoch, and a
 run that is started again goes on from it. `export` writes the running mean of the weights in fp16.
 
-`pair` leaves both encoders as they are and trains what stands on them (poolers, projections and a temperature:
-Zhai et al. 2022, "locked-image tuning", here with both sides locked). The texts are prompts about the teacher's 1,000 classes, by any of
-their names; the image should be as near to each text as the teacher finds its class likely.
+`pair` leaves both encoders as they are and trains what stands on them (poolers, projections and a
+temperature: Zhai et al. 2022, "locked-image tuning", here with both sides locked). The texts are
+prompts about the teacher's 1,000 classes, by any of their names; the image should be as near to
+each text as the teacher finds its class likely.
 
-DATA_DIR is tinyimagenet50: {train_part1,train_part2,val}.zip of 64 px pictures, classes.tsv (label, wnid, name).
-DEIT_DIR is a ViT classifier for ImageNet-1k in Hugging Face layout, with wnids.json, its classes in order, and synset_words.txt, their names.
+DATA_DIR is tinyimagenet50: {train_part1,train_part2,val}.zip of 64 px pictures, classes.tsv (label,
+wnid, name). DEIT_DIR is a ViT classifier for ImageNet-1k in Hugging Face layout, with wnids.json,
+its classes in order, and synset_words.txt, their names.
 """
 
 import argparse
@@ -52,7 +58,9 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDE, GRID = 64, 8  # pixels and patches a side, of the student
-TEACHER_SIDE = 160  # pixels a side at which the teacher reads a picture: as good as 224 on pictures this small, and half the cost
+# pixels a side at which the teacher reads a picture: as good as 224 on pictures this small, and
+# half the cost
+TEACHER_SIDE = 160
 BATCH, SPARSE, WIDE, CALM, EPOCHS = (
     128,
     19,
@@ -109,7 +117,7 @@ OTHER_TEMPLATES = (
 )  # never trained on
 
 
-# ----------------------------------------------------------------------------------------------------- data
+# --------------------------------------------------------------------------------------------- data
 
 
 def classes(data: Path) -> list[dict]:
@@ -169,11 +177,13 @@ def crop(image: Image.Image, rng: np.random.Generator, least: float) -> tuple[Te
     return seen[0], seen[1]
 
 
-# -------------------------------------------------------------------------------------------------- teacher
+# ------------------------------------------------------------------------------------------ teacher
 
 
 class Teacher:
-    """What a ViT of ImageNet makes of pictures: logits for its 1,000 classes and, on the student's grid, its last hidden states."""
+    """What a ViT of ImageNet makes of pictures: logits for its 1,000 classes and, on the student's
+    grid, its last hidden states.
+    """
 
     def __init__(self, folder: Path, data: Path):
         self.net = ViTForImageClassification.from_pretrained(folder).eval().requires_grad_(False)
@@ -182,7 +192,9 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """[n 3 height width] uint8 -> logits [n 1000] and hidden states [n 1+patches dim], [CLS] first."""
+        """[n 3 height width] uint8 -> logits [n 1000] and hidden states [n 1+patches dim], [CLS]
+        first.
+        """
         out = self.net(
             pixel_values=normalised(pixels),
             interpolate_pos_encoding=True,
@@ -202,7 +214,9 @@ class Teacher:
 def view(
     number: int, images: list[Image.Image], teacher: Teacher, work: Path
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Crops [n 3 side side] uint8 and what the teacher said of them, [n 1000] and [n token dim]: from the disk, or made now."""
+    """Crops [n 3 side side] uint8 and what the teacher said of them, [n 1000] and [n token dim]:
+    from the disk, or made now.
+    """
     path = work / f"view{number}.pt"
     if not path.exists():
         parts, began = [], time.monotonic()
@@ -231,7 +245,7 @@ def save(state, path: Path) -> None:
     path.with_suffix(".part").replace(path)
 
 
-# -------------------------------------------------------------------------------------------------- student
+# ------------------------------------------------------------------------------------------ student
 
 
 class Student(nn.Module):
@@ -257,7 +271,9 @@ class Student(nn.Module):
         self.to_teacher = nn.Linear(192, teacher_dim)
 
     def forward(self, pixels: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """[n 3 side side] -> class logits [n classes] and guesses [n token dim] at the teacher's hidden states of the `kept` tokens [n token]."""
+        """[n 3 side side] -> class logits [n classes] and guesses [n token dim] at the teacher's
+        hidden states of the `kept` tokens [n token].
+        """
         hidden = self.net.vit.embeddings(pixels)
         if kept is not None:
             hidden = hidden.gather(1, kept[..., None].expand(-1, -1, hidden.shape[-1]))
@@ -268,7 +284,7 @@ class Student(nn.Module):
 
 
 def share_of_rate(epoch: float) -> float:
-    """Up in a line, down along a cosine; then twice again from a part of it, for the calm epochs."""
+    """Up in a line, down along a cosine; then twice again from less, for the calm epochs."""
     falling = lambda done: 0.5 * (1 + math.cos(math.pi * min(1, done))) + 1e-3
     if epoch < WIDE:
         return min(epoch / (WARM_UP * CALM) + 1e-3, falling(epoch / CALM))
@@ -372,8 +388,10 @@ def train(args) -> None:
             checkpoint,
         )
         print(
-            f"epoch {epoch + 1}/{EPOCHS}  {time.monotonic() - began:.0f} s  loss {np.mean(losses):.3f}  "
-            f"right {100 * right(student, test, test_labels):.1f} %, mean weights {100 * right(mean, test, test_labels):.1f} %",
+            f"epoch {epoch + 1}/{EPOCHS}  {time.monotonic() - began:.0f} s  loss "
+            f"{np.mean(losses):.3f}  "
+            f"right {100 * right(student, test, test_labels):.1f} %, mean weights "
+            f"{100 * right(mean, test, test_labels):.1f} %",
             flush=True,
         )
 
@@ -396,7 +414,8 @@ def export(args) -> None:
     write(student.net.state_dict(), args.out / "model.safetensors")
     student.net.config.architectures = [type(student.net).__name__]
     student.net.config.to_json_file(args.out / "config.json")
-    # Pictures of other shapes lose their borders instead of being squashed: what is in them keeps its shape.
+    # Pictures of other shapes lose their borders instead of being squashed: what is in them keeps
+    # its shape.
     ViTImageProcessorPil(
         size={"shortest_edge": SIDE},
         do_center_crop=True,
@@ -416,7 +435,7 @@ def write(weights: dict[str, Tensor], path: Path) -> None:
     )
 
 
-# ------------------------------------------------------------------------------------------- pictures and texts
+# ------------------------------------------------------------------------------- pictures and texts
 
 
 def prompt(template: str, name: str) -> str:
@@ -425,7 +444,10 @@ def prompt(template: str, name: str) -> str:
 
 
 def teacher_names(folder: Path) -> dict[str, list[str]]:
-    """What each of the teacher's classes is called, by wnid. A name of two classes is left out, unless a class has no other."""
+    """What each of the teacher's classes is called, by wnid.
+
+    A name of two classes is left out, unless a class has no other.
+    """
     rows = [line.split(" ", 1) for line in (folder / "synset_words.txt").read_text().splitlines()]
     called = {wnid: line.strip().split(", ") for wnid, line in rows}
     uses = Counter(name for several in called.values() for name in set(several))
@@ -436,7 +458,9 @@ def teacher_names(folder: Path) -> dict[str, list[str]]:
 
 
 def names_aside(teacher: Path, data: Path) -> dict[str, str]:
-    """{wnid: name} that is never trained on: of each of our classes with several English names the last, which is often an odd one."""
+    """{wnid: name} that is never trained on: of each of our classes with several English names the
+    last, which is often an odd one.
+    """
     called, latin = teacher_names(teacher), re.compile("[A-Z][a-z]+ [a-z]+")
     others = {
         row["wnid"]: [name for name in called[row["wnid"]][1:] if not latin.fullmatch(name)]
@@ -498,7 +522,7 @@ def remembered(path: Path, key: str, make: Callable[[], Tensor]) -> Tensor:
 
 
 def met(args, vit: nn.Module, which: str) -> tuple[Tensor, Tensor]:
-    """The first tokens of every crop that the ViT was trained on, and the teacher's logits of it."""
+    """The first tokens of every crop that the ViT was trained on, and its teacher's logits."""
     images, _ = pictures(args.data, "train_part1.zip", "train_part2.zip")
     teacher, seen, wanted = Teacher(args.teacher, args.data), [], []
     for number in range(len(LEAST)):
@@ -516,7 +540,8 @@ def met(args, vit: nn.Module, which: str) -> tuple[Tensor, Tensor]:
 
 def joined(vit: nn.Module, bert: nn.Module) -> VisionTextDualEncoderModel:
     """Two towers like these, with new poolers and projections."""
-    # What the towers were classifiers of, and where they were loaded from, is no part of this model.
+    # What the towers were classifiers of, and where they were loaded from, is no part of this
+    # model.
     plain = lambda net: {
         name: value
         for name, value in net.config.to_dict().items()
@@ -533,7 +558,9 @@ def joined(vit: nn.Module, bert: nn.Module) -> VisionTextDualEncoderModel:
 
 
 def unit(net: VisionTextDualEncoderModel, side: str, first: Tensor) -> Tensor:
-    """[n projection] unit vectors, from what the tower of a side ("vision" or "text") left at its first token."""
+    """[n projection] unit vectors, from what the tower of a side ("vision" or "text") left at its
+    first token.
+    """
     tower, projection = {
         "vision": (net.vision_model, net.visual_projection),
         "text": (net.text_model, net.text_projection),
@@ -624,7 +651,8 @@ def pair(args) -> None:
                 .mean()
             )
         print(
-            f"pass {number + 1}/{PASSES}  {time.monotonic() - began:.0f} s  loss {np.mean(losses):.3f}  "
+            f"pass {number + 1}/{PASSES}  {time.monotonic() - began:.0f} s  loss "
+            f"{np.mean(losses):.3f}  "
             f"right {100 * right:.1f} %, the ViT's own classes {100 * own:.1f} %",
             flush=True,
         )
@@ -634,7 +662,7 @@ def pair(args) -> None:
     net.config.to_json_file(args.out / "config.json")
 
 
-# ------------------------------------------------------------------------------------------------- measuring
+# ---------------------------------------------------------------------------------------- measuring
 
 
 @torch.no_grad()
@@ -701,7 +729,8 @@ def evaluate(args) -> None:
 def report(name: str, scores: Tensor, labels: Tensor) -> None:
     hits = scores.topk(5).indices == labels[:, None]
     print(
-        f"| {name} | {len(labels)} | {100 * hits[:, 0].float().mean():.1f} % | {100 * hits.any(1).float().mean():.1f} % |",
+        f"| {name} | {len(labels)} | {100 * hits[:, 0].float().mean():.1f} % | "
+        f"{100 * hits.any(1).float().mean():.1f} % |",
         flush=True,
     )
 

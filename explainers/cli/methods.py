@@ -33,7 +33,6 @@ def card_text(method: Method) -> str:
         "Formula": card.formula,
         "Sign": card.sign,
         "Limits": card.limits,
-        "Options": card.options,
         "Defaults": ", ".join(option_text(option) for option in method.options.values()),
         "For": inputs_of(method) + (f" only: {method.only}" if method.only else ""),
         "Cost": method.passes,
@@ -41,6 +40,8 @@ def card_text(method: Method) -> str:
     }
     paragraphs = [f"{method.title} ({method.key})", card.idea]
     paragraphs += [f"{name}: {text}" for name, text in parts.items() if text]
+    if card.options:
+        paragraphs.append(f"Options:\n{card.options}")
     return "\n\n".join(paragraphs)
 
 
@@ -72,7 +73,6 @@ def readme_table() -> str:
     for method in METHODS.values():
         idea = method.card.idea.split(":")[0].rstrip(".")
         layers = "yes" if "layers" in method.parts else ""
-        paper = f"[{method.paper}]({method.url})"
         cells = (
             method.title,
             f"`{method.key}`",
@@ -81,7 +81,7 @@ def readme_table() -> str:
             sign(method),
             method.passes,
             layers,
-            paper,
+            method.citation.markdown,
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

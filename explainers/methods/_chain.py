@@ -2,23 +2,24 @@
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 SCALE = 10**7  # SciPy's maximum flow takes whole numbers: capacities keep seven digits
 
 
-def with_residual(maps: Tensor) -> Tensor:
+def with_residual(maps: Float[Tensor, "layer query key"]) -> Float[Tensor, "layer query key"]:
     """A + I with every row divided by its sum: attention and residual. [layer query key]"""
     return rows_to_one(maps + torch.eye(maps.shape[-1]).to(maps))
 
 
-def rows_to_one(maps: Tensor) -> Tensor:
+def rows_to_one(maps: Float[Tensor, "*rows key"]) -> Float[Tensor, "*rows key"]:
     """Every row divided by its sum; a row of zeros stays a row of zeros."""
     sums = maps.sum(-1, keepdim=True)
     return maps / sums.where(sums != 0, 1)
 
 
-def products(maps: Tensor) -> Tensor:
+def products(maps: Float[Tensor, "layer query key"]) -> Float[Tensor, "layer query key"]:
     """R_l = M_l ... M_1 after every layer l: [layer query key] -> [layer query key]."""
     flows = [maps[0]]
     for map_ in maps[1:]:
@@ -26,7 +27,9 @@ def products(maps: Tensor) -> Tensor:
     return torch.stack(flows)
 
 
-def largest_row_sum(maps: Tensor, attended: Tensor) -> Tensor:
+def largest_row_sum(
+    maps: Float[Tensor, "layer query key"], attended: Bool[Tensor, " query"]
+) -> Float[Tensor, "layer 1 1"]:
     """The largest row sum of each layer, without padding [layer 1 1].
 
     Maps that are divided by it can be multiplied over many layers without overflow.
@@ -34,7 +37,9 @@ def largest_row_sum(maps: Tensor, attended: Tensor) -> Tensor:
     return maps.sum(-1)[:, attended].amax(-1)[:, None, None]
 
 
-def flow(maps: Tensor, readout: Tensor) -> Tensor:
+def flow(
+    maps: Float[Tensor, "layer query key"], readout: Float[Tensor, " query"]
+) -> Float[Tensor, " key"]:
     """The maximum flow from the readout to each input token, divided by their sum [token].
 
     maps [layer query key] are the capacities between the tokens of neighbouring layers; readout

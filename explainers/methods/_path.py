@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
+from ..errors import Refusal
 from ..trace import Trace
 
 
@@ -27,7 +29,7 @@ def input_gradient(trace: Trace) -> Tensor:
     return trace.grad.pixels if trace.grid else trace.grad.hidden[0]
 
 
-def by_token(trace: Trace, x: Tensor) -> Tensor:
+def by_token(trace: Trace, x: Float[Tensor, "..."]) -> Float[Tensor, "token part"]:
     """Numbers shaped like the input, as one row a token [token part].
 
     The row of a patch has its pixels; that of [CLS], which has none, zeros.
@@ -42,7 +44,16 @@ def by_token(trace: Trace, x: Tensor) -> Tensor:
     return F.pad(patches, (0, 0, len(trace.attended) - len(patches), 0))
 
 
-def on_path(start: Tensor, end: Tensor, alphas: Tensor) -> Tensor:
+def patch_grid(trace: Trace) -> tuple[int, int]:
+    """The rows and columns of a picture's patches. Raises `Refusal` for a text."""
+    if trace.grid is None:
+        raise Refusal("A text has no patches.")
+    return trace.grid
+
+
+def on_path(
+    start: Float[Tensor, "..."], end: Float[Tensor, "..."], alphas: Float[Tensor, " n"]
+) -> Float[Tensor, "n ..."]:
     """The points start + α (end − start) for each of `alphas` [n], stacked [n ...]."""
     return start + alphas.view(-1, *[1] * end.ndim) * (end - start)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Refusal
@@ -31,37 +32,39 @@ class Sublayers:
         self.layer = trace.layers[l]
 
     @cached_property
-    def attention_sum(self) -> Tensor:
+    def attention_sum(self) -> Float[Tensor, "token dim"]:
         attention = self.trace.attention[self.l]
         values = head_values(self.trace, self.l)
         mixed = torch.einsum("hqk,hkd->qd", attention, values) + self.trace.hidden[self.l]
         return mixed if self.layer.b_o is None else mixed + self.layer.b_o
 
     @cached_property
-    def attention_out(self) -> Tensor:
+    def attention_out(self) -> Float[Tensor, "token dim"]:
         return self.layer.norm1(self.attention_sum)
 
     @cached_property
-    def ffn_sum(self) -> Tensor:
+    def ffn_sum(self) -> Float[Tensor, "token dim"]:
         layer, x = self.layer, self.attention_out
         needs_ffn([layer], "This method")
         return x + layer.down(layer.act(layer.up(x)))
 
     @cached_property
-    def sigma1(self) -> Tensor:
+    def sigma1(self) -> Float[Tensor, "token 1"]:
         return deviation(self.attention_sum, self.layer.norm1)
 
     @cached_property
-    def sigma2(self) -> Tensor:
+    def sigma2(self) -> Float[Tensor, "token 1"]:
         return deviation(self.ffn_sum, self.layer.norm2)
 
 
-def head_values(trace: Trace, l: int) -> Tensor:
+def head_values(trace: Trace, l: int) -> Float[Tensor, "head key dim"]:
     """f_h(x_k): what head h would move of token k [head key dim], without the output's bias."""
     return torch.einsum("hkv,hvd->hkd", trace.value[l], trace.layers[l].w_o)
 
 
-def with_residual_vectors(trace: Trace, l: int) -> tuple[Tensor, Tensor]:
+def with_residual_vectors(
+    trace: Trace, l: int
+) -> tuple[Float[Tensor, "part query key"], Float[Tensor, "part key dim"]]:
     """Attention and vectors of the heads and of one more "head": the residual connection.
 
     -> [head+1 query key], [head+1 key dim]
@@ -72,20 +75,29 @@ def with_residual_vectors(trace: Trace, l: int) -> tuple[Tensor, Tensor]:
     return weights, torch.cat([head_values(trace, l), trace.hidden[l][None]])
 
 
-def deviation(x: Tensor, norm: nn.LayerNorm) -> Tensor:
+def plain(norm: nn.Module) -> nn.LayerNorm:
+    """`norm` if it is a LayerNorm. Raises `Refusal` if it is another norm."""
+    if not isinstance(norm, nn.LayerNorm):
+        raise Refusal(f"This method takes LayerNorms apart, and this is a {type(norm).__name__}.")
+    return norm
+
+
+def deviation(x: Float[Tensor, "token dim"], norm: nn.Module) -> Float[Tensor, "token 1"]:
     """What a LayerNorm divides by [token 1]."""
-    return (x.var(-1, unbiased=False, keepdim=True) + norm.eps).sqrt()
+    return (x.var(-1, unbiased=False, keepdim=True) + plain(norm).eps).sqrt()
 
 
-def centred(vectors: Tensor, norm: nn.LayerNorm) -> Tensor:
+def centred(vectors: Float[Tensor, "*shape dim"], norm: nn.Module) -> Float[Tensor, "*shape dim"]:
     """The linear part of a LayerNorm: subtract the mean and multiply by gamma.
 
     The caller divides by the actual deviation.
     """
-    return (vectors - vectors.mean(-1, keepdim=True)) * norm.weight
+    return (vectors - vectors.mean(-1, keepdim=True)) * plain(norm).weight
 
 
-def norms(attention: Tensor, vectors: Tensor) -> Tensor:
+def norms(
+    attention: Float[Tensor, "part query key"], vectors: Float[Tensor, "part key dim"]
+) -> Float[Tensor, "query key"]:
     """‖sum_h a_h[q, k] c_h[k]‖ [query key] from a [head query key] and c [head key dim]."""
     gram = torch.einsum("hkd,gkd->khg", vectors, vectors)
     half = torch.einsum("hqk,khg->gqk", attention, gram)

@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from ..trace import Trace
@@ -55,7 +56,7 @@ def attribute(
     return Attribution(layers[-1], layers=layers, maps=maps)
 
 
-def contributions(trace: Trace, order: str, state: str) -> Tensor:
+def contributions(trace: Trace, order: str, state: str) -> Float[Tensor, "layer query key"]:
     """The share of token k in token q in every layer [layer query key], rows summing to 1."""
     needs_post_norm(trace.layers, "ALTI", "norm with stage=Res, or globenc with variant=N-Res")
     p = {"l1": 1, "l2": 2}[order]

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..options import AT_LEAST_ONE
@@ -79,7 +80,7 @@ def attribute(
 @once_per_trace
 def integrated_attention(
     trace: Trace, steps: int, baseline: Baseline, probability: bool, endpoint: Endpoint
-) -> Tensor:
+) -> Float[Tensor, "layer head query key"]:
     """(A − A') ⊙ the mean of ∂p/∂A over the path, one layer at a time [layer head query key]."""
     target = trace.target.as_probability() if probability else trace.target
     end = trace.attention
@@ -91,10 +92,11 @@ def integrated_attention(
         gradient = torch.zeros_like(end[l])
         for some in alphas.split(batch_size(trace)):
             points = on_path(start[l], end[l], some)
+            copies = len(points)
             path = trace.again_many(
                 target=target,
                 record=("attention",),
-                entry=lambda x, copies=len(points): x.expand(copies, -1, -1),
+                entry=lambda x, copies=copies: x.expand(copies, -1, -1),
                 attention={l: lambda _, points=points: points},
             )
             gradient += sum(step.grad.attention[l] for step in path)
@@ -102,7 +104,7 @@ def integrated_attention(
     return torch.stack(found)
 
 
-def attention_of_positions(trace: Trace) -> Tensor:
+def attention_of_positions(trace: Trace) -> Float[Tensor, "layer head query key"]:
     """The attention of an input whose word embeddings are zero [layer head query key]."""
     inputs = trace.embed()
     nothing = inputs | {"inputs_embeds": torch.zeros_like(inputs["inputs_embeds"])}

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..trace import Trace
@@ -110,7 +111,7 @@ def attentive_cat(
     )
 
 
-def hidden_x_gradient(trace: Trace, states: States | None) -> Tensor:
+def hidden_x_gradient(trace: Trace, states: States | None) -> Float[Tensor, "layer token"]:
     """CAT_l,i = sum_d h_l,i,d · ∂y/∂h_l,i,d  [layer token]."""
     if states is None:
         states = "norm" if trace.layers[0].norm_first else "input"
@@ -126,7 +127,9 @@ def without_specials(trace: Trace) -> Trace:
     return trace.again(hide=trace.special_tokens & trace.attended)
 
 
-def aggregated(layers: Tensor, trace: Trace, aggregate: Aggregate) -> Tensor:
+def aggregated(
+    layers: Float[Tensor, "layer token"], trace: Trace, aggregate: Aggregate
+) -> Float[Tensor, " token"]:
     """One map [token] of the scores of each layer [layer token]."""
     if aggregate == "product":
         return layers.prod(0)
@@ -135,7 +138,9 @@ def aggregated(layers: Tensor, trace: Trace, aggregate: Aggregate) -> Tensor:
     return layers.sum(0)
 
 
-def carried_back(layers: Tensor, trace: Trace) -> Tensor:
+def carried_back(
+    layers: Float[Tensor, "layer token"], trace: Trace
+) -> Float[Tensor, "layer token"]:
     """The scores of each layer [layer token], given to the input tokens by attention rollout."""
     # the rollout into block 1, 2, ...; block 0 reads the input itself
     rollout = products(with_residual(trace.attention.mean(1)))[:-1]

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..options import AT_LEAST_ONE
@@ -62,7 +63,9 @@ def attribute(
 
 
 @once_per_trace
-def integrated_gradient(trace: Trace, steps: int, endpoint: Literal["both", "end"]) -> Tensor:
+def integrated_gradient(
+    trace: Trace, steps: int, endpoint: Literal["both", "end"]
+) -> Float[Tensor, "query key"]:
     """W = mean over heads of relu(mean over α of ∂y/∂A_L at α·x) [query key]."""
     x = explained_input(trace)
     if endpoint == "both":
@@ -77,7 +80,7 @@ def integrated_gradient(trace: Trace, steps: int, endpoint: Literal["both", "end
     return (gradient / steps).clamp(min=0).mean(0)
 
 
-def reweighted(trace: Trace, l: int, variant: str) -> Tensor:
+def reweighted(trace: Trace, l: int, variant: str) -> Float[Tensor, "query key"]:
     """Ā_l [query key]: the attention of layer l with weights for its heads, or for its keys."""
     attention = trace.attention[l]
     if variant == "token":

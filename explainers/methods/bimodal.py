@@ -10,6 +10,7 @@ kind of tokens: `of_object` takes a `transformers` model as it is.
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import Refusal
@@ -19,12 +20,15 @@ from ._chain import rows_to_one
 from ._shared import within
 
 
-def positive_relevance(attention: Tensor, gradient: Tensor) -> Tensor:
+def positive_relevance(
+    attention: Float[Tensor, "*batch head query key"],
+    gradient: Float[Tensor, "*batch head query key"],
+) -> Float[Tensor, "*batch query key"]:
     """Ā = mean over heads of relu(A ⊙ G) (eq. 5): [... head query key] -> [... query key]."""
     return (attention * gradient).clamp(min=0).mean(-3)
 
 
-def normalised(ss: Tensor) -> Tensor:
+def normalised(ss: Float[Tensor, "s s"]) -> Float[Tensor, "s s"]:
     """R̄ [s s]: rows without the token itself divided by their sum, plus the token (eqs. 8, 9).
 
     A token that nothing reached has only itself. There the authors' code gets 0/0, and for DETR
@@ -34,14 +38,20 @@ def normalised(ss: Tensor) -> Tensor:
     return rows_to_one(ss - itself) + itself
 
 
-def self_attention(ss: Tensor, sq: Tensor, relevance: Tensor) -> tuple[Tensor, Tensor]:
+def self_attention(
+    ss: Float[Tensor, "s s"], sq: Float[Tensor, "s q"], relevance: Float[Tensor, "s s"]
+) -> tuple[Float[Tensor, "s s"], Float[Tensor, "s q"]]:
     """R_ss [s s] and R_sq [s q] after self-attention of tokens s with Ā [s s] (eqs. 6 and 7)."""
     return ss + relevance @ ss, sq + relevance @ sq
 
 
 def cross_attention(
-    ss: Tensor, sq: Tensor, qq: Tensor, qs: Tensor, relevance: Tensor
-) -> tuple[Tensor, Tensor]:
+    ss: Float[Tensor, "s s"],
+    sq: Float[Tensor, "s q"],
+    qq: Float[Tensor, "q q"],
+    qs: Float[Tensor, "q s"],
+    relevance: Float[Tensor, "s q"],
+) -> tuple[Float[Tensor, "s s"], Float[Tensor, "s q"]]:
     """R_ss [s s] and R_sq [s q] after attention of tokens s to q with Ā [s q] (eqs. 11 and 10).
 
     qq [q q] and qs [q s] belong to the tokens that are attended to. Where both kinds attend to
@@ -51,7 +61,9 @@ def cross_attention(
 
 
 @ordinary
-def of_object(net, inputs: dict[str, Tensor], query: int, label: int | None = None) -> Tensor:
+def of_object(
+    net, inputs: dict[str, Tensor], query: int, label: int | None = None
+) -> Float[Tensor, " place"]:
     """The relevance of each place of the picture for one object that DETR found [row * column].
 
     The places are the encoder's tokens, row by row.

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import Refusal
 from ..trace import Affine, Trace
-from ._vectors import Sublayers, centred, head_values, needs_ffn, needs_post_norm
+from ._vectors import Sublayers, centred, head_values, needs_ffn, needs_post_norm, plain
 from .attribution import Attribution
 from .registry import Cost, Only, Output, method
 
@@ -82,7 +83,7 @@ class Rules:
 
 def shares_of_logit(
     trace: Trace, rules: Rules, head_activation: Literal["ratio", "tangent"]
-) -> Tensor:
+) -> Float[Tensor, " token"]:
     """The share of each token in the explained logit [token]."""
     if trace.head is None:
         raise Refusal(
@@ -106,7 +107,9 @@ def shares_of_logit(
     return shares
 
 
-def carried(trace: Trace, rules: Rules, last: Sequence[int] | None = None) -> Iterator[Tensor]:
+def carried(
+    trace: Trace, rules: Rules, last: Sequence[int] | None = None
+) -> Iterator[Float[Tensor, "query key dim"]]:
     """The vectors [query key dim] after each block, in the last one only of the tokens `last`."""
     vectors = None
     everyone = list(range(trace.hidden.shape[1]))
@@ -118,10 +121,15 @@ def carried(trace: Trace, rules: Rules, last: Sequence[int] | None = None) -> It
 
 
 def through_block(
-    trace: Trace, l: int, vectors: Tensor | None, queries: list[int], rules: Rules
-) -> Tensor:
+    trace: Trace,
+    l: int,
+    vectors: Float[Tensor, "token key dim"] | None,
+    queries: list[int],
+    rules: Rules,
+) -> Float[Tensor, "query key dim"]:
     """`vectors` through block l, for the tokens `queries` [query key dim]."""
     layer, states, bias = trace.layers[l], Sublayers(trace, l), rules.bias
+    norm1, norm2 = plain(layer.norm1), plain(layer.norm2)
     if vectors is None:
         out, left = through_first_attention(trace, queries)
     else:
@@ -129,19 +137,21 @@ def through_block(
     for first in range(0, len(queries), CHUNK):
         rows, at = slice(first, first + CHUNK), queries[first : first + CHUNK]
         v = distribute_bias(out[rows], left, bias)
-        v = centred(v, layer.norm1) / states.sigma1[at, None]
-        v = distribute_bias(v, layer.norm1.bias, bias)
+        v = centred(v, norm1) / states.sigma1[at, None]
+        v = distribute_bias(v, norm1.bias, bias)
         if rules.ffn:
             inner = distribute_bias(v @ layer.up.weight, layer.up.bias, bias)
             z = layer.up(states.attention_out[at])
             inner = linearised(inner, z, layer.act, rules.activation, bias)
             v = v + distribute_bias(inner @ layer.down.weight, layer.down.bias, bias)
-        v = centred(v, layer.norm2) / states.sigma2[at, None]
-        out[rows] = distribute_bias(v, layer.norm2.bias, bias)
+        v = centred(v, norm2) / states.sigma2[at, None]
+        out[rows] = distribute_bias(v, norm2.bias, bias)
     return out
 
 
-def through_first_attention(trace: Trace, queries: list[int]) -> tuple[Tensor, Tensor | None]:
+def through_first_attention(
+    trace: Trace, queries: list[int]
+) -> tuple[Float[Tensor, "query key dim"], Float[Tensor, " dim"] | None]:
     """Attention and residual of the first block, whose tokens are made of themselves alone.
 
     The bias of a value is that token's own. -> [query key dim], the bias still to be distributed
@@ -153,8 +163,8 @@ def through_first_attention(trace: Trace, queries: list[int]) -> tuple[Tensor, T
 
 
 def through_attention(
-    trace: Trace, l: int, vectors: Tensor, queries: list[int]
-) -> tuple[Tensor, Tensor]:
+    trace: Trace, l: int, vectors: Float[Tensor, "token key dim"], queries: list[int]
+) -> tuple[Float[Tensor, "query key dim"], Float[Tensor, " dim"]]:
     """Attention and residual of block l. -> [query key dim], the bias still to be distributed"""
     layer, weights = trace.layers[l], trace.attention[l][:, queries]
     mixed = vectors[queries]
@@ -167,7 +177,9 @@ def through_attention(
     return mixed, bias if layer.b_o is None else bias + layer.b_o
 
 
-def distribute_bias(vectors: Tensor, bias: Tensor | None, how: Bias) -> Tensor:
+def distribute_bias(
+    vectors: Float[Tensor, "query key dim"], bias: Float[Tensor, "... dim"] | None, how: Bias
+) -> Float[Tensor, "query key dim"]:
     """Add a bias [dim] or [query dim] to the vectors [query key dim], in parts that sum to it."""
     if bias is None or how == "none":
         return vectors
@@ -184,7 +196,9 @@ def distribute_bias(vectors: Tensor, bias: Tensor | None, how: Bias) -> Tensor:
     return vectors + weight[..., None] * bias[:, None]
 
 
-def closeness(vectors: Tensor, bias: Tensor, how: Bias) -> Tensor:
+def closeness(
+    vectors: Float[Tensor, "query key dim"], bias: Float[Tensor, "query dim"], how: Bias
+) -> Float[Tensor, "query key"]:
     """How much of a bias [query dim] each vector [query key dim] gets, up to a factor."""
     lengths = vectors.norm(dim=-1)
     if how == "norm":
@@ -195,7 +209,13 @@ def closeness(vectors: Tensor, bias: Tensor, how: Bias) -> Tensor:
     return dots / (lengths * bias.norm(dim=-1, keepdim=True)).clamp(min=1e-12)
 
 
-def linearised(vectors: Tensor, z: Tensor, act: Callable, how: Linearisation, bias: Bias) -> Tensor:
+def linearised(
+    vectors: Float[Tensor, "query key dim"],
+    z: Float[Tensor, "query dim"],
+    act: Callable,
+    how: Linearisation,
+    bias: Bias,
+) -> Float[Tensor, "query key dim"]:
     """An activation as a linear map of the vectors [query key dim], at its actual input z.
 
     z [query dim]. ratio: times act(z)/z; relu: times 1 where z > 0; tangent: times the slope, and

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..trace import Trace
@@ -70,14 +71,16 @@ def attribute(
     return Attribution(layers[-1], layers=layers, maps=maps)
 
 
-def flows(capacities: Tensor, readout: Tensor) -> Tensor:
+def flows(
+    capacities: Float[Tensor, "layer query key"], readout: Float[Tensor, " query"]
+) -> Float[Tensor, "layer key"]:
     """The maximum flow through the first layer, the first two, ... [layer token]."""
     depths = range(1, len(capacities) + 1)
     return torch.stack([flow(capacities[:depth], readout) for depth in depths])
 
 
-def block_maps(trace: Trace, variant: Variant) -> Tensor:
-    """What each token gives each token in every layer, as a length or a weight [layer query key]."""
+def block_maps(trace: Trace, variant: Variant) -> Float[Tensor, "layer query key"]:
+    """What each token gives each token, as a length or a weight [layer query key]."""
     if variant in ("N-Enc", "N-Enc+FFN", "W-Res"):
         title = f"GlobEnc's {variant}"
         others = "a variant without LayerNorm: N-Res, N-FixedRes, N, W-FixedRes or W"
@@ -105,7 +108,7 @@ def block_maps(trace: Trace, variant: Variant) -> Tensor:
     return weights
 
 
-def encoder_norms(trace: Trace) -> Tensor:
+def encoder_norms(trace: Trace) -> Float[Tensor, "layer query key"]:
     """‖z_qk‖ after both LayerNorms [layer query key]."""
     maps = []
     for l, layer in enumerate(trace.layers):
@@ -116,7 +119,7 @@ def encoder_norms(trace: Trace) -> Tensor:
     return torch.stack(maps)
 
 
-def encoder_norms_with_ffn(trace: Trace) -> Tensor:
+def encoder_norms_with_ffn(trace: Trace) -> Float[Tensor, "layer query key"]:
     """The same with the feed-forward layer [layer query key].
 
     Its activation is the factor act(z)/z at the actual z; biases are left out (DecompX).

@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..options import AT_LEAST_ONE, NOT_NEGATIVE
@@ -127,7 +128,9 @@ def integrated_gradients(
 
 
 @once_per_trace
-def path_integral(trace: Trace, steps: int, baseline: Baseline | None) -> tuple[Tensor, Tensor]:
+def path_integral(
+    trace: Trace, steps: int, baseline: Baseline | None
+) -> tuple[Float[Tensor, "..."], Float[Tensor, ""]]:
     """(x − x') ⊙ ∫₀¹ ∂y/∂x(x' + α(x − x')) dα, shaped like the input, and the score of x'."""
     if baseline is None:
         baseline = "mean" if trace.grid else "pad"
@@ -177,11 +180,11 @@ def smoothgrad(
 
 
 @once_per_trace
-def averaged_gradient(trace: Trace, samples: int, sigma: float, seed: int) -> Tensor:
+def averaged_gradient(trace: Trace, samples: int, sigma: float, seed: int) -> Float[Tensor, "..."]:
     return mean_gradient(trace, noise_for(trace, samples, sigma, seed))
 
 
-def mean_gradient(trace: Trace, noise: Tensor) -> Tensor:
+def mean_gradient(trace: Trace, noise: Float[Tensor, "n ..."]) -> Float[Tensor, "..."]:
     """The mean of ∂y/∂x at x + ε over the rows ε of `noise` [n ...], shaped like the input."""
     total = torch.zeros_like(noise[0])
     for copy in reruns(trace, explained_input(trace) + noise):
@@ -189,7 +192,9 @@ def mean_gradient(trace: Trace, noise: Tensor) -> Tensor:
     return total / len(noise)
 
 
-def noise_for(trace: Trace, samples: int, sigma: float, seed: int) -> Tensor:
+def noise_for(
+    trace: Trace, samples: int, sigma: float, seed: int
+) -> Float[Tensor, "{samples} ..."]:
     """[samples ...] ε ~ N(0, (σ · (max x − min x))²), shaped like the input.
 
     Padding gets no noise, and changes none of the other numbers that are drawn.

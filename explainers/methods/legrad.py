@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..trace import Trace
@@ -60,7 +61,7 @@ def attribute(trace: Trace, start: int = 0, pool: Pool = "mean") -> Attribution:
     return Attribution(scores, layers=layers, totals={"Sum": scores}, rows=names)
 
 
-def gradient_by_attention(trace: Trace, l: int, pool: Pool) -> Tensor:
+def gradient_by_attention(trace: Trace, l: int, pool: Pool) -> Float[Tensor, "head query key"]:
     """∂s_l/∂A_l [head query key], s_l the score if the head read what leaves block l."""
     with torch.enable_grad():
         attention = trace.attention[l].clone().requires_grad_()

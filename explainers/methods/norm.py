@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..trace import Trace
@@ -61,7 +62,7 @@ def attribute(
     return Attribution(scores, layers=layers, heads=lambda: head_norms(trace), maps=maps)
 
 
-def norm_maps(trace: Trace, stage: Stage = "N") -> Tensor:
+def norm_maps(trace: Trace, stage: Stage = "N") -> Float[Tensor, "layer query key"]:
     """‖z_qk‖ in every layer [layer query key]."""
     if stage == "ResLN":
         needs_post_norm(trace.layers, "The stage ResLN", "stage=Res")
@@ -79,14 +80,16 @@ def norm_maps(trace: Trace, stage: Stage = "N") -> Tensor:
     return torch.stack(maps)
 
 
-def head_norms(trace: Trace) -> Tensor:
+def head_norms(trace: Trace) -> Float[Tensor, "layer head key"]:
     """‖A_h[readout, k] f_h(x_k)‖ [layer head key]: each head alone; as vectors they may cancel."""
     lengths = [head_values(trace, l).norm(dim=-1) for l in range(len(trace.layers))]
     return torch.stack(lengths) * trace.read(trace.attention)
 
 
 @torch.no_grad()
-def mixing_ratios(trace: Trace, stage: Literal["N", "Res", "ResLN", "Enc"] = "N") -> Tensor:
+def mixing_ratios(
+    trace: Trace, stage: Literal["N", "Res", "ResLN", "Enc"] = "N"
+) -> Float[Tensor, "layer token"]:
     """The share of each token's new vector that comes from other tokens [layer token], 0 to 1.
 
     This is the mixing ratio of Kobayashi et al. 2021. stage is that of the method `norm`: N for

@@ -3,11 +3,13 @@
 from typing import Literal
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..errors import Refusal
 from ..options import AT_LEAST_ONE
 from ..trace import Trace
+from ._path import patch_grid
 from .attribution import Attribution
 from .registry import Cost, Output, method
 
@@ -63,7 +65,9 @@ def attribute(
     return Attribution(mean_loss(trace, windows, fill))
 
 
-def mean_loss(trace: Trace, windows: Tensor, fill: Fill) -> Tensor:
+def mean_loss(
+    trace: Trace, windows: Bool[Tensor, "window token"], fill: Fill
+) -> Float[Tensor, " token"]:
     """The loss of score without a window, averaged over the windows that hold a token [token].
 
     windows [window token] bool.
@@ -74,16 +78,16 @@ def mean_loss(trace: Trace, windows: Tensor, fill: Fill) -> Tensor:
     return (loss @ inside) / inside.sum(0).clamp(min=1)
 
 
-def runs_of_tokens(trace: Trace, size: int) -> Tensor:
+def runs_of_tokens(trace: Trace, size: int) -> Bool[Tensor, "window token"]:
     """Every run of `size` neighbouring tokens [window token] bool, or all of them together."""
     places = (~trace.special_tokens).nonzero().flatten()
     firsts = range(max(1, len(places) - size + 1))
     return marked(trace, [places[first : first + size] for first in firsts])
 
 
-def squares_of_patches(trace: Trace, size: int) -> Tensor:
+def squares_of_patches(trace: Trace, size: int) -> Bool[Tensor, "window token"]:
     """Every square of `size` × `size` patches [window token] bool, cut to the picture's sides."""
-    rows, columns = trace.grid
+    rows, columns = patch_grid(trace)
     places = (~trace.special_tokens).nonzero().flatten().view(rows, columns)
     height, width = min(size, rows), min(size, columns)
     squares = []
@@ -94,7 +98,7 @@ def squares_of_patches(trace: Trace, size: int) -> Tensor:
     return marked(trace, squares)
 
 
-def marked(trace: Trace, windows: list[Tensor]) -> Tensor:
+def marked(trace: Trace, windows: list[Tensor]) -> Bool[Tensor, "window token"]:
     """Windows of places as [window token] bool."""
     marks = trace.special_tokens.new_zeros(len(windows), len(trace.special_tokens))
     for row, places in zip(marks, windows):
@@ -102,7 +106,7 @@ def marked(trace: Trace, windows: list[Tensor]) -> Tensor:
     return marks
 
 
-def tokens_of_words(trace: Trace) -> Tensor:
+def tokens_of_words(trace: Trace) -> Bool[Tensor, "word token"]:
     """The tokens of each word, in the order of the words [word token] bool.
 
     Raises `Refusal` for a picture and for tensors, which have no words.
@@ -123,7 +127,7 @@ def tokens_of_words(trace: Trace) -> Tensor:
     return (word_of == numbers[:, None]) & ~trace.special_tokens
 
 
-def runs_of_words(words: Tensor, size: int) -> Tensor:
+def runs_of_words(words: Bool[Tensor, "word token"], size: int) -> Bool[Tensor, "window token"]:
     """Every run of `size` neighbouring ones of the `words` [word token] -> [window token] bool.
 
     All of them together where there are fewer.
@@ -132,6 +136,6 @@ def runs_of_words(words: Tensor, size: int) -> Tensor:
     return words.unfold(0, size, 1).any(-1)
 
 
-def tokens_in_its_word(words: Tensor) -> Tensor:
+def tokens_in_its_word(words: Float[Tensor, "word token"]) -> Float[Tensor, " token"]:
     """How many tokens each token's word has [token], 0 outside of words; words [word token]."""
     return words.sum(1) @ words

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from .. import ties
 from ..errors import Refusal
+from ..outputs import Answer
+from ..scores import Score
 from ..trace import Trace
 from ._chain import products
 from ._shared import once_per_trace
@@ -32,7 +35,7 @@ class Reading:
     layer: str
     head: str
     view: str
-    scores: Tensor
+    scores: Float[Tensor, " token"]
     faithfulness: float
 
     @property
@@ -55,7 +58,7 @@ def attribute(
     choice: str | None = None,
     activation: Activation = "softmax",
 ) -> Attribution:
-    """The attention map (of any layer, head and row) that best predicts the effect of removing words.
+    """The attention map, of any layer, head and row, that best predicts what removing words does.
 
     Formula: score = the row of A (or of A* before the softmax) with the largest RFT = sum over
     words i of sign(score_i) · (p − p without i) / rank_i (Mylonas et al., ranked faithful
@@ -120,7 +123,9 @@ def all_readings(trace: Trace, matrix: Matrix, activation: Activation) -> list[R
     return found
 
 
-def attention_maps(trace: Trace, matrix: Matrix) -> Iterator[tuple[str, str, Tensor]]:
+def attention_maps(
+    trace: Trace, matrix: Matrix
+) -> Iterator[tuple[str, str, Float[Tensor, "query key"]]]:
     """(layer, head, map [query key]) for every layer, their mean and product, and every head."""
     attention = weights(trace, matrix)
     heads = {"Mean": attention.mean(1)}
@@ -136,7 +141,7 @@ def attention_maps(trace: Trace, matrix: Matrix) -> Iterator[tuple[str, str, Ten
             yield str(layer), head, maps[layer]
 
 
-def views(trace: Trace, map_: Tensor) -> dict[str, Tensor]:
+def views(trace: Trace, map_: Float[Tensor, "query key"]) -> dict[str, Float[Tensor, " key"]]:
     """Four ways to read scores [token] off a map [query key].
 
     From: the row of the readout token; To: its column; MeanColumns, MaxColumns: over all rows.
@@ -150,7 +155,7 @@ def views(trace: Trace, map_: Tensor) -> dict[str, Tensor]:
     }
 
 
-def weights(trace: Trace, matrix: Matrix) -> Tensor:
+def weights(trace: Trace, matrix: Matrix) -> Float[Tensor, "layer head query key"]:
     """Attention after (A) or before (A*) the softmax [layer head query key].
 
     0 where a causal model may not attend: before the softmax it has numbers there, too.
@@ -167,20 +172,17 @@ def weights(trace: Trace, matrix: Matrix) -> Tensor:
     return torch.stack(before) * (trace.attention > 0)
 
 
-def losses(trace: Trace, activation: Activation) -> Tensor:
+def losses(trace: Trace, activation: Activation) -> Float[Tensor, " token"]:
     """The probability that the target loses when a word becomes [UNK] [token]; 0 at specials."""
     if activation == "sigmoid" and trace.is_regression:
         raise Refusal(
             "The outputs of this model are values, not classes, "
             "and the sigmoid of a value is no probability."
         )
-
-    def sigmoids(answer) -> Tensor:
-        """The sigmoid of each logit of a difference, with its weight."""
-        terms = [weight * part(answer).sigmoid() for part, weight in trace.target.parts()]
-        return torch.stack(terms).sum(0)
-
-    target = trace.target.as_probability() if activation == "softmax" else sigmoids
+    if activation == "softmax":
+        target = trace.target.as_probability()
+    else:
+        target = Sigmoid(trace.target)
     words = (~trace.special_tokens).nonzero().flatten()
     blanked = trace.special_tokens.new_zeros(len(words), len(trace.special_tokens))
     blanked[torch.arange(len(words)), words] = True
@@ -190,7 +192,22 @@ def losses(trace: Trace, activation: Activation) -> Tensor:
     return loss
 
 
-def scaled(raw: Tensor, words: Tensor, matrix: Matrix) -> Tensor:
+class Sigmoid(Score):
+    """The sigmoid of a logit; of a difference, that of each logit."""
+
+    def __init__(self, target: Score):
+        self.name = f"sigmoid of {target.name}"
+        self.poles = target.poles
+        self.terms = target.parts()
+
+    def __call__(self, answer: Answer) -> Tensor:
+        sigmoids = [weight * part(answer).sigmoid() for part, weight in self.terms]
+        return torch.stack(sigmoids).sum(0)
+
+
+def scaled(
+    raw: Float[Tensor, " token"], words: Int[Tensor, " word"], matrix: Matrix
+) -> Float[Tensor, " token"]:
     """Scores of words rescaled to 1e-7..1 (A) or −1..1 (A*), as the authors compare them.
 
     Special tokens get 0. A row whose numbers are all equal (`ties.constant`) has no range to be
@@ -207,7 +224,9 @@ def scaled(raw: Tensor, words: Tensor, matrix: Matrix) -> Tensor:
     return torch.zeros_like(raw).index_put((words,), kept)
 
 
-def ranked_truthfulness(raw: Tensor, loss: Tensor, matrix: Matrix) -> float:
+def ranked_truthfulness(
+    raw: Float[Tensor, " word"], loss: Float[Tensor, " word"], matrix: Matrix
+) -> float:
     """The sum over words of ± loss / rank, plus where the score's sign agrees with the loss.
 
     This is the paper's ranked faithful truthfulness (RFT). raw [word] are the scores before they

@@ -185,9 +185,6 @@ class Method:
     def parts(self) -> tuple[str, ...]:
         return self.output.parts
 
-    run_layers = property(lambda self: "layers" in self.parts)
-    run_heads = property(lambda self: "heads" in self.parts)
-
     @property
     def paper(self) -> str:
         """The short name of its paper, or of several: "Qiang et al. 2022"."""

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..options import Limit
@@ -65,7 +66,9 @@ def attribute(
     return Attribution(layers[-1], layers=layers, rows=layer_names(first, len(fused)))
 
 
-def without_smallest(maps: Tensor, share: float) -> Tensor:
+def without_smallest(
+    maps: Float[Tensor, "layer query key"], share: float
+) -> Float[Tensor, "layer query key"]:
     """Set the smallest `share` of the entries of each layer to zero, but never the first entry.
 
     That one is kept by the authors' code. Of equal entries (`ties.ranked`) the first, row by row,

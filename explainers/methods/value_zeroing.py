@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from ..trace import Trace
@@ -28,7 +29,7 @@ from .registry import Cost, Output, method
     cost=Cost("nF", most_tokens=384, too_long="every layer {n} times over"),
 )
 def attribute(trace: Trace, rollout: bool = True) -> Attribution:
-    """The cosine distance by which tokens' vectors change without another token's value, rolled out.
+    """How much tokens' vectors turn when another token's value is set to zero, rolled out.
 
     Formula: C_l[q, k] = 1 − cos(x̃_q without value k, x̃_q), over the whole block, rows divided by
     their sum; score_i = (C_L ··· C_1)[readout, i] (Mohebbi et al., and rollout without a residual).
@@ -49,7 +50,7 @@ def attribute(trace: Trace, rollout: bool = True) -> Attribution:
 
 
 @once_per_trace
-def cosine_changes(trace: Trace) -> Tensor:
+def cosine_changes(trace: Trace) -> Float[Tensor, "layer query key"]:
     """1 − cos of token q's block output with and without token k's value [layer query key].
 
     Rows are divided by their sum.
@@ -80,5 +81,5 @@ def zero_value_of(first: int, copies: int) -> Callable[[Tensor], Tensor]:
     return edit
 
 
-def unit(vectors: Tensor) -> Tensor:
+def unit(vectors: Float[Tensor, "*shape dim"]) -> Float[Tensor, "*shape dim"]:
     return F.normalize(vectors, dim=-1)

@@ -5,12 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from ..options import NOT_NEGATIVE, Limit
 from ..ties import constant
 from ..trace import Trace
-from ._path import by_token
+from ._path import by_token, patch_grid
 from ._shared import once_per_trace
 from .attribution import Attribution
 from .registry import Cost, Only, Output, method
@@ -58,7 +59,9 @@ def attribute(
 
 
 @once_per_trace
-def map_of_pixels(trace: Trace, threshold: float, sigma: float, seed: int, offset: bool) -> Tensor:
+def map_of_pixels(
+    trace: Trace, threshold: float, sigma: float, seed: int, offset: bool
+) -> Float[Tensor, "height width"]:
     drawn = torch.Generator().manual_seed(seed)
 
     def noise(count: int) -> Tensor:
@@ -67,7 +70,7 @@ def map_of_pixels(trace: Trace, threshold: float, sigma: float, seed: int, offse
     return causal_score(trace, feature_masks(trace, threshold), noise, offset)
 
 
-def feature_masks(trace: Trace, threshold: float) -> Tensor:
+def feature_masks(trace: Trace, threshold: float) -> Float[Tensor, "mask height width"]:
     """The channels that the last attention reads, as large as the picture [mask height width].
 
     Channels that are alike are added up into one mask.
@@ -76,7 +79,7 @@ def feature_masks(trace: Trace, threshold: float) -> Tensor:
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    channels = trace.normed[-1][~trace.special_tokens].T.unflatten(1, trace.grid)
+    channels = trace.normed[-1][~trace.special_tokens].T.unflatten(1, patch_grid(trace))
     size = trace.pixels.shape[1:]
     maps = zero_to_one(F.interpolate(channels[None], size, mode="bilinear")[0])
     if len(maps) < 2:
@@ -90,7 +93,7 @@ def feature_masks(trace: Trace, threshold: float) -> Tensor:
     return zero_to_one(torch.stack(merged))
 
 
-def zero_to_one(maps: Tensor) -> Tensor:
+def zero_to_one(maps: Float[Tensor, "n height width"]) -> Float[Tensor, "kept height width"]:
     """Rescale each of [n height width] to 0..1; a constant one is no mask and is left out."""
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     kept = ~constant(maps.flatten(1)).to(maps.device)
@@ -98,8 +101,11 @@ def zero_to_one(maps: Tensor) -> Tensor:
 
 
 def causal_score(
-    trace: Trace, masks: Tensor, noise: Callable[[int], Tensor], offset: bool
-) -> Tensor:
+    trace: Trace,
+    masks: Float[Tensor, "mask height width"],
+    noise: Callable[[int], Tensor],
+    offset: bool,
+) -> Float[Tensor, "height width"]:
     """sum over masks of Δp_i M_i / sum_k M_k, divided by their number [height width].
 
     masks [mask height width]; noise(n) draws the z of the next n masks [n channel height width].

@@ -16,7 +16,6 @@ PARTS = {
     "Formula": "formula",
     "Sign": "sign",
     "What it cannot show": "limits",
-    "Options": "options",
 }
 
 
@@ -31,14 +30,13 @@ def card_html(method: Method, is_open: bool = False) -> str:
         f'<details class="xp-card" {"open" if is_open else ""}>'
         f"<summary><b>{escape(method.title)}</b> {badge(method.signed)}"
         f'<span class="xp-sub">{escape(method.card.idea)}</span></summary>'
-        f"<dl>{parts_html(method)}{inputs_html(method)}{cost_html(method)}"
-        f'<dt>Paper</dt><dd><a href="{escape(method.url)}" target="_blank" rel="noopener">'
-        f"{escape(method.paper)}</a></dd></dl></details>"
+        f"<dl>{parts_html(method)}{inputs_html(method)}{cost_html(method)}{paper_html(method)}"
+        "</dl></details>"
     )
 
 
 def parts_html(method: Method) -> str:
-    """Formula, sign, limits and options, as far as the method has them."""
+    """Formula, sign, limits and options; the options if there are any."""
     html = ""
     for title, name in PARTS.items():
         text = getattr(method.card, name)
@@ -46,7 +44,28 @@ def parts_html(method: Method) -> str:
             if title != "Formula":
                 text = text[0].upper() + text[1:]
             html += f"<dt>{title}</dt><dd>{escape(text)}</dd>"
+    if method.card.options:
+        html += f"<dt>Options</dt><dd>{options_html(method)}</dd>"
     return html
+
+
+def options_html(method: Method) -> str:
+    """The options of a method as a list: name, default and what each does."""
+    items = ""
+    for line in method.card.options.splitlines():
+        name, text = line.split(": ", 1)
+        items += f"<li><b>{escape(name)}</b>: {escape(text)}</li>"
+    return f'<ul class="xp-options">{items}</ul>'
+
+
+def paper_html(method: Method) -> str:
+    """Links to the papers of a method."""
+    links = []
+    for paper in method.citation.papers:
+        links.append(
+            f'<a href="{escape(paper.url)}" target="_blank" rel="noopener">{escape(paper.name)}</a>'
+        )
+    return f"<dt>Paper</dt><dd>{'; '.join(links)}</dd>"
 
 
 def inputs_html(method: Method) -> str:

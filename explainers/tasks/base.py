@@ -56,13 +56,6 @@ class Task:
     #: The steps of the head, if they are not those that the architecture's row names.
     head: ClassVar[tuple[str, ...]] = ()
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, str):  # while the redesign is under way
-            raise TypeError(f"A task is asked, and not compared with {other!r}.")
-        return self is other
-
-    __hash__ = object.__hash__
-
     @property
     def reads_texts(self) -> bool:
         """Whether its inputs hold a text, so that the model needs a tokenizer."""

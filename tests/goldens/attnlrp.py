@@ -3,8 +3,9 @@
     pip install lxt==2.1 zennit transformers==4.52.4        (in an environment of its own)
     python tests/goldens/attnlrp.py > tests/goldens/attnlrp.json
 
-Each model runs in a process of its own, since the package patches classes for good. What it has no patch for
-(the picture classifier of `transformers`, ModernBERT) is patched here, out of the package's own rules.
+Each model runs in a process of its own, since the package patches classes for good. What it has no
+patch for (the picture classifier of `transformers`, ModernBERT) is patched here, out of the
+package's own rules.
 """
 
 import json
@@ -37,7 +38,9 @@ CLASSES = {"gpt2": (0, 7)}
 
 
 def halved_attention(forward):
-    """Queries, keys and values of ModernBERT come in one tensor: the same divisions as in the package's own wrapper."""
+    """Queries, keys and values of ModernBERT come in one tensor: the same divisions as in the
+    package's own wrapper.
+    """
 
     def attention(module, qkv, *args, **kwargs):
         query, key, value = qkv.unbind(2)
