@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 from scipy.integrate import trapezoid
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from ..heatmap import Heatmap
 from ..ties import place_of_largest
 from .case import Case
 from .faithfulness import WatchedClass, watched
-from .perturbation import Fill, Query, Unit, fill_mode, leaving, order, removing
+from .perturbation import Fill, Places, Query, Unit, fill_mode, leaving, order, removing
 from .registry import Asking, Parts, metric
 
 TENTHS = range(1, 10)  # of the input, removed by Chefer et al.; their code rounds pixels down
@@ -25,7 +26,7 @@ Area = Literal["chefer", "ti", "whole"]
 First = Literal["most", "least"]
 
 
-def hits(case: Case, answers: Sequence[Tensor]) -> np.ndarray:
+def hits(case: Case, answers: Sequence[Tensor]) -> Float[np.ndarray, " query"]:
     """[query] 1 where the gold class is the most probable; of equal ones the first counts."""
     return np.array([float(place_of_largest(row) == case.gold) for row in answers])
 
@@ -113,7 +114,7 @@ def tenths_removed(
     return removing(case, places, counts, mode, by, attend)
 
 
-def ordered(case: Case, heat: Heatmap, first: First, by: Unit = "patch") -> Tensor:
+def ordered(case: Case, heat: Heatmap, first: First, by: Unit = "patch") -> Places:
     """Places in the order of a map: the most important first, or the least important."""
     places = order(case, heat, by)
     return places.flip(0) if first == "least" else places

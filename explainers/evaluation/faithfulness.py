@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from scipy.integrate import trapezoid
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from ..errors import Refusal
 from ..heatmap import Heatmap
 from ..ties import ranked
 from .case import Case
-from .perturbation import Fill, Query, Unit, fill_mode, leaving, order, removing
+from .perturbation import Fill, Places, Query, Unit, fill_mode, leaving, order, removing
 from .registry import Asking, metric
 
 WatchedClass = Literal["explained", "label", "predicted"]
@@ -28,7 +29,9 @@ BINS = (0.01, 0.05, 0.10, 0.20, 0.50)  # shares of the words in ERASER's rationa
 MOST_ALTI = 30  # tokens removed at most by ALTI's code
 
 
-def watched(case: Case, answers: Sequence[Tensor], of: WatchedClass) -> tuple[float, np.ndarray]:
+def watched(
+    case: Case, answers: Sequence[Tensor], of: WatchedClass
+) -> tuple[float, Float[np.ndarray, " query"]]:
     """The probability of one class: before the changes, and in each of the answers [query].
 
     of  which class: the explained one, the gold one, or the predicted one
@@ -151,7 +154,7 @@ def top_removed(
     return removing(case, places, counts, fill, attend=attend)
 
 
-def attcat_scores(case: Case, heat: Heatmap) -> Tensor:
+def attcat_scores(case: Case, heat: Heatmap) -> Float[Tensor, " token"]:
     """The scores [token] that AttCAT's notebooks rank: in the maps of `ATTCAT_ZEROES` [CLS] is 0.
 
     These maps are never negative, so [CLS] comes last, or first of the zeros, and the notebooks'
@@ -164,7 +167,7 @@ def attcat_scores(case: Case, heat: Heatmap) -> Tensor:
     return heat.scores.index_fill(0, torch.tensor([0]), 0)
 
 
-def attcat_order(case: Case, heat: Heatmap, specials: bool) -> Tensor:
+def attcat_order(case: Case, heat: Heatmap, specials: bool) -> Places:
     """Tokens in the order of AttCAT's notebooks, whose loop never reaches the last rank.
 
     specials  whether special tokens can be removed; the notebooks' check fails for pairs
@@ -338,7 +341,7 @@ def insertion(
     return area(probabilities)
 
 
-def curve_points(case: Case, places: Tensor, by: str, steps: int | None) -> list[int]:
+def curve_points(case: Case, places: Places, by: str, steps: int | None) -> list[int]:
     """How many parts are removed or added at each point of a curve, from none to all.
 
     By default there is one token or patch more at each point, or a row of pixels.

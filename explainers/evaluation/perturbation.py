@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..errors import Refusal
@@ -27,6 +28,13 @@ Fill = Literal["delete", "pad", "mask", "unk", "mean", "black", "white", "blur"]
 Unit = Literal["patch", "pixel"]
 
 
+#: What stays of an input: tokens, or pixels of a picture.
+Kept = Bool[Tensor, " token"] | Bool[Tensor, "height width"]
+
+#: Places of tokens, or of pixels in the flattened picture.
+Places = Int[Tensor, " place"]
+
+
 @dataclass(frozen=True, eq=False)
 class Query:
     """A changed input, for which a metric wants the model's answer.
@@ -37,7 +45,7 @@ class Query:
     attend  whether other tokens may attend to the replaced ones
     """
 
-    keep: Tensor
+    keep: Kept
     fill: str
     attend: bool = True
 
@@ -68,7 +76,7 @@ def fill_mode(case: Case, fill: str | None, text: str = "delete", image: str = "
 # ------------------------------------------------------------------------- in which order
 
 
-def order(case: Case, heat: Heatmap, by: str = "patch") -> Tensor:
+def order(case: Case, heat: Heatmap, by: str = "patch") -> Places:
     """The places of words or patches [n], the most important first.
 
     by="pixel" gives places in the flattened picture. Special tokens are not among them. Equal
@@ -82,7 +90,7 @@ def order(case: Case, heat: Heatmap, by: str = "patch") -> Tensor:
     return places[ranked(heat.scores[places])]
 
 
-def ranked_pixels(case: Case, heat: Heatmap) -> Tensor:
+def ranked_pixels(case: Case, heat: Heatmap) -> Places:
     """The places of pixels [n], the most important first; pixels outside of all patches never."""
     height, width = case.coded.tensors["pixel_values"].shape[-2:]
     rows, columns = case.grid
@@ -93,7 +101,7 @@ def ranked_pixels(case: Case, heat: Heatmap) -> Tensor:
     return covered.flatten()[ranked(scores.flatten())]
 
 
-def enlarged(heat: Heatmap, size: Sequence[int]) -> Tensor:
+def enlarged(heat: Heatmap, size: Sequence[int]) -> Float[Tensor, "height width"]:
     """The map of a picture [height width] by pixels, resized bilinearly.
 
     It is made of the method's own map by pixels if it has one, else of its patches.
@@ -102,14 +110,14 @@ def enlarged(heat: Heatmap, size: Sequence[int]) -> Tensor:
     return F.interpolate(pixels[None, None].double(), tuple(size), mode="bilinear")[0, 0]
 
 
-def all_kept(case: Case, by: str = "patch") -> Tensor:
+def all_kept(case: Case, by: str = "patch") -> Kept:
     """[token], or [height width] for by="pixel": all true."""
     if by == "pixel":
         return torch.ones(case.coded.tensors["pixel_values"].shape[-2:], dtype=torch.bool)
     return torch.ones(len(case.coded.labels), dtype=torch.bool)
 
 
-def kept_without(case: Case, removed: Tensor, places: Tensor, fill: str, by: str) -> Tensor:
+def kept_without(case: Case, removed: Places, places: Tensor, fill: str, by: str) -> Kept:
     """What stays, [token] or [height width], if `removed` of all `places` go.
 
     A model cannot read an empty text: where every token would be deleted, the last of `places`
@@ -124,7 +132,7 @@ def kept_without(case: Case, removed: Tensor, places: Tensor, fill: str, by: str
 
 def removing(
     case: Case,
-    places: Tensor,
+    places: Places,
     counts: Sequence[int],
     fill: str,
     by: str = "patch",
@@ -138,7 +146,7 @@ def removing(
 
 
 def leaving(
-    case: Case, places: Tensor, counts: Sequence[int], fill: str, by: str = "patch"
+    case: Case, places: Places, counts: Sequence[int], fill: str, by: str = "patch"
 ) -> list[Query]:
     """For each k of `counts`: the input with only the first k of `places`."""
     queries = []
@@ -151,7 +159,9 @@ def leaving(
 
 
 @torch.no_grad()
-def answers(model: Model, cases: Sequence[Case], queries: Sequence[Query]) -> list[Tensor]:
+def answers(
+    model: Model, cases: Sequence[Case], queries: Sequence[Query]
+) -> list[Float[Tensor, " class"]]:
     """The probabilities [class] for each query about the case beside it.
 
     Where no class is explained (an answer, a difference) it is [1], the probability of the target.
@@ -203,7 +213,7 @@ def batches_of_one_shape(
 
 def stack_inputs(
     model: Model, asked: Sequence[tuple[Case, Query]]
-) -> tuple[dict[str, Tensor], Tensor]:
+) -> tuple[dict[str, Tensor], Bool[Tensor, "query token"]]:
     """The inputs of many queries, and where they have no padding [query token]."""
     stacked: dict[str, list[Tensor]] = {}
     attended = []
@@ -226,8 +236,8 @@ def kind_of_change(asked: tuple[Case, Query]) -> tuple:
 
 
 def perturbed(
-    model: Model, case: Case, keep: Tensor, fill: str, attend: bool = True
-) -> tuple[dict[str, Tensor], Tensor]:
+    model: Model, case: Case, keep: Bool[Tensor, "copy ..."], fill: str, attend: bool = True
+) -> tuple[dict[str, Tensor], Bool[Tensor, "copy token"]]:
     """n changed copies of an input, and where they have no padding [n token].
 
     keep  [n token] or [n height width] bool: what stays in each copy

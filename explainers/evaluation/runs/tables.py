@@ -77,7 +77,7 @@ def all_left_out(dataset: Dataset, rows: pd.DataFrame) -> pd.DataFrame:
     """What the data and the run left out."""
     import pandas as pd
 
-    found = [*dataset.left_out, *rows[LEFT_OUT].to_dict("records")]
+    found = [*dataset.left_out, *rows.loc[:, LEFT_OUT].to_dict("records")]
     return pd.DataFrame(found, columns=LEFT_OUT)
 
 
