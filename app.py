@@ -5,11 +5,12 @@ Its parts are in `explainers/page`; `python -m explainers page` starts the same 
 
 import os
 from contextlib import suppress
+from importlib import import_module
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 with suppress(ImportError):
-    import spaces  # noqa: F401  a host that lends GPUs wants its package before PyTorch
+    import_module("spaces")  # a host that lends GPUs wants its package before PyTorch
 
 from explainers.page.program import build, launch
 

@@ -8,6 +8,8 @@ from argparse import ArgumentParser, Namespace
 from ..errors import Refusal
 from ..evaluation import protocols, runs
 from ..evaluation.data import Columns, read
+from ..inputs.kinds import PAIR, PICTURE, QUESTION, TEXT
+from ..models.bundled import BUNDLED, bundled_for
 from .given import parse_list, silence_transformers
 
 
@@ -143,25 +145,26 @@ def plan_of(args: Namespace, protocol, data):
         "side": args.side,
     }
     if protocol:
-        model = args.model or protocol.model or bundled_for(data)
+        model = args.model or protocol.model or usual_model(data)
         return protocol.plan(model, data, **given)
     target = None if args.target == "predicted" else args.target
     named = {
         name: value for name, value in given.items() if value or name in ("methods", "metrics")
     }
-    return runs.Plan(args.model or bundled_for(data), target=target, **named)
+    return runs.Plan(args.model or usual_model(data), target=target, **named)
 
 
-def bundled_for(data) -> str:
+def usual_model(data) -> str:
     """The name of the bundled model for a dataset, by what its first example is."""
     example = data.examples[0]
-    if not isinstance(example.inputs, str | tuple):
-        return "vit"
     if isinstance(example.inputs, str):
-        return "sentiment"
-    if "answer" not in example.data:
-        raise Refusal(
-            f"{data.name} has pairs of texts, and pairs are made for different questions: give "
-            "--model, of the bundled ones inference or paraphrase."
-        )
-    return "question-answering"
+        return bundled_for(TEXT)
+    if not isinstance(example.inputs, tuple):
+        return bundled_for(PICTURE)
+    if "answer" in example.data:
+        return bundled_for(QUESTION)
+    names = [name for name, row in BUNDLED.items() if row.takes == PAIR]
+    raise Refusal(
+        f"{data.name} has pairs of texts, and pairs are made for different questions: give "
+        f"--model, of the bundled ones {' or '.join(names)}."
+    )

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..errors import Refusal
+from ..inputs.kinds import PICTURE, PICTURE_AND_TEXTS
 from ..maximisation import Settings, imagine
+from ..models.bundled import bundled_for
 from ..render.characters import visible
 from ..render.terminal import curve_line
 from .given import load_quietly
@@ -70,7 +72,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> str:
     if not Path(args.png).absolute().parent.is_dir():
         raise Refusal(f"{args.png} could not be written: there is no such folder.")
-    model = load_quietly(args.model or ("image-text" if args.text else "vit"), args.revision)
+    usual = bundled_for(PICTURE_AND_TEXTS if args.text else PICTURE)
+    model = load_quietly(args.model or usual, args.revision)
     error = Console(stderr=True)
     with Progress(console=error, transient=True, disable=not sys.stderr.isatty()) as progress:
         climb = progress.add_task("steps", total=args.steps)

@@ -3,7 +3,7 @@
 `register` adds a row from outside. Only this file and `fitting` know paths of Hugging Face modules.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from functools import reduce, wraps
 from typing import Any, TypeVar
@@ -353,8 +353,12 @@ def blocks_of(tower: nn.Module, anatomy: Anatomy) -> list[nn.Module]:
     return blocks
 
 
+def model_types(names: Iterable[str]) -> list[str]:
+    """The model types of rows, each once: "clip" for "clip.vision" and "clip.text"."""
+    return list(dict.fromkeys(name.partition(".")[0] for name in names))
+
+
 def unsupported(model_type: str) -> ModelUnavailable:
     """The refusal of an architecture that has no row, with the menu of those that have one."""
-    types = dict.fromkeys(name.partition(".")[0] for name in ANATOMIES)
     why = REASONS.get(model_type, f"Models of type {model_type!r} cannot be traced yet.")
-    return ModelUnavailable(f"{why} These can: {', '.join(types)}.")
+    return ModelUnavailable(f"{why} These can: {', '.join(model_types(ANATOMIES))}.")

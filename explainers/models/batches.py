@@ -20,9 +20,11 @@ def trace_in_batches(
     """The traces of inputs, each for its score, with at most `rows` inputs in a pass."""
     traces: dict[int, Trace] = {}
     for places in same_shape(coded, rows):
-        batch = [coded[i] for i in places]
-        found = trace_batch(model, batch, [scores[i] for i in places])
-        traces |= zip(places, found)
+        batch, asked = [], []
+        for i in places:
+            batch.append(coded[i])
+            asked.append(scores[i])
+        traces |= zip(places, trace_batch(model, batch, asked))
     return [traces[i] for i in range(len(coded))]
 
 

@@ -1,13 +1,23 @@
 """Choose the row of `ANATOMIES` that describes a network, and check that it does."""
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from ..errors import ModelUnavailable
-from .anatomy import ANATOMIES, BUILT_IN, DUAL, Anatomy, blocks_of, submodule, unsupported
+from .anatomy import (
+    ANATOMIES,
+    BUILT_IN,
+    DUAL,
+    Anatomy,
+    blocks_of,
+    model_types,
+    submodule,
+    unsupported,
+)
 
 
 @dataclass(frozen=True)
@@ -183,16 +193,21 @@ def checked_blocks(
         blocks = []
     if not blocks:
         raise missing_part(net, name, "blocks", anatomy.blocks)
-    fields = ("attention", "w_o", "norm1", "norm2", "w_v")
-    parts = [(field, getattr(anatomy, field)) for field in fields]
-    parts += [("ffn", path) for path in anatomy.ffn]
     for block in blocks:
-        for field, path in parts:
+        for field, path in parts_of_block(anatomy):
             try:
                 submodule(block, path)
             except AttributeError:
                 raise missing_part(net, name, field, path) from None
     return blocks
+
+
+def parts_of_block(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
+    """The field and the path of each part of a block that a row names."""
+    for field in ("attention", "w_o", "norm1", "norm2", "w_v"):
+        yield field, getattr(anatomy, field)
+    for path in anatomy.ffn:
+        yield "ffn", path
 
 
 def forwards_keywords(module: nn.Module) -> bool:
@@ -208,8 +223,7 @@ def missing_part(net: PreTrainedModel, name: str, field: str, path: str) -> Mode
     package, and read that this checkpoint is built in another way.
     """
     model_type = name.partition(".")[0]
-    ours = [DUAL, *(row.partition(".")[0] for row in BUILT_IN)]
-    if model_type in ours:
+    if model_type in (DUAL, *model_types(BUILT_IN)):
         return ModelUnavailable(
             f"This {type(net).__name__} is built otherwise than other models of type "
             f"{net.config.model_type!r}, so it cannot be traced; another checkpoint of the type "

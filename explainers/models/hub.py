@@ -43,10 +43,12 @@ def hub_revision(given: object) -> str | None:
 def in_cache(name: str, revision: str | None, files: Sequence[str]) -> bool:
     """Whether one of these files of a Hub repository is on this machine."""
     try:
-        found = [try_to_load_from_cache(name, file, revision=revision) for file in files]
+        for file in files:
+            if isinstance(try_to_load_from_cache(name, file, revision=revision), str):
+                return True
     except HFValidationError:
-        return False
-    return any(isinstance(path, str) for path in found)
+        pass  # no Hub id, so nothing is cached under it
+    return False
 
 
 def check_safetensors(name: str, revision: str | None) -> None:

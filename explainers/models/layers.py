@@ -28,7 +28,7 @@ def layer_of(
     plain         gives the model with plain linear layers, when the first linear map is read
     """
     anatomy = model.anatomy
-    number = [one is block for one in model.blocks].index(True)
+    number = model.blocks.index(block)
     up, activation, down = anatomy.ffn or ("", "", "")
     paths = {"w_v": anatomy.w_v, "w_o": anatomy.w_o, "up": up, "down": down}
 

@@ -99,7 +99,8 @@ def picture(model: Model) -> dict[str, Tensor]:
     height, width = model.trained_size
     embeddings = getattr(model.tower, "embeddings", None)
     if hasattr(embeddings, "interpolate_pos_encoding"):
-        height, width = (PATCHES * side for side in model.patch)
+        patch_height, patch_width = model.patch
+        height, width = PATCHES * patch_height, PATCHES * patch_width
     pixels = waves(3 * height * width).view(1, 3, height, width)
     return {"pixel_values": pixels.to(model.net.device, model.net.dtype)}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import explainers as ex
@@ -29,8 +29,8 @@ class Asked(NamedTuple):
     """
 
     model: str
-    given: str | tuple
-    target: object = None
+    given: Any
+    target: Any = None
 
 
 class Traced(NamedTuple):
@@ -87,21 +87,21 @@ def traces_of(asked: Asked) -> Traces:
 
 
 @lru_cache(maxsize=16)
-def encode(model: str, given: str | tuple) -> Encoded:
+def encode(model: str, given: Any) -> Encoded:
     """An input as the model takes it; of a picture only what the model sees is kept."""
     return model_of(model).encode(given)
 
 
 @lru_cache(maxsize=128)
 @on_lent_gpu
-def prediction_of(model: str, given: str | tuple) -> ex.Prediction:
+def prediction_of(model: str, given: Any) -> ex.Prediction:
     return ex.predict(model_of(model), encode(model, given))
 
 
 @lru_cache(maxsize=128)
 @on_lent_gpu
 def heats_of(
-    asked: Asked, method: str, options: tuple[tuple[str, object], ...] = ()
+    asked: Asked, method: str, options: tuple[tuple[str, Any], ...] = ()
 ) -> list[ex.Heatmap | str]:
     """A method's maps of one question; in place of a map, the sentence why there is none.
 
@@ -144,7 +144,7 @@ def parse_question(question: Question) -> Asked:
     if KINDS[question.kind].input not in model.task.takes:
         # before the input is read: a text must never be taken for the path of a picture
         raise wrong_kind(question.model, question.kind)
-    given = given_by(question)
+    given: Any = given_by(question)
     if KINDS[question.kind].has_lines:
         return Asked(question.model, given, target_among(question, given))
     target = None if question.target == PREDICTED else question.target
@@ -166,7 +166,7 @@ def target_among(question: Question, given: tuple) -> int | tuple[int, int]:
     return texts.index(target), texts.index(versus)
 
 
-def best_of(name: str, given: str | tuple) -> str:
+def best_of(name: str, given: Any) -> str:
     """The predicted target, by the name that a person would type for it."""
     return model_of(name).task.best(prediction_of(name, given))
 

@@ -1,6 +1,5 @@
 """Answering a question: the maps of one method after another, and never an old answer last."""
 
-import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -22,7 +21,10 @@ from .state import (
     Question,
     State,
     Tab,
+    chosen,
     in_order,
+    menu_of,
+    ticked,
     valid_targets,
 )
 
@@ -115,9 +117,7 @@ def while_shown(handler: Callable[..., Changes | Iterator[Changes]]) -> Callable
     """
 
     def handle(turn: Turn, asked: Question | None, **values) -> Iterator[Changes]:
-        found = handler(asked=asked, **values)
-        steps = found if inspect.isgenerator(found) else iter([found])
-        for changes in steps:
+        for changes in steps_of(handler(asked=asked, **values)):
             if turn.asked != asked:
                 yield {}
                 return
@@ -126,13 +126,21 @@ def while_shown(handler: Callable[..., Changes | Iterator[Changes]]) -> Callable
     return handle
 
 
+def steps_of(answer: Changes | Iterator[Changes]) -> Iterator[Changes]:
+    """The steps of a handler's answer; an answer at once is one step."""
+    if isinstance(answer, Iterator):
+        yield from answer
+    else:
+        yield answer
+
+
 def show_layers(tab: Tab, *, asked: Question | None, options: str, **values) -> Changes:
     """Another method, part or layer of the view "Layers", with its menu and slider."""
-    look = Look(**{name: values[name] for name in LOOK})
-    keys = [method.key for method in tab.with_part(values["part"])]
-    method = values["layers_of"] if values["layers_of"] in keys else FIRST_METHOD
+    look = Look(**chosen(LOOK, values))
+    methods = tab.with_part(values["part"])
+    method = [*ticked(methods, [values["layers_of"]]), FIRST_METHOD][0]
     changes: Changes = {
-        "layers_of": {"choices": layer_choices(tab, values["part"]), "value": method},
+        "layers_of": {"choices": menu_of(methods), "value": method},
         "layer": {"visible": values["part"] == "Heads"},
     }
     if asked is None:
@@ -144,11 +152,6 @@ def show_layers(tab: Tab, *, asked: Question | None, options: str, **values) -> 
     except Exception as error:
         message = message_for(error, "The layers could not be shown; the reason has been logged.")
         return changes | {"panel": refusal_box(message)}
-
-
-def layer_choices(tab: Tab, part: str) -> list[tuple[str, str]]:
-    """The methods of the view "Layers", as its menu takes them: (title, key)."""
-    return [(method.title, method.key) for method in tab.with_part(part)]
 
 
 # -------------------------------------------------------------------------------------- answers
@@ -231,9 +234,10 @@ def panel_html(asked: Asked, panel: Panel, look: Look, options: Changed) -> str:
     if maps.refused:
         pieces.append(heatmaps_html([], look, refused=maps.refused, style=False))
     for heat in maps.heats:
-        if panel.part == "Heads":
-            last = len(heat.heads) - 1
-            layer = last if panel.layer is None else min(int(panel.layer), last)
+        if heat.heads is not None and panel.part == "Heads":
+            layer = len(heat.heads) - 1
+            if panel.layer is not None:
+                layer = min(int(panel.layer), layer)
             pieces.append(heads_html(heat, layer, look, style=False))
         else:
             pieces.append(layers_html(heat, look, slider=True, style=False))

@@ -56,6 +56,7 @@ def check_maps(
         return
     try:
         case, heats = maps_to_test(parse_question(asked), methods_in(values), options)
+        keys = [heat.method for heat in heats]
         agreement = ""
         if len(heats) > 1:
             agreement = evaluation.agreement(heats).html(style=False)
@@ -64,8 +65,8 @@ def check_maps(
             "test_refusal": refusal_box(),
             "tested": {"value": agreement + running},
             "removed_of": {
-                "choices": [(heat.title, heat.method) for heat in heats],
-                "value": heats[0].method,
+                "choices": list(zip(titles_of(heats), keys)),
+                "value": keys[0],
             },
         }
         for curves in curves_of(case, heats, FILLS[tab.modality][fill]):
@@ -75,9 +76,15 @@ def check_maps(
         yield {"test_refusal": refusal_box(message), "tested": {"value": NOTHING_TESTED}}
 
 
+def titles_of(heats: Sequence[ex.Heatmap]) -> list[str]:
+    return [heat.title for heat in heats]
+
+
 def curves_of(case: evaluation.Case, heats: list[ex.Heatmap], fill: str) -> Iterator[str]:
     """The curves as HTML after each map, so that the first lines are there soon."""
-    orders = FEW_ORDERS if len(case.coded.labels) > LONG else ORDERS
+    orders = ORDERS
+    if len(case.coded.labels) > LONG:
+        orders = FEW_ORDERS
     curves = evaluation.curves(case, [], fill=fill, orders=orders)
     for heat in heats:
         curves = curves.joined(evaluation.curves(case, [heat], fill=fill, orders=0))
@@ -101,16 +108,17 @@ def randomise_weights(*, asked: Question | None, options: str, **values) -> Iter
 
 def tables_of_randomised(case: evaluation.Case, heats: list[ex.Heatmap]) -> Iterator[str]:
     """The table as HTML, with one more column after each part of the model."""
-    names = [evaluation.named(heat) for heat in heats]
+    rows: dict[str, list[float]] = {}
+    for heat in heats:
+        rows[evaluation.named(heat)] = [1.0]
     columns = ["trained"]
-    rows = [[1.0] for _ in heats]
-    for stage in evaluation.cascade(case, names):
+    for stage in evaluation.cascade(case, list(rows)):
         columns.append(stage.name)
-        for row, name in zip(rows, names):
+        for name, row in rows.items():
             row.append(stage.correlation[name])
         yield trials.matrix_html(
-            [heat.title for heat in heats],
-            rows,
+            titles_of(heats),
+            list(rows.values()),
             "Random-weights check",
             "In a copy of the model, the weights are made random from the head down. Each number "
             "is the rank correlation between the new map and the first one. It should fall "

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from .asking import layer_choices
 from .examples import EXAMPLES, fields_of, first_example, is_example_text
 from .links import Link
 from .loading import has_own_classes, kinds_in, kinds_of, model_of
@@ -17,6 +16,8 @@ from .state import (
     State,
     Tab,
     lines_of,
+    menu_of,
+    ticked,
 )
 
 NOT_LOADED = "This model could not be loaded; the reason has been logged."
@@ -31,10 +32,10 @@ def choose_kind(kind: str, text: str, model: str) -> Changes:
     A text that somebody typed stays.
     """
     try:
-        name = model if kind in kinds_of(model) else KINDS[kind].model
-        was_typed = bool(text) and not is_example_text(text)
-        given = None if was_typed else fields_of(first_example(kind))
-        return fields_for(kind, name, given)
+        name = model_for(kind, model)
+        if text and not is_example_text(text):  # somebody typed it
+            return fields_for(kind, name)
+        return fields_for(kind, name, fields_of(first_example(kind)))
     except Exception as error:
         return model_refusal(error)
 
@@ -56,10 +57,15 @@ def take_example(kind: str, name: str, model: str) -> Changes:
     """An example in the fields, with its own model if it has one."""
     example = EXAMPLES[kind][name]
     try:
-        chosen = model if kind in kinds_of(model) else KINDS[kind].model
-        return fields_for(kind, example.get("model") or chosen, fields_of(example))
+        chosen = example.get("model") or model_for(kind, model)
+        return fields_for(kind, chosen, fields_of(example))
     except Exception as error:
         return model_refusal(error)
+
+
+def model_for(kind: str, model: str) -> str:
+    """This model if it takes the kind of input, else the one to begin with."""
+    return model if kind in kinds_of(model) else KINDS[kind].model
 
 
 def model_refusal(error: Exception) -> Changes:
@@ -104,11 +110,10 @@ def fields_for(
             "value": kept_target(versus, menu, takes_more, NOTHING),
             "info": hint and "nothing, or another",
         },
-        "layer": {
-            "maximum": deepest,
-            "value": deepest if layer is None else min(layer, deepest),
-        },
+        "layer": {"maximum": deepest, "value": deepest},
     }
+    if layer is not None:
+        changes["layer"]["value"] = min(layer, deepest)
     for field, value in (given or {}).items():
         changes.setdefault(field, {})["value"] = value
     for other in tab.kinds:
@@ -154,7 +159,9 @@ def restore(tab: Tab, query: dict[str, str]) -> Changes:
         question.versus,
         state.panel.layer,
     )
-    changes["picture_refusal"] = refusal_box(PICTURE_NOT_IN_LINK if is_lost else "")
+    changes["picture_refusal"] = refusal_box()
+    if is_lost:
+        changes["picture_refusal"] = refusal_box(PICTURE_NOT_IN_LINK)
     changes["model_refusal"] = refusal_box(refused)
     changes["ready"] = {"value": True}
     changes["wanted"] = {"value": is_here and not is_lost}
@@ -179,18 +186,17 @@ def display_of(tab: Tab, state: State) -> Changes:
     """The choices of a link that do not depend on its model."""
     panel, look = state.panel, state.look
     changed = read_options(state.options)
-    shown = [method.key for method in tab.methods if method.key in changed]
+    with_options = [*ticked(tab.methods, changed), tab.method_with_options]
     changes: Changes = {
-        "layers_of": {"choices": layer_choices(tab, panel.part), "value": panel.layers_of},
+        "layers_of": {"choices": menu_of(tab.with_part(panel.part)), "value": panel.layers_of},
         "part": {"value": panel.part},
         "merge": {"value": look.merge},
         "specials": {"value": look.specials},
         "palette": {"value": look.palette},
         "options": {"value": state.options},
-        "method_with_options": {"value": shown[0] if shown else tab.method_with_options},
+        "method_with_options": {"value": with_options[0]},
         "views": {"selected": state.view},
     }
     for family, methods in tab.families.items():
-        ticked = [method.key for method in methods if method.key in state.methods]
-        changes[f"methods/{family}"] = {"value": ticked}
+        changes[f"methods/{family}"] = {"value": ticked(methods, state.methods)}
     return changes

@@ -17,7 +17,7 @@ from .fields import Fields, in_browser
 from .imagining import NOTHING_IMAGINED, Wish
 from .links import Link
 from .pieces import NOTHING_TESTED, Changes
-from .state import Question, State, Tab, names_of
+from .state import Question, State, Tab, chosen, names_of
 
 #: What an explanation changes.
 ANSWER = (
@@ -136,7 +136,7 @@ def connect_questions(ui: Fields) -> None:
         ui["go"].click,
         ui["text"].submit,
         ui["pair"].submit,
-        *[ui[name].input for name in menus],
+        *ui.inputs_of(menus),
     )
     explaining(ui, asked, asking.explain, **NEWEST)
     explaining(ui, ui["options"].change, asking.explain_with_options, **NEWEST)
@@ -206,10 +206,11 @@ def write_link(tab: Tab, *, view: str, asked: Question | None, **values) -> Chan
         return {}
     state = State.read(values)
     methods = tab.in_menu_order(state.methods)
-    view = view if view in tab.views[:-1] else "compare"
-    link = Link.of(replace(state, question=asked, methods=methods, view=view))
-    notes = [f'<p class="long">{escape(note)}</p>' for note in link.notes()]
-    return {"address": {"value": link.address()}, "link_notes": {"value": "".join(notes)}}
+    link = Link.of(replace(state, question=asked, methods=methods, view=view or "compare"))
+    notes = ""
+    for note in link.notes():
+        notes += f'<p class="long">{escape(note)}</p>'
+    return {"address": {"value": link.address()}, "link_notes": {"value": notes}}
 
 
 # ---------------------------------------------------------------------------------------- views
@@ -231,11 +232,10 @@ def connect_layers(ui: Fields) -> None:
 
 def connect_tests(ui: Fields) -> None:
     tab = ui.tab
-    ticked = [ui[name].input for name in ui.ticks]
-    forgotten = ("test_refusal", "file_refusal", "removed", "randomised")
-    another_question: Changes = {name: {"value": ""} for name in forgotten}
-    another_question["tested"] = {"value": NOTHING_TESTED}
-    another_question["file"] = HIDDEN_FILE
+    ticked = ui.inputs_of(ui.ticks)
+    another_question: Changes = {"tested": {"value": NOTHING_TESTED}, "file": HIDDEN_FILE}
+    for name in ("test_refusal", "file_refusal", "removed", "randomised"):
+        another_question[name] = {"value": ""}
     at_once(ui, ui["shown"].change, another_question)
     at_once(
         ui,
@@ -293,7 +293,7 @@ def connect_imagining(ui: Fields) -> None:
     on(ui, changed, imagining.unit_menus, ["model", "goal"], menus_of, **SILENT)
 
     def imagine(progress=PROGRESS, **values) -> dict:
-        wish = Wish(**{name: values[name] for name in names_of(Wish)})
+        wish = Wish(**chosen(names_of(Wish), values))
         return ui.update(imagining.imagine(values["model"], wish, progress))
 
     running = ui["imagine"].click(

@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -10,7 +10,7 @@ from unittest.mock import patch
 import gradio as gr
 from gradio import component_meta
 
-from .pieces import Change, Changes
+from .pieces import Changes
 from .state import LOOK, Panel, Question, Tab, names_of
 
 ASSETS = Path(__file__).parent / "assets"
@@ -44,6 +44,10 @@ class Fields:
     def starting(self, prefix: str) -> list[str]:
         """The names that begin so."""
         return [name for name in self.parts if name.startswith(prefix)]
+
+    def inputs_of(self, names: Iterable[str]) -> list[Callable]:
+        """The events that somebody changes one of these."""
+        return [self.parts[name].input for name in names]
 
     @property
     def ticks(self) -> list[str]:
@@ -90,12 +94,10 @@ def updates(changes: Changes, parts: Mapping[str, Any]) -> dict:
 
 def in_browser(changes: Changes) -> str:
     """A script that makes these changes at once, without asking the server."""
-    values = [change_in_browser(change) for change in changes.values()]
+    values = []
+    for change in changes.values():
+        values.append(change | {"__type__": "update"})
     return f"() => {json.dumps(values)}"
-
-
-def change_in_browser(change: Change) -> dict:
-    return change | {"__type__": "update"}
 
 
 # ------------------------------------------------------------------------------ components of ours

@@ -68,4 +68,4 @@ def file_name(methods: list[str], question: Question) -> str:
         parts.append(name_of_photo(question.picture) or "picture")
     words = "-".join(re.findall(r"\w+", question.text.casefold()))
     parts.append(words[:LONGEST_WORDS].strip("-"))
-    return "_".join(part for part in parts if part)
+    return "_".join(filter(None, parts))

@@ -5,19 +5,21 @@ from functools import partial
 from html import escape
 
 import gradio as gr
+from gradio import themes
 
 import explainers as ex
 
 from ..render import card
 from ..render.colours import PALETTES
 from .asking import menu_title
+from .choosing import listed_kinds
 from .examples import EXAMPLES, fields_of, first_example
 from .fields import ASSETS, Fields, Photo, by_component, plain_html, refusal_html
 from .options import DEFAULT, read_options, with_option
 from .pieces import Changes, hint, refusal_box
-from .state import KINDS, NOTHING, PREDICTED, UNLISTED
+from .state import KINDS, NOTHING, PREDICTED, menu_of, ticked
 
-THEME = gr.themes.Default(
+THEME = themes.Default(
     primary_hue="indigo",
     neutral_hue="stone",
     font=["system-ui", "sans-serif"],
@@ -65,11 +67,10 @@ def lay_out_header() -> None:
     if space:
         code = f"https://huggingface.co/spaces/{space}/tree/main"
         links |= {"Notebooks": f"{code}/notebooks", "Code": code}
-    anchors = [
-        f'<a href="{escape(url)}" target="_blank" rel="noopener">{name}</a>'
-        for name, url in links.items()
-    ]
-    gr.HTML(HEADER.format(links="".join(anchors)), elem_id="title", apply_default_css=False)
+    anchors = ""
+    for name, url in links.items():
+        anchors += f'<a href="{escape(url)}" target="_blank" rel="noopener">{name}</a>'
+    gr.HTML(HEADER.format(links=anchors), elem_id="title", apply_default_css=False)
 
 
 def lay_out_footer() -> None:
@@ -83,7 +84,7 @@ def lay_out_question(ui: Fields) -> None:
     """The fields of the input, the examples, the model and the target."""
     tab = ui.tab
     ui["kind"] = gr.Radio(
-        [kind for kind in tab.kinds if kind not in UNLISTED],
+        listed_kinds(tab, tab.kinds[0]),
         value=tab.kinds[0],
         label="Kind of input",
         elem_id=f"{tab.slug}-kind",
@@ -166,14 +167,14 @@ def lay_out_methods(ui: Fields) -> None:
             )
         )
         for family, methods in tab.families.items():
-            ticked = [method.key for method in methods if method.key in tab.first]
+            first = ticked(methods, tab.first)
             title = f"{family} ({len(methods)})"
-            with gr.Accordion(title, open=bool(ticked), elem_classes="family"):
+            with gr.Accordion(title, open=bool(first), elem_classes="family"):
                 ui[f"methods/{family}"] = gr.CheckboxGroup(
                     [(menu_title(method), method.key) for method in methods],
                     label=family,
                     show_label=False,
-                    value=ticked,
+                    value=first,
                 )
 
 
@@ -208,7 +209,7 @@ def lay_out_options(ui: Fields) -> None:
     with gr.Accordion("Options of a method", open=False, elem_id=f"{tab.slug}-options"):
         ui["options"] = gr.Textbox("{}", visible="hidden", elem_id=f"{tab.slug}-changed")
         ui["method_with_options"] = gr.Dropdown(
-            [(method.title, method.key) for method in tab.methods if method.options],
+            menu_of(method for method in tab.methods if method.options),
             value=tab.method_with_options,
             label="Method",
             info="Changed options are shown beside the map and saved in the link.",
@@ -267,7 +268,9 @@ def option_field(option, value, key: str):
         "preserved_by_key": None,
     }
     has_own_default = option.default is None
-    shown = DEFAULT if value is None else value
+    shown = value
+    if value is None:
+        shown = DEFAULT
     if option.choices:
         choices = [*option.choices]
         if has_own_default:
@@ -276,8 +279,9 @@ def option_field(option, value, key: str):
     if option.kind is bool and has_own_default:
         return gr.Dropdown([DEFAULT, ("yes", True), ("no", False)], value=shown, **common)
     if option.kind is bool:
-        return gr.Checkbox(value, **common)
+        return gr.Checkbox(bool(value), **common)
     if has_own_default:  # a number field cannot be empty: Gradio shows and sends 0
-        text = "" if value is None else str(value)
+        text = str(shown).removeprefix(DEFAULT)
         return gr.Textbox(text, placeholder=DEFAULT, max_lines=1, **common)
-    return gr.Number(value, step=1 if option.kind is int else 0.05, **common)
+    steps = {int: 1, float: 0.05}
+    return gr.Number(value, step=steps[option.kind], **common)

@@ -3,14 +3,10 @@
 import re
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import ParamSpec, TypeVar
 
 from ..errors import Refusal
-
-try:
-    import spaces  # the host's own package; there is none elsewhere
-except ImportError:
-    spaces = None
 
 SECONDS = 30  # for which a call gets the GPU
 
@@ -27,9 +23,10 @@ def on_lent_gpu(function: Callable[P, T]) -> Callable[P, T]:
     There it runs in another process, from which only the name of an exception's class comes
     back. So a `Refusal` travels as a value and is raised again on this side.
     """
-    if spaces is None:
+    try:
+        spaces = import_module("spaces")  # the host's own package
+    except ImportError:
         return function
-
     import gradio
 
     @wraps(function)

@@ -24,6 +24,7 @@ from .state import (
     Question,
     State,
     Tab,
+    ticked,
 )
 
 LONGEST_TEXT = 2000  # characters of each text that a link carries
@@ -63,17 +64,14 @@ class Link:
     def address(self) -> str:
         """The same as the end of an address: "?text=...", or "" if all is at its default."""
         query = urlencode(self.query())
-        return f"?{query}" if query else ""
+        return query and f"?{query}"
 
     def values(self) -> dict[str, str]:
-        """All names and values, those at their defaults, too."""
+        """Names and values before those at their defaults are left out."""
         state = self.state
         question, look, panel = state.question, state.look, state.panel
-        by_heads = panel.part == "Heads" and panel.layer is not None
-        return {
+        values = {
             "kind": question.kind,
-            "picture": name_of_photo(question.picture) if question.picture else "",
-            "own": "picture" if self.has_own_picture else "",
             "text": question.text[:LONGEST_TEXT],
             "pair": question.pair[:LONGEST_TEXT],
             "model": question.model,
@@ -83,12 +81,20 @@ class Link:
             "view": state.view,
             "layers": panel.layers_of,
             "part": panel.part,
-            "layer": str(panel.layer) if by_heads else "",
-            "subwords": "" if look.merge else "apart",
-            "specials": "shown" if look.specials else "",
             "colours": look.palette,
             "options": state.options,
         }
+        if self.has_own_picture:
+            values["own"] = "picture"
+        elif question.picture:
+            values["picture"] = name_of_photo(question.picture)
+        if panel.part == "Heads" and panel.layer is not None:
+            values["layer"] = str(panel.layer)
+        if not look.merge:
+            values["subwords"] = "apart"
+        if look.specials:
+            values["specials"] = "shown"
+        return values
 
     def notes(self) -> list[str]:
         """What a link of this state does not carry, in sentences."""
@@ -188,15 +194,11 @@ def read_question(kind: str, values: Mapping[str, str]) -> Question:
 
 def read_panel(tab: Tab, values: Mapping[str, str]) -> Panel:
     part = one_of(values["part"], ("Layers", "Heads"), "Layers")
-    layer = values["layer"]
-    is_number = layer.isdecimal() and len(layer) < 4
-    return Panel(
-        layers_of=one_of(
-            values["layers"], [method.key for method in tab.with_part(part)], FIRST_METHOD
-        ),
-        part=part,
-        layer=int(layer) if is_number else None,
-    )
+    layer = None
+    if values["layer"].isdecimal() and len(values["layer"]) < 4:
+        layer = int(values["layer"])
+    methods = [*ticked(tab.with_part(part), [values["layers"]]), FIRST_METHOD]
+    return Panel(layers_of=methods[0], part=part, layer=layer)
 
 
 def one_of(value: str, choices, otherwise: str) -> str:

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import gradio as gr
+from gradio.events import api
 
 from .api import explain_api
 from .asking import Turn
@@ -53,7 +54,7 @@ def build() -> gr.Blocks:
                     ui = lay_out_tab(tab, page=page, query=query)
                     connect(ui, opened.select, loaded.then)
         lay_out_footer()
-        gr.api(explain_api, api_name="explain")
+        api(explain_api, api_name="explain")
     page.queue(max_size=64, default_concurrency_limit=4)
     return page
 

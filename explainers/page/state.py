@@ -4,7 +4,7 @@ Nothing here knows Gradio or runs a model.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -67,8 +67,9 @@ class Kind:
         return self.label(1)
 
     def label(self, place: int) -> str:
-        names = self.input.texts
-        return names[place].capitalize() if place < len(names) else ""
+        for name in self.input.texts[place:]:
+            return name.capitalize()
+        return ""
 
 
 KINDS = {
@@ -114,13 +115,14 @@ class Tab:
     @property
     def models(self) -> list[tuple[str, str]]:
         """The menu of models: (label, name)."""
-        inputs = [KINDS[kind].input for kind in self.kinds]
+        inputs = {KINDS[kind].input for kind in self.kinds}
         menu = []
         for name, row in BUNDLED.items():
             if row.takes in inputs:
-                note = f", {row.note}" if row.note else ""
-                menu.append((f"{row.title}: bundled{note}", name))
-        menu += [(f"{title}: from the Hub", name) for title, name in self.from_hub]
+                label = ", ".join(filter(None, (f"{row.title}: bundled", row.note)))
+                menu.append((label, name))
+        for title, name in self.from_hub:
+            menu.append((f"{title}: from the Hub", name))
         return menu
 
     @cached_property
@@ -142,10 +144,10 @@ class Tab:
 
     def in_menu_order(self, keys: Iterable[str]) -> tuple[str, ...]:
         """Those of `keys` that it offers, as the menu shows them."""
-        chosen = set(keys)
+        keys = set(keys)
         ordered = []
         for methods in self.families.values():
-            ordered += [method.key for method in methods if method.key in chosen]
+            ordered += ticked(methods, keys)
         return tuple(ordered)
 
     @property
@@ -159,8 +161,9 @@ class Tab:
     @property
     def views(self) -> list[str]:
         """The names of its views in links and ids, in order; the last one makes links."""
-        extra = ["activation"] if self.has_imagine else []
-        return ["compare", "layers", "test", "methods", *extra, "share"]
+        if self.has_imagine:
+            return ["compare", "layers", "test", "methods", "activation", "share"]
+        return ["compare", "layers", "test", "methods", "share"]
 
 
 FIRST_FOR_TEXTS = (
@@ -287,7 +290,7 @@ class State:
         for name, value in values.items():
             if name.startswith("methods/"):
                 methods += value or []
-        question = chosen(Question, values)
+        question = chosen(names_of(Question), values)
         for name in ("kind", "text", "pair", "model"):
             question[name] = question[name] or ""
         for name, empty in (("target", PREDICTED), ("versus", NOTHING)):
@@ -296,9 +299,19 @@ class State:
             question=Question(**question),
             methods=tuple(methods),
             options=values["options"],
-            look=Look(**{name: values[name] for name in LOOK}),
-            panel=Panel(**chosen(Panel, values)),
+            look=Look(**chosen(LOOK, values)),
+            panel=Panel(**chosen(names_of(Panel), values)),
         )
+
+
+def menu_of(methods: Iterable[Method]) -> list[tuple[str, str]]:
+    """Methods as a menu of Gradio takes them: (title, key)."""
+    return [(method.title, method.key) for method in methods]
+
+
+def ticked(methods: Iterable[Method], keys: Container[str]) -> list[str]:
+    """The keys of those methods that are among `keys`."""
+    return [method.key for method in methods if method.key in keys]
 
 
 def names_of(kind: type) -> tuple[str, ...]:
@@ -306,9 +319,9 @@ def names_of(kind: type) -> tuple[str, ...]:
     return tuple(one.name for one in fields(kind))
 
 
-def chosen(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `values` that are fields of the dataclass."""
-    return {name: values[name] for name in names_of(kind)}
+def chosen(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of these names."""
+    return {name: values[name] for name in names}
 
 
 # ----------------------------------------------------------------------------- reading the fields
@@ -333,7 +346,9 @@ def given_by(question: Question):
     """
     kind = KINDS[question.kind]
     if not kind.has_picture:
-        return (question.text, question.pair) if kind.pair_label else question.text
+        if kind.pair_label:
+            return question.text, question.pair
+        return question.text
     picture = existing(question.picture)
     if not kind.has_lines:
         return picture

@@ -5,13 +5,12 @@ import gradio as gr
 import explainers as ex
 
 from ..render.method_cards import method_cards_html
-from .asking import layer_choices
 from .checks import FILLS
 from .fields import Fields, heatmap_html, plain_html, refusal_html
 from .files import SUFFIXES
 from .imagining import MOST_STEPS, NOTHING_IMAGINED
 from .pieces import NOTHING_EXPLAINED, NOTHING_TESTED
-from .state import FIRST_METHOD
+from .state import FIRST_METHOD, menu_of
 
 #: What is removed from an input, by modality.
 PARTS = {"text": "words", "image": "patches"}
@@ -59,7 +58,7 @@ def lay_out_layers(ui: Fields) -> None:
             0, 5, step=1, value=0, label="Layer", visible=False, min_width=220, scale=2
         )
     ui["layers_of"] = gr.Radio(
-        layer_choices(tab, "Layers"), value=FIRST_METHOD, label="Method", elem_classes="chips"
+        menu_of(tab.with_part("Layers")), value=FIRST_METHOD, label="Method", elem_classes="chips"
     )
     ui["panel"] = heatmap_html(value=NOTHING_EXPLAINED, elem_id=f"{tab.slug}-panel", min_height=320)
 

@@ -85,7 +85,7 @@ def measured_colours(processor: Any) -> Colours:
     if torch.linalg.matrix_rank(matrix, rtol=1e-3) == 3:
         back = torch.linalg.solve(matrix, (mixed - black)[:, shown])
         if (back - torch.tensor(MIXED) / 255).abs().max() < TOLERANCE:
-            rows = tuple(tuple(row) for row in matrix.tolist())
+            rows = tuple(map(tuple, matrix.tolist()))
             return Colours(tuple(black[:, shown].tolist()), rows)
     raise Refusal(
         f"The image processor {type(processor).__name__} changes colours in a way that cannot be "

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from html import escape
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 
 from ..token_scores import TokenScores
 from .characters import NBSP, PICTOGRAM, visible
 from .colours import largest
+
+Scores = TypeVar("Scores", bound=TokenScores)
 
 #: How Gradio, JupyterLab, VS Code and Colab say that their page is dark.
 DARK_HOSTS = ':is(.dark, [data-jp-theme-light="false"], body.vscode-dark, html[theme="dark"])'
@@ -87,7 +90,7 @@ def card(body: str, palette: str, kind: str = "", style: str = "") -> str:
 # ------------------------------------------------------------------------------------------- maps
 
 
-def with_unique_titles(heats: Sequence[TokenScores]) -> list[TokenScores]:
+def with_unique_titles(heats: Sequence[Scores]) -> list[Scores]:
     """The same maps, with their options in their titles, and their targets where titles repeat."""
     titles = {heat.title for heat in heats}
     targets = {heat.target for heat in heats}
