@@ -7,14 +7,16 @@ import math
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from tiny import GOLDENS, close, example, tiny
 
 import explainers as ex
 from explainers import evaluation as ev
-from explainers.evaluation.faithfulness import ATTCAT_ZEROES, attcat_order
+from explainers.evaluation.faithfulness import ATTCAT_ZEROES, attcat_order, mean_log_ratio
 from explainers.evaluation.perturbation import enlarged, order, perturbed, removing
+from explainers.evaluation.registry import Measurement
 
 RECORDS = json.loads((GOLDENS / "evaluation.json").read_text())
 OF_TEXTS = [
@@ -668,3 +670,40 @@ def test_published_numbers_say_their_unit_where_ours_have_another():
             assert one.unit and said in one.note(), one.key
     said = ev.find_protocol("globenc-spearman").note()
     assert "Published numbers of the authors' models on the authors' data" in said
+
+
+# ---------------------------------------------------------------------------- edges by value
+
+
+def test_a_probability_of_zero_counts_as_the_smallest_of_float32():
+    least = float(np.finfo(np.float32).tiny)
+    assert mean_log_ratio(0.5, np.array([0.0])) == pytest.approx(math.log(least / 0.5))
+    assert mean_log_ratio(0.0, np.array([0.5])) == pytest.approx(math.log(0.5 / least))
+
+
+def test_a_random_order_is_another_one_for_another_target(reader):
+    case = ev.case_of(reader, TEXTS[1])
+    first, second = (case.heat("random", target=target).scores for target in (0, 1))
+    assert not torch.equal(first, second)
+    again = ev.case_of(reader, TEXTS[1]).heat("random", target=1).scores
+    assert torch.equal(second, again)
+
+
+def test_a_metric_can_ask_twice(reader):
+    """Its second question may depend on the first answer."""
+
+    def twice(case, heat):
+        places = order(case, heat)
+        (first,) = yield removing(case, places, [1], "pad")
+        (second,) = yield removing(case, places, [2], "pad")
+        return float(first[0]), float(second[0])
+
+    case = ev.case_of(reader, TEXTS[1])
+    heat = case.heat("random")
+    measurement = Measurement(case, twice(case, heat))
+    while not measurement.done:
+        assert len(measurement.queries) == 1
+        measurement.answer(ev.answers(reader, [case], measurement.queries))
+    queries = removing(case, order(case, heat), [1, 2], "pad")
+    wanted = [float(row[0]) for row in ev.answers(reader, [case, case], queries)]
+    assert list(measurement.number) == pytest.approx(wanted)

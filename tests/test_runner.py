@@ -27,6 +27,7 @@ from explainers.evaluation.data import Dataset, read
 from explainers.evaluation.localisation import COUNTS, average_precision
 from explainers.evaluation.protocols import PROTOCOLS
 from explainers.evaluation.runs import Plan, Work, averages, evaluate, files, report, tables
+from explainers.evaluation.runs.work import is_text
 
 ROOT = Path(__file__).parent.parent
 WORDS = (
@@ -223,6 +224,12 @@ def test_pictures_for_a_model_of_texts_are_refused_at_once(tmp_path):
             ex.Refusal, match=r"^The data are texts, and vit is a model of pictures\.$"
         ):
             evaluate(data, Plan("vit", ("gae",), ("aopc",)), tmp_path / "out", quiet=True)
+
+
+def test_a_path_of_a_picture_is_no_text():
+    assert is_text("a film") and is_text(("a film", "another"))
+    assert not is_text("photos/one.PNG") and not is_text(("one.jpg", "a cat"))
+    assert not is_text(Path("a film")) and not is_text(b"a film")
 
 
 def test_the_bar_moves_more_often_for_pictures(tmp_path):
