@@ -1,4 +1,6 @@
-"""For tests of the page: app.py as a process of its own, and what is asked of a browser in front of it."""
+"""For tests of the page: app.py as a process of its own, and what is asked of a browser in front of
+it.
+"""
 
 import os
 import socket
@@ -31,7 +33,9 @@ def missing(what: str):
 
 
 class Server:
-    """app.py as `python app.py`, on a free port of this machine, with the network asked for as a visitor's would be."""
+    """app.py as `python app.py`, on a free port of this machine, with the network asked for as a
+    visitor's would be.
+    """
 
     def __init__(self, folder: Path):
         with socket.socket() as free:
@@ -97,21 +101,30 @@ def foreign(url: str, home: str) -> bool:
     )
 
 
-# ------------------------------------------------------------------------------- what stands on the page, in one call
+# ------------------------------------------------------------- what stands on the page, in one call
 
 #: Everything that the comparison shows: running text, legend, rows, strips, notes.
 SHOWN = """() => {
   const root = document.querySelector('#text-compared');
   const all = (selector, from = root) => [...from.querySelectorAll(selector)];
-  const word = cell => ({i: +cell.dataset.i, text: cell.textContent, tip: cell.dataset.tip, kind: cell.className,
-                         share: +cell.style.getPropertyValue('--a'), label: cell.getAttribute('aria-label')});
+  const word = cell => ({
+    i: +cell.dataset.i,
+    text: cell.textContent,
+    tip: cell.dataset.tip,
+    kind: cell.className,
+    share: +cell.style.getPropertyValue('--a'),
+    label: cell.getAttribute('aria-label'),
+  });
   return {
     words: all('.xp > .xp-prose [data-i]').map(word),
     prose: root.querySelector('.xp > .xp-prose')?.textContent,
     legend: root.querySelector('.xp-legend')?.innerText,
     columns: all('table.xp-map thead th').map(cell => cell.textContent),
-    rows: all('table.xp-map tbody tr:not(.xp-wait)').map(row => (
-      {name: row.querySelector('.xp-name').textContent, lead: row.classList.contains('xp-lead'), cells: all('td', row).map(word)})),
+    rows: all('table.xp-map tbody tr:not(.xp-wait)').map(row => ({
+      name: row.querySelector('.xp-name').textContent,
+      lead: row.classList.contains('xp-lead'),
+      cells: all('td', row).map(word),
+    })),
     strips: all('.xp-strip h3').map(title => title.firstChild.textContent.trim()),
     notes: all('.xp-note').map(note => note.textContent),
     waiting: root.innerText.includes('computing …'),
@@ -125,9 +138,11 @@ LAYERS = """() => {
   return {
     title: panel.querySelector('h3')?.textContent,
     legend: panel.querySelector('.xp-legend')?.innerText,
-    rows: all('.xp-layers tbody tr', panel).filter(row => row.querySelector('[data-i]')).map(row => ({
-      name: row.querySelector('th').textContent, chosen: row.classList.contains('xp-chosen'),
-      tips: all('td', row).map(cell => cell.dataset.tip)})),
+    rows: all('.xp-layers tbody tr:has([data-i])', panel).map(row => ({
+      name: row.querySelector('th').textContent,
+      chosen: row.classList.contains('xp-chosen'),
+      tips: all('td', row).map(cell => cell.dataset.tip),
+    })),
     reading: all('.xp-reading [data-i]', panel).map(word => word.dataset.tip),
     output: panel.querySelector('output')?.textContent,
     text: panel.innerText,
@@ -141,7 +156,8 @@ CONTRAST = """(selector) => {
     const scale = text.startsWith('color(') ? 255 : 1;
     return [numbers[0] * scale, numbers[1] * scale, numbers[2] * scale, numbers[3] ?? 1];
   };
-  const over = (top, below) => top.slice(0, 3).map((value, k) => value * top[3] + below[k] * (1 - top[3]));
+  const over = (top, below) =>
+    top.slice(0, 3).map((value, k) => value * top[3] + below[k] * (1 - top[3]));
   const behind = element => {
     const colours = [];
     for (let one = element; one; one = one.parentElement) {
@@ -152,16 +168,22 @@ CONTRAST = """(selector) => {
     return colours.reverse().reduce((below, top) => over(top, below), [255, 255, 255]);
   };
   const light = colour => {
-    const [r, g, b] = colour.map(value => value / 255).map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = colour
+      .map(value => value / 255)
+      .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const found = [];
-  for (const root of document.querySelectorAll(selector)) for (const element of [root, ...root.querySelectorAll('*')]) {
-    const own = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
-    const painted = element.matches('.xp-t, td.pos, td.neg');        // cells of unsigned rows never hold a sign
+  const roots = [...document.querySelectorAll(selector)];
+  for (const element of roots.flatMap(root => [root, ...root.querySelectorAll('*')])) {
+    const own = [...element.childNodes].some(
+      node => node.nodeType === 3 && node.textContent.trim());
+    // cells of unsigned rows never hold a sign
+    const painted = element.matches('.xp-t, td.pos, td.neg');
     if (!(own || painted) || !element.checkVisibility()) continue;
     const back = behind(element);
-    const [high, low] = [light(back), light(over(rgba(getComputedStyle(element).color), back))].sort((a, b) => b - a);
+    const front = over(rgba(getComputedStyle(element).color), back);
+    const [high, low] = [light(back), light(front)].sort((a, b) => b - a);
     found.push({contrast: (high + 0.05) / (low + 0.05), text: element.textContent.slice(0, 40),
                 kind: element.tagName + '.' + element.className,
                 share: element.style.getPropertyValue('--a'), painted});
@@ -169,28 +191,37 @@ CONTRAST = """(selector) => {
   return found;
 }"""
 
-#: Every word and signed cell at full strength, words of all three kinds: the hardest to read that a map can be.
+#: Every word and signed cell at full strength, words of all three kinds: the hardest to read that a
+#: map can be.
 STRONGEST = """() => {
   const kinds = ['pos', 'neg', 'mag'];
   document.querySelectorAll('.xp-t').forEach((word, k) => {
     word.classList.remove(...kinds);
     word.classList.add(kinds[k % 3]);
   });
-  document.querySelectorAll('.xp-t, td.pos, td.neg').forEach(cell => cell.style.setProperty('--a', 1));
+  for (const cell of document.querySelectorAll('.xp-t, td.pos, td.neg'))
+    cell.style.setProperty('--a', 1);
 }"""
 
-#: What sticks out of the window, and the window's own overflow; wide tables have scrollers of their own.
+#: What sticks out of the window, and the window's own overflow; wide tables have scrollers of their
+#: own.
 CUT = """() => {
-  const parts = [...document.querySelectorAll('h1, .xp, .xp > *, .block, button, input, textarea, label, .refusal')];
-  const out = parts.filter(one => one.checkVisibility() && !one.closest('.xp-scroll, .xp-wide, .visually-hidden')).filter(one => {
+  const parts = 'h1, .xp, .xp > *, .block, button, input, textarea, label, .refusal';
+  const out = [];
+  for (const one of document.querySelectorAll(parts)) {
     const box = one.getBoundingClientRect();
-    return box.width > 1 && (box.right > innerWidth + 1 || box.left < -1);
-  }).map(one => `${one.tagName}#${one.id}.${one.className} ends at ${Math.round(one.getBoundingClientRect().right)}`);
-  return document.documentElement.scrollWidth > innerWidth ? [`the page is ${document.documentElement.scrollWidth} wide`, ...out] : out;
+    if (!one.checkVisibility() || one.closest('.xp-scroll, .xp-wide, .visually-hidden')) continue;
+    if (box.width > 1 && (box.right > innerWidth + 1 || box.left < -1))
+      out.push(`${one.tagName}#${one.id}.${one.className} ends at ${Math.round(box.right)}`);
+  }
+  const width = document.documentElement.scrollWidth;
+  return width > innerWidth ? [`the page is ${width} wide`, ...out] : out;
 }"""
 
 LUMINANCE = """(element) => {
-  const [r, g, b] = getComputedStyle(element).backgroundColor.match(/[\\d.]+/g).map(value => value / 255)
+  const [r, g, b] = getComputedStyle(element).backgroundColor
+    .match(/[\\d.]+/g)
+    .map(value => value / 255)
     .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }"""

@@ -1,4 +1,6 @@
-"""The page: its functions by themselves, then app.py in a real browser, where each test checks what a person would see."""
+"""The page: its functions by themselves, then app.py in a real browser, where each test checks what
+a person would see.
+"""
 
 import json
 import re
@@ -24,12 +26,13 @@ from explainers.render.characters import visible
 from explainers.render.colours import PALETTES
 
 TEXT = "The plot is dull, but the acting is unbelievably good."
-QUICK = "attcat,raw_attention,gae"  # methods of one pass, in the page's order: signed, unsigned, unsigned
+# methods of one pass, in the page's order: signed, unsigned, unsigned
+QUICK = "attcat,raw_attention,gae"
 HOSTILE = "<script>alert(1)</script> good <img src=x onerror=alert(2)>"
 SENTENCE = question(text=TEXT)
 
 
-# ---------------------------------------------------------------------------------------------------- functions
+# ---------------------------------------------------------------------------------------- functions
 
 
 def test_every_method_is_on_the_menu_of_its_tabs():
@@ -77,7 +80,9 @@ def test_a_method_of_many_passes_says_what_it_costs_before_it_starts():
 
 
 def test_a_long_text_is_refused_by_the_methods_that_would_hang_the_page():
-    """In words, with what they would need, and before anything of theirs is computed; the others explain it."""
+    """In words, with what they would need, and before anything of theirs is computed; the others
+    explain it.
+    """
     methods = ("attcat", "attention_flow", "attattr", "value_zeroing", "optimus")
     *_, last = answers(question(text="a dull film " * 134), methods)
     said = unescape(last["compared"]["value"])
@@ -152,7 +157,9 @@ def test_an_accident_is_a_plain_sentence_and_is_logged(monkeypatch, caplog):
 
 
 def test_visitors_get_no_look_at_the_disk():
-    """A folder of the server, with a model in it or not, is not loaded and not told apart from one that is not there."""
+    """A folder of the server, with a model in it or not, is not loaded and not told apart from one
+    that is not there.
+    """
     folders = (
         ROOT / "tests/goldens/models/bert",
         ROOT / "tests",
@@ -385,7 +392,7 @@ def test_layers_follow_what_was_explained():
     assert not complaint(show_layers(None, "attcat"))
 
 
-# --------------------------------------------------------------------------------------------- asking the page
+# ---------------------------------------------------------------------------------- asking the page
 
 browser_test = pytest.mark.browser
 
@@ -405,8 +412,10 @@ def settled(page, words: list[str] | None = None, target: str = "") -> dict:
         """([words, target]) => {
       const root = document.querySelector('#text-compared');
       if (!root) return false;
-      const seen = [...root.querySelectorAll('.xp > .xp-prose [data-i]')].map(cell => cell.textContent);
-      return seen.length && !root.innerText.includes('computing …') && (!words || JSON.stringify(words) === JSON.stringify(seen))
+      const seen = [...root.querySelectorAll('.xp > .xp-prose [data-i]')]
+          .map(cell => cell.textContent);
+      return seen.length && !root.innerText.includes('computing …')
+          && (!words || JSON.stringify(words) === JSON.stringify(seen))
         && root.querySelector('.xp-legend').innerText.includes(target);
     }""",
         [words, target],
@@ -440,7 +449,8 @@ def tab(page, name: str):
     page.get_by_role("tab", name=name, exact=True).click()
     until(
         page,
-        "name => document.querySelector('#text-views [role=tab][aria-selected=true]').textContent.trim() === name",
+        "name => document.querySelector('#text-views "
+        "[role=tab][aria-selected=true]').textContent.trim() === name",
         name,
     )
 
@@ -467,7 +477,7 @@ def check_numbers(tips: list[str], scores):
 
 
 def check_rows(shown: dict, expected: list):
-    """Every row stands over the same words in the same order, with the library's numbers and signs."""
+    """Every row stands over the same words in order, with the library's numbers and signs."""
     words = words_of(expected[0])
     assert [cell["text"] for cell in shown["words"]] == words
     assert shown["columns"][-len(words) :] == words
@@ -487,7 +497,7 @@ def check_rows(shown: dict, expected: list):
             )
 
 
-# ------------------------------------------------------------------------------------------------------- the page
+# ----------------------------------------------------------------------------------------- the page
 
 
 @browser_test
@@ -547,8 +557,10 @@ def test_rows_appear_one_by_one(visit):
     page.evaluate("""() => {
       window.steps = [];
       new MutationObserver(() => {
-        const step = [...document.querySelectorAll('#text-compared table.xp-map tbody tr')].map(row => row.innerText.includes('ing …'));
-        if (step.length && JSON.stringify(step) !== JSON.stringify(window.steps.at(-1))) window.steps.push(step);
+        const rows = [...document.querySelectorAll('#text-compared table.xp-map tbody tr')];
+        const step = rows.map(row => row.innerText.includes('ing …'));
+        const isNew = JSON.stringify(step) !== JSON.stringify(window.steps.at(-1));
+        if (step.length && isNew) window.steps.push(step);
       }).observe(document.querySelector('#text-compared'), {childList: true, subtree: true});
     }""")
     text = "A film nobody has explained before."
@@ -593,7 +605,8 @@ def test_arrow_keys_walk_through_words_and_rows(visit):
       const cell = document.activeElement;
       const row = cell.closest('tr');
       return [row ? [...row.parentElement.children].indexOf(row) : -1, +cell.dataset.i,
-              getComputedStyle(cell, '::after').content, document.querySelectorAll('#text-compared .hot').length];
+              getComputedStyle(cell, '::after').content,
+              document.querySelectorAll('#text-compared .hot').length];
     }"""
     page.locator("#text-compared tbody td").first.focus()
     last = len(shown["words"]) - 1
@@ -684,7 +697,8 @@ def test_display_choices_redraw(visit, sentiment):
     page.get_by_label("Show [CLS] and [SEP]", exact=True).check()
     until(
         page,
-        "() => document.querySelectorAll('#text-compared .xp > .xp-prose .xp-special').length === 2",
+        "() => document.querySelectorAll('#text-compared .xp > .xp-prose "
+        ".xp-special').length === 2",
     )
     assert [cell["text"] for cell in settled(page)["words"]][:: len(apart) + 1] == [
         "[CLS]",
@@ -692,7 +706,7 @@ def test_display_choices_redraw(visit, sentiment):
     ]
 
 
-# ----------------------------------------------------------------------------------------------------- other tabs
+# --------------------------------------------------------------------------------------- other tabs
 
 
 @browser_test
@@ -708,19 +722,22 @@ def test_options_of_a_method_redraw_it_and_stay_in_the_link(visit, pictures):
     start.press("Enter")
     until(
         page,
-        "() => document.querySelector('#text-compared').innerText.includes('Attention rollout: start 2')",
+        "() => document.querySelector('#text-compared').innerText.includes('Attention "
+        "rollout: start 2')",
     )
     panel.get_by_role("checkbox", name="residual").uncheck()
     until(
         page,
-        "() => document.querySelector('#text-compared')?.innerText.includes('residual False, start 2')",
+        "() => document.querySelector('#text-compared')?.innerText.includes('residual "
+        "False, start 2')",
     )
     until(page, "() => decodeURIComponent(location.search).includes('residual')")
     page.screenshot(path=pictures / "options_light.png", full_page=True)
     fresh = visit(page.url)
     until(
         fresh,
-        "() => document.querySelector('#text-compared')?.innerText.includes('residual False, start 2')",
+        "() => document.querySelector('#text-compared')?.innerText.includes('residual "
+        "False, start 2')",
     )
     fresh.get_by_role("button", name=re.compile("Options of a method")).click()
     assert (
@@ -779,7 +796,8 @@ def test_layers(visit, sentiment, pictures):
     until(
         page,
         """() =>
-      [...document.querySelectorAll('#text-panel .xp-reading [data-i]')].map(word => word.textContent).join(' ') === 'Now it is good .'""",
+      [...document.querySelectorAll('#text-panel .xp-reading [data-i]')]
+        .map(word => word.textContent).join(' ') === 'Now it is good .'""",
     )
 
 
@@ -832,7 +850,8 @@ def test_a_link_restores_the_view(visit, sentiment, pictures):
     fresh = visit(link.input_value())
     until(
         fresh,
-        "() => document.querySelector('#text-views [role=tab][aria-selected=true]')?.textContent.trim() === 'Layers'",
+        "() => document.querySelector('#text-views "
+        "[role=tab][aria-selected=true]')?.textContent.trim() === 'Layers'",
     )
     tab(fresh, "Compare")
     shown = settled(fresh, words, target=f"towards {second}")
@@ -925,19 +944,23 @@ def test_heads_are_beside_the_layers_and_follow_what_was_explained(visit, sentim
         "() => document.querySelector('#text-panel h3')?.textContent === 'AttCAT, head by head'",
     )
     seen = tokens.view(ex.explain(sentiment, TEXT, "attcat"))
-    tips = "which => [...document.querySelectorAll(`#text-panel ${which} td[data-i]`)].map(cell => cell.dataset.tip)"
+    tips = """which =>
+      [...document.querySelectorAll(`#text-panel ${which} td[data-i]`)]
+        .map(cell => cell.dataset.tip)"""
     check_numbers(page.evaluate(tips, ".xp-heads"), seen.heads.abs().sum(-1).flatten())
     check_numbers(page.evaluate(tips, ".xp-layers:not(.xp-heads)"), seen.heads[5].flatten())
     page.get_by_role("slider", name=re.compile("Layer")).first.focus()
     page.keyboard.press("ArrowLeft")
     until(
         page,
-        "() => document.querySelector('#text-panel .xp-second')?.textContent.startsWith('Layer 4,')",
+        "() => document.querySelector('#text-panel "
+        ".xp-second')?.textContent.startsWith('Layer 4,')",
     )
     check_numbers(page.evaluate(tips, ".xp-layers:not(.xp-heads)"), seen.heads[4].flatten())
     page.locator("#text-panel .xp-heads td[data-i]").nth(3).hover()
     assert page.evaluate(
-        "() => [...document.querySelectorAll('#text-panel .hot')].every(cell => cell.closest('.xp-heads'))"
+        "() => [...document.querySelectorAll('#text-panel .hot')].every(cell => "
+        "cell.closest('.xp-heads'))"
     ), "heads are no words"
     page.screenshot(path=pictures / "heads_light.png", full_page=True)
     until(
@@ -947,7 +970,8 @@ def test_heads_are_beside_the_layers_and_follow_what_was_explained(visit, sentim
     fresh = visit(page.url)
     until(
         fresh,
-        "() => document.querySelector('#text-panel .xp-second')?.textContent.startsWith('Layer 4,')",
+        "() => document.querySelector('#text-panel "
+        ".xp-second')?.textContent.startsWith('Layer 4,')",
     )
 
 
@@ -965,11 +989,13 @@ def test_what_was_chosen_survives_a_redraw(visit):
     until(page, "() => document.querySelector('#text-panel .xp-red-blue')")
     until(
         page,
-        "() => document.querySelector('#text-compared .xp-red-blue') && !document.querySelector('#text-compared').innerText.includes('computing …')",
+        "() => document.querySelector('#text-compared .xp-red-blue') && "
+        "!document.querySelector('#text-compared').innerText.includes('computing …')",
     )
     until(
         page,
-        "() => document.querySelector('#text-compared tr.xp-lead .xp-name')?.textContent.startsWith('GAE')",
+        "() => document.querySelector('#text-compared tr.xp-lead "
+        ".xp-name')?.textContent.startsWith('GAE')",
     )
     assert page.evaluate(SHOWN)["legend"].startswith("GAE")
     tab(page, "Layers")
@@ -1034,7 +1060,7 @@ def test_a_file_can_be_taken_away(visit, sentiment):
         )
 
 
-# ------------------------------------------------------------------------------------------- whatever people type
+# ----------------------------------------------------------------------------- whatever people type
 
 
 @browser_test
@@ -1093,7 +1119,8 @@ def test_no_method_is_answered(visit):
     page.get_by_role("checkbox", name="Raw attention", exact=True).check()
     until(
         page,
-        "() => document.querySelector('#text-compared .xp-legend').innerText.startsWith('Raw attention')",
+        "() => document.querySelector('#text-compared "
+        ".xp-legend').innerText.startsWith('Raw attention')",
     )
     assert page.locator(".refusal:visible").count() == 0
 
@@ -1139,7 +1166,7 @@ def test_an_unknown_model_is_answered_beside_its_field_and_the_next_request_work
     assert page.locator(".refusal:visible").count() == 0
 
 
-# --------------------------------------------------------------------------------------- light, dark, narrow, keys
+# ------------------------------------------------------------------------ light, dark, narrow, keys
 
 
 def faint(page, selector: str) -> list[tuple]:
@@ -1158,7 +1185,9 @@ def faint(page, selector: str) -> list[tuple]:
 @browser_test
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_colours_can_be_read(visit, pictures, dark):
-    """At least 4.5 to 1 for every text in a heatmap, in every palette and every tab, on the colours as they are composited."""
+    """At least 4.5 to 1 for every text in a heatmap, in every palette and every tab, on the colours
+    as they are composited.
+    """
     look = "dark" if dark else "light"
     page = visit(methods=QUICK, text=TEXT, dark=dark)
     settled(page)
@@ -1244,9 +1273,11 @@ def test_the_keyboard_is_enough(visit):
     settled(page)
     here = """() => {
       const one = document.activeElement;
-      const name = one.getAttribute('aria-label') || one.innerText || one.closest('label')?.innerText || '';
+      const name = one.getAttribute('aria-label') || one.innerText
+          || one.closest('label')?.innerText || '';
       return [one.tagName, name.trim().split('\\n')[0],
-              getComputedStyle(one).outlineStyle !== 'none' || getComputedStyle(one).boxShadow !== 'none'];
+              getComputedStyle(one).outlineStyle !== 'none'
+                  || getComputedStyle(one).boxShadow !== 'none'];
     }"""
     page.evaluate("document.querySelector('#text-compared table.xp-map').dataset.first = 'yes'")
     reached = []
@@ -1306,7 +1337,7 @@ def test_axe_finds_nothing_serious(visit, dark):
     assert found == {}
 
 
-# ---------------------------------------------------------------------------------------------------- the server
+# --------------------------------------------------------------------------------------- the server
 
 
 @browser_test

@@ -86,7 +86,7 @@ def files(tmp_path_factory, photo) -> dict:
 NO_PICTURES = {"renamed.jpg": "not a picture", "cut.jpg": "damaged"}
 
 
-# ---------------------------------------------------------------------------------------------------- functions
+# ---------------------------------------------------------------------------------------- functions
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_imagining():
     assert "no class" in complaint(imagine(class_name="<b>"))
 
 
-# --------------------------------------------------------------------------------------------------- the page
+# ----------------------------------------------------------------------------------------- the page
 
 browser_test = pytest.mark.browser
 
@@ -288,7 +288,8 @@ def explained(page, tab: str = "image", maps: int = 2):
         page,
         """([tab, maps]) => {
       const root = document.querySelector(`#${tab}-compared`);
-      return root?.querySelectorAll('.xp-tile .xp-patches').length === maps && !/(computing|waiting) …/.test(root.innerText);
+      return root?.querySelectorAll('.xp-tile .xp-patches').length === maps
+          && !/(computing|waiting) …/.test(root.innerText);
     }""",
         [tab, maps],
     )
@@ -299,7 +300,8 @@ def view(page, tab: str, name: str):
     page.locator(f"#{tab}-views").get_by_role("tab", name=name, exact=True).click()
     until(
         page,
-        "([tab, name]) => document.querySelector(`#${tab}-views [aria-selected=true]`).textContent.trim() === name",
+        "([tab, name]) => document.querySelector(`#${tab}-views "
+        "[aria-selected=true]`).textContent.trim() === name",
         [tab, name],
     )
 
@@ -315,7 +317,9 @@ def give(page, file: str, tab: str = "image"):
     page.locator(f"#{tab}-photo input[type=file]").set_input_files(file)
 
 
-PATCHES = "root => [...document.querySelectorAll(`${root} .xp-patches`)].map(map => [...map.querySelectorAll('rect title')].map(title => title.textContent))"
+PATCHES = """root =>
+  [...document.querySelectorAll(`${root} .xp-patches`)].map(map =>
+    [...map.querySelectorAll('rect title')].map(title => title.textContent))"""
 
 
 @browser_test
@@ -439,7 +443,8 @@ def test_layers_of_a_picture(visit, vit):
     page.locator("#image-views").get_by_role("radio", name="Heads", exact=True).check()
     until(
         page,
-        "() => document.querySelector('#image-panel .xp-second')?.textContent.includes('over the picture')",
+        "() => document.querySelector('#image-panel "
+        ".xp-second')?.textContent.includes('over the picture')",
     )
     assert page.evaluate(CUT) == []
 
@@ -492,14 +497,16 @@ def test_uploads(visit, server, vit, files):
     view(page, "image", "Share")
     until(
         page,
-        "() => document.querySelector('#image-views .long')?.innerText.includes('does not carry your picture')",
+        "() => document.querySelector('#image-views .long')?.innerText.includes('does not "
+        "carry your picture')",
     )
     assert "view=" not in page.url, "the view that makes links is not the one that a link shows"
     fresh = visit(page.url)
     assert "does not carry the picture" in refusal(fresh, "does not carry").inner_text()
     until(
         fresh,
-        "() => document.querySelector('#image-views [aria-selected=true]')?.innerText === 'Compare'",
+        "() => document.querySelector('#image-views [aria-selected=true]')?.innerText === "
+        "'Compare'",
     )
     give(fresh, files["portrait.jpg"])
     explained(fresh, maps=1)

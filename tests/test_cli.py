@@ -735,7 +735,7 @@ def test_help_loads_no_network():
     assert "explain" in done.stdout and "methods" in done.stdout
 
 
-# --------------------------------------------------------------------------------------------------------- page
+# --------------------------------------------------------------------------------------------- page
 
 
 def test_the_page_is_served_where_it_is_asked_to_be(run, monkeypatch):
@@ -751,7 +751,7 @@ def test_without_gradio_the_page_says_what_to_install(refused, monkeypatch):
     assert "pip install 'explainers[app]'" in refused("page")
 
 
-# ---------------------------------------------------------------------------------------------- on a terminal
+# ------------------------------------------------------------------------------------ on a terminal
 
 
 def test_a_terminal_gets_colours_and_a_pipe_the_same_words(sentiment):

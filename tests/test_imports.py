@@ -169,7 +169,17 @@ def test_a_part_imports_only_parts_below_it(path):
 @each(under("methods"))
 def test_methods_know_the_trace_and_their_siblings_only(path):
     assert others(path) <= {"torch", "numpy", "scipy"}
-    allowed = {"methods", "trace", "lrp", "ties", "errors", "options", "outputs", "scores", "bibliography"}
+    allowed = {
+        "methods",
+        "trace",
+        "lrp",
+        "ties",
+        "errors",
+        "options",
+        "outputs",
+        "scores",
+        "bibliography",
+    }
     assert {name.split(".")[0] for name in ours(path)} <= allowed
 
 

@@ -40,7 +40,8 @@ def test_example_pictures_outlive_the_copies_that_are_deleted_after_an_hour(
     page = visit(kind="Picture", picture="cat", methods="raw_attention")
     page.locator("#image-compared .xp-tiles").first.wait_for()
     widths = page.evaluate(
-        "[...document.querySelectorAll('.examples img')].map(icon => icon.complete && icon.naturalWidth)"
+        "[...document.querySelectorAll('.examples img')].map(icon => icon.complete && "
+        "icon.naturalWidth)"
     )
     assert len(widths) >= 4 and all(widths)
     deleted(server)

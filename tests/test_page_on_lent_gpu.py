@@ -29,7 +29,8 @@ def lending(duration=None):
         def handler(*args, **kwargs):
             if lending.full:
                 raise gr.Error(
-                    "You have exceeded your free ZeroGPU quota (30s requested vs. 0s left). Try again in <b>1:02:03</b>.",
+                    "You have exceeded your free ZeroGPU quota (30s requested vs. 0s left). "
+                    "Try again in <b>1:02:03</b>.",
                     title="ZeroGPU quota exceeded",
                     print_exception=False,
                 )

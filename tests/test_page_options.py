@@ -36,7 +36,8 @@ def choose_method(page, panel, method: ex.Method):
         page.get_by_role("option", name=method.title, exact=True).click()
     until(
         page,
-        "hint => document.querySelector('[id$=-options]:has(.hint)') && document.body.innerText.includes(hint)",
+        "hint => document.querySelector('[id$=-options]:has(.hint)') && "
+        "document.body.innerText.includes(hint)",
         method.card.options[:60],
     )
     field_of(panel, list(method.options)[-1]).wait_for()
@@ -202,5 +203,6 @@ def test_a_unit_is_imagined_at_no_token_unless_one_is_named(visit, server):
     page.get_by_role("button", name="Imagine", exact=True).click()
     until(
         page,
-        "() => document.querySelector('#imagined h3').innerText.startsWith('unit 2 of layer 0 at token 3')",
+        "() => document.querySelector('#imagined h3').innerText.startsWith('unit 2 of layer "
+        "0 at token 3')",
     )
