@@ -31,6 +31,9 @@ from transformers import (
 
 import explainers as ex
 
+#: Modules with fixtures beside what they share.
+pytest_plugins = ["asked", "command_line", "loading", "running", "typed_texts"]
+
 # A machine may be slow, or busy: how long an example takes is no property of the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")

@@ -14,14 +14,7 @@ from tiny import close
 from transformers import AutoImageProcessor, BertConfig, BertModel, ViTForImageClassification
 
 import explainers as ex
-from explainers.inputs.kinds import (
-    PAIR,
-    PICTURE,
-    PICTURE_AND_TEXTS,
-    PROMPT,
-    QUESTION,
-    TEXT,
-)
+from explainers.inputs.kinds import PAIR, PICTURE, PICTURE_AND_TEXTS, PROMPT, QUESTION, TEXT
 from explainers.methods import METHODS
 from explainers.models import bundled_folder, bundled_for
 from explainers.pictures import PHOTOS

@@ -11,9 +11,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from metric_cases import RECORDS, TEXTS, golden_case, golden_heat, named
 from PIL import Image
 from sklearn.metrics import f1_score
-from test_evaluation import RECORDS, TEXTS, golden_case, golden_heat, named
 from tiny import example, tiny
 
 import explainers as ex

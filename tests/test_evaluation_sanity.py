@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_evaluation import TEXTS
+from metric_cases import TEXTS
 from test_evaluation_maps import heat_of, measured
 from tiny import example, tiny
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pictures_of import same, slope
 from PIL import Image
-from test_pictures import same, slope
 from tiny import tiny
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
