@@ -32,11 +32,10 @@ def heat(
         generator=torch.Generator().manual_seed(rows * columns),
         dtype=torch.float64,
     )
-    scores = (
-        (drawn if signed else drawn.abs())
-        if scores is None
-        else torch.as_tensor(scores, dtype=torch.float64)
-    )
+    if scores is not None:
+        scores = torch.as_tensor(scores, dtype=torch.float64)
+    else:
+        scores = drawn if signed else drawn.abs()
     fields = {
         "method": "attcat" if signed else "gae",
         "title": "AttCAT" if signed else "GAE",

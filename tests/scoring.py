@@ -1,6 +1,7 @@
 """Every method on every architecture, at a cost that tests can pay."""
 
 from functools import cache
+from itertools import product
 
 import pytest
 import torch
@@ -17,10 +18,7 @@ QUICK = {
 }
 
 DEFINED = [
-    (key, name)
-    for key, method in METHODS.items()
-    for name in ARCHITECTURES
-    if defined(method, name)
+    (key, name) for key, name in product(METHODS, ARCHITECTURES) if defined(METHODS[key], name)
 ]
 
 everywhere = pytest.mark.parametrize(

@@ -138,16 +138,13 @@ def test_an_object_of_detr_by_plain_autograd_on_the_stock_models_attentions(quer
     logits = said.logits[0, query, :3]
     score = logits.max() if label is None else logits[label]
     groups = (said.encoder_attentions, said.decoder_attentions, said.cross_attentions)
-    maps = [
-        [
-            slow.raised(
-                attention[0].detach(),
-                torch.autograd.grad(score, attention, retain_graph=True)[0][0],
-            )
-            for attention in group
-        ]
-        for group in groups
-    ]
+    maps = []
+    for group in groups:
+        layers = []
+        for attention in group:
+            slopes = torch.autograd.grad(score, attention, retain_graph=True)[0]
+            layers.append(slow.raised(attention[0].detach(), slopes[0]))
+        maps.append(layers)
     wanted = slow.of_object(*maps, query)
     got = bimodal.of_object(net, picture(), query, label)
     assert got.shape == (24,) and not got.requires_grad and (got > 0).any()

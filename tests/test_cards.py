@@ -101,11 +101,10 @@ def test_declared_passes_are_the_passes_it_makes(key):
     METHODS[key](trace)
     words = int((~trace.special_tokens).sum())
     declared = METHODS[key].passes.split("F")[0]
-    wanted = (
-        {"1": 0, "2": 1, "n": words}.get(declared)
-        if declared in ("1", "2", "n")
-        else int(declared.removeprefix("L·")) * (4 if "L" in declared else 1)
-    )
+    wanted = {"1": 0, "2": 1, "n": words}.get(declared)
+    if wanted is None:
+        layers = 4 if declared.startswith("L·") else 1
+        wanted = int(declared.removeprefix("L·")) * layers
     extra = 1 if key in ("integrated_gradients", "optimus") else 0  # the blank text, the whole text
     assert sum(rows) == wanted + extra
 

@@ -3,6 +3,8 @@
 The numbers are in goldens/decomposition.json: see goldens/README.md.
 """
 
+from itertools import product
+
 import pytest
 import torch
 from decomposed import (
@@ -51,8 +53,7 @@ def measured(record: dict, dtype: torch.dtype) -> torch.Tensor:
 
 EACH = [
     (record, dtype)
-    for record in RECORDS
-    for dtype in (torch.float64, torch.float32)
+    for record, dtype in product(RECORDS, (torch.float64, torch.float32))
     if record.get("precision", str(dtype)) in str(dtype)
 ]
 

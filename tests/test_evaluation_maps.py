@@ -340,7 +340,10 @@ def test_agreement_by_hand():
 
 def test_mean_agreement_is_over_inputs(reader):
     names = ["attcat", "gae", "random"]
-    each = [ev.agreement([ev.case_of(reader, text).heat(name) for name in names]) for text in TEXTS]
+    each = []
+    for text in TEXTS:
+        case = ev.case_of(reader, text)
+        each.append(ev.agreement([case.heat(name) for name in names]))
     mean = ev.mean_agreement(each)
     assert mean.inputs == len(TEXTS) and mean.methods == names
     torch.testing.assert_close(mean.correlation, sum(one.correlation for one in each) / len(each))

@@ -55,7 +55,9 @@ def with_adapters(name: str):
     return net, twin
 
 
-CASES = [(name, method) for name in ADAPTED for method in methods_of(name)]
+CASES = []
+for adapted in ADAPTED:
+    CASES += [(adapted, method) for method in methods_of(adapted)]
 
 
 @pytest.mark.parametrize(

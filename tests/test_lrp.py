@@ -94,13 +94,11 @@ def test_a_product_with_a_constant_is_not_halved():
 def test_a_skip_connection_is_shared_by_what_either_side_added(table):
     a, b = drawn(1, 3), drawn(1, 3, seed=1)
     _, given, (got_a, got_b) = relevance_of(torch.add, a, b, table=table)
-    plain_a, plain_b = (
-        torch.tensor(
-            [[float(given[0, i] * x[0, i] / (a[0, i] + b[0, i] + EPS)) for i in range(3)]],
-            dtype=torch.float64,
-        )
-        for x in (a, b)
-    )
+    plain = []
+    for x in (a, b):
+        row = [float(given[0, i] * x[0, i] / (a[0, i] + b[0, i] + EPS)) for i in range(3)]
+        plain.append(torch.tensor([row], dtype=torch.float64))
+    plain_a, plain_b = plain
     if table is ORIGINAL:
         wanted_a, wanted_b = plain_a, plain_b
     else:
@@ -208,6 +206,11 @@ def test_products_halve_the_gradient_unless_attention_is_a_constant():
     torch.testing.assert_close(values, F.softmax(a, -1).T @ given)
 
 
+def raised_by(gamma: float, value: float, sign: int) -> float:
+    """A weight, larger by the share gamma where it has that sign."""
+    return value * (1 + gamma) if value * sign > 0 else value
+
+
 def test_the_gamma_rule_neuron_by_neuron():
     x, weight, bias, gamma = drawn(1, 4), drawn(3, 4, seed=1), drawn(3, seed=2), 0.3
     table = {F.linear: lrp.achtibat.linear_gamma(gamma, lambda: False)}
@@ -217,19 +220,12 @@ def test_the_gamma_rule_neuron_by_neuron():
     wanted = torch.zeros(4, dtype=torch.float64)
     for k in range(3):
         sign = 1 if y[0, k] > 0 else -1
-        more = lambda value, sign=sign: (
-            value * (1 + gamma) if value * sign > 0 else value
-        )  # what agrees with the output
-        parts = [
-            float(x[0, j])
-            * (
-                more(float(weight[k, j]))
-                if x[0, j] > 0
-                else float(weight[k, j]) * (1 + gamma if weight[k, j] * sign < 0 else 1)
-            )
-            for j in range(4)
-        ]
-        whole = sum(parts) + more(float(bias[k]))
+        parts = []
+        for j in range(4):
+            # an entry below zero agrees with the output where its weight does not
+            agrees = sign if x[0, j] > 0 else -sign
+            parts.append(float(x[0, j]) * raised_by(gamma, float(weight[k, j]), agrees))
+        whole = sum(parts) + raised_by(gamma, float(bias[k]), sign)
         for j in range(4):
             wanted[j] += float(y[0, k] * given[0, k]) * parts[j] / whole / float(x[0, j])
     torch.testing.assert_close(got[0], wanted)

@@ -1,5 +1,7 @@
 """Every method on every architecture: the laws that all of them keep."""
 
+from itertools import product
+
 import pytest
 import torch
 from scoring import DEFINED, QUICK, each_method, everywhere, home, scored, traced
@@ -54,28 +56,27 @@ def test_a_method_gives_the_same_numbers_again(key, name):
     torch.testing.assert_close(scored(key, name), again, rtol=1e-10, atol=1e-13)
 
 
+def parts_of(trace: ex.Trace) -> list[torch.Tensor]:
+    """What was recorded, and its slopes."""
+    parts = []
+    for one in (trace, trace.grad):
+        parts += [one.attention, one.value, one.hidden, one.normed]
+    return parts
+
+
 @everywhere
 def test_a_method_changes_neither_the_trace_nor_the_model(key, name):
     model = fresh(name)
     trace = model.trace(example(name), 0)
     before = {what: tensor.clone() for what, tensor in model.net.state_dict().items()}
-    kept = [
-        part.clone()
-        for one in (trace, trace.grad)
-        for part in (one.attention, one.value, one.hidden, one.normed)
-    ]
+    kept = [part.clone() for part in parts_of(trace)]
     METHODS[key](trace, **QUICK.get(key, {}))
     assert all(torch.equal(tensor, before[what]) for what, tensor in model.net.state_dict().items())
     assert (
         all(parameter.grad is None for parameter in model.net.parameters())
         and not model.net.training
     )
-    left = [
-        part
-        for one in (trace, trace.grad)
-        for part in (one.attention, one.value, one.hidden, one.normed)
-    ]
-    assert all(map(torch.equal, kept, left))
+    assert all(map(torch.equal, kept, parts_of(trace)))
 
 
 @everywhere
@@ -206,8 +207,7 @@ def test_an_input_of_specials_alone_has_nothing_to_blank(key):
     "key, name",
     [
         (key, name)
-        for key in POST_NORM
-        for name in ARCHITECTURES
+        for key, name in product(POST_NORM, ARCHITECTURES)
         if name in PRE_NORM and (name not in IMAGE or "image" in METHODS[key].tasks)
     ],
 )
@@ -221,8 +221,7 @@ def test_what_follows_vectors_through_later_norms_is_refused_where_they_come_fir
     [
         *(
             (key, name, "nothing to weigh it against")
-            for key in OF_CLASSES
-            for name in ONE_MATCH
+            for key, name in product(OF_CLASSES, ONE_MATCH)
             if ("image" if name in IMAGE else "text") in METHODS[key].tasks
         ),
         *((key, "siglip.vision", "no relevance rule") for key in RELEVANCE),

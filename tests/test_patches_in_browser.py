@@ -104,9 +104,9 @@ def test_axe_finds_nothing_serious_in_pictures(show, dark, scripted):
         for violation in Axe().run(page).response["violations"]
         if violation["impact"] in ("serious", "critical")
     ]
-    assert not found, [
-        (one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in found
-    ]
+    for one in found:
+        places = [node["html"][:200] for node in one["nodes"]]
+        pytest.fail(f"{one['id']}: {places[:3]}")
 
 
 @pytest.mark.browser
@@ -143,10 +143,8 @@ def test_a_browser_lays_colours_over_a_grey_photo(show):
 def test_on_a_phone_nothing_is_cut(show):
     page = show(heatmaps.document(FOUR), width=390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    tops = {
-        round(box["y"])
-        for box in (tile.bounding_box() for tile in page.locator(".xp-tile").all()[:2])
-    }
+    tiles = page.locator(".xp-tile").all()[:2]
+    tops = {round(tile.bounding_box()["y"]) for tile in tiles}
     assert len(tops) == 1, "two beside each other"
 
 

@@ -22,10 +22,8 @@ def test_the_row_of_an_answer_is_the_mean_of_those_of_its_ends(finder, key):
     because they add up.
     """
     trace = finder.trace(ASKED, "actors were")
-    whole, start, end = (
-        METHODS[key](one)
-        for one in (trace, *(finder.trace(ASKED, part) for part, _ in trace.target.parts()))
-    )
+    start, end = (finder.trace(ASKED, part) for part, _ in trace.target.parts())
+    whole, start, end = map(METHODS[key], (trace, start, end))
     assert not torch.equal(start, end)
     torch.testing.assert_close(whole, (start + end) / 2)
 

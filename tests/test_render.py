@@ -38,7 +38,8 @@ def test_colour_number_and_words_say_the_score(one, specials):
         assert said.startswith(("+", "−")) == one.signed
         assert element["aria-label"] == f"{seen.labels[i]}: {one.in_words(score)}"
         if element["tag"] == "td":
-            assert element["text"] == ("" if "strong" not in classes else "+" if score > 0 else "−")
+            sign = "+" if score > 0 else "−"
+            assert element["text"] == (sign if "strong" in classes else "")
 
 
 def test_sign_is_spoken():

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from xml.etree import ElementTree
 
 import pytest
@@ -81,7 +81,9 @@ def test_a_figure_has_a_square_a_score(heats):
     titles = [square.find(f"{space}title").text for square in squares]
     assert titles[0].startswith(heats[0].labels[1] + ": ")
     for square, title in zip(squares, titles):
-        sign = "neg" if "minus" in title else "pos" if "plus" in title else "mag"
+        signs = {"plus": "pos", "minus": "neg"}
+        said = [signs[word] for word in signs if word in title]
+        sign = said[-1] if said else "mag"
         assert square.get("fill") == text_files.COLOURS[sign]
         assert 0 <= float(square.get("fill-opacity")) <= 1
     width = float(svg.get("width"))
@@ -116,8 +118,7 @@ def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
     ]
     found = [
         (x, y)
-        for y in range(image.height)
-        for x in range(image.width)
+        for y, x in product(range(image.height), range(image.width))
         if image.getpixel((x, y)) == ImageColor.getrgb(text_files.EDGE)
     ]
     left, top = (
@@ -128,9 +129,7 @@ def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
         and image.height >= top + cell * rows
         and len(squares) == words * rows
     )
-    for square, (row, column) in zip(
-        squares, [(row, column) for row in range(rows) for column in range(words)]
-    ):
+    for square, (row, column) in zip(squares, product(range(rows), range(words))):
         colour, share = ImageColor.getrgb(square.get("fill")), float(square.get("fill-opacity"))
         middle = image.getpixel((left + cell * column + cell // 4, top + cell * row + cell // 4))
         assert middle == pytest.approx([255 + share * (part - 255) for part in colour], abs=1)

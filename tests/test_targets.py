@@ -312,9 +312,8 @@ def test_a_probability_is_the_softmax_of_the_class(trace, asked):
     one = tiny("bert").trace(example("bert"), asked)
     likely = tiny("bert").trace(example("bert"), one.target.as_probability())
     shares = trace.logits.softmax(-1)
-    torch.testing.assert_close(
-        likely.score, shares[2] - shares[0] if asked == (2, 0) else shares[1 if asked == 1 else 2]
-    )
+    wanted = {1: shares[1], (2, 0): shares[2] - shares[0], None: shares[2]}
+    torch.testing.assert_close(likely.score, wanted[asked])
     assert (
         likely.target.name == f"probability of {one.target.name}"
         and likely.target.poles == one.target.poles

@@ -65,11 +65,10 @@ def test_logits_attentions_and_hidden_states_are_the_stock_models(name, padded):
         else outputs
     )
     trace = model.trace(inputs, lambda outputs: next(iter(outputs.values())).flatten(1).sum(1))
-    logits = (
-        (outputs.logits_per_image if name in IMAGE else outputs.logits_per_text)
-        if name in DUAL
-        else outputs.logits
-    )
+    if name in DUAL:
+        logits = outputs.logits_per_image if name in IMAGE else outputs.logits_per_text
+    else:
+        logits = outputs.logits
     within = 1e-5 if name in IMAGE or name in DUAL else 0
     same = lambda got, wanted: torch.testing.assert_close(got, wanted, rtol=within, atol=within)
     # of a language model, at the last real token

@@ -1,6 +1,7 @@
 """Slopes of a trace are slopes; pictures of other sizes, and padding, change nothing else."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -160,7 +161,7 @@ def test_a_picture_of_no_patch_or_of_too_many_is_refused(size, said):
 
 @pytest.mark.parametrize(
     "name, method",
-    [(name, method) for name in PADDED for method in METHODS if defined(METHODS[method], name)],
+    [(name, method) for name, method in product(PADDED, METHODS) if defined(METHODS[method], name)],
 )
 def test_padding_changes_no_real_tokens_score(name, method):
     """GPT-2 too: its score is read from the last real token, not from the padding behind it."""
