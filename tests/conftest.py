@@ -32,7 +32,7 @@ from transformers import (
 import explainers as ex
 
 #: Modules with fixtures beside what they share.
-pytest_plugins = ["asked", "command_line", "loading", "running", "typed_texts"]
+pytest_plugins = ["asked", "command_line", "loading", "running", "typed_texts", "visiting_pictures"]
 
 # A machine may be slow, or busy: how long an example takes is no property of the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -165,6 +165,18 @@ def forgetful():
 def sentiment() -> ex.Model:
     """The bundled sentiment model."""
     return ex.load("sentiment", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def vit() -> ex.Model:
+    """The bundled model of pictures."""
+    return ex.load("vit", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def matcher() -> ex.Model:
+    """The bundled model of a picture and texts."""
+    return ex.load("image-text", device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -186,11 +186,6 @@ def test_deit_tiny_says_what_it_says_in_transformers():
 
 
 @pytest.fixture(scope="module")
-def vit() -> ex.Model:
-    return ex.load("vit", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def dual() -> ex.Model:
     return ex.load("image-text", device="cpu")
 

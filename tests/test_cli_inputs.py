@@ -132,16 +132,6 @@ CAT = str(ROOT / "assets/examples/cat.jpg")
 MATCHED = ["--image", CAT, "--text", "a photo of a cat", "--text", "a photo of a dog"]
 
 
-@pytest.fixture(scope="module")
-def vit() -> ex.Model:
-    return ex.load("vit", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def matcher() -> ex.Model:
-    return ex.load("image-text", device="cpu")
-
-
 # ----------------------------------------------------------------------------------------- pictures
 
 
