@@ -55,3 +55,8 @@ def refused(capsys):
 def typed(text: str) -> io.TextIOWrapper:
     """A standard input with `text` in it."""
     return io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8")
+
+
+def as_typed(value) -> str:
+    """The name of a test by the command that it gives; of what else it is given, none."""
+    return " ".join(map(str, value)) if isinstance(value, list) else ""

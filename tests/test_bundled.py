@@ -289,11 +289,12 @@ def test_both_sides_of_the_dual_encoder_see_one_score(dual, noise):
 
 
 def test_models_of_pictures_share_towers_with_the_others(dual, vit, sentiment):
-    weight = lambda model: (
-        model.blocks[0].attention.q_proj.weight
-        if model.anatomy.modality == "image"
-        else model.blocks[0].attention.self.query.weight
-    )
+    def weight(model: ex.Model) -> torch.Tensor:
+        attention = model.blocks[0].attention
+        if model.anatomy.modality == "image":
+            return attention.q_proj.weight
+        return attention.self.query.weight
+
     assert weight(dual).data_ptr() == weight(vit).data_ptr()
     assert weight(dual.side("text")).data_ptr() == weight(sentiment).data_ptr()
 

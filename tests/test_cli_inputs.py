@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from command_line import ROOT, TEXT, typed
+from command_line import ROOT, TEXT, as_typed, typed
 from PIL import Image
 
 import explainers as ex
@@ -121,7 +121,7 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
         (["--text", "dull", "--heads", "9"], "layers 0 to 5"),
         (["--text", "dull", "--heads", "0", "--method", "rollout"], "no picture of single heads"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=as_typed,
 )
 def test_half_a_question_is_refused(refused, arguments, says):
     assert says in refused("explain", *arguments)
@@ -233,7 +233,7 @@ def test_imagine_writes_a_picture_and_says_how_its_score_rose(run, vit, tmp_path
             "could not be written",
         ),
     ],
-    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+    ids=as_typed,
 )
 def test_pictures_that_cannot_be(refused, tmp_path, monkeypatch, arguments, says):
     monkeypatch.chdir(tmp_path)

@@ -4,7 +4,7 @@ import json
 import tomllib
 
 import pytest
-from command_line import ROOT, typed
+from command_line import ROOT, as_typed, typed
 from packaging.requirements import Requirement
 
 from explainers.cli import main
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("on_cpu")
         (["--save", "map.pdf"], ".html, .svg, .png, .csv, .json"),
         (["--html", "no/such/folder/map.html"], "could not be written"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=as_typed,
 )
 def test_refusals_are_one_plain_sentence(refused, tmp_path, monkeypatch, arguments, says):
     monkeypatch.chdir(tmp_path)
@@ -108,7 +108,7 @@ def test_a_protocol_takes_the_model_that_it_is_for(capsys, tmp_path):
             "explains the predicted class",
         ),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=as_typed,
 )
 def test_what_cannot_be_evaluated(refused, tmp_path, arguments, says):
     (tmp_path / "pairs.tsv").write_text(

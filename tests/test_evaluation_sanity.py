@@ -112,9 +112,11 @@ def test_infidelity_is_zero_for_a_map_that_says_what_is_lost(reader, monkeypatch
     pytest.importorskip("captum")
     case = ev.case_of(reader, TEXTS[1])
     terms = torch.arange(1.0, len(case.coded.labels) + 1, dtype=torch.float64).sin()
-    rescored = lambda self, inputs, target=None: (terms * (inputs["input_ids"] != 4)).sum(
-        -1
-    )  # 4 is [MASK]
+    mask = 4
+
+    def rescored(self, inputs, target=None):
+        return (terms * (inputs["input_ids"] != mask)).sum(-1)
+
     monkeypatch.setattr(type(case.trace), "rescore", rescored)
     heat = heat_of(terms, case.heat("random"))
     assert measured("infidelity", case, heat) == pytest.approx(0, abs=1e-12)

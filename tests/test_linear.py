@@ -142,15 +142,17 @@ def flipped(module: nn.Linear) -> nn.Linear:
     return module
 
 
+def parametrised(module: nn.Linear) -> nn.Linear:
+    return parametrize.register_parametrization(module, "weight", Doubled())
+
+
 NOT_PLAIN = {
     "adapter": Adapted,
     "hook": hooked,
     "forward of its own": own_forward,
     "subclass": flipped,
     "pruned": lambda module: prune.l1_unstructured(module, "weight", 0.5),
-    "parametrised": lambda module: parametrize.register_parametrization(
-        module, "weight", Doubled()
-    ),
+    "parametrised": parametrised,
     "two in a row": lambda module: nn.Sequential(module, nn.Linear(5, 3).double()),
 }
 

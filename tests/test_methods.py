@@ -134,24 +134,27 @@ class Doubled(Logit):
 @everywhere
 def test_the_declared_invariant_holds(key, name):
     trace, scores, method = traced(name), scored(key, name), METHODS[key]
-    laws = {
-        "": lambda: None,
-        "sums to one": lambda: torch.testing.assert_close(
-            scores.sum(), torch.ones_like(scores.sum())
-        ),
-        "layers average to the map": lambda: torch.testing.assert_close(
-            method.layers(trace, **QUICK.get(key, {})).mean(0), scores
-        ),
-        "layers sum to the map": lambda: torch.testing.assert_close(
-            method.layers(trace, **QUICK.get(key, {})).sum(0), scores
-        ),
-        "relevance is conserved": lambda: torch.testing.assert_close(
-            method.layers(trace).sum(1), torch.ones(len(trace.hidden)).to(scores), rtol=0, atol=1e-6
-        ),
-        "adds up to the logit": lambda: torch.testing.assert_close(scores.sum(), trace.score),
-        "completeness": lambda: complete(trace, scores, name),
-    }
-    laws[method.invariant]()
+    match method.invariant:
+        case "":
+            pass
+        case "sums to one":
+            torch.testing.assert_close(scores.sum(), torch.ones_like(scores.sum()))
+        case "layers average to the map":
+            layers = method.layers(trace, **QUICK.get(key, {}))
+            torch.testing.assert_close(layers.mean(0), scores)
+        case "layers sum to the map":
+            layers = method.layers(trace, **QUICK.get(key, {}))
+            torch.testing.assert_close(layers.sum(0), scores)
+        case "relevance is conserved":
+            sums = method.layers(trace).sum(1)
+            ones = torch.ones(len(trace.hidden)).to(scores)
+            torch.testing.assert_close(sums, ones, rtol=0, atol=1e-6)
+        case "adds up to the logit":
+            torch.testing.assert_close(scores.sum(), trace.score)
+        case "completeness":
+            complete(trace, scores, name)
+        case unknown:
+            pytest.fail(f"no test of the law {unknown!r}")
 
 
 def complete(trace, scores, name) -> None:

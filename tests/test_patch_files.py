@@ -45,14 +45,17 @@ def test_a_png_is_the_blended_picture_with_its_origin_inside(tmp_path):
         "gae",
     ]
     pad, step, top = 20, 420, 20 + 33
-    at = lambda tile, row, column: picture.getpixel(
-        (pad + step * tile + 100 * column + 20, top + 100 * row + 20)
-    )
+
+    def at(tile: int, row: int, column: int) -> tuple:
+        return picture.getpixel((pad + step * tile + 100 * column + 20, top + 100 * row + 20))
+
     towards, away = overlay.COLOURS["orange-blue"]
     pale = overlay.grey(np.full((1, 1, 3), 255, np.uint8))[0, 0]
-    mixed = lambda colour: tuple(
-        round(looks.OPACITY * c + (1 - looks.OPACITY) * p) for c, p in zip(colour, pale.tolist())
-    )
+
+    def mixed(colour: tuple) -> tuple:
+        pairs = zip(colour, pale.tolist())
+        return tuple(round(looks.OPACITY * c + (1 - looks.OPACITY) * p) for c, p in pairs)
+
     assert at(0, 0, 0) == (255, 255, 255)
     assert at(1, 0, 0) == pytest.approx(mixed(towards), abs=2) and at(1, 0, 1) == pytest.approx(
         mixed(away), abs=2

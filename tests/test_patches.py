@@ -53,9 +53,10 @@ def test_every_patch_says_its_score(one):
 
 
 def test_sign_is_more_than_colour():
-    path = lambda one: [
-        element["d"] for element in Reader(heatmaps.heatmaps_html([one])).all("path", "xp-signs")
-    ]
+    def path(one: ex.Heatmap) -> list[str]:
+        html = heatmaps.heatmaps_html([one])
+        return [element["d"] for element in Reader(html).all("path", "xp-signs")]
+
     one = heat(2, 2, scores=[9.0, 1.0, -0.7, 0.5, -0.1])  # [CLS] does not set the scale
     assert path(one) == ["M0.32 0.5h.36m-.18-.18v.36M1.32 0.5h.36"]
     assert path(UNSIGNED) == []

@@ -109,19 +109,21 @@ def test_a_browser_lays_colours_over_a_grey_photo(show):
     )
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     boxes = [photo.bounding_box() for photo in page.locator(".xp-photo").all()]
-    at = lambda tile, row, column: shot.getpixel(
-        (
-            round(boxes[tile]["x"] + boxes[tile]["width"] * (column + 0.2) / 3),
-            round(boxes[tile]["y"] + boxes[tile]["height"] * (row + 0.2) / 3),
-        )
-    )
+
+    def at(tile: int, row: int, column: int) -> tuple:
+        box = boxes[tile]
+        x = round(box["x"] + box["width"] * (column + 0.2) / 3)
+        y = round(box["y"] + box["height"] * (row + 0.2) / 3)
+        return shot.getpixel((x, y))
+
     assert at(0, 1, 1) == pytest.approx((255, 40, 40), abs=6), "the picture in its colours"
     grey = at(1, 2, 2)
     assert max(grey) - min(grey) <= 2
     towards, away = overlay.COLOURS["orange-blue"]
-    mixed = lambda colour: tuple(
-        looks.OPACITY * c + (1 - looks.OPACITY) * g for c, g in zip(colour, grey)
-    )
+
+    def mixed(colour: tuple) -> tuple:
+        return tuple(looks.OPACITY * c + (1 - looks.OPACITY) * g for c, g in zip(colour, grey))
+
     assert at(1, 0, 0) == pytest.approx(mixed(towards), abs=4) and at(1, 0, 1) == pytest.approx(
         mixed(away), abs=4
     )
@@ -180,14 +182,16 @@ def test_arrow_keys_go_in_both_directions(show):
 def test_the_slider_lays_a_layer_over_the_large_picture(show):
     one = FOUR[0]
     page = show(heatmaps.layers_html(one, slider=True, style=False), scripted=True)
-    drawn = lambda: (
-        page.evaluate("""() => [...document.querySelectorAll('.xp-reading rect[data-i]')].map(
-      rect => [
-        rect.getAttribute('class'),
-        +rect.style.getPropertyValue('--a'),
-        rect.querySelector('title').textContent,
-      ])""")
-    )
+
+    def drawn() -> list:
+        return page.evaluate("""() => {
+          const squares = [...document.querySelectorAll('.xp-reading rect[data-i]')];
+          return squares.map(rect => [
+            rect.getAttribute('class'),
+            +rect.style.getPropertyValue('--a'),
+            rect.querySelector('title').textContent,
+          ]);
+        }""")
 
     def check(scores, scale):
         grid = one.on_grid(scores)
@@ -217,9 +221,8 @@ def test_the_slider_lays_a_layer_over_the_large_picture(show):
 def test_opacity_and_toggles_act_at_once_and_stay(show):
     page = show(heatmaps.heatmaps_html(FOUR, Look(controls=True), style=False), scripted=True)
     seen = lambda selector: [one.is_visible() for one in page.locator(selector).all()]
-    strength = lambda: page.evaluate(
-        "getComputedStyle(document.querySelector('.xp-cells')).opacity"
-    )
+    opacity = "getComputedStyle(document.querySelector('.xp-cells')).opacity"
+    strength = lambda: page.evaluate(opacity)
     assert strength() == "0.85" and not any(seen(".xp-smooth")) and not any(seen(".xp-note"))
     page.locator(".xp-to-opacity").fill("0.3")
     assert strength() == "0.3"

@@ -27,9 +27,11 @@ def refusal(given) -> str:
 
 def header_of_png(width: int, height: int) -> bytes:
     """A PNG that says how large it is, and holds nothing: whoever decodes it fails."""
-    part = lambda name, data: (
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-    )
+
+    def part(name: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + check
+
     return (
         b"\x89PNG\r\n\x1a\n"
         + part(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))

@@ -163,13 +163,11 @@ def test_a_png_of_any_script_is_written_with_whatever_font_there_is(
 ):
     if not found:
         read = ImageFont.truetype
-        monkeypatch.setattr(
-            ImageFont,
-            "truetype",
-            lambda font, *given, **how: read(
-                "nowhere.ttf" if font == "DejaVuSans.ttf" else font, *given, **how
-            ),
-        )
+
+        def without_dejavu(font, *given, **how):
+            return read("nowhere.ttf" if font == "DejaVuSans.ttf" else font, *given, **how)
+
+        monkeypatch.setattr(ImageFont, "truetype", without_dejavu)
     heats = ex.compare(
         sentiment, "naïve Привет 电影 مرحبا 😀 \ud800 \x07 " + "x" * 300, ["attcat", "gae"]
     )

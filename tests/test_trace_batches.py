@@ -93,9 +93,11 @@ def texts(lengths: list[int], left: bool = False) -> dict:
         varied("gpt2-classifier", seed, length)["input_ids"][0]
         for seed, length in enumerate(lengths)
     ]
-    fill = lambda row, value: F.pad(
-        row, (max(lengths) - len(row), 0) if left else (0, max(lengths) - len(row)), value=value
-    )
+
+    def fill(row: torch.Tensor, value: int) -> torch.Tensor:
+        missing = max(lengths) - len(row)
+        return F.pad(row, (missing, 0) if left else (0, missing), value=value)
+
     return {
         "input_ids": torch.stack([fill(row, 199) for row in rows]),
         "attention_mask": torch.stack([fill(torch.ones_like(row), 0) for row in rows]),

@@ -23,11 +23,10 @@ def exact_rotation(monkeypatch):
     def turn(x, cos, sin):
         return x * cos[:, None] + modeling_modernbert.rotate_half(x) * sin[:, None]
 
-    monkeypatch.setattr(
-        modeling_modernbert,
-        "apply_rotary_pos_emb",
-        lambda q, k, cos, sin, **_: (turn(q, cos, sin), turn(k, cos, sin)),
-    )
+    def turn_both(q, k, cos, sin, **_):
+        return turn(q, cos, sin), turn(k, cos, sin)
+
+    monkeypatch.setattr(modeling_modernbert, "apply_rotary_pos_emb", turn_both)
 
 
 # ------------------------------------------------------------------------------------------- slopes

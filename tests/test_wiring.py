@@ -148,9 +148,10 @@ def test_a_network_that_answers_otherwise_when_wired_is_refused_as_it_was(regist
     from transformers.models.llama import modeling_llama
 
     plain = modeling_llama.eager_attention_forward
-    sharper = lambda module, *args, scaling, **kwargs: plain(
-        module, *args, scaling=3 * scaling, **kwargs
-    )
+
+    def sharper(module, *args, scaling, **kwargs):
+        return plain(module, *args, scaling=3 * scaling, **kwargs)
+
     monkeypatch.setattr(modeling_llama, "eager_attention_forward", sharper)
     net = decoder()
     with pytest.raises(
