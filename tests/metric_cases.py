@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tiny import GOLDENS, example, tiny
@@ -60,3 +61,23 @@ TEXTS = [
     "it is unbelievable",
     "the film was not bad",
 ]
+
+
+def measured(key: str, case: ev.Case, heat: ex.Heatmap, **options):
+    return ev.METRICS[key].measure(case, heat, **options)
+
+
+def heat_of(scores, like: ex.Heatmap | None = None, name: str = "given") -> ex.Heatmap:
+    scores = torch.as_tensor(scores, dtype=torch.float64)
+    if like is not None:
+        return replace(like, scores=scores, method=name)
+    labels = [str(i) for i in range(len(scores))]
+    return ex.Heatmap(
+        scores, labels, name, name, "a class", 1.0, True, torch.zeros(len(scores), dtype=torch.bool)
+    )
+
+
+def square(rows: slice, columns: slice, size: int = 32) -> np.ndarray:
+    mask = np.zeros((size, size), bool)
+    mask[rows, columns] = True
+    return mask

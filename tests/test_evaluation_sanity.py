@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from metric_cases import TEXTS
-from test_evaluation_maps import heat_of, measured
+from metric_cases import TEXTS, heat_of, measured
 from tiny import example, tiny
 
 import explainers as ex
