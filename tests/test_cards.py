@@ -9,8 +9,6 @@ from tiny import example, fresh, tiny
 import explainers as ex
 from explainers.methods import METHODS, Card
 
-# --------------------------------------------------------------------------------------------- laws
-
 
 @each_method
 def test_a_card_says_why_a_method_is_for_one_kind_only(key):
@@ -20,9 +18,6 @@ def test_a_card_says_why_a_method_is_for_one_kind_only(key):
     assert bool(method.only) == (len(method.tasks) == 1) and (
         not method.only or escape(method.only) in card_html(method)
     )
-
-
-# -------------------------------------------------------------------------------------------- cards
 
 
 def test_the_methods_are_on_the_menu_in_their_order():

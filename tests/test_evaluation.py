@@ -132,9 +132,6 @@ def test_a_patch_taken_out_is_all_its_pixels_taken_out():
         torch.testing.assert_close(one, two)
 
 
-# ---------------------------------------------------------------------------------------- bad input
-
-
 def test_which_end_is_better_is_said_of_each_part():
     of = lambda key, part, **options: ev.METRICS[key].better_of(part, **options)
     assert (of("masking", "aopc"), of("masking", "accuracy")) == ("higher", "lower")

@@ -206,9 +206,6 @@ class SomebodysLora(nn.Module):
         return layer
 
 
-# ------------------------------------------------------------ copies
-
-
 @pytest.mark.parametrize("method", ["partial_lrp", "transatt", "lrp", "attnlrp"])
 def test_adapters_by_any_name_are_the_layer_that_they_stand_for(method):
     traces = []

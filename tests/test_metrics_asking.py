@@ -148,9 +148,6 @@ def test_curves_start_and_end_where_nothing_and_everything_is_gone(reader):
     torch.testing.assert_close(mean, found.random["deletion"].mean(0))
 
 
-# ---------------------------------------------------------------------------- edges by value
-
-
 def test_a_metric_can_ask_twice(reader):
     """Its second question may depend on the first answer."""
 

@@ -189,9 +189,6 @@ def test_metrics_do_not_depend_on_the_scale_of_the_scores(name):
         assert numbers[0] == pytest.approx(numbers[1], rel=1e-6), spec
 
 
-# ---------------------------------------------------------------------------------------- bad input
-
-
 def test_erasers_equation_counts_an_empty_rationale(additive):
     """Its code averages over the five bins; its equation divides by one more, whose rationale is
     empty.
@@ -207,9 +204,6 @@ def test_erasers_equation_counts_an_empty_rationale(additive):
             paper == pytest.approx((first + 5 * mean) / 6)
             and ev.METRICS[key].measure(case, heat) == mean
         )
-
-
-# ---------------------------------------------------------------------------- edges by value
 
 
 def test_a_probability_of_zero_counts_as_the_smallest_of_float32():

@@ -230,9 +230,6 @@ def test_a_single_layered_map_brings_its_panel():
     assert "layer by layer" not in heatmaps.heatmaps_html([layered(4), SIGNED])
 
 
-# -------------------------------------------------------------------------------------------- files
-
-
 def test_the_layer_panel_says_which_row_is_the_map(reader):
     rows = {
         key: heatmaps.layers_html(ex.explain(reader, "good movie", key))
