@@ -38,6 +38,7 @@ def sources() -> list[Path]:
 
 
 SOURCES = sources()
+TESTS = sorted((ROOT / "tests").glob("*.py"))
 
 
 def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
@@ -101,7 +102,7 @@ def offences(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=place)
+@pytest.mark.parametrize("path", (*SOURCES, *TESTS), ids=place)
 def test_files_functions_and_signatures_are_short(path):
     assert offences(path.read_text(encoding="utf-8")) == []
 
@@ -154,7 +155,7 @@ def test_a_module_and_an_object_do_not_share_a_name(package):
     assert shadowed == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=place)
+@pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=place)
 def test_a_file_begins_with_what_it_is_for(path):
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     assert docstring or not path.read_text(encoding="utf-8").strip()
