@@ -53,6 +53,72 @@ def evenness(case: Case, heat: Heatmap) -> float:
     return 1 - float(size.max()) / total if total else float("nan")
 '''
 
+TASK = '''
+"""The number of stars of a review, a toy."""
+
+from ..models import Model
+from .classes import Classes
+
+
+class Stars(Classes):
+    """The class of a text, where the classes are numbers of stars."""
+
+    key = "stars"
+    does = "rates texts"
+    most_shown = 1
+
+    def fits(self, model: Model) -> bool:
+        names = self.labels(model).values()
+        return super().fits(model) and all(name.endswith("stars") for name in names)
+'''
+
+MODEL_OF_TASK = """
+    "stars": lambda: reading(word_pieces(*WORDS), id2label={0: "no stars", 1: "2 stars"}),
+"""
+
+HANDLER = '''
+"""Count the words of a question, a toy."""
+
+from .pieces import Changes
+from .state import Question
+
+
+def count_words(*, asked: Question | None) -> Changes:
+    """How many words the text has."""
+    if asked is None:
+        return {}
+    return {"counted": {"value": f"{len(asked.text.split())} words"}}
+'''
+
+LAYOUT = """
+
+def lay_out_counts(ui: Fields) -> None:
+    ui["counted"] = plain_html(elem_id=f"{ui.tab.slug}-counted")
+"""
+
+EVENTS = """
+
+def connect_counts(ui: Fields) -> None:
+    on(ui, ui["shown"].change, counting.count_words, ["asked"], ["counted"], **SILENT)
+"""
+
+#: What a visitor sees of the view: its tab, and what it says of a question.
+VISIT = """
+from asking import question
+from explainers.page.links import Link
+from explainers.page.program import build
+from explainers.page.state import TABS
+
+page = build()
+parts = {part.elem_id: part for part in page.blocks.values() if hasattr(part, "elem_id")}
+for tab in TABS.values():
+    assert parts[f"{tab.slug}-view-counts"].label == "Counts"
+    counted = parts[f"{tab.slug}-counted"]
+    (event,) = [event for event in page.fns.values() if counted in event.outputs]
+    print(event.fn(asked=question(text="not good at all"))[counted]["value"])
+print(Link.read({"text": "fine", "view": "counts"}).state.view)
+"""
+
 
 @pytest.fixture
 def copy(tmp_path) -> Path:
@@ -80,9 +146,17 @@ def run(root: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def add(path: Path, line: str, before: str) -> None:
+    change(path, before, f"{line}\n{before}")
+
+
+def change(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
-    assert text.count(before) == 1, f"{path.name} has changed: adapt this test and CONTRIBUTING.md"
-    path.write_text(text.replace(before, f"{line}\n{before}"), encoding="utf-8")
+    assert text.count(old) == 1, f"{path.name} has changed: adapt this test and CONTRIBUTING.md"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def append(path: Path, code: str) -> None:
+    path.write_text(path.read_text(encoding="utf-8") + code, encoding="utf-8")
 
 
 def passed(root: Path, *arguments: str) -> None:
@@ -110,14 +184,12 @@ def test_a_method_is_a_file_and_a_line(copy):
 
 @pytest.mark.slow
 def test_a_metric_is_a_function_and_a_name(copy):
-    path = copy / "explainers/evaluation/robustness.py"
-    path.write_text(path.read_text("utf-8") + METRIC, "utf-8")
-    init = copy / "explainers/evaluation/__init__.py"
-    text = init.read_text("utf-8")
-    line = "from .robustness import infidelity, sensitivity\n"
-    assert text.count(line) == 1
-    text = text.replace(line, "from .robustness import evenness, infidelity, sensitivity\n")
-    init.write_text(text, "utf-8")
+    append(copy / "explainers/evaluation/robustness.py", METRIC)
+    change(
+        copy / "explainers/evaluation/__init__.py",
+        "from .robustness import infidelity, sensitivity\n",
+        "from .robustness import evenness, infidelity, sensitivity\n",
+    )
     assert "evenness" in run(copy, "explainers", "metrics").stdout
     both = ("tests/test_metrics_by_hand.py", "tests/test_metrics_refused.py")
     passed(copy, *both, "-k", "scale or cannot_be_measured")
@@ -130,9 +202,7 @@ def test_an_architecture_is_a_row_here_and_a_row_in_the_tests(copy):
     row = '    "xlm-roberta": ROBERTA,\n'
     tested = '    "xlm-roberta": text("XLMRobertaForSequenceClassification", ROBERTA, padding=1),\n'
     for path, line in ((anatomies, row), (tiny, tested)):
-        text = path.read_text("utf-8")
-        assert text.count(line) == 1
-        path.write_text(text.replace(line, ""), "utf-8")
+        change(path, line, "")
     known = "test_every_architecture_of_the_table_is_tested"
     passed(copy, "tests/test_models.py", "-k", known)
 
@@ -143,3 +213,48 @@ def test_an_architecture_is_a_row_here_and_a_row_in_the_tests(copy):
     add(tiny, tested.rstrip("\n"), '    "data2vec-text": text(')
     passed(copy, "tests/test_models.py", "-k", known)
     passed(copy, "tests/test_readouts.py", "-k", "xlm-roberta")
+
+
+@pytest.mark.slow
+def test_a_task_is_a_file_a_row_and_a_model_of_the_tests(copy):
+    tests = ("tests/test_tasks.py", "-x")
+    (copy / "explainers/tasks/stars.py").write_text(TASK.lstrip(), encoding="utf-8")
+    init = copy / "explainers/tasks/__init__.py"
+    add(init, "from .stars import Stars", "from .tags import Tags")
+    add(init, "        Stars(),", "        PictureClasses(),")
+    done = run(copy, "pytest", *tests)
+    assert done.returncode == 1 and "stars" in done.stdout, "a task without a model is green"
+
+    change(
+        copy / "tests/test_tasks.py", '    "tags": lambda', f'{MODEL_OF_TASK[1:]}    "tags": lambda'
+    )
+    passed(copy, *tests)
+    passed(copy, "tests/test_imports.py", "tests/test_house.py", "-k", "tasks")
+
+
+@pytest.mark.slow
+def test_a_view_is_a_name_a_layout_a_handler_and_its_events(copy):
+    page = copy / "explainers/page"
+    change(
+        page / "state.py",
+        '"methods", "activation", "share"]',
+        '"methods", "activation", "counts", "share"]',
+    )
+    change(page / "state.py", '"methods", "share"]', '"methods", "counts", "share"]')
+    add(page / "views.py", '        "counts": lay_out_counts,', '        "share": lay_out_share,')
+    append(page / "views.py", LAYOUT)
+    (page / "counting.py").write_text(HANDLER.lstrip(), encoding="utf-8")
+    change(page / "events.py", "choosing, files, imagining", "choosing, counting, files, imagining")
+    add(page / "events.py", "    connect_counts(ui)", "    connect_files(ui)")
+    append(page / "events.py", EVENTS)
+    (copy / "tests/visit.py").write_text(VISIT, encoding="utf-8")
+    seen = run(copy, "tests.visit")
+    assert seen.stdout.split("\n") == ["4 words"] * 3 + ["counts", ""], seen.stderr
+    passed(
+        copy,
+        "tests/test_page_links.py",
+        "tests/test_imports.py",
+        "tests/test_house.py",
+        "-k",
+        "page or link and not browser",
+    )
