@@ -122,7 +122,7 @@ class TokenScores:
         Raises `Refusal` for a method that has no map by layer.
         """
         if self.rows is None:
-            raise Refusal(f"{self.title} has no per-layer picture.")
+            raise Refusal(f"{self.title} has no map by layer.")
         return self.rows
 
     @property
@@ -132,7 +132,7 @@ class TokenScores:
         Raises `Refusal` for a method that has no map by head.
         """
         if self.heads is None:
-            raise Refusal(f"{self.title} has no map for each attention head.")
+            raise Refusal(f"{self.title} has no map by head.")
         return self.heads
 
     @property
@@ -216,7 +216,7 @@ class TokenScores:
         """
         rows = self.layer_scores
         if not -len(rows) <= index < len(rows):
-            raise Refusal(f"There is no row {index}: this picture has rows 0 to {len(rows) - 1}.")
+            raise Refusal(f"There is no row {index}: this map has rows 0 to {len(rows) - 1}.")
         title = f"{self.title}, {self.row_labels[index]}"
         return replace(
             self, scores=rows[index], rows=None, row_labels=[], totals={}, heads=None, title=title

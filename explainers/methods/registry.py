@@ -18,8 +18,8 @@ from .attribution import PARTS, Attribution
 
 #: What a part of an attribution is called in a sentence.
 CALLED = {
-    "layers": "per-layer picture",
-    "heads": "head axis",
+    "layers": "map by layer",
+    "heads": "map by head",
     "maps": "token-by-token maps",
     "pixels": "map by pixels",
     "totals": "other totals",
