@@ -167,7 +167,7 @@ class Method:
     def check_kind(self, trace: Trace) -> None:
         """Raise a `Refusal` with the method's reason for a kind of input that it is not for."""
         modality = "text" if trace.grid is None else "image"
-        if modality not in self.tasks:
+        if modality not in self.modalities:
             kind = {"text": "texts", "image": "pictures"}[modality]
             raise Refusal(f"{self.title} is not defined for {kind}: {self.only}.")
 
@@ -216,9 +216,14 @@ class Method:
         return self.output.widened
 
     @property
-    def tasks(self) -> tuple[str, ...]:
-        """The kinds of input that it is defined for: "text", "image" or both."""
+    def modalities(self) -> tuple[str, ...]:
+        """What it is defined for: "text", "image" or both."""
         return (self.only_for.modality,) if self.only_for else ("text", "image")
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """`modalities` by their name in version 0.2."""
+        return self.modalities
 
     @property
     def only(self) -> str:

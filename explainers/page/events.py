@@ -1,4 +1,4 @@
-"""What happens when somebody uses a tab: which handler runs, what it reads, what it changes.
+"""What happens when a visitor uses a tab: which handler runs, what it reads, what it changes.
 
 Handlers read values by name and answer with changes by name, see `Fields`.
 """

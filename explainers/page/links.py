@@ -107,8 +107,8 @@ class Link:
             )
         if self.has_own_picture:
             notes.append(
-                "A link does not carry your picture, only the question about it. Whoever opens "
-                "the link gives the picture again."
+                "A link does not carry your picture, only the question about it. After opening "
+                "the link, give the picture again."
             )
         return notes
 

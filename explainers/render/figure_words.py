@@ -1,4 +1,4 @@
-"""What figures of texts and of pictures say alike: captions, the model, the meaning of colours."""
+"""The words of figures of texts and of pictures: captions, the model, the meaning of colours."""
 
 from collections.abc import Mapping, Sequence
 
