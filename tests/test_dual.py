@@ -195,7 +195,7 @@ def test_siglips_texts_each_have_a_probability_of_their_own():
         ((TEXTS[0], TEXTS[2]), lambda logits: logits[0] - logits[2]),
         (f"{TEXTS[0]} - {TEXTS[1]}", lambda logits: logits[0] - logits[1]),
     ],
-    ids=str,
+    ids=["the best", "by index", "by text", "two texts", "a difference in words"],
 )
 def test_a_picture_is_explained_for_a_text_or_for_what_parts_two(model, picture, target, score):
     logits = stock_logits("vision-text-dual-encoder", tensors_of(model, picture, TEXTS))[0][0]
