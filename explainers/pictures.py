@@ -152,7 +152,7 @@ def check_size(size: tuple[int, int], name: str) -> None:
 
 
 def to_upright_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Turn a picture as its camera says, and convert it to RGB, transparent pixels on white."""
+    """Turn a picture upright by its EXIF orientation; convert it to RGB, transparency on white."""
     check_size(image.size, name)
     image = ImageOps.exif_transpose(downsample(image))
     if image.mode.startswith("I") or image.mode == "F":

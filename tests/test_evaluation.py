@@ -15,7 +15,7 @@ from tiny import GOLDENS, close, example, tiny
 import explainers as ex
 from explainers import evaluation as ev
 from explainers.evaluation.faithfulness import ATTCAT_ZEROES, attcat_order, mean_log_ratio
-from explainers.evaluation.perturbation import enlarged, order, perturbed, removing
+from explainers.evaluation.perturbation import order, perturbed, removing, resized_map
 from explainers.evaluation.registry import Measurement
 
 RECORDS = json.loads((GOLDENS / "evaluation.json").read_text())
@@ -414,7 +414,7 @@ def test_perturbed_pictures_are_the_authors_own(record):
     closed = number_of(case, heat, metric.key, answers, area="ti")
     assert closed["area"] == pytest.approx(100 * record["ti"])
     heights = (
-        enlarged(heat, (32, 32))
+        resized_map(heat, (32, 32))
         .flatten()
         .sort(descending=metric.key == "positive_perturbation")
         .values

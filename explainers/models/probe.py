@@ -33,7 +33,7 @@ SPECIAL_TOKENS = ("bos", "eos", "cls", "sep", "pad", "mask", "unk", "decoder_sta
 
 
 def check(model: Model, compare: bool) -> None:
-    """Raise `ModelUnavailable` for a network that is not what its row says.
+    """Raise `ModelUnavailable` for a network that does not fit its row.
 
     compare: whether to compare its logits with those of eager attention, too.
     """

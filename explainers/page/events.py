@@ -172,7 +172,7 @@ def connect_choices(ui: Fields) -> None:
 
 
 def connect_link(ui: Fields, loaded: Callable) -> None:
-    """Fill in what a link says, explain it, and keep the address up to date."""
+    """Fill in the fields from a link, explain, and keep the address up to date."""
     changes = [*RESTORED, *ui.starting("examples/"), *ui.ticks]
     restored = on(ui, loaded, partial(choosing.restore, ui.tab), ["query"], changes, **SILENT)
     explaining(ui, restored.then, asking.explain_link, "wanted")

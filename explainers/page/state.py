@@ -244,7 +244,7 @@ class Question:
 
     @property
     def fingerprint(self) -> str:
-        """A name for this question that tells a browser nothing but whether it is another one."""
+        """A hash of this question: a browser can compare it and cannot read it."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 

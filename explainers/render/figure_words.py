@@ -10,7 +10,7 @@ MOST = 300  # characters of a caption
 
 
 def captions(heats: Sequence[TokenScores], about: Mapping[str, str] | None) -> list[str]:
-    """What is explained, what else is to be said, the model, and the notes.
+    """The target, the further lines, the model, and the notes.
 
     about: further lines by name, such as the prediction or a link.
     """

@@ -164,7 +164,7 @@ def index_of_name(asked: str, labels: Mapping[int, str]) -> int | None:
 
 
 def shared_name(index: int, labels: Mapping[int, str]) -> str:
-    """A label without the number that tells it from its namesakes."""
+    """A label without the number that distinguishes it from others of the same name."""
     return labels[index].removesuffix(f" ({index})")
 
 
