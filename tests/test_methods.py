@@ -352,6 +352,10 @@ def test_a_method_without_layers_says_who_has_them(key):
     assert METHODS[key].totals(traced(kind)) == {}
 
 
+def test_a_method_without_totals_is_not_run_for_them():
+    assert METHODS["alti"].totals(traced("vit")) == {}, "ALTI itself refuses this network"
+
+
 def test_rows_are_named_by_the_layers_they_come_from():
     for key in ("rollout", "gae"):
         assert ex.explain(tiny("bert"), example("bert"), key, 0, start=2).row_labels == ["L2", "L3"]

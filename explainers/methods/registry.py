@@ -154,7 +154,9 @@ class Method:
         return self.part("pixels", trace, options)
 
     def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
-        """Maps [token] that the layers can be combined into, by name; {} where there are none."""
+        """Maps [token] that the layers can be combined into, by name; {} if the method has none."""
+        if "totals" not in self.parts:
+            return {}
         return self.run(trace, **options).totals
 
     def part(self, name: str, trace: Trace, options: Mapping[str, Any]) -> Tensor:
