@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(config, items) -> None:
 
 
 def check_names(items) -> None:
-    """A name with an address differs in each process, so that these could not share the tests."""
+    """A name that holds an address is another one in each process: they then cannot share tests."""
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"Name the cases of this test, by ids=[...]: {item.nodeid}")
