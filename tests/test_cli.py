@@ -2,6 +2,7 @@
 be done.
 """
 
+import argparse
 import csv
 import io
 import json
@@ -17,6 +18,7 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 import explainers as ex
+from explainers import cli
 from explainers.cli import main
 from explainers.render import export
 from explainers.render.characters import number
@@ -595,6 +597,34 @@ def test_wrong_commands_show_the_usage(arguments, capsys):
     assert "usage: python -m explainers" in capsys.readouterr().err
 
 
+NAMES = [command.__name__.rpartition(".")[2] for command in cli.COMMANDS]
+
+
+def test_without_a_command_all_commands_are_named(capsys):
+    with pytest.raises(SystemExit):
+        main([])
+    said = capsys.readouterr().err
+    assert all(f"\n    {name} " in said for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_help_of_a_command_begins_with_whole_sentences(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([name, "--help"])
+    assert stopped.value.code == 0
+    about = " ".join(capsys.readouterr().out.split("\n\n")[1].split())
+    assert about[0].isupper() and about.endswith(".")
+    assert not re.search(r"[a-z] An? ", about)  # a sentence that ran into the next one
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=NAMES)
+def test_every_argument_of_a_command_is_explained(command):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    for action in parser._actions:
+        assert action.help and not action.help.startswith("(default"), action.dest
+
+
 # ----------------------------------------------------------------------------------------- evaluate
 
 
@@ -661,6 +691,8 @@ def test_the_list_has_every_method(run):
     assert [line.split()[0] for line in lines] == list(ex.METHODS)
     for line, method in zip(lines, ex.METHODS.values()):
         assert method.title in line and (" unsigned " in line) == (not method.signed)
+    titles = {line.index(f"  {one.title}  (") for line, one in zip(lines, ex.METHODS.values())}
+    assert len(titles) == 1  # one below the other
 
 
 @pytest.mark.parametrize("key", ex.METHODS)
@@ -677,7 +709,11 @@ def test_a_card_says_what_a_person_must_know(run, key):
         method.url,
     ):
         assert part in out
-    assert all(f"{option.name}={option.default}" in out for option in method.options.values())
+    lines = out.splitlines()
+    for option in method.options.values():
+        (line,) = [line for line in lines if line.startswith(f"- {option.name}")]
+        assert option.default is None or f"default: {option.default}".lower() in line.lower()
+        assert all(str(choice) in line for choice in option.choices)
 
 
 def test_an_unknown_card_is_refused(refused):
