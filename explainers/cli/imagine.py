@@ -41,7 +41,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--text", action="append", default=[], help="a text to match; may be repeated"
     )
-    parser.add_argument("--steps", type=int, default=usual.steps, help="(default: %(default)s)")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=usual.steps,
+        help="how many steps of gradient ascent (default: %(default)s)",
+    )
     parser.add_argument(
         "--tv",
         type=float,

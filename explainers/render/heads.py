@@ -95,8 +95,8 @@ def importance_table(shown: TokenScores, layer: int, parts: str) -> str:
         rows.append(row_html(row_head(f"L{index}"), columns, scores, scale, kind))
     return (
         f"<h3>{escape(shown.title)}, head by head</h3>"
-        "<p class='xp-sub'>How much of |score| each head of each layer has, "
-        f"over the {parts} shown. Layer {layer} is below.</p>"
+        f"<p class='xp-sub'>Each cell is the sum of |score| over the {parts} shown. "
+        f"Layer {layer} is below.</p>"
         '<div class="xp-scroll" data-apart tabindex="0" role="region" '
         'aria-label="importance of every head">'
         f'<table class="xp-map xp-layers xp-heads">{table_head(columns, "layer")}'
