@@ -1,0 +1,1 @@
+"""How the bundled models of pictures were made; `training/vision.py` runs it."""

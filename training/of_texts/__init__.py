@@ -1,0 +1,1 @@
+"""How the bundled text model was made; `training/text.py` runs it."""
