@@ -216,13 +216,9 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 
 @with_readme
 def test_the_commands_of_the_readme_run(tmp_path, monkeypatch, capsys):
+    program = pytest.importorskip("explainers.page.program")
     served = []
-
-    def serve(args) -> str:
-        served.append((args.host, args.port))
-        return "The page was stopped."
-
-    monkeypatch.setattr("explainers.cli.page.run", serve)  # it would serve until it is stopped
+    monkeypatch.setattr(program, "launch", lambda **settings: served.append(settings))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     (tmp_path / "reviews.csv").write_text(
@@ -247,7 +243,7 @@ def test_the_commands_of_the_readme_run(tmp_path, monkeypatch, capsys):
         assert [
             line for line in said if line and " takes " not in line and "example" not in line
         ] == [], "costs and progress are said, nothing else"
-    assert served == [(None, None)], "the page, by its own command"
+    assert served == [{"server_name": None, "server_port": None}], "the page, by its own command"
 
 
 @with_readme
