@@ -1,5 +1,7 @@
 """Answers to questions and labels of words: what is read and chosen, by value."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from explainers.outputs import Answer
 from explainers.scores import Logit
 from explainers.tasks.answers import (
     AnswerReader,
+    Answers,
     AnswerTarget,
     best_answers,
     is_characters,
@@ -23,8 +26,6 @@ from explainers.tasks.tags import (
     goes_on_by_label,
     words_by_first_token,
 )
-
-NAMES = {0: "lynx, catamount", 1: "crane (1)", 2: "crane (2)", 3: "Dog", 4: "dog"}
 
 # -------------------------------------------------------------------------------------------- tags
 
@@ -203,7 +204,7 @@ def test_the_best_answers_end_with_no_answer_if_it_is_not_among_them():
     logits[0] = -50.0
     target = AnswerTarget((False, *[True] * 29), lambda first, last: f"{first} to {last}")
     found = best_answers(logits, target)
-    assert len(found.labels) == 10 and found.labels[-1] == "no answer in this text"
+    assert len(found.labels) == 5 and found.labels[-1] == "no answer in this text"
     assert found.labels[:2] == ["29 to 29", "28 to 28"] and found.values[-1] < 1e-20
     assert found.equals == ()
     logits[0] = 50.0
@@ -224,3 +225,35 @@ def test_the_question_of_tensors_ends_where_their_segments_or_separators_say():
     assert question_and_context(Encoded({}, labels, one_text)) is None
     three = torch.tensor([False, True, False, True, False])
     assert question_and_context(Encoded({}, labels, three)) is None
+
+
+def test_padding_is_no_place_for_an_answer():
+    outputs = SimpleNamespace(start_logits=torch.zeros(1, 3), end_logits=torch.ones(1, 3))
+    attended = torch.tensor([[True, True, False]])
+    lengths = []
+
+    def attended_of(inputs, length):
+        lengths.append(length)
+        return attended
+
+    model = SimpleNamespace(attended=attended_of)
+    given = Answers().answer(model, outputs, {}, attended).by_token
+    assert given[0].tolist() == [[0, 1], [0, 1], [-torch.inf, -torch.inf]] and lengths == []
+    assert torch.equal(Answers().answer(model, outputs, {}, None).by_token, given)
+    assert lengths == [3]
+
+
+def test_tensors_of_one_text_stay_without_a_question():
+    config = SimpleNamespace(vocab_size=9)
+    tower = SimpleNamespace(config=config)
+    model = SimpleNamespace(tokenizer=None, tower=tower, max_tokens=None)
+    coded = Answers().encode_tensors(model, {"input_ids": torch.tensor([[1, 2]])})
+    assert coded.labels == ["1", "2"] and coded.segments is None and coded.halves == ()
+    config.sep_token_id = 8
+    coded = Answers().encode_tensors(model, {"input_ids": torch.tensor([[1, 8, 2]])})
+    assert coded.segments == [0, None, 1] and coded.halves == ("question", "context")
+
+
+def test_an_answer_may_be_none_unless_it_is_asked_for():
+    bare = AnswerTarget((), str)
+    assert bare.may_be_none and bare.part == "answer" and bare.spans == ()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from small_files import reading_of
 
 import explainers as ex
 from explainers.evaluation import Example
@@ -20,12 +21,6 @@ from explainers.evaluation.data.labels import label_of, polarity, stars
 from explainers.evaluation.data.readers import Request, nothing_in, parse_errors_as_refusals
 from explainers.evaluation.data.tables import dataset_of
 from explainers.inputs import Encoded
-
-
-def reading_of(path, **options) -> list[tuple]:
-    found = read(path, **options)
-    return [(one.inputs, one.label, one.id, one.data) for one in found.examples]
-
 
 # ------------------------------------------------------------------------------------------ labels
 

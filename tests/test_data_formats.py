@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 from PIL import Image
+from small_files import reading_of
 
 import explainers as ex
 from explainers.evaluation.data import read
@@ -12,12 +13,6 @@ from explainers.evaluation.data.archives import read_classes
 from explainers.evaluation.data.eraser import rationale_of
 from explainers.evaluation.data.folders import labels_in_tables
 from explainers.evaluation.data.squad import first_answer
-
-
-def reading_of(path, **options) -> list[tuple]:
-    found = read(path, **options)
-    return [(one.inputs, one.label, one.id, one.data) for one in found.examples]
-
 
 # ----------------------------------------------------------------------------------------- folders
 

@@ -99,7 +99,7 @@ def test_sizes_of_pictures_that_stand_or_lie():
     lens = SimpleNamespace(inside=(1, 2, 3, 4), shape=(10, 20))
     assert pictures.long_side(lens, True) == (2, 4) and pictures.long_side(lens, False) == (1, 3)
     half = SimpleNamespace(shape=(10, 10))
-    assert not pictures.grows(lens, SimpleNamespace(shape=(10, 20)), 1)
+    assert pictures.grows(lens, SimpleNamespace(shape=(10, 20)), 1) is False
     assert pictures.grows(lens, half, 4) and not pictures.grows(lens, half, 5)  # 200 against 8·s²
     assert not pictures.grows(lens, half, 5.0)
     exact = SimpleNamespace(shape=(8, 4))

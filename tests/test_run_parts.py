@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from small_files import written
 
 import explainers as ex
 from explainers.evaluation import Example
@@ -31,12 +32,6 @@ from explainers.evaluation.runs import (
 )
 
 NAN = math.nan
-
-
-def written(path: Path, rows: list[dict]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_parquet(rows, path)
-    return path
 
 
 # ------------------------------------------------------------------------------------------- means
@@ -291,7 +286,7 @@ def test_an_example_is_opened_with_its_mask_and_its_texts(tmp_path):
 
 def test_only_the_plan_is_sent_to_another_process():
     one = Work(Plan("m", ("a",), ("aopc",)))
-    one.__dict__["model"] = "loaded"
+    one.model = "loaded"
     again = pickle.loads(pickle.dumps(one))
     assert again.plan == one.plan and "model" not in vars(again)
 
@@ -300,7 +295,7 @@ def test_a_checkpoint_is_of_every_weight():
     def checkpoint(**weights) -> str:
         one = Work(Plan("m", ("a",), ("aopc",)))
         net = SimpleNamespace(state_dict=lambda: weights)
-        one.__dict__["model"] = SimpleNamespace(net=net)
+        one.model = SimpleNamespace(net=net)
         return one.checkpoint
 
     first = checkpoint(a=torch.zeros(2), b=torch.ones(1))

@@ -1,28 +1,21 @@
 """The table of a run and the sentences around it, by value."""
 
 import math
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_files import written
 
 from explainers.evaluation import Example
 from explainers.evaluation.data import Dataset
 from explainers.evaluation.runs import (
     Plan,
-    files,
     report,
     shards,
     tables,
 )
 
 NAN = math.nan
-
-
-def written(path: Path, rows: list[dict]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_parquet(rows, path)
-    return path
 
 
 # ------------------------------------------------------------------------------------------ report

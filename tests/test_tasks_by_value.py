@@ -1,11 +1,17 @@
 """What tasks read from names and make of logits, by value."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import torch
+from PIL import Image
+from tiny import example, tiny
+from transformers import ViTImageProcessor
 
 import explainers as ex
-from explainers.inputs import kinds
+from explainers.inputs import Encoded, kinds
+from explainers.outputs import Answer
 from explainers.scores import Custom, Difference, Logit, PredictedClass
 from explainers.tasks import TASKS, Task
 from explainers.tasks.match import check_filled, numbered, picture_and_texts
@@ -149,7 +155,7 @@ def test_what_each_task_takes_and_which_networks_it_is_for():
         "next_token": "beginning",
         "classes": "longest",
     }
-    assert TASKS["next_token"].introduction == "next: " and TASKS["next_token"].most_shown == 10
+    assert TASKS["next_token"].introduction == "next: " and TASKS["next_token"].most_shown == 5
     reading = [key for key, task in TASKS.items() if task.reads_texts and task.sees_pictures]
     assert sorted(reading) == ["match_picture", "match_text"]
     assert not TASKS["picture_classes"].reads_texts and not TASKS["classes"].sees_pictures
@@ -223,3 +229,61 @@ def test_a_token_by_its_text_or_its_number():
     with pytest.raises(ex.Refusal, match=r"^'z' is no token of this model: "):
         reader.named("z")
     assert type(reader.predicted()) is PredictedClass
+
+
+# -------------------------------------------------------------------------------- classes by value
+
+
+def labelled(*names: str, regression: bool = False) -> SimpleNamespace:
+    """A model that only says what its classes are called."""
+    config = SimpleNamespace(id2label=dict(enumerate(names)))
+    net = SimpleNamespace(config=config)
+    return SimpleNamespace(net=net, head_width=None, is_regression=regression)
+
+
+def test_a_prediction_names_the_best_classes_of_the_first_example():
+    logits = torch.tensor([[0.0, 2.0, 1.0], [9.0, 0.0, 0.0]])
+    answer = Answer(None, logits)
+    found = TASKS["classes"].predict(labelled("a", "b", "c"), None, answer)
+    assert found.labels == ["b", "c", "a"] and found.kind == "probability"
+    assert found.values == pytest.approx(logits[0].softmax(0)[[1, 2, 0]].tolist())
+    assert TASKS["classes"].best(found) == "b"
+    reader = TASKS["classes"].reader(labelled("a", "b"), None)
+    assert type(reader) is ClassReader and reader.labels == {0: "a", 1: "b"}
+    assert TASKS["classes"].target(labelled("a", "b"), None, "b") == Logit(1, "b")
+    assert TASKS["classes"].menu(labelled("a", "b")) == ("a", "b")
+
+
+def test_a_regression_has_values_and_a_classifier_logits():
+    assert TASKS["classes"].unit(labelled("a", regression=True)) == "value"
+    assert TASKS["classes"].unit(labelled("a")) == "logit"
+    assert TASKS["match_text"].unit(labelled("a")) == "scaled cosine"
+
+
+def test_a_picture_task_takes_pictures_and_their_tensors():
+    model = tiny("vit")
+    given = example("vit")
+    coded = TASKS["picture_classes"].encode_tensors(model, given)
+    assert coded.grid == model.grid(given["pixel_values"])
+    assert torch.equal(coded.tensors["pixel_values"], given["pixel_values"])
+    with pytest.raises(ex.Refusal, match="came without an image processor"):
+        TASKS["picture_classes"].encode(model, Image.new("RGB", (8, 8)))
+    seeing = replace(model, processor=ViTImageProcessor(size={"height": 28, "width": 28}))
+    assert TASKS["picture_classes"].encode(seeing, Image.new("RGB", (8, 8))).text is None
+
+
+def test_what_is_matched_are_the_candidates():
+    coded = Encoded({}, ["a"], torch.tensor([False]), candidates=("x", "y"))
+    for key in ("match_picture", "match_text"):
+        assert TASKS[key].classes(None, coded) == {0: "x", 1: "y"}
+        assert TASKS[key].menu(None, ["x", "y"]) == ("x", "y") and TASKS[key].menu(None) == ()
+        assert TASKS[key].count_labels(None) is None
+
+
+def test_tensors_of_the_traced_side_are_taken_with_what_they_are_matched_with():
+    side = tiny("clip.text")
+    own = {name: tensor[:1] for name, tensor in example("clip.text").items()}
+    coded = side.task.encode_tensors(side, own | {"matched": torch.ones(1, 1, 4)})
+    assert coded.tensors["matched"].shape == (1, 1, 4) and coded.candidates == ()
+    with pytest.raises(ex.Refusal, match="its tensors are pixel_values and input_ids"):
+        side.task.encode_tensors(side, {"input_ids": own["input_ids"]})

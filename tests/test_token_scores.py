@@ -1,5 +1,7 @@
 """Token scores: what merging, leaving out and shares do to the numbers, by value."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -202,8 +204,7 @@ def test_the_tokens_of_one_text_of_a_pair_and_of_no_pair():
 
 
 def test_a_score_of_a_method_without_signs_has_no_pole():
-    one = scores()
-    one.__dict__["signed"] = False
+    one = replace(scores(), signed=False)
     assert one.in_words(0.5) == "0.5" and one.in_words(-1234.5) == "-1.23e+03"
     assert scores(poles=("away", "towards")).in_words(1.23456) == "plus 1.23, towards"
     assert scores().in_words(float("inf")) == "not a number"
