@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from html import unescape
 
-from explainers.page import files
+from explainers.page import choosing, files
 from explainers.page.asking import answer
 from explainers.page.state import KINDS, LOOK, Panel, Question, State
 from explainers.render.look import Look
@@ -32,6 +32,13 @@ def values_of(chosen: State) -> dict:
     look = {name: getattr(chosen.look, name) for name in LOOK}
     fields = vars(chosen.question) | look | vars(chosen.panel)
     return fields | {"options": chosen.options, "methods/all": list(chosen.methods)}
+
+
+def choose_model(
+    model: str, kind="Sentence", text="", target="predicted", versus="nothing", layer=5
+) -> dict:
+    """What the menu of models changes on the page."""
+    return choosing.choose_model(model, kind, text, target, versus, layer)
 
 
 def answers(asked: Question, methods=("attcat", "raw_attention"), **chosen) -> list[dict]:

@@ -95,6 +95,21 @@ def until(page, condition: str, argument=None):
     page.wait_for_function(condition, arg=argument, polling=50, timeout=1000 * PATIENCE)
 
 
+def hindrances(page) -> dict[tuple[str, str], str]:
+    """What axe finds that hinders people seriously: HTML, by rule and place."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        missing("axe-core is not installed: pip install axe-playwright-python")
+    report = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    found = {}
+    for one in report:
+        if one["impact"] in ("serious", "critical"):
+            for node in one["nodes"]:
+                found[one["id"], str(node["target"][0])] = node["html"][:200]
+    return found
+
+
 def foreign(url: str, home: str) -> bool:
     return urlsplit(url).scheme not in ("data", "blob", "about", "file") and not url.startswith(
         home

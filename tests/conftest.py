@@ -31,6 +31,9 @@ from transformers import (
 
 import explainers as ex
 
+#: Modules with fixtures beside what they share.
+pytest_plugins = ["asked", "command_line", "loading", "running", "typed_texts", "visiting_pictures"]
+
 # A machine may be slow, or busy: how long an example takes is no property of the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
@@ -165,6 +168,18 @@ def sentiment() -> ex.Model:
 
 
 @pytest.fixture(scope="session")
+def vit() -> ex.Model:
+    """The bundled model of pictures."""
+    return ex.load("vit", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def matcher() -> ex.Model:
+    """The bundled model of a picture and texts."""
+    return ex.load("image-text", device="cpu")
+
+
+@pytest.fixture(scope="session")
 def package() -> Path:
     return Path(ex.__file__).parent
 
@@ -213,6 +228,18 @@ def visit(chromium, server):
     """Open the page. Afterwards: nothing left this machine, no error in the console, no dialog."""
     contexts, complaints = [], []
 
+    def at_request(request) -> None:
+        if foreign(request.url, server.address):
+            complaints.append(f"asked {request.url}")
+
+    def at_message(said) -> None:
+        if said.type == "error":
+            complaints.append(f"console: {said.text}")
+
+    def at_dialog(dialog) -> None:
+        complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     def visit(
         _address: str = "", *, dark: bool = False, width: int = 1280, height: int = 900, **query
     ):
@@ -225,25 +252,10 @@ def visit(chromium, server):
         context.set_default_timeout(1000 * PATIENCE)
         contexts.append(context)
         page = context.new_page()
-        page.on(
-            "request",
-            lambda request: (
-                complaints.append(f"asked {request.url}")
-                if foreign(request.url, server.address)
-                else None
-            ),
-        )
-        page.on(
-            "console",
-            lambda said: (
-                complaints.append(f"console: {said.text}") if said.type == "error" else None
-            ),
-        )
+        page.on("request", at_request)
+        page.on("console", at_message)
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on(
-            "dialog",
-            lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()),
-        )
+        page.on("dialog", at_dialog)
         query |= {"__theme": "dark"} if dark else {"__theme": "light"}
         page.goto(_address or f"{server.address}/?{urlencode(query)}")
         return page

@@ -40,6 +40,7 @@ def pytest_report_header(config) -> str:
 
 
 def pytest_collection_modifyitems(config, items) -> None:
+    check_names(items)
     if config.option.laws == "all":
         return
     kept, left_out = [], []
@@ -48,6 +49,13 @@ def pytest_collection_modifyitems(config, items) -> None:
         (kept if run else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
+
+
+def check_names(items) -> None:
+    """A name that holds an address is another one in each process: they then cannot share tests."""
+    for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"Name the cases of this test, by ids=[...]: {item.nodeid}")
 
 
 def is_law(item: pytest.Item) -> bool:

@@ -50,6 +50,14 @@ def code(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def outputs(notebook: NotebookNode) -> list[NotebookNode]:
+    """What all code cells show, in their order."""
+    found = []
+    for cell in code(notebook):
+        found += cell.outputs
+    return found
+
+
 def execute(notebook: NotebookNode, scratch: Path, before: str = "") -> NotebookNode:
     """Run every cell, without network and GPU; raises at the first error. before: code that is run
     first and not kept.

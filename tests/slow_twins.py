@@ -37,10 +37,10 @@ def gradient(trace, order: int = 2) -> list[float]:
 
 
 def input_x_gradient(trace) -> list[float]:
-    return [
-        sum(x * slope for x, slope in zip(xs, slopes))
-        for xs, slopes in zip(trace.hidden[0].tolist(), trace.grad.hidden[0].tolist())
-    ]
+    scores = []
+    for xs, slopes in zip(trace.hidden[0].tolist(), trace.grad.hidden[0].tolist()):
+        scores.append(sum(x * slope for x, slope in zip(xs, slopes)))
+    return scores
 
 
 def integrated_gradients(trace, steps: int, blank: int) -> list[float]:
@@ -105,11 +105,10 @@ def attcat_layers(trace) -> list[list[float]]:
     for layer in range(layers):
         row = []
         for i in range(tokens):
-            received = [
-                float(trace.attention[layer, head, query, i])
-                for head in range(heads)
-                for query in range(tokens)
-            ]
+            received = []
+            for head in range(heads):
+                for query in range(tokens):
+                    received.append(float(trace.attention[layer, head, query, i]))
             row.append(
                 math.fsum(received) / len(received) * float(states[layer, i] @ slopes[layer, i])
             )
@@ -144,13 +143,14 @@ def rollout(trace) -> list[float]:
     reach = trace.readout.tolist()
     for layer in reversed(range(layers)):
         mixed = trace.attention[layer].sum(0) / heads
-        reach = [
-            sum(
+        below = []
+        for key in range(tokens):
+            ways = [
                 reach[query] * (float(mixed[query, key]) + (query == key)) / 2
                 for query in range(tokens)
-            )
-            for key in range(tokens)
-        ]
+            ]
+            below.append(sum(ways))
+        reach = below
     return reach
 
 
@@ -168,11 +168,11 @@ def attattr(trace, points: list[float]) -> list[float]:
                 attention={layer: lambda now, a=alpha, full=full: (a * full)[None]},
             )
             for i in range(tokens):
-                paid = [
-                    float(full[head, query, i] * run.grad.attention[layer, head, query, i])
-                    for head in range(heads)
-                    for query in range(tokens)
-                ]
+                paid = []
+                for head in range(heads):
+                    for query in range(tokens):
+                        slope = run.grad.attention[layer, head, query, i]
+                        paid.append(float(full[head, query, i] * slope))
                 scores[i] += math.fsum(paid) / len(points)
     return scores
 
@@ -183,22 +183,38 @@ def attattr(trace, points: list[float]) -> list[float]:
 def raised(attention, gradient) -> list[list[float]]:
     """Eq. 5, of [head query key]."""
     heads, queries, keys = attention.shape
-    return [
-        [
-            sum(max(0.0, float(attention[h, q, k] * gradient[h, q, k])) for h in range(heads))
-            / heads
-            for k in range(keys)
-        ]
-        for q in range(queries)
-    ]
+    rows = []
+    for q in range(queries):
+        row = []
+        for k in range(keys):
+            paid = [float(attention[h, q, k] * gradient[h, q, k]) for h in range(heads)]
+            row.append(sum(max(0.0, one) for one in paid) / heads)
+        rows.append(row)
+    return rows
 
 
 def times(a: list, b: list) -> list[list[float]]:
-    return [[sum(x * b[j][k] for j, x in enumerate(row)) for k in range(len(b[0]))] for row in a]
+    rows = []
+    for row in a:
+        product = []
+        for k in range(len(b[0])):
+            product.append(sum(x * b[j][k] for j, x in enumerate(row)))
+        rows.append(product)
+    return rows
 
 
 def plus(a: list, b: list) -> list[list[float]]:
-    return [[x + y for x, y in zip(*rows)] for rows in zip(a, b)]
+    rows = []
+    for first, second in zip(a, b):
+        rows.append([x + y for x, y in zip(first, second)])
+    return rows
+
+
+def identity(n: int) -> list[list[float]]:
+    rows = []
+    for i in range(n):
+        rows.append([float(i == j) for j in range(n)])
+    return rows
 
 
 def normalised(ss: list) -> list[list[float]]:
@@ -215,15 +231,16 @@ def normalised(ss: list) -> list[list[float]]:
 def cross_attention(ss: list, sq: list, qq: list, qs: list, paid: list) -> tuple[list, list]:
     """Eqs. 11 and 10, one token of s, one of q, and every way between them at a time."""
     own, other = normalised(ss), normalised(qq)
-    added = [
-        [
-            sum(
-                own[a][i] * paid[a][b] * other[b][j] for a in range(len(ss)) for b in range(len(qq))
-            )
-            for j in range(len(qq))
-        ]
-        for i in range(len(ss))
-    ]
+    added = []
+    for i in range(len(ss)):
+        row = []
+        for j in range(len(qq)):
+            ways = 0.0
+            for a in range(len(ss)):
+                for b in range(len(qq)):
+                    ways += own[a][i] * paid[a][b] * other[b][j]
+            row.append(ways)
+        added.append(row)
     return plus(ss, times(paid, qs)), plus(sq, added)
 
 
@@ -231,7 +248,6 @@ def of_object(encoder: list, among: list, across: list, query: int) -> list[floa
     """DETR: of the encoder's and the decoder's Ā, a list of layers each, as the authors' Generator
     goes through them.
     """
-    identity = lambda n: [[float(i == j) for j in range(n)] for i in range(n)]
     objects, places = len(across[0]), len(across[0][0])
     ii, qq, qi = identity(places), identity(objects), [[0.0] * places for _ in range(objects)]
     for paid in encoder:

@@ -103,15 +103,11 @@ def test_the_lists_of_positions_are_compared_with_cls_at_zero(reader):
 
 
 def test_every_printed_number_stands_in_the_protocol():
-    numbers = {
-        key: [
-            number
-            for table in ev.PROTOCOLS[key].published.values()
-            for row in table.values()
-            for number in row.values()
-        ]
-        for key in ("attcat-table1", "attcat-kendall")
-    }
+    numbers = {"attcat-table1": [], "attcat-kendall": []}
+    for key, found in numbers.items():
+        for table in ev.PROTOCOLS[key].published.values():
+            for row in table.values():
+                found += row.values()
     assert {key: len(some) for key, some in numbers.items()} == {
         "attcat-table1": 96,
         "attcat-kendall": 36,

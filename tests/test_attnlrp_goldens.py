@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 import torch
 import torch.nn.functional as F
-from test_lrp import drawn, relevance_of
+from rules import drawn, relevance_of
 from tiny import GOLDENS, LLAMA, close, example, random_model, tiny
 from transformers.activations import ACT2FN
 

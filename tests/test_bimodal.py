@@ -2,22 +2,15 @@
 DETR against its own attentions.
 """
 
-from functools import cache
-
 import pytest
 import slow_twins as slow
 import torch
-from tiny import random_model
-from transformers import ResNetConfig
+from objects import detr, drawn, picture
 
 import explainers as ex
 from explainers.methods import bimodal
 
 S, Q = 4, 3  # tokens of the two kinds
-
-
-def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def as_is(*tensors: torch.Tensor) -> list:
@@ -97,39 +90,6 @@ def test_no_rule_changes_what_it_is_given():
 # --------------------------------------------------------------------------------------------- DETR
 
 
-@cache
-def detr(kind: str = "Detr"):
-    """Two layers a side, five objects, three classes and "no object"; pictures of 64 x 96 pixels
-    have 4 x 6 places.
-    """
-    backbone = ResNetConfig(
-        embedding_size=8,
-        hidden_sizes=[8, 12],
-        depths=[1, 1],
-        layer_type="basic",
-        out_features=["stage2"],
-        downsample_in_first_stage=True,
-    )
-    return random_model(
-        f"{kind}ForObjectDetection",
-        backbone_config=backbone,
-        use_timm_backbone=False,
-        d_model=24,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=3,
-        decoder_attention_heads=3,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-        num_queries=5,
-        num_labels=3,
-    ).double()
-
-
-def picture() -> dict[str, torch.Tensor]:
-    return {"pixel_values": drawn(1, 3, 64, 96)}
-
-
 @pytest.mark.parametrize("query, label", [(0, None), (3, None), (2, 1), (-1, 0)])
 def test_an_object_of_detr_by_plain_autograd_on_the_stock_models_attentions(query, label):
     net = detr()
@@ -138,16 +98,13 @@ def test_an_object_of_detr_by_plain_autograd_on_the_stock_models_attentions(quer
     logits = said.logits[0, query, :3]
     score = logits.max() if label is None else logits[label]
     groups = (said.encoder_attentions, said.decoder_attentions, said.cross_attentions)
-    maps = [
-        [
-            slow.raised(
-                attention[0].detach(),
-                torch.autograd.grad(score, attention, retain_graph=True)[0][0],
-            )
-            for attention in group
-        ]
-        for group in groups
-    ]
+    maps = []
+    for group in groups:
+        layers = []
+        for attention in group:
+            slopes = torch.autograd.grad(score, attention, retain_graph=True)[0]
+            layers.append(slow.raised(attention[0].detach(), slopes[0]))
+        maps.append(layers)
     wanted = slow.of_object(*maps, query)
     got = bimodal.of_object(net, picture(), query, label)
     assert got.shape == (24,) and not got.requires_grad and (got > 0).any()

@@ -45,9 +45,8 @@ def check(heats: list[ex.Heatmap], text: str):
     names, places = token_columns(heats[0])
     for read in ways_to_read(text):
         assert len(read) == len(heats[0])
-        assert read[names].astype(str).values.tolist() == [
-            [str(one) for one in place] for place in places
-        ]
+        wanted = [list(map(str, place)) for place in places]
+        assert read[names].astype(str).values.tolist() == wanted
         for heat in heats:
             assert read[heat.method].tolist() == pytest.approx(
                 heat.scores.tolist(), rel=1e-6, abs=1e-9

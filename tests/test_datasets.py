@@ -45,7 +45,8 @@ def rows(dataset) -> list[tuple]:
             gzip.compress(
                 "".join(
                     json.dumps({"text": text, "label": label}) + "\n" for text, label in ROWS
-                ).encode()
+                ).encode(),
+                mtime=0,
             ),
         ),
         (
@@ -319,7 +320,12 @@ def test_texts_in_folders(put, tmp_path):
             Columns(),
             "could not be read as csv: unexpected end of data in line 2.",
         ),
-        ("a.csv.gz", gzip.compress(b"text" * 99)[:-9], Columns(), "could not be read as csv"),
+        (
+            "a.csv.gz",
+            gzip.compress(b"text" * 99, mtime=0)[:-9],
+            Columns(),
+            "could not be read as csv",
+        ),
         ("a.csv", "\n\n", Columns(), "could not be read as csv: it has no line of names."),
         ("a.zip", "no", Columns(), "a.zip could not be read as zip: File is not a zip file."),
         (

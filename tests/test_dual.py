@@ -127,7 +127,9 @@ def test_many_inputs_with_several_matches_each_are_the_single_ones(stem, side):
     """They share a pass, and each is explained for the match that was chosen for it."""
     (pictures, texts), model = several(stem), tiny(f"{stem}.{side}")
     own, matches = (pictures, texts) if side == "vision" else (texts, pictures)
-    given = [{name: tensor[i : i + 1] for name, tensor in own.items()} | matches for i in range(3)]
+    given = []
+    for i in range(3):
+        given.append({name: tensor[i : i + 1] for name, tensor in own.items()} | matches)
     targets = [2, (0, 1), None]
     for one, alone in zip(
         model.trace_many(given, targets), [model.trace(*both) for both in zip(given, targets)]
@@ -195,7 +197,7 @@ def test_siglips_texts_each_have_a_probability_of_their_own():
         ((TEXTS[0], TEXTS[2]), lambda logits: logits[0] - logits[2]),
         (f"{TEXTS[0]} - {TEXTS[1]}", lambda logits: logits[0] - logits[1]),
     ],
-    ids=str,
+    ids=["the best", "by index", "by text", "two texts", "a difference in words"],
 )
 def test_a_picture_is_explained_for_a_text_or_for_what_parts_two(model, picture, target, score):
     logits = stock_logits("vision-text-dual-encoder", tensors_of(model, picture, TEXTS))[0][0]

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_bimodal import detr, picture
-from test_evaluation import golden_case
-from test_evaluation_maps import square
+from metric_cases import golden_case, square
+from objects import detr, picture
 from tiny import TINY, fresh, tiny, varied
 
 import explainers as ex

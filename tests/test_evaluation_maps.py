@@ -11,28 +11,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from metric_cases import RECORDS, TEXTS, golden_case, golden_heat, heat_of, measured, named, square
 from PIL import Image
 from sklearn.metrics import f1_score
-from test_evaluation import RECORDS, TEXTS, golden_case, golden_heat, named
 from tiny import example, tiny
 
 import explainers as ex
 from explainers import evaluation as ev
 from explainers.evaluation.localisation import average_precision, boxes_of, overlap, seen_mask
 from explainers.evaluation.plausibility import hits_in_top
-
-measured = lambda key, case, heat, **options: ev.METRICS[key].measure(case, heat, **options)
-
-
-def heat_of(scores, like: ex.Heatmap | None = None, name: str = "given") -> ex.Heatmap:
-    scores = torch.as_tensor(scores, dtype=torch.float64)
-    if like is not None:
-        return replace(like, scores=scores, method=name)
-    labels = [str(i) for i in range(len(scores))]
-    return ex.Heatmap(
-        scores, labels, name, name, "a class", 1.0, True, torch.zeros(len(scores), dtype=torch.bool)
-    )
-
 
 # ------------------------------------------------------------------------------------- correlations
 
@@ -180,12 +167,6 @@ def test_words_that_were_not_read_cap_the_recall(reader):
 
 
 # ------------------------------------------------------------------------------------- localisation
-
-
-def square(rows: slice, columns: slice, size: int = 32) -> np.ndarray:
-    mask = np.zeros((size, size), bool)
-    mask[rows, columns] = True
-    return mask
 
 
 def test_segmentation_is_the_authors_own():
@@ -340,7 +321,10 @@ def test_agreement_by_hand():
 
 def test_mean_agreement_is_over_inputs(reader):
     names = ["attcat", "gae", "random"]
-    each = [ev.agreement([ev.case_of(reader, text).heat(name) for name in names]) for text in TEXTS]
+    each = []
+    for text in TEXTS:
+        case = ev.case_of(reader, text)
+        each.append(ev.agreement([case.heat(name) for name in names]))
     mean = ev.mean_agreement(each)
     assert mean.inputs == len(TEXTS) and mean.methods == names
     torch.testing.assert_close(mean.correlation, sum(one.correlation for one in each) / len(each))

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_evaluation import TEXTS
-from test_evaluation_maps import heat_of, measured
+from metric_cases import TEXTS, heat_of, measured
 from tiny import example, tiny
 
 import explainers as ex
@@ -46,14 +45,17 @@ def test_a_cascade_changes_a_copy_from_the_head_down_and_never_the_model(name):
     after = weights_of(model)
     assert all(torch.equal(after[key], weight) for key, weight in before.items())
     assert torch.equal(case.heat("attcat").scores, replace(case, cache={}).heat("attcat").scores)
-    assert all(-1 <= rho <= 1 for stage in found for rho in stage.correlation.values())
+    for stage in found:
+        assert all(-1 <= rho <= 1 for rho in stage.correlation.values())
     assert not torch.allclose(found[-1].heats["attcat"].scores, case.heat("attcat").scores)
 
 
 @pytest.mark.parametrize("name", ["bert", "vit", "albert", "clip.vision", "clip.text"])
 def test_stages_hold_every_weight_of_the_explained_side_once(name):
     model = tiny(name)
-    held = [id(weight) for _, weights in stages(model) for weight in weights]
+    held = []
+    for _, weights in stages(model):
+        held += map(id, weights)
     assert len(held) == len(set(held)) and {
         id(weight) for weight in model.tower.parameters()
     } <= set(held)
@@ -109,9 +111,11 @@ def test_infidelity_is_zero_for_a_map_that_says_what_is_lost(reader, monkeypatch
     pytest.importorskip("captum")
     case = ev.case_of(reader, TEXTS[1])
     terms = torch.arange(1.0, len(case.coded.labels) + 1, dtype=torch.float64).sin()
-    rescored = lambda self, inputs, target=None: (terms * (inputs["input_ids"] != 4)).sum(
-        -1
-    )  # 4 is [MASK]
+    mask = 4
+
+    def rescored(self, inputs, target=None):
+        return (terms * (inputs["input_ids"] != mask)).sum(-1)
+
     monkeypatch.setattr(type(case.trace), "rescore", rescored)
     heat = heat_of(terms, case.heat("random"))
     assert measured("infidelity", case, heat) == pytest.approx(0, abs=1e-12)

@@ -170,8 +170,9 @@ def test_files_are_named_after_their_methods_and_what_they_explain():
 
 def test_numbers_lose_nothing_by_what_is_added(heats):
     with_it, without = json.loads(export.to_json(heats, ABOUT)), json.loads(export.to_json(heats))
-    assert [
-        {name: value for name, value in one.items() if name not in ABOUT} for one in with_it
-    ] == without
+    for one in with_it:
+        for name in set(one) & set(ABOUT):
+            del one[name]
+    assert with_it == without
     assert export.to_csv(heats, ABOUT).split("\n", 1)[1] == export.to_csv(heats).split("\n", 1)[1]
     assert ABOUT["link"].replace("&", "&amp;") in export.to_html(heats, ABOUT)

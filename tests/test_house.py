@@ -45,6 +45,7 @@ def sources() -> list[Path]:
 
 
 SOURCES = sources()
+TESTS = sorted((ROOT / "tests").glob("*.py"))
 
 
 def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
@@ -108,7 +109,10 @@ def offences(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if not is_under_way(path)], ids=place)
+FINISHED = [path for path in (*SOURCES, *TESTS) if not is_under_way(path)]
+
+
+@pytest.mark.parametrize("path", FINISHED, ids=place)
 def test_files_functions_and_signatures_are_short(path):
     assert offences(path.read_text(encoding="utf-8")) == []
 
@@ -161,7 +165,7 @@ def test_a_module_and_an_object_do_not_share_a_name(package):
     assert shadowed == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=place)
+@pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=place)
 def test_a_file_begins_with_what_it_is_for(path):
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     assert docstring or not path.read_text(encoding="utf-8").strip()

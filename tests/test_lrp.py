@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from rules import drawn, relevance_of
 from tiny import ARCHITECTURES, DUAL, defined, example, fresh, tiny
 
 import explainers as ex
@@ -11,22 +12,6 @@ from explainers.lrp import ATTNLRP, CPLRP, ORIGINAL, OURS, ChainRules
 from explainers.methods import METHODS
 
 EPS = 1e-9
-
-
-def relevance_of(function, *inputs, table=OURS, given=None):
-    """What `table` hands back to each input when the output holds `given` relevance (or 1, 2, 3,
-    ...).
-    """
-    leaves = [tensor.clone().requires_grad_() for tensor in inputs]
-    signals = [leaf * 1 for leaf in leaves]  # a leaf with a history, as in a network
-    with ChainRules(table, gradient=table not in (OURS, ORIGINAL)):
-        y = function(*signals)
-    given = torch.arange(1.0, y.numel() + 1).to(y).view_as(y) if given is None else given
-    return y.detach(), given, torch.autograd.grad(y, leaves, given, materialize_grads=True)
-
-
-def drawn(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def test_a_share_of_nothing_is_nothing():
@@ -94,13 +79,11 @@ def test_a_product_with_a_constant_is_not_halved():
 def test_a_skip_connection_is_shared_by_what_either_side_added(table):
     a, b = drawn(1, 3), drawn(1, 3, seed=1)
     _, given, (got_a, got_b) = relevance_of(torch.add, a, b, table=table)
-    plain_a, plain_b = (
-        torch.tensor(
-            [[float(given[0, i] * x[0, i] / (a[0, i] + b[0, i] + EPS)) for i in range(3)]],
-            dtype=torch.float64,
-        )
-        for x in (a, b)
-    )
+    plain = []
+    for x in (a, b):
+        row = [float(given[0, i] * x[0, i] / (a[0, i] + b[0, i] + EPS)) for i in range(3)]
+        plain.append(torch.tensor([row], dtype=torch.float64))
+    plain_a, plain_b = plain
     if table is ORIGINAL:
         wanted_a, wanted_b = plain_a, plain_b
     else:
@@ -208,6 +191,11 @@ def test_products_halve_the_gradient_unless_attention_is_a_constant():
     torch.testing.assert_close(values, F.softmax(a, -1).T @ given)
 
 
+def raised_by(gamma: float, value: float, sign: int) -> float:
+    """A weight, larger by the share gamma where it has that sign."""
+    return value * (1 + gamma) if value * sign > 0 else value
+
+
 def test_the_gamma_rule_neuron_by_neuron():
     x, weight, bias, gamma = drawn(1, 4), drawn(3, 4, seed=1), drawn(3, seed=2), 0.3
     table = {F.linear: lrp.achtibat.linear_gamma(gamma, lambda: False)}
@@ -217,19 +205,12 @@ def test_the_gamma_rule_neuron_by_neuron():
     wanted = torch.zeros(4, dtype=torch.float64)
     for k in range(3):
         sign = 1 if y[0, k] > 0 else -1
-        more = lambda value, sign=sign: (
-            value * (1 + gamma) if value * sign > 0 else value
-        )  # what agrees with the output
-        parts = [
-            float(x[0, j])
-            * (
-                more(float(weight[k, j]))
-                if x[0, j] > 0
-                else float(weight[k, j]) * (1 + gamma if weight[k, j] * sign < 0 else 1)
-            )
-            for j in range(4)
-        ]
-        whole = sum(parts) + more(float(bias[k]))
+        parts = []
+        for j in range(4):
+            # an entry below zero agrees with the output where its weight does not
+            agrees = sign if x[0, j] > 0 else -sign
+            parts.append(float(x[0, j]) * raised_by(gamma, float(weight[k, j]), agrees))
+        whole = sum(parts) + raised_by(gamma, float(bias[k]), sign)
         for j in range(4):
             wanted[j] += float(y[0, k] * given[0, k]) * parts[j] / whole / float(x[0, j])
     torch.testing.assert_close(got[0], wanted)

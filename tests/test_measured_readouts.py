@@ -145,11 +145,12 @@ def test_a_function_that_gives_a_classs_logit_has_the_classs_readout(name):
     )
     model = tiny(name)
     wanted = model.trace(example(name), 0)
-    last = 11 if name == "gpt2" else ...
-    found = model.trace(
-        example(name),
-        lambda outputs: outputs[key][:, last, 0] if name == "gpt2" else outputs[key][:, 0],
-    )
+
+    def logit(outputs):
+        logits = outputs[key][:, 11] if name == "gpt2" else outputs[key]
+        return logits[:, 0]
+
+    found = model.trace(example(name), logit)
     close(found.score, wanted.score, 1e-12)
     assert torch.equal(found.readout, wanted.readout)
 

@@ -3,13 +3,14 @@
 import ast
 import re
 import sys
+from itertools import chain
 
 import exercises
 import nbformat
 import pytest
 import torch
 from IPython.core.inputtransformer2 import TransformerManager
-from lessons import MOST_BYTES, NOTEBOOKS, PRETEND, cleaned, code, execute, read
+from lessons import MOST_BYTES, NOTEBOOKS, PRETEND, cleaned, code, execute, outputs, read
 
 from explainers.evaluation import PROTOCOLS
 
@@ -75,18 +76,9 @@ def test_runs_offline_and_on_a_pretended_gpu_and_its_exercise_is_judged(path, tm
     notebook.cells.insert(behind, nbformat.v4.new_code_cell(JUDGE.format(check=check)))
     notebook.cells.append(nbformat.v4.new_code_cell(MOVE_THE_SLIDER))
     execute(notebook, tmp_path, before=PRETEND)  # raises at the first error
-    assert not [
-        output
-        for cell in code(notebook)
-        for output in cell.outputs
-        if output.output_type == "error"
-    ]
-    assert not [
-        output.text
-        for cell in code(notebook)
-        for output in cell.outputs
-        if output.get("name") == "stderr"
-    ]
+    shown = outputs(notebook)
+    assert not [output for output in shown if output.output_type == "error"]
+    assert not [output.text for output in shown if output.get("name") == "stderr"]
     assert any(shows_heatmap(cell) for cell in code(notebook)[:3]), (
         "the first heatmap belongs in the first three code cells"
     )
@@ -104,7 +96,8 @@ def test_is_small_and_clean(path):
     assert set(notebook.metadata) <= {"kernelspec", "language_info", "colab", "widgets"}
     assert set(notebook.metadata.language_info) == {"name"}
     assert notebook.metadata.kernelspec.name == "python3"
-    assert {name for cell in notebook.cells for name in cell.metadata} <= {"cellView", "jupyter"}
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= {"cellView", "jupyter"}
     assert notebook.metadata.colab.toc_visible
     assert not re.search(r"/home/|/Users/|/root/|/tmp/", path.read_text(encoding="utf-8")), (
         "a path of somebody's machine"
@@ -129,10 +122,10 @@ def test_helpers_are_short(path):
 
 @each_notebook
 def test_keeps_what_it_shows(path):
-    shown = [output for cell in code(read(path)) for output in cell.outputs]
-    assert [
-        kind for output in shown for kind in output.get("data", {}) if "widget" in kind
-    ] == [], "a widget without its state is a hole in the page"
+    shown = outputs(read(path))
+    for output in shown:
+        widgets = [kind for kind in output.get("data", {}) if "widget" in kind]
+        assert widgets == [], "a widget without its state is a hole in the page"
     assert any(shows_heatmap(cell) for cell in code(read(path))) and not [
         output for output in shown if output.output_type == "error"
     ]
@@ -141,8 +134,8 @@ def test_keeps_what_it_shows(path):
 @each_notebook
 def test_kept_notes_of_protocols_are_those_of_today(path):
     """Where a lesson shows a protocol's note, it is not that of an earlier form of the protocol."""
-    outputs = [output for cell in code(read(path)) for output in cell.outputs]
-    kept = "".join(str(output.get("text") or output.get("data")) for output in outputs)
+    shown = outputs(read(path))
+    kept = "".join(str(output.get("text") or output.get("data")) for output in shown)
     for key in set(re.findall(r"`--protocol ([\w-]+)`", kept)):
         assert PROTOCOLS[key].differs in kept, key
 
@@ -150,7 +143,7 @@ def test_kept_notes_of_protocols_are_those_of_today(path):
 @each_notebook
 def test_imports_little(path):
     imported = set()
-    for node in (node for tree in parsed(read(path)) for node in ast.walk(tree)):
+    for node in chain.from_iterable(map(ast.walk, parsed(read(path)))):
         if isinstance(node, ast.Import):
             imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -37,12 +37,13 @@ with_readme = pytest.mark.skipif(not README.exists(), reason="no README in this 
 
 def requirements(name: str) -> dict[str, Requirement]:
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    found = [
-        Requirement(line)
-        for line in (line.partition("#")[0].strip() for line in lines)
-        if line and not line.startswith("-")
-    ]
-    return {one.name: one for one in found}
+    found = {}
+    for line in lines:
+        wanted = line.partition("#")[0].strip()
+        if wanted and not wanted.startswith("-"):
+            one = Requirement(wanted)
+            found[one.name] = one
+    return found
 
 
 def between(mark: str) -> str:
@@ -104,12 +105,11 @@ def test_the_wheel_holds_all_code_styles_models_and_photos(wheel):
         for path in (ROOT / "explainers").rglob("*.*")
         if path.suffix != ".pyc"
     }
-    assets = {
-        f"explainers/{path.relative_to(ROOT).as_posix()}"
-        for folder in ("models", "examples")
-        for path in (ROOT / "assets" / folder).rglob("*")
-        if path.is_file()
-    }
+    assets = set()
+    for folder in ("models", "examples"):
+        for path in (ROOT / "assets" / folder).rglob("*"):
+            if path.is_file():
+                assets.add(f"explainers/{path.relative_to(ROOT).as_posix()}")
     assert len(sources) > 15 and len(assets) > 12
     assert sources | assets <= held
     assert {name.split("/")[0].split("-")[0] for name in held} == {"explainers"}, (
@@ -222,12 +222,9 @@ def test_the_commands_of_the_readme_run(tmp_path, monkeypatch, capsys):
         "text,label\na gripping and funny story,POSITIVE\na dull and tired film with "
         "nothing to say,NEGATIVE\n"
     )
-    lines = [
-        line
-        for block in blocks("sh")
-        for line in block.splitlines()
-        if "python -m explainers" in line
-    ]
+    lines = []
+    for block in blocks("sh"):
+        lines += [line for line in block.splitlines() if "python -m explainers" in line]
     assert len(lines) >= 3
     for line in lines:
         typed, _, command = line.rpartition("|")

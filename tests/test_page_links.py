@@ -102,15 +102,18 @@ def test_a_long_text_is_cut_and_the_link_says_so():
 #: Links of earlier versions, as people may have kept them, and a part of what they open.
 KEPT = [
     (
-        "?text=A+dull+film.&class=NEGATIVE&versus=POSITIVE&methods=cat%2Cattcat&view=layers&layers=cat",
+        "?text=A+dull+film.&class=NEGATIVE&versus=POSITIVE"
+        "&methods=cat%2Cattcat&view=layers&layers=cat",
         {"text": "A dull film.", "target": "NEGATIVE", "versus": "POSITIVE"},
     ),
     (
-        "?kind=Picture&picture=cat&methods=gae%2Cattcat&subwords=apart&specials=shown&colours=red-blue",
+        "?kind=Picture&picture=cat&methods=gae%2Cattcat"
+        "&subwords=apart&specials=shown&colours=red-blue",
         {"kind": "Picture", "picture": str(PHOTOS / "cat.jpg"), "model": "vit"},
     ),
     (
-        "?kind=Question&text=Who%3F&pair=A+man.&part=Heads&layer=0&options=%7B%22attcat%22%3A+%7B%22states%22%3A+%22output%22%7D%7D",
+        "?kind=Question&text=Who%3F&pair=A+man.&part=Heads&layer=0"
+        "&options=%7B%22attcat%22%3A+%7B%22states%22%3A+%22output%22%7D%7D",
         {"kind": "Question", "pair": "A man.", "model": "question-answering"},
     ),
 ]

@@ -6,6 +6,7 @@ Every method is held to float64 on trained weights.
 import copy
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -103,12 +104,9 @@ def asked(name: str) -> list[str]:
     return keys if kind == "text" else [key for key in keys if key not in POST_NORM]
 
 
-CASES = [
-    (name, number, key)
-    for name, inputs in INPUTS.items()
-    for number in range(len(inputs))
-    for key in asked(name)
-]
+CASES = []
+for model, inputs in INPUTS.items():
+    CASES += product([model], range(len(inputs)), asked(model))
 
 
 @pytest.mark.parametrize("name, number, key", CASES)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pictures_of import same, slope
 from PIL import Image
-from test_pictures import same, slope
 from tiny import tiny
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
@@ -57,12 +57,27 @@ class Own:
 
 def resized(fraction: float):
     """What resizes the shorter side and cuts the middle out: how much of that side is left."""
-    return lambda width, height: (
-        (width - fraction * min(width, height)) / 2,
-        (height - fraction * min(width, height)) / 2,
-        (width + fraction * min(width, height)) / 2,
-        (height + fraction * min(width, height)) / 2,
-    )
+
+    def box(width: int, height: int) -> tuple:
+        side = fraction * min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        return left, top, left + side, top + side
+
+    return box
+
+
+def mirrored(width: int, height: int) -> tuple:
+    left, top, right, bottom = resized(1)(width, height)
+    return right, top, left, bottom
+
+
+def upside_down(width: int, height: int) -> tuple:
+    left, top, right, bottom = resized(1)(width, height)
+    return right, bottom, left, top
+
+
+def without_a_sixteenth(width: int, height: int) -> tuple:
+    return width / 16, height / 16, width * 15 / 16, height * 15 / 16
 
 
 WHOLE = lambda width, height: (0, 0, width, height)
@@ -83,10 +98,7 @@ KEEP = {
     "perceiver": (PerceiverImageProcessorPil(), resized(0.875)),
     "levit": (LevitImageProcessorPil(), resized(0.875)),
     "bit": (BitImageProcessorPil(), resized(1)),
-    "deit": (
-        DeiTImageProcessorPil(),
-        lambda width, height: (width / 16, height / 16, width * 15 / 16, height * 15 / 16),
-    ),
+    "deit": (DeiTImageProcessorPil(), without_a_sixteenth),
     "mobilenet": (MobileNetV2ImageProcessorPil(), resized(0.875)),
     "pvt": (PvtImageProcessorPil(), WHOLE),
     "dpt": (DPTImageProcessorPil(size=SQUARE), WHOLE),
@@ -99,14 +111,8 @@ KEEP = {
         CLIPImageProcessorPil(**SHORT, do_center_crop=False, do_normalize=False, do_rescale=False),
         WHOLE,
     ),
-    "mirrored": (
-        Own(MIRRORED),
-        lambda width, height: tuple(resized(1)(width, height)[i] for i in (2, 1, 0, 3)),
-    ),
-    "upside down": (
-        Own(TURNED),
-        lambda width, height: resized(1)(width, height)[2:] + resized(1)(width, height)[:2],
-    ),
+    "mirrored": (Own(MIRRORED), mirrored),
+    "upside down": (Own(TURNED), upside_down),
     "the left half": (
         Own(HALVED, ViTImageProcessorPil()),
         lambda width, height: (0, 0, width // 2, height),
@@ -167,17 +173,22 @@ def test_padding_is_in_the_picture_where_the_model_gets_it():
     assert (rows[:4] < 8).all() and (rows[4:24] > 247).all() and (rows[24:] < 8).all()
 
 
+def bent(picture: Image.Image) -> Image.Image:
+    corners = (20, 30, 0, picture.height, picture.width, picture.height - 90, 500, 0)
+    return picture.transform(picture.size, Image.Transform.QUAD, corners)
+
+
+def darker(picture: Image.Image) -> Image.Image:
+    return Image.eval(picture, lambda level: level**2 // 255)
+
+
 @pytest.mark.parametrize(
     "name, change",
     {
         "turned by a quarter": lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
         "tilted": lambda picture: picture.rotate(10),
         "twice": lambda picture: Image.fromarray(np.tile(np.asarray(picture), (2, 2, 1))),
-        "bent": lambda picture: picture.transform(
-            picture.size,
-            Image.Transform.QUAD,
-            (20, 30, 0, picture.height, picture.width, picture.height - 90, 500, 0),
-        ),
+        "bent": bent,
     }.items(),
     ids=lambda given: given if isinstance(given, str) else "",
 )
@@ -193,7 +204,7 @@ def test_a_map_that_could_not_lie_on_the_photo_is_refused(name, change):
     "change",
     [
         lambda picture: picture.convert("L").convert("RGB"),
-        lambda picture: Image.eval(picture, lambda level: level**2 // 255),
+        darker,
     ],
     ids=["grey", "darker"],
 )

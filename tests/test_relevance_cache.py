@@ -1,5 +1,7 @@
 """Passes that methods share are kept under what they are of, never under an address."""
 
+from itertools import product
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -44,12 +46,10 @@ def test_equal_tables_share_one_pass():
     assert lrp.relevance(trace, dict(lrp.OURS)) is lrp.relevance(trace, lrp.OURS)
 
 
-CHOICES = [
-    (key, name, choice)
-    for key, method in METHODS.items()
-    for name, option in method.options.items()
-    for choice in option.choices
-]
+CHOICES = []
+for method in METHODS.values():
+    for option in method.options.values():
+        CHOICES += product([method.key], [option.name], option.choices)
 
 
 @pytest.mark.parametrize("key", [key for key, method in METHODS.items() if "text" in method.tasks])

@@ -125,7 +125,11 @@ def test_infidelity_blanks_that_share_of_the_words_and_no_special(reader, share,
     case = ev.case_of(reader, TEXT)
     seen = []
     fill = type(case.trace).fill
-    keep = lambda trace, where, how: seen.append(where) or fill(trace, where, how)
+
+    def keep(trace, where, how):
+        seen.append(where)
+        return fill(trace, where, how)
+
     monkeypatch.setattr(type(case.trace), "fill", keep)
     ev.METRICS["infidelity"].measure(case, case.heat("attcat"), samples=400, share=share)
     blanked = torch.cat(seen)

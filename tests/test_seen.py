@@ -7,16 +7,11 @@ from base64 import b64decode
 import numpy as np
 import pytest
 from PIL import Image
-from test_app_pictures import explained
+from visiting_pictures import explained
 
 import explainers as ex
 from explainers.page.examples import PHOTOS
 from explainers.render import heatmaps
-
-
-@pytest.fixture(scope="module")
-def vit() -> ex.Model:
-    return ex.load("vit", device="cpu")
 
 
 def levels(picture: Image.Image) -> np.ndarray:

@@ -20,11 +20,6 @@ from explainers.render import probability_plots, trials
 TEXT = "The plot is dull, but the acting is unbelievably good."
 
 
-@pytest.fixture(scope="module")
-def vit():
-    return ex.load("vit", device="cpu")
-
-
 def plain(html: str) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", html)))
 
