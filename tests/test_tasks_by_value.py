@@ -287,3 +287,66 @@ def test_tensors_of_the_traced_side_are_taken_with_what_they_are_matched_with():
     assert coded.tensors["matched"].shape == (1, 1, 4) and coded.candidates == ()
     with pytest.raises(ex.Refusal, match="its tensors are pixel_values and input_ids"):
         side.task.encode_tensors(side, {"input_ids": own["input_ids"]})
+
+
+def test_a_name_that_is_no_token_is_repeated_up_to_sixty_characters():
+    reader = TokenReader({0: "a"}, SimpleNamespace(tokenizer=Pieces()))
+    with pytest.raises(ex.Refusal, match=rf"^'{'z' * 60}' is 70 tokens"):
+        reader.named("z" * 70)
+    alone = TokenReader({0: "a"}, SimpleNamespace(tokenizer=None))
+    with pytest.raises(ex.Refusal, match=rf"^'{'z' * 60}' is no token"):
+        alone.named("z" * 70)
+
+
+def test_a_next_token_follows_one_text_and_is_read_at_the_last_one():
+    with pytest.raises(ex.Refusal, match=r"comes next after one text: give one, not a pair.$"):
+        TASKS["next_token"].encode_pair(None, ("a", "b"))
+    with pytest.raises(ex.Refusal, match=r"got a tuple of 3"):
+        TASKS["next_token"].encode_pair(None, ("a", "b", "c"))
+    logits = torch.arange(12.0).view(1, 3, 4)
+    outputs = SimpleNamespace(logits=logits)
+    model = SimpleNamespace(
+        anatomy=SimpleNamespace(readout="last"),
+        at_readout=lambda logits, inputs, attended: logits[:, -1],
+        class_answer=Answer,
+    )
+    found = TASKS["next_token"].answer(model, outputs, {}, None)
+    assert found.logits.tolist() == [[8, 9, 10, 11]] and found.outputs is outputs
+    model.anatomy.readout = "first"
+    none = TASKS["next_token"].answer(model, outputs, {}, None)
+    assert none.class_logits is None and none.outputs is outputs
+
+
+@pytest.mark.parametrize("texts", [["t" * 50], ["t" * 50, "u"]], ids=len)
+def test_a_text_that_is_cut_is_named_among_several(texts, monkeypatch):
+    """Features and what was cut off, of a picture with one text and with two."""
+    read = Encoded({}, ["a"], torch.tensor([False]), left_out=2)
+    seen = Encoded({"pixel_values": torch.zeros(1)}, ["p"], torch.tensor([False]))
+    monkeypatch.setattr("explainers.tasks.match.from_picture", lambda model, picture: seen)
+    monkeypatch.setattr("explainers.tasks.match.from_text", lambda model, given: read)
+    reader = SimpleNamespace(features=lambda tensors: torch.ones(1, 4))
+    model = SimpleNamespace(side=lambda name: reader)
+    coded = TASKS["match_picture"].encode(model, ("p", texts))
+    assert coded.candidates == tuple(texts) and coded.labels == ["p"]
+    assert set(coded.tensors) == {"pixel_values", "matched"}
+    assert coded.tensors["matched"].shape == (1, len(texts), 4)
+    note = "The model reads 1 tokens; 2 more were left out."
+    if len(texts) == 1:
+        assert coded.remarks == (note,)
+    else:
+        assert coded.remarks == (f"“{'t' * 40} …”: {note}", f"“u …”: {note}")
+
+
+def test_tensors_of_both_sides_give_the_features_of_the_other(monkeypatch):
+    other = SimpleNamespace(features=lambda tensors: torch.ones(2, 4))
+    model = SimpleNamespace(side=lambda name: other)
+    bare = Encoded({}, ["a"], torch.tensor([False]))
+    for name in ("from_ids", "from_pixel_values"):
+        made = lambda model, tensors: replace(bare, tensors=tensors)
+        monkeypatch.setattr(f"explainers.tasks.match.{name}", made)
+    pictures, texts = {"pixel_values": torch.zeros(1)}, {"input_ids": torch.zeros(1)}
+    for key, what, own in (("match_picture", "text", pictures), ("match_text", "picture", texts)):
+        coded = TASKS[key].encode_both(model, pictures, texts)
+        assert coded.candidates == (f"{what} 0", f"{what} 1")
+        assert set(coded.tensors) == {*own, "matched"}
+        assert coded.tensors["matched"].shape == (1, 2, 4)
