@@ -71,6 +71,7 @@ def test_pictures_of_an_archive_have_numbers_and_names_of_classes(tmp_path):
     (tmp_path / "classes.tsv").write_text("label\tname\n1\tdog\n")
     with pytest.raises(ex.Refusal, match=r"^classes.tsv is not .* of classes .* lacks 'wnid'"):
         read(tmp_path / "val.zip")
+    (tmp_path / "classes.tsv").unlink()
     (tmp_path / "bad.zip").write_text("no archive")
     with pytest.raises(ex.Refusal, match=r"^bad.zip could not be read as zip"):
         read(tmp_path / "bad.zip")
