@@ -13,12 +13,27 @@ from small_files import reading_of
 
 import explainers as ex
 from explainers.evaluation import Example
-from explainers.evaluation.data import Columns, Dataset, read
+from explainers.evaluation.data import (
+    Columns,
+    Dataset,
+    read,
+    read_archive,
+    read_eraser,
+    read_folder,
+    read_from_hub,
+    read_squad,
+    read_table,
+)
 from explainers.evaluation.data.dataset import content
 from explainers.evaluation.data.frames import frame_of, has_more_fields, usual_column
 from explainers.evaluation.data.hub import is_on_hub
 from explainers.evaluation.data.labels import label_of, polarity, stars
-from explainers.evaluation.data.readers import Request, nothing_in, parse_errors_as_refusals
+from explainers.evaluation.data.readers import (
+    READERS,
+    Request,
+    nothing_in,
+    parse_errors_as_refusals,
+)
 from explainers.evaluation.data.tables import dataset_of
 from explainers.inputs import Encoded
 
@@ -298,3 +313,13 @@ def test_errors_of_parsers_become_sentences():
         with pytest.raises(ex.Refusal) as said, parse_errors_as_refusals("lists", "x.json"):
             raise error
         assert str(said.value) == f"x.json is not written as lists are ({reason})."
+
+
+def test_a_reader_stays_a_function_that_can_be_called(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("text\none\n")
+    asked = Request(str(path))
+    assert [one.inputs for one in read_table(asked).examples] == ["one"]
+    assert [one.read for one in READERS if one.accepts(asked)] == [read_table]
+    for function in (read_archive, read_eraser, read_folder, read_from_hub, read_squad):
+        assert callable(function)
