@@ -47,10 +47,9 @@ def test_at_most_2048_patches_are_read():
 def test_pixels_have_labels_row_by_row_and_a_picture_of_whole_patches():
     pixels = torch.arange(3 * 5 * 7.0).view(1, 3, 5, 7) / 105
     coded = pictures.from_pixels(viewer(2, 3), pixels)
-    assert coded.labels == [
-        "[CLS]",
-        *(f"row {row}, column {column}" for row in (1, 2) for column in (1, 2, 3)),
-    ]
+    first = ["row 1, column 1", "row 1, column 2", "row 1, column 3"]
+    second = ["row 2, column 1", "row 2, column 2", "row 2, column 3"]
+    assert coded.labels == ["[CLS]", *first, *second]
     assert coded.special_tokens.tolist() == [True, *[False] * 6]
     assert coded.grid == (2, 3) and coded.text is None
     assert coded.seen.size == coded.picture.size == (6, 4)

@@ -196,7 +196,10 @@ def test_a_folder_without_any_record_is_used_again(tmp_path):
 def test_shards_are_of_inputs_of_like_length(tmp_path):
     given = [("abcd", "b"), ("a", "z"), (("a", "bc"), "c"), ("abcd", "a"), (b"x" * 9, "p")]
     made = shards.shards_of([Example(text, None, id) for text, id in given], 2, tmp_path)
-    assert [[one.id for one in shard.examples] for shard in made] == [["p", "z"], ["c", "a"], ["b"]]
+    ids = []
+    for shard in made:
+        ids.append("".join(one.id for one in shard.examples))
+    assert ids == ["pz", "ca", "b"]
     assert [shard.number for shard in made] == [0, 1, 2]
     names = [str(shard.path.relative_to(tmp_path)) for shard in made]
     assert names == ["shards/00000.parquet", "shards/00001.parquet", "shards/00002.parquet"]
