@@ -294,6 +294,23 @@ def test_only_the_plan_is_sent_to_another_process():
     assert again.plan == one.plan and "model" not in vars(again)
 
 
+def test_one_example_is_measured_and_one_that_cannot_be_opened_is_said_to_be(monkeypatch):
+    def measured(model, examples, methods, metrics, refused, **options):
+        assert (methods, metrics) == (("a",), ("aopc",))
+        assert options == {"target": "label", "seed": 3, "baselines": False}
+        return [{"id": one.id} for one in examples]
+
+    monkeypatch.setattr(work, "measure", measured)
+    one = Work(Plan("m", ("a",), ("aopc",), "label", seed=3, baselines=False))
+    one.model = SimpleNamespace(task=SimpleNamespace(sees_pictures=True, reads_texts=True))
+    one.checkpoint = "w"
+    assert one([Example("a film", id="x")]) == [{"id": "x", "checkpoint": "w"}]
+    odd = Example("b", id="y", data={"mask": Path("no such mask.png")})
+    read, refused = one([Example("a film", id="x"), odd])
+    assert read == {"id": "x", "checkpoint": "w"}
+    assert set(refused) == {"id", "reason", "checkpoint"} and refused["id"] == "y"
+
+
 def test_a_checkpoint_is_of_every_weight():
     def checkpoint(**weights) -> str:
         one = Work(Plan("m", ("a",), ("aopc",)))
