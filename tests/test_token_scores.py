@@ -67,14 +67,14 @@ def test_one_layer_is_a_map_of_its_own():
     for index in (2, -3):
         with pytest.raises(Refusal, match=r"rows 0 to 1"):
             scores().layer(index)
-    with pytest.raises(Refusal, match=r"no per-layer picture"):
+    with pytest.raises(Refusal, match="no map by layer"):
         scores(rows=None).layer(0)
 
 
 def test_parts_that_are_not_there_are_refused_by_name():
     with pytest.raises(Refusal, match=r"only pictures have patches"):
         _ = scores().patches
-    with pytest.raises(Refusal, match=r"no map for each attention head"):
+    with pytest.raises(Refusal, match="no map by head"):
         _ = scores(heads=None).head_scores
 
 

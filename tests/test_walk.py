@@ -53,6 +53,52 @@ def evenness(case: Case, heat: Heatmap) -> float:
     return 1 - float(size.max()) / total if total else float("nan")
 '''
 
+VIEW = """
+
+def lay_out_toy(ui: Fields) -> None:
+    ui["toy"] = plain_html("a toy")
+"""
+
+VIEW_TEST = """
+from explainers.page.links import Link
+from explainers.page.program import build
+
+
+def test_the_view_is_on_the_page_and_in_links():
+    page = build()
+    assert "a toy" in str(page.config)
+    assert Link.read({"view": "toy"}).state.view == "toy"
+"""
+
+TASK = '''
+"""A toy: the classes of BERT by another name."""
+
+from .classes import Classes
+
+
+class Toy(Classes):
+    """The class of a text."""
+
+    key = "toy"
+    networks = ("BertForSequenceClassification",)
+
+    def fits(self, model) -> bool:
+        return type(model.net).__name__ in self.networks
+'''
+
+TASK_TEST = """
+from tiny import example, fresh
+
+import explainers as ex
+
+
+def test_the_task_is_chosen_and_explained():
+    model = fresh("bert")
+    assert model.task.key == "toy" and fresh("vit").task.key == "picture_classes"
+    trace = model.trace(example("bert"))
+    assert ex.METHODS["attcat"](trace).any()
+"""
+
 
 @pytest.fixture
 def copy(tmp_path) -> Path:
@@ -143,3 +189,28 @@ def test_an_architecture_is_a_row_here_and_a_row_in_the_tests(copy):
     add(tiny, tested.rstrip("\n"), '    "data2vec-text": text(')
     passed(copy, "tests/test_models.py", "-k", known)
     passed(copy, "tests/test_readouts.py", "-k", "xlm-roberta")
+
+
+@pytest.mark.slow
+def test_a_view_is_a_name_and_a_function(copy):
+    pytest.importorskip("gradio")
+    page = copy / "explainers/page"
+    state = (page / "state.py").read_text("utf-8")
+    last = '"share"]'
+    assert state.count(last) == 2, "state.py has changed: adapt this test and CONTRIBUTING.md"
+    (page / "state.py").write_text(state.replace(last, f'"toy", {last}'), "utf-8")
+    add(page / "views.py", '        "toy": lay_out_toy,', '        "share": lay_out_share,')
+    views = page / "views.py"
+    views.write_text(views.read_text("utf-8") + VIEW, "utf-8")
+    (copy / "tests/test_toy.py").write_text(VIEW_TEST, encoding="utf-8")
+    passed(copy, "tests/test_toy.py")
+
+
+@pytest.mark.slow
+def test_a_task_is_a_file_and_a_line(copy):
+    tasks = copy / "explainers/tasks"
+    (tasks / "toy.py").write_text(TASK.lstrip(), encoding="utf-8")
+    add(tasks / "__init__.py", "from .toy import Toy", "\nif TYPE_CHECKING:")
+    add(tasks / "__init__.py", "        Toy(),", "        PictureClasses(),")
+    (copy / "tests/test_toy.py").write_text(TASK_TEST, encoding="utf-8")
+    passed(copy, "tests/test_toy.py")

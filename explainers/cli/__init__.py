@@ -62,7 +62,7 @@ def command_parser() -> argparse.ArgumentParser:
 
 
 def replace_unknown_characters() -> None:
-    """Read odd bytes of a pipe, and write to a terminal of few letters, without an error."""
+    """Replace what a pipe or a terminal cannot decode or encode, instead of raising an error."""
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -147,7 +147,7 @@ def announce_cost(
 ) -> None:
     """Say on standard error which methods take more than one pass, before they start."""
     if keys is None:
-        chosen = [one for one in METHODS.values() if model.anatomy.modality in one.tasks]
+        chosen = [one for one in METHODS.values() if model.anatomy.modality in one.modalities]
     else:
         chosen = [find(key) for key in keys]
     tokens = int((~coded.special_tokens).sum())

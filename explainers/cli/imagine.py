@@ -76,7 +76,7 @@ def run(args: Namespace) -> str:
     model = load_quietly(args.model or usual, args.revision)
     error = Console(stderr=True)
     with Progress(console=error, transient=True, disable=not sys.stderr.isatty()) as progress:
-        climb = progress.add_task("steps", total=args.steps)
+        task = progress.add_task("steps", total=args.steps)
         made = imagine(
             model,
             args.target,
@@ -87,7 +87,7 @@ def run(args: Namespace) -> str:
             l2=args.l2,
             jitter=args.jitter,
             seed=args.seed,
-            progress=lambda done, steps, image: progress.update(climb, completed=done),
+            progress=lambda done, steps, image: progress.update(task, completed=done),
         )
     made.save(args.png)
     first, last = made.scores[0], made.scores[-1]

@@ -55,9 +55,9 @@ def option_text(option) -> str:
 
 def inputs_of(method: Method) -> str:
     """What a method explains, in words."""
-    if method.tasks == ("text",):
+    if method.modalities == ("text",):
         return "texts"
-    return "pictures" if method.tasks == ("image",) else "both"
+    return "pictures" if method.modalities == ("image",) else "both"
 
 
 def sign(method: Method) -> str:

@@ -75,9 +75,7 @@ def check_layer(heat: TokenScores, layer: int) -> int:
 
     Raises `Refusal` for a method that has no map by head, and for a layer that is not there.
     """
-    if heat.heads is None:
-        raise Refusal(f"{heat.title} has no picture of single heads: it does not keep them apart.")
-    layers = len(heat.heads)
+    layers = len(heat.head_scores)
     if not -layers <= layer < layers:
         raise Refusal(f"There is no layer {layer}: this model has layers 0 to {layers - 1}.")
     return layer % layers

@@ -74,7 +74,7 @@ def without_html(
     palette: str = "orange-blue",
     tied: bool = False,
 ) -> str:
-    """What the model says without some words or patches, and the rest of the input.
+    """The prediction without some words or patches, and the rest of the input.
 
     keep           [token] bool: False for what was taken out
     target         what is explained; before, after: its probability
