@@ -15,9 +15,9 @@ from explainers.tasks.answers import (
     AnswerTarget,
     best_answers,
     is_characters,
+    numbers_of_runs,
     possible_answers,
     question_and_context,
-    runs_of_words,
 )
 from explainers.tasks.tags import (
     TagReader,
@@ -213,8 +213,8 @@ def test_the_best_answers_end_with_no_answer_if_it_is_not_among_them():
 
 def test_the_question_of_tensors_ends_where_their_segments_or_separators_say():
     special = [True, False, True, False, True]
-    assert runs_of_words(special) == [-1, 0, 0, 1, 1]
-    assert runs_of_words([False, False, True, True, False]) == [0, 0, 0, 0, 1]
+    assert numbers_of_runs(special) == [-1, 0, 0, 1, 1]
+    assert numbers_of_runs([False, False, True, True, False]) == [0, 0, 0, 0, 1]
     labels, flags = list("abcde"), torch.tensor(special)
     assert question_and_context(Encoded({}, labels, flags)) == [None, 0, None, 1, None]
     typed = {"token_type_ids": torch.tensor([[0, 0, 0, 1, 1]])}
