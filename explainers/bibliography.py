@@ -16,7 +16,7 @@ from .errors import nearest
 
 FILE = Path(__file__).with_name("references.bib")
 
-# What the file is held to: an entry begins with @ and ends with } in the first column, and each of
+# The form of the file: an entry begins with @ and ends with } in the first column, and each of
 # its fields is indented by two spaces and ends with }, at the end of a line.
 ENTRY = re.compile(r"^@\w+\{(?P<key>\w+),\n(?P<fields>.*?)^\}$", re.DOTALL | re.MULTILINE)
 FIELD = re.compile(r"^  (?P<name>\w+) = \{(?P<value>.*?)\},$", re.DOTALL | re.MULTILINE)
@@ -29,7 +29,7 @@ class Paper:
     key      what code cites it by: "qiang2022"
     name     what a reader sees: "Qiang et al. 2022", with the venue where two are called the same
     title    without LaTeX's braces
-    url      a page from which the paper can be had without paying
+    url      the address of a page where the paper is free to read
     bibtex   the entry as it stands in the file
     """
 
@@ -67,7 +67,7 @@ class Citation:
 def cite(keys: str) -> Citation:
     """Look papers up by their keys, with commas between them, as in LaTeX's `\\cite`.
 
-    Refusal names the nearest key where the bibliography has none of that name.
+    Raises `Refusal`, with the nearest key, for a key that the bibliography does not have.
     """
     known = papers()
     found = []

@@ -32,8 +32,8 @@ def required(module: str, extra: str) -> ModuleType:
     except ImportError as error:
         package = module.split(".")[0]
         raise Refusal(
-            f"This needs the package {package}: pip install 'explainers[{extra}]' brings it, in a "
-            f"clone pip install -e '.[{extra}]'."
+            f"This needs the package {package}. Install it with pip install 'explainers[{extra}]', "
+            f"or in a clone with pip install -e '.[{extra}]'."
         ) from error
 
 

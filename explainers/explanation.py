@@ -199,7 +199,7 @@ def check_finite(scores: Tensor, method: Method, trace: Trace) -> None:
 
 
 def input_notes(model: Model, coded: Encoded, trace: Trace, method: Method) -> list[str]:
-    """What a reader must know about the model's precision, the input, and the target."""
+    """Notes about the model's precision, the input, and the target."""
     notes = []
     half = HALF.get(trace.score.dtype)
     if half and not method.widened:
@@ -239,7 +239,7 @@ def token_name(labels: Sequence[str], place: int) -> str:
 
 
 def number_notes(method: Method, found: Attribution, parts: dict[str, Any]) -> list[str]:
-    """What a reader must know about the numbers: that all are zero, or that some are left blank."""
+    """Notes about the numbers: that all are zero, or that some are left blank."""
     notes = []
     if not found.scores.any():
         notes.append(f"{method.title} is zero for every token here.")

@@ -150,7 +150,7 @@ def imagine(
     """
     chosen = Settings(**settings)
     if model.anatomy.modality != "image":
-        raise Refusal("Only models that see pictures can be asked for one.")
+        raise Refusal("Pictures can be maximised only for models that see pictures.")
     chosen.check()
     objective = objective_of(model, target, unit, texts)
     x, scores = optimise(model, objective, chosen, progress)

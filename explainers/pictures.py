@@ -15,6 +15,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from .errors import Refusal, nearest
+from .shipped import shipped_folder
 
 MOST_PIXELS = 64_000_000  # of a decoded picture: 256 MB; JPEGs are downsampled while decoded
 WANTED = 1024  # pixels of a side that views and models can use; larger pictures are downsampled
@@ -37,15 +38,18 @@ def photo(name: str) -> Image.Image:
     """
     if name not in PHOTOS:
         raise nearest(name, PHOTOS, "bundled photo")
-    package = Path(__file__).parent
-    # assets/ is beside the package in a checkout, inside it when installed
-    for folder in (package.parent / "assets/examples", package / "assets/examples"):
-        if (folder / f"{name}.jpg").exists():
-            return open_picture(folder / f"{name}.jpg")
-    raise Refusal(
-        "The bundled photos are not installed beside this package; clone the repository, or give a "
-        "picture of your own."
-    )
+    return open_picture(example_folder() / f"{name}.jpg")
+
+
+def example_folder() -> Path:
+    """The folder of the bundled photos. Raises `Refusal` if it is not installed."""
+    folder = shipped_folder("examples")
+    if folder is None:
+        raise Refusal(
+            "The bundled photos are not installed beside this package; clone the repository, or "
+            "give a picture of your own."
+        )
+    return folder
 
 
 def open_picture(given: Any) -> Image.Image:
@@ -148,7 +152,7 @@ def check_size(size: tuple[int, int], name: str) -> None:
 
 
 def to_upright_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Turn a picture as its camera says, and convert it to RGB, transparent pixels on white."""
+    """Turn a picture upright by its EXIF orientation; convert it to RGB, transparency on white."""
     check_size(image.size, name)
     image = ImageOps.exif_transpose(downsample(image))
     if image.mode.startswith("I") or image.mode == "F":

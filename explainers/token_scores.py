@@ -17,7 +17,8 @@ from .words import strip_span
 if TYPE_CHECKING:
     import pandas
 
-Span = tuple[int, int]
+#: First and last+1 character of a text.
+Characters = tuple[int, int]
 Value = TypeVar("Value")
 
 
@@ -79,11 +80,11 @@ class TokenScores:
     row_labels: list[str] = field(default_factory=list)
     totals: dict[str, Tensor] = field(default_factory=dict)
     text: str | None = None
-    spans: list[Span | None] | None = None
+    spans: list[Characters | None] | None = None
     words: list[int | None] | None = None
     segments: list[int | None] | None = None
     halves: tuple[str, ...] = ()
-    marked: Span | None = None
+    marked: Characters | None = None
     pending: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
@@ -122,7 +123,7 @@ class TokenScores:
         Raises `Refusal` for a method that has no map by layer.
         """
         if self.rows is None:
-            raise Refusal(f"{self.title} has no per-layer picture.")
+            raise Refusal(f"{self.title} has no map by layer.")
         return self.rows
 
     @property
@@ -132,7 +133,7 @@ class TokenScores:
         Raises `Refusal` for a method that has no map by head.
         """
         if self.heads is None:
-            raise Refusal(f"{self.title} has no map for each attention head.")
+            raise Refusal(f"{self.title} has no map by head.")
         return self.heads
 
     @property
@@ -176,7 +177,7 @@ class TokenScores:
             return self
         groups = tokens_by_word(self.words)
         first_tokens = [group[0] for group in groups]
-        spans: list[Span | None] = []
+        spans: list[Characters | None] = []
         labels: list[str] = []
         for group in groups:
             span = word_span(self.text, [self.spans[i] for i in group])
@@ -216,7 +217,7 @@ class TokenScores:
         """
         rows = self.layer_scores
         if not -len(rows) <= index < len(rows):
-            raise Refusal(f"There is no row {index}: this picture has rows 0 to {len(rows) - 1}.")
+            raise Refusal(f"There is no row {index}: this map has rows 0 to {len(rows) - 1}.")
         title = f"{self.title}, {self.row_labels[index]}"
         return replace(
             self, scores=rows[index], rows=None, row_labels=[], totals={}, heads=None, title=title
@@ -233,7 +234,7 @@ class TokenScores:
 
     # ---------------------------------------------------------------------------------- places
 
-    def span(self, i: int) -> Span | None:
+    def span(self, i: int) -> Characters | None:
         """First and last+1 character of token i, or None where it stands for no text."""
         return self.spans[i] if self.spans else None
 
@@ -308,7 +309,7 @@ def tokens_by_word(words: Sequence[int | None]) -> list[list[int]]:
     return list(groups.values())
 
 
-def word_span(text: str, spans: Sequence[Span | None]) -> Span | None:
+def word_span(text: str, spans: Sequence[Characters | None]) -> Characters | None:
     """First and last+1 character of a word whose tokens have these spans, without space around it.
 
     The tokens of a byte-level tokenizer may hold the space before a word.

@@ -76,11 +76,16 @@ def variants(node: ast.AST) -> list[ast.AST]:
         return [other]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
         return [node.operand]
-    if isinstance(node, ast.Return) and node.value is not None:
+    if isinstance(node, ast.Return) and not gives_nothing(node):
         return [ast.Return(ast.Constant(None))]
     if isinstance(node, ast.IfExp):
         return [ast.IfExp(node.test, node.orelse, node.body)]
     return []
+
+
+def gives_nothing(node: ast.Return) -> bool:
+    """Whether a function returns None here."""
+    return node.value is None or ast.unparse(node.value) == "None"
 
 
 def children(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:

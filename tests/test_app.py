@@ -248,3 +248,33 @@ def test_one_function_is_public(server, sentiment):
         )
     finally:
         client.close()
+
+
+#: Left edges, and what does not fit, of one tab of the page.
+EDGES = """() => {
+  const box = selector => document.querySelector(selector).getBoundingClientRect();
+  const menus = [...document.querySelectorAll('#text-goal input[role=combobox]')];
+  const model = document.querySelector('#text-left input[aria-label=Model]');
+  const style = getComputedStyle(model);
+  return {
+    title: box('#title h1').left - box('#tabs').left,
+    answer: box('#text-said .xp').left - box('#text-views').left,
+    map: box('#text-compared .xp').left - box('#text-views').left,
+    menus: menus.map(menu => menu.getBoundingClientRect().top),
+    arrow: model.getBoundingClientRect().right - parseFloat(style.paddingRight)
+      - model.parentElement.querySelector('.icon-wrap').getBoundingClientRect().left,
+  };
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_stands_below_each_other_begins_on_one_line(visit, width):
+    page = visit(kind="Question", methods="attcat", width=width)
+    page.locator("#text-compared .xp-prose").first.wait_for()
+    until(page, "() => document.querySelector('#text-goal').innerText.includes('or any words')")
+    edges = page.evaluate(EDGES)
+    assert edges["title"] == edges["answer"] == edges["map"] == 0
+    first, second = edges["menus"]
+    assert abs(first - second) < 1  # however many lines the hints take
+    assert edges["arrow"] <= 0  # a long name ends before the arrow

@@ -119,7 +119,7 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
         ),
         (["--model", "question-answering", "--text", "a"], "give --question and --context"),
         (["--text", "dull", "--heads", "9"], "layers 0 to 5"),
-        (["--text", "dull", "--heads", "0", "--method", "rollout"], "no picture of single heads"),
+        (["--text", "dull", "--heads", "0", "--method", "rollout"], "no map by head"),
     ],
     ids=as_typed,
 )

@@ -35,6 +35,8 @@ def test_the_list_has_every_method(run):
     assert [line.split()[0] for line in lines] == list(ex.METHODS)
     for line, method in zip(lines, ex.METHODS.values()):
         assert method.title in line and (" unsigned " in line) == (not method.signed)
+    titles = {line.index(f"  {one.title}  (") for line, one in zip(lines, ex.METHODS.values())}
+    assert len(titles) == 1  # one below the other
 
 
 @pytest.mark.parametrize("key", ex.METHODS)
@@ -51,7 +53,11 @@ def test_a_card_says_what_a_person_must_know(run, key):
         method.url,
     ):
         assert part in out
-    assert all(f"{option.name}={option.default}" in out for option in method.options.values())
+    lines = out.splitlines()
+    for option in method.options.values():
+        (line,) = [line for line in lines if line.startswith(f"- {option.name}")]
+        assert option.default is None or f"default: {option.default}".lower() in line.lower()
+        assert all(str(choice) in line for choice in option.choices)
 
 
 def test_an_unknown_card_is_refused(refused):

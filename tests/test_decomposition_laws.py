@@ -213,7 +213,7 @@ def test_heads_add_up_to_the_layer_where_they_should():
 
 def test_methods_without_heads_or_maps_name_those_that_have():
     trace = tiny("bert").trace(example("bert"), 0)
-    with pytest.raises(ex.Refusal, match=r"no head axis\. These have: raw_attention, grads"):
+    with pytest.raises(ex.Refusal, match=r"no map by head\. These have: raw_attention, grads"):
         METHODS["gae"].heads(trace)
     with pytest.raises(ex.Refusal, match=r"no token-by-token maps\. These have:"):
         METHODS["attcat"].maps(trace)

@@ -1,8 +1,8 @@
-"""What other libraries say, as it stands in a sentence of ours."""
+"""What other libraries say, as it stands in a sentence of ours, and names that are nearly right."""
 
 import pytest
 
-from explainers.errors import first_line
+from explainers.errors import first_line, nearest
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,23 @@ from explainers.errors import first_line
 )
 def test_an_error_is_told_by_its_first_line_that_says_something(error, said):
     assert first_line(error) == said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("atcat", "There is no method 'atcat'; did you mean 'AttCAT'? (AttCAT, GAE)"),
+        ("ATCAT", "There is no method 'ATCAT'; did you mean 'AttCAT'? (AttCAT, GAE)"),
+        ("zzz", "There is no method 'zzz'. (AttCAT, GAE)"),
+        ("z" * 61, f"There is no method '{'z' * 60}'. (AttCAT, GAE)"),
+    ],
+)
+def test_the_nearest_name_is_found_in_upper_and_lower_case_alike(given, said):
+    assert str(nearest(given, ["AttCAT", "GAE"], "method")) == said
+
+
+def test_a_refusal_lists_thirty_names():
+    names = [f"n{number}" for number in range(32)]
+    said = str(nearest("zzz", names, "name"))
+    assert said.endswith("n28, n29, ... 2 more)")
+    assert str(nearest("zzz", names[:30], "name")).endswith("n28, n29)")

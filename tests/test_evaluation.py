@@ -11,7 +11,7 @@ from tiny import close, example, tiny
 import explainers as ex
 from explainers import evaluation as ev
 from explainers.evaluation.faithfulness import attcat_order
-from explainers.evaluation.perturbation import enlarged, order, removing
+from explainers.evaluation.perturbation import order, removing, resized_map
 
 OF_TEXTS = [
     one for one in RECORDS if one.get("metric") in ("aopc", "logodds") and "left_after_6" not in one
@@ -91,7 +91,7 @@ def test_perturbed_pictures_are_the_authors_own(record):
     closed = number_of(case, heat, metric.key, answers, area="ti")
     assert closed["area"] == pytest.approx(100 * record["ti"])
     heights = (
-        enlarged(heat, (32, 32))
+        resized_map(heat, (32, 32))
         .flatten()
         .sort(descending=metric.key == "positive_perturbation")
         .values

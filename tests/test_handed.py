@@ -193,7 +193,7 @@ def test_nobody_who_typed_an_id_reads_words_of_the_code(tmp_path):
             )
         ),
     ]
-    assert "is built otherwise than other models of type 'dinov2'" in said[0]
+    assert "is built differently from other models of type 'dinov2'" in said[0]
     for sentence in said:
         assert not [
             word

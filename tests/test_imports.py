@@ -14,6 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 #: this list, and from itself.
 FLOORS = (
     "errors",
+    "shipped",
     "options",
     "ties",
     "bibliography",

@@ -47,9 +47,13 @@ def test_the_per_layer_picture_has_a_row_a_layer_and_leads_to_the_map(key, name)
 def test_a_method_without_layers_says_who_has_them(key):
     having = ", ".join(key for key, method in METHODS.items() if "layers" in method.parts)
     kind = "bert" if "text" in METHODS[key].tasks else "vit"
-    with pytest.raises(ex.Refusal, match=rf"no per-layer picture\. These have: {having}\."):
+    with pytest.raises(ex.Refusal, match=rf"no map by layer\. These have: {having}\."):
         METHODS[key].layers(traced(kind))
     assert METHODS[key].totals(traced(kind)) == {}
+
+
+def test_a_method_without_totals_is_not_run_for_them():
+    assert METHODS["alti"].totals(traced("vit")) == {}, "ALTI itself refuses this network"
 
 
 def test_rows_are_named_by_the_layers_they_come_from():
@@ -208,7 +212,7 @@ def test_a_heatmap_can_be_looked_at_in_parts(reader):
         and layer.title == "AttCAT, L1"
     )
     torch.testing.assert_close(merged.rows.sum(0), merged.scores)
-    with pytest.raises(ex.Refusal, match="no per-layer picture"):
+    with pytest.raises(ex.Refusal, match="no map by layer"):
         ex.explain(reader, "good", "gradient").layer(0)
 
 

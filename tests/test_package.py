@@ -216,6 +216,9 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 
 @with_readme
 def test_the_commands_of_the_readme_run(tmp_path, monkeypatch, capsys):
+    program = pytest.importorskip("explainers.page.program")
+    served = []
+    monkeypatch.setattr(program, "launch", lambda **settings: served.append(settings))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     (tmp_path / "reviews.csv").write_text(
@@ -240,6 +243,7 @@ def test_the_commands_of_the_readme_run(tmp_path, monkeypatch, capsys):
         assert [
             line for line in said if line and " takes " not in line and "example" not in line
         ] == [], "costs and progress are said, nothing else"
+    assert served == [{"server_name": None, "server_port": None}], "the page, by its own command"
 
 
 @with_readme

@@ -206,3 +206,11 @@ def test_a_unit_is_imagined_at_no_token_unless_one_is_named(visit, server):
         "() => document.querySelector('#imagined h3').innerText.startsWith('unit 2 of layer "
         "0 at token 3')",
     )
+
+
+def test_what_options_do_is_a_list(visit):
+    _, panel = opened(visit, "text", methods="attcat")
+    items = panel.locator(".hint li")
+    items.first.wait_for()
+    names = [item.split(" ")[0].rstrip(":") for item in items.all_inner_texts()]
+    assert names == list(ex.METHODS["attcat"].options)

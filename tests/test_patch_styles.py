@@ -219,7 +219,7 @@ def test_heads_are_small_multiples_too():
     cells = [float(cell["data-tip"].rpartition("  ")[2]) for cell in reader.painted("td")]
     assert cells == pytest.approx(heads[..., 1:].abs().sum(-1).flatten().tolist(), rel=6e-3)
     assert html._repr_html_() == html
-    with pytest.raises(ex.Refusal, match="no picture of single heads"):
+    with pytest.raises(ex.Refusal, match="no map by head"):
         SIGNED.heads_html()
     with pytest.raises(ex.Refusal, match="layers 0 to 1"):
         one.heads_html(2)

@@ -162,7 +162,7 @@ def test_heads_have_a_table_of_layers_and_one_of_words(specials):
 
 
 def test_heads_that_are_not_there_are_refused():
-    with pytest.raises(ex.Refusal, match="no picture of single heads"):
+    with pytest.raises(ex.Refusal, match="no map by head"):
         SIGNED.heads_html()
     with pytest.raises(ex.Refusal, match="layers 0 to 1"):
         headed().heads_html(2)

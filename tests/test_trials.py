@@ -299,3 +299,12 @@ def test_a_new_question_is_tested_anew_while_the_view_is_open(visit, pictures):
     page.get_by_role("button", name="Remove the patches and run the model").click()
     until(page, "() => document.querySelector('#image-removed img')")
     page.screenshot(path=pictures / "test_image.png", full_page=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [(-0.001, ">0.00<"), (0.0, ">0.00<"), (0.004, ">0.00<"), (-0.006, ">−0.01<"), (-1, ">−1.00<")],
+)
+def test_a_correlation_that_is_shown_as_zero_has_no_sign(value, cell):
+    html = trials.correlation_cell(value)
+    assert cell in html and ("neg" in html) == ("−" in html)

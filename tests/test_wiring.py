@@ -155,7 +155,7 @@ def test_a_network_that_answers_otherwise_when_wired_is_refused_as_it_was(regist
     monkeypatch.setattr(modeling_llama, "eager_attention_forward", sharper)
     net = decoder()
     with pytest.raises(
-        ex.ModelUnavailable, match="answers otherwise when its attention is recorded"
+        ex.ModelUnavailable, match="gives other logits when its attention is recorded"
     ):
         ex.load(net, device="cpu")
 

@@ -30,7 +30,11 @@ COMMANDS = (explain, imagine, evaluate, methods, metrics, page)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0, 2 for a refusal, 130 if it was interrupted."""
-    args = command_parser().parse_args(arguments)
+    parser = command_parser()
+    args = parser.parse_args(arguments)
+    if "run" not in args:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
     replace_unknown_characters()
     try:
         show(args.run(args))
@@ -51,18 +55,19 @@ def command_parser() -> argparse.ArgumentParser:
         prog="python -m explainers",
         description="Which tokens or patches moved this model's score, and which way?",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(metavar="COMMAND")
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2]
-        help_ = (command.__doc__ or "").strip()
-        one = commands.add_parser(name, help=help_, description=help_)
+        summary, _, more = (command.__doc__ or "").strip().partition("\n\n")
+        description = f"{summary[:1].upper()}{summary[1:]}. {more}".strip()
+        one = commands.add_parser(name, help=summary, description=description)
         one.set_defaults(run=command.run)
         command.add_arguments(one)
     return parser
 
 
 def replace_unknown_characters() -> None:
-    """Read odd bytes of a pipe, and write to a terminal of few letters, without an error."""
+    """Replace what a pipe or a terminal cannot decode or encode, instead of raising an error."""
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

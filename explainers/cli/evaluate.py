@@ -79,9 +79,24 @@ def add_data_arguments(parser: ArgumentParser) -> None:
         default=0,
         help="of the sample, the random baseline and the intervals (default: 0)",
     )
-    parser.add_argument("--text-column", default="", metavar="NAME")
-    parser.add_argument("--pair-column", default="", metavar="NAME")
-    parser.add_argument("--label-column", default="", metavar="NAME")
+    parser.add_argument(
+        "--text-column",
+        default="",
+        metavar="NAME",
+        help="the column of a table that holds the text (default: found by its usual names)",
+    )
+    parser.add_argument(
+        "--pair-column",
+        default="",
+        metavar="NAME",
+        help="the column of a table that holds the second text (default: found by its usual names)",
+    )
+    parser.add_argument(
+        "--label-column",
+        default="",
+        metavar="NAME",
+        help="the column of a table that holds the label (default: found by its usual names)",
+    )
     parser.add_argument(
         "--columns",
         default="",

@@ -77,8 +77,8 @@ def add_output_arguments(parser: ArgumentParser) -> None:
         "--heads",
         type=int,
         metavar="LAYER",
-        help="also show every attention head: how much each has in every layer, and its map over "
-        "the words in LAYER (-1: the last)",
+        help="also show the attention heads: the sum of |score| of each head in every layer, and "
+        "the map of each head of LAYER over the words (-1: the last layer)",
     )
     parser.add_argument(
         "--maps",
@@ -147,7 +147,7 @@ def announce_cost(
 ) -> None:
     """Say on standard error which methods take more than one pass, before they start."""
     if keys is None:
-        chosen = [one for one in METHODS.values() if model.anatomy.modality in one.tasks]
+        chosen = [one for one in METHODS.values() if model.anatomy.modality in one.modalities]
     else:
         chosen = [find(key) for key in keys]
     tokens = int((~coded.special_tokens).sum())

@@ -41,7 +41,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--text", action="append", default=[], help="a text to match; may be repeated"
     )
-    parser.add_argument("--steps", type=int, default=usual.steps, help="(default: %(default)s)")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=usual.steps,
+        help="how many steps of gradient ascent (default: %(default)s)",
+    )
     parser.add_argument(
         "--tv",
         type=float,
@@ -76,7 +81,7 @@ def run(args: Namespace) -> str:
     model = load_quietly(args.model or usual, args.revision)
     error = Console(stderr=True)
     with Progress(console=error, transient=True, disable=not sys.stderr.isatty()) as progress:
-        climb = progress.add_task("steps", total=args.steps)
+        task = progress.add_task("steps", total=args.steps)
         made = imagine(
             model,
             args.target,
@@ -87,7 +92,7 @@ def run(args: Namespace) -> str:
             l2=args.l2,
             jitter=args.jitter,
             seed=args.seed,
-            progress=lambda done, steps, image: progress.update(climb, completed=done),
+            progress=lambda done, steps, image: progress.update(task, completed=done),
         )
     made.save(args.png)
     first, last = made.scores[0], made.scores[-1]

@@ -15,13 +15,14 @@ def run(args: Namespace) -> str:
         return readme_table()
     if args.key:
         return card_text(find(args.key))
-    return "\n".join(line(method) for method in METHODS.values())
+    width = max(len(method.passes) for method in METHODS.values())
+    return "\n".join(line(method, width) for method in METHODS.values())
 
 
-def line(method: Method) -> str:
-    """One line of the menu: key, input, sign, cost, title and paper."""
+def line(method: Method, width: int) -> str:
+    """One line of the menu: key, input, sign, cost in `width` letters, title and paper."""
     return (
-        f"{method.key:22} {inputs_of(method):9}{sign(method):8} {method.passes:8} "
+        f"{method.key:22} {inputs_of(method):9}{sign(method):9}{method.passes:{width}}  "
         f"{method.title}  ({method.paper})"
     )
 
@@ -33,7 +34,6 @@ def card_text(method: Method) -> str:
         "Formula": card.formula,
         "Sign": card.sign,
         "Limits": card.limits,
-        "Defaults": ", ".join(option_text(option) for option in method.options.values()),
         "For": inputs_of(method) + (f" only: {method.only}" if method.only else ""),
         "Cost": method.passes,
         "Paper": f"{method.paper}, {method.url}",
@@ -41,23 +41,39 @@ def card_text(method: Method) -> str:
     paragraphs = [f"{method.title} ({method.key})", card.idea]
     paragraphs += [f"{name}: {text}" for name, text in parts.items() if text]
     if card.options:
-        paragraphs.append(f"Options:\n{card.options}")
+        lines = [option_text(method, text) for text in card.options.splitlines()]
+        paragraphs.append("\n".join(["Options (--option NAME=VALUE):", *lines]))
     return "\n\n".join(paragraphs)
 
 
-def option_text(option) -> str:
-    """An option with its default, and the choices if there are any."""
-    text = f"{option.name}={option.default}"
+def option_text(method: Method, text: str) -> str:
+    """An option as an item of a list: name, choices, default and what it does.
+
+    text: its line on the card, "name (default): what it does".
+    """
+    head, meaning = text.split(": ", 1)
+    option = method.options[head.split()[0]]
+    facts = []
     if option.choices:
-        text += f" of {'/'.join(map(str, option.choices))}"
-    return text
+        facts.append(f"one of {', '.join(map(str, option.choices))}")
+    if option.default is not None:
+        facts.append(f"default: {shown(option.default)}")
+    beside = ""
+    if facts:
+        beside = f" ({'; '.join(facts)})"
+    return f"- {option.name}{beside}: {meaning}"
+
+
+def shown(default: object) -> str:
+    """A default as it is typed on the command line."""
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def inputs_of(method: Method) -> str:
     """What a method explains, in words."""
-    if method.tasks == ("text",):
+    if method.modalities == ("text",):
         return "texts"
-    return "pictures" if method.tasks == ("image",) else "both"
+    return "pictures" if method.modalities == ("image",) else "both"
 
 
 def sign(method: Method) -> str:

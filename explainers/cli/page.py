@@ -11,7 +11,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="ADDRESS",
         help="0.0.0.0 to be reached from other machines (default: 127.0.0.1, this machine alone)",
     )
-    parser.add_argument("--port", type=int, metavar="N", help="(default: 7860, or the next free)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        metavar="N",
+        help="the port to listen on (default: 7860, or the next one that is free)",
+    )
 
 
 def run(args: Namespace) -> str:

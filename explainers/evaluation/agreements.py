@@ -133,7 +133,7 @@ def mean_agreement(agreements: Sequence[Agreement]) -> Agreement:
     Raises `Refusal` if the methods or the tops differ, and for an empty list.
     """
     first = agreements[0] if agreements else None
-    if first is None or any(not comparable(first, other) for other in agreements):
+    if first is None or any(not are_of_same_methods(first, other) for other in agreements):
         raise Refusal(
             "A mean is taken over agreements of the same methods and the same top, at least one."
         )
@@ -148,6 +148,6 @@ def mean_agreement(agreements: Sequence[Agreement]) -> Agreement:
     )
 
 
-def comparable(first: Agreement, second: Agreement) -> bool:
+def are_of_same_methods(first: Agreement, second: Agreement) -> bool:
     """Whether two agreements are of the same methods and the same top."""
     return first.methods == second.methods and first.top == second.top

@@ -19,7 +19,7 @@ from ..heatmap import Heatmap
 from ..inputs import without_ends
 from ..processors import lens_of
 from .case import Case
-from .perturbation import enlarged
+from .perturbation import resized_map
 from .registry import Parts, metric
 
 LARGEST = 0.5  # share of the picture: larger boxes are hit by chance, so they do not count
@@ -129,7 +129,7 @@ def segmentation(
     mask = seen_mask(case, case.data["mask"])
     if at == "model":
         mask = resized_to_model(case, mask)
-    drawn = enlarged(heat, mask.shape).to(heat.scores.dtype)  # no more precise than the map
+    drawn = resized_map(heat, mask.shape).to(heat.scores.dtype)  # no more precise than the map
     found = overlap(drawn, mask)
     found["average_precision"] = average_precision(stretched(drawn), mask, precision)
     if not mask.any() or mask.all():
@@ -212,7 +212,7 @@ def pointing_game(case: Case, heat: Heatmap) -> dict[str, float]:
     in_box = seen_mask(case, inside(boxes, size))
     if not in_box.any() or in_box.mean() > LARGEST:
         return {"hit": math.nan, "energy": math.nan}
-    scores = enlarged(heat, in_box.shape).to(heat.scores.dtype)
+    scores = resized_map(heat, in_box.shape).to(heat.scores.dtype)
     return {"hit": float(points_into(in_box, scores)), "energy": energy_in(in_box, scores)}
 
 

@@ -37,7 +37,7 @@ Places = Int[Tensor, " place"]
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """A changed input, for which a metric wants the model's answer.
+    """A changed input that a metric asks the model about.
 
     keep    [token] bool, what stays; of a picture also [height width] of the model's pixels
     fill    what replaces the rest: of a text delete (nothing), pad, mask or unk; of a picture
@@ -97,11 +97,11 @@ def ranked_pixels(case: Case, heat: Heatmap) -> Places:
     patch_height, patch_width = case.model.patch
     places = torch.arange(height * width).view(height, width)
     covered = places[: rows * patch_height, : columns * patch_width]
-    scores = enlarged(heat, covered.shape).to(heat.scores.dtype)  # no more precise than the map
+    scores = resized_map(heat, covered.shape).to(heat.scores.dtype)  # no more precise than the map
     return covered.flatten()[ranked(scores.flatten())]
 
 
-def enlarged(heat: Heatmap, size: Sequence[int]) -> Float[Tensor, "height width"]:
+def resized_map(heat: Heatmap, size: Sequence[int]) -> Float[Tensor, "height width"]:
     """The map of a picture [height width] by pixels, resized bilinearly.
 
     It is made of the method's own map by pixels if it has one, else of its patches.
@@ -192,7 +192,7 @@ def answers(
 
 
 def answer_group(case: Case) -> int:
-    """Cases of one group can be answered in one pass: all with classes; each other one alone."""
+    """Cases of one group can share a pass: all that explain a class; any other case is alone."""
     return 0 if case.by_class else id(case)
 
 

@@ -21,7 +21,7 @@ from .registry import Parts, metric
 RATIONALE_SIZES = range(5, 81, 5)  # words
 
 #: (first, last+1 character) of a text.
-Span = tuple[int, int]
+Characters = tuple[int, int]
 
 
 def hits_in_top(scores: Num[Tensor, " token"], first: int, last: int, k: int) -> int:
@@ -117,7 +117,7 @@ def f1(found: Sequence[int], marked: set[int]) -> float:
     return 2 * len(marked.intersection(found)) / (len(found) + len(marked))
 
 
-def marked_words(places: Sequence[Span], rationale: Sequence[Span]) -> set[int]:
+def marked_words(places: Sequence[Characters], rationale: Sequence[Characters]) -> set[int]:
     """The numbers of the words at `places` that lie in a marked span, at least in part."""
     marked = set()
     for word, (first, last) in enumerate(places):
@@ -127,7 +127,7 @@ def marked_words(places: Sequence[Span], rationale: Sequence[Span]) -> set[int]:
     return marked
 
 
-def word_scores(case: Case, heat: Heatmap, places: Sequence[Span], how: str) -> Tensor:
+def word_scores(case: Case, heat: Heatmap, places: Sequence[Characters], how: str) -> Tensor:
     """[word] the highest score, or the sum, of its tokens; −∞ for words that are not read."""
     scores = torch.full((len(places),), -torch.inf, dtype=heat.scores.dtype)
     word = 0

@@ -145,8 +145,8 @@ def class_sensitivity(case: Case, heat: Heatmap, specials: bool = False) -> floa
     """Rank correlation between the maps of the explained class and of the most probable other one.
 
     It asks of classes what Adebayo et al. ask of weights: 1 is a map that does not depend on the
-    class. Of equally probable other classes the first is
-    taken. NaN where there is no other class.
+    class. Of equally probable other classes the first is taken. NaN where there is no other
+    class.
 
     Options:
     - specials (default: false): whether special tokens are compared too.

@@ -57,7 +57,7 @@ class Encoded:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know of this input: how much of it the model does not read, where."""
+        """Notes about this input: how much of it the model does not read, and other remarks."""
         if not self.left_out:
             return list(self.remarks)
         where = "were left out."

@@ -39,5 +39,5 @@ def within(index: int, size: int, what: str) -> int:
 
 
 def layer_names(first: int, layers: int) -> list[str]:
-    """The rows of a picture by layer that starts at layer `first`: L2, L3, ..."""
+    """The names of the rows of a map by layer that starts at layer `first`: L2, L3, ..."""
     return [f"L{i}" for i in range(first, layers)]

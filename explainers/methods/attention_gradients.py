@@ -124,7 +124,8 @@ def gae(trace: Trace, start: int | None = None) -> Attribution:
     """Rollout of the positive part of attention times gradient.
 
     Formula: R ← I; then for every layer R ← R + mean over heads of relu(A_l ⊙ G_l) · R, with
-    G = ∂y/∂A; score_i = R[readout, i] (Chefer et al., eqs. 5 and 6).
+    G = ∂y/∂A; score_i = R[readout, i] (Chefer et al., eqs. 5 and 6). The map by layer is the one
+    after each layer.
 
     Sign: none, since the relu keeps only what raises the score of the class.
 
@@ -133,7 +134,7 @@ def gae(trace: Trace, start: int | None = None) -> Attribution:
 
     Options:
     - start: the first layer used. By default 0; for a picture with texts the last layer, as the
-      authors do against artefacts of CLIP. The per-layer picture is the map after each layer.
+      authors do against artefacts of CLIP.
     """
     if start is None:
         start = -1 if trace.is_dual_encoder else 0

@@ -37,7 +37,7 @@ def attribute(trace: Trace, start: int = 0, pool: Pool = "mean") -> Attribution:
     Formula: score_i = sum over layers of mean over heads and queries of relu(∂s_l/∂A_l[:, :, i]),
     with s_l the score that the model's head gives to the mean of all tokens after block l
     (Bousselham et al., section 3; the sum is from their code, the paper's mean differs by a
-    factor).
+    factor). The map by layer is the share of each layer.
 
     Sign: none, since the relu keeps only what raises the score of the class.
 
@@ -46,8 +46,7 @@ def attribute(trace: Trace, start: int = 0, pool: Pool = "mean") -> Attribution:
     tokens.
 
     Options:
-    - start: the first layer used; −2 in the authors' package. The per-layer picture is each
-      layer's share.
+    - start: the first layer used; −2 in the authors' package.
     - pool: mean: the mean of all tokens; readout: what this model reads, which is [CLS] for most.
     """
     depth = len(trace.layers)

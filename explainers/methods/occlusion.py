@@ -56,12 +56,12 @@ def attribute(
     if trace.special_tokens.all():
         return Attribution(torch.zeros_like(trace.hidden[0, :, 0]))
     if words is not None:
-        loss = mean_loss(trace, runs_of_words(words, window), fill)
+        loss = mean_loss(trace, windows_of_words(words, window), fill)
         return Attribution(loss / tokens_in_its_word(words.to(loss)).clamp(min=1))
     if trace.grid:
         windows = squares_of_patches(trace, window)
     else:
-        windows = runs_of_tokens(trace, window)
+        windows = windows_of_tokens(trace, window)
     return Attribution(mean_loss(trace, windows, fill))
 
 
@@ -78,7 +78,7 @@ def mean_loss(
     return (loss @ inside) / inside.sum(0).clamp(min=1)
 
 
-def runs_of_tokens(trace: Trace, size: int) -> Bool[Tensor, "window token"]:
+def windows_of_tokens(trace: Trace, size: int) -> Bool[Tensor, "window token"]:
     """Every run of `size` neighbouring tokens [window token] bool, or all of them together."""
     places = (~trace.special_tokens).nonzero().flatten()
     firsts = range(max(1, len(places) - size + 1))
@@ -127,7 +127,7 @@ def tokens_of_words(trace: Trace) -> Bool[Tensor, "word token"]:
     return (word_of == numbers[:, None]) & ~trace.special_tokens
 
 
-def runs_of_words(words: Bool[Tensor, "word token"], size: int) -> Bool[Tensor, "window token"]:
+def windows_of_words(words: Bool[Tensor, "word token"], size: int) -> Bool[Tensor, "window token"]:
     """Every run of `size` neighbouring ones of the `words` [word token] -> [window token] bool.
 
     All of them together where there are fewer.

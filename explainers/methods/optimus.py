@@ -62,7 +62,7 @@ def attribute(
 
     Formula: score = the row of A (or of A* before the softmax) with the largest RFT = sum over
     words i of sign(score_i) · (p − p without i) / rank_i (Mylonas et al., ranked faithful
-    truthfulness).
+    truthfulness). The map by layer has the best row of each layer.
 
     Sign: plus raises the score of the target, minus lowers it. With A every number is positive;
     only A* can be minus.
@@ -79,8 +79,7 @@ def attribute(
     - choice: one map by its name, such as 3/Mean/From, in place of the search. The paper's batch
       mode finds one for a whole dataset.
     - activation: p by softmax or sigmoid. sigmoid is what the authors' code uses except for two
-      labels; of a difference, each class has its own. The per-layer picture has the best map of
-      each layer.
+      labels; of a difference, each class has its own.
     """
     found = readings(trace, matrix, activation)
     equals = []

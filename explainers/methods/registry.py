@@ -18,8 +18,8 @@ from .attribution import PARTS, Attribution
 
 #: What a part of an attribution is called in a sentence.
 CALLED = {
-    "layers": "per-layer picture",
-    "heads": "head axis",
+    "layers": "map by layer",
+    "heads": "map by head",
     "maps": "token-by-token maps",
     "pixels": "map by pixels",
     "totals": "other totals",
@@ -154,7 +154,9 @@ class Method:
         return self.part("pixels", trace, options)
 
     def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
-        """Maps [token] that the layers can be combined into, by name; {} where there are none."""
+        """Maps [token] that the layers can be combined into, by name; {} if the method has none."""
+        if "totals" not in self.parts:
+            return {}
         return self.run(trace, **options).totals
 
     def part(self, name: str, trace: Trace, options: Mapping[str, Any]) -> Tensor:
@@ -167,7 +169,7 @@ class Method:
     def check_kind(self, trace: Trace) -> None:
         """Raise a `Refusal` with the method's reason for a kind of input that it is not for."""
         modality = "text" if trace.grid is None else "image"
-        if modality not in self.tasks:
+        if modality not in self.modalities:
             kind = {"text": "texts", "image": "pictures"}[modality]
             raise Refusal(f"{self.title} is not defined for {kind}: {self.only}.")
 
@@ -216,9 +218,14 @@ class Method:
         return self.output.widened
 
     @property
-    def tasks(self) -> tuple[str, ...]:
-        """The kinds of input that it is defined for: "text", "image" or both."""
+    def modalities(self) -> tuple[str, ...]:
+        """What it is defined for: "text", "image" or both."""
         return (self.only_for.modality,) if self.only_for else ("text", "image")
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """`modalities` by their name in version 0.2."""
+        return self.modalities
 
     @property
     def only(self) -> str:

@@ -122,7 +122,7 @@ def alpha_beta_lrp(trace: Trace, rules: Rules = "ours") -> Attribution:
 
     Formula: score_i = sum_d R_i,d, with R_j = sum_k (x_j w_jk)⁺ / (sum_j (x_j w_jk)⁺) · R_k in
     linear layers (Bach et al., the αβ-rule with α = 1) and the rules of Chefer et al. 2021 for
-    products and skip connections.
+    products and skip connections. The map by layer is the relevance that reaches each layer.
 
     Sign: plus is a share in favour of the class, minus a share against it. The shares sum to one.
     The start and the end of an answer propagate 1 each; in a difference of two classes the second
@@ -135,8 +135,7 @@ def alpha_beta_lrp(trace: Trace, rules: Rules = "ours") -> Attribution:
 
     Options:
     - rules: ours: as above, conserved at every layer; original: older rules, which multiply
-      relevance by orders of magnitude and give almost the same map for every class. The per-layer
-      picture is the relevance that reaches each layer.
+      relevance by orders of magnitude and give almost the same map for every class.
     """
     layers = relevance_of(trace, rules).hidden.sum(-1)
     names = [f"into L{i}" for i in range(len(layers) - 1)]

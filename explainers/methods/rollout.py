@@ -42,7 +42,8 @@ def attribute(
     """The attention of all layers, multiplied from the first to the last.
 
     Formula: R = Ā_L ··· Ā_1 with Ā_l = rownorm(mean over heads of A_l + I);
-    score_i = R[readout, i] (Abnar & Zuidema, eq. 1). I stands for the residual connection.
+    score_i = R[readout, i] (Abnar & Zuidema, eq. 1). I stands for the residual connection. The map
+    by layer is the one after each layer.
 
     Sign: none. With the residual the scores add up to one.
 
@@ -54,7 +55,7 @@ def attribute(
     - heads: how the heads of a layer are combined: mean, min or max.
     - discard: the share of the smallest entries of each layer that is set to zero, of equal ones
       the first (Gildenblat's variant for pictures).
-    - start: the first layer used. The per-layer picture is the map after each layer.
+    - start: the first layer used.
     """
     fused = FUSIONS[heads](trace.attention, 1)
     first = within(start, len(fused), "layer")

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedT
 
 from ..errors import ModelUnavailable
 from ..inputs.kinds import PAIR, PICTURE, PICTURE_AND_TEXTS, QUESTION, TEXT, InputKind
+from ..shipped import shipped_folder
 from .readers import Location, processor_of
 
 
@@ -119,16 +120,15 @@ def pair_note(name: str, is_pair: bool) -> str:
 
 
 def bundled_folder(name: str = "text") -> Path:
-    """A folder of assets/models: beside the package in a checkout, inside it when installed."""
-    package = Path(__file__).parents[1]
-    for folder in (package.parent / "assets/models" / name, package / "assets/models" / name):
-        if folder.is_dir():
-            return folder
-    raise ModelUnavailable(
-        "The bundled models are not installed beside this package. Clone the repository, or "
-        "install it from there with pip (pip install git+URL); or load a model from a folder or "
-        "by its Hub id."
-    )
+    """A folder of assets/models. Raises `ModelUnavailable` if it is not installed."""
+    folder = shipped_folder(f"models/{name}")
+    if folder is None:
+        raise ModelUnavailable(
+            "The bundled models are not installed beside this package. Clone the repository, or "
+            "install it from there with pip (pip install git+URL); or load a model from a folder "
+            "or by its Hub id."
+        )
+    return folder
 
 
 def bundled_network(name: str) -> PreTrainedModel:

@@ -219,13 +219,13 @@ def forwards_keywords(module: nn.Module) -> bool:
 def missing_part(net: PreTrainedModel, name: str, field: str, path: str) -> ModelUnavailable:
     """The refusal of a network without a part that its row names.
 
-    Whoever registered the row reads which field is wrong. Others cannot change a row of this
-    package, and read that this checkpoint is built in another way.
+    For a registered row it says which field is wrong. A row of this package cannot be changed by
+    the reader, so there it says that this checkpoint is built in another way.
     """
     model_type = name.partition(".")[0]
     if model_type in (DUAL, *model_types(BUILT_IN)):
         return ModelUnavailable(
-            f"This {type(net).__name__} is built otherwise than other models of type "
+            f"This {type(net).__name__} is built differently from other models of type "
             f"{net.config.model_type!r}, so it cannot be traced; another checkpoint of the type "
             "may work."
         )

@@ -375,11 +375,11 @@ class Model:
         return blanks.embed(self, inputs)
 
     @property
-    def embeds(self) -> bool:
+    def takes_embeddings(self) -> bool:
         """Whether it takes word embeddings in place of ids."""
         return blanks.takes_embeddings(self)
 
-    def wordless(
+    def without_words(
         self, inputs: Inputs, entering: Float[Tensor, "token dim"]
     ) -> Float[Tensor, "token dim"]:
         """What would enter the first block if there were no words."""

@@ -33,7 +33,7 @@ SPECIAL_TOKENS = ("bos", "eos", "cls", "sep", "pad", "mask", "unk", "decoder_sta
 
 
 def check(model: Model, compare: bool) -> None:
-    """Raise `ModelUnavailable` for a network that is not what its row says.
+    """Raise `ModelUnavailable` for a network that does not fit its row.
 
     compare: whether to compare its logits with those of eager attention, too.
     """
@@ -51,22 +51,24 @@ def check(model: Model, compare: bool) -> None:
 
 
 def check_logits(model: Model, inputs: dict[str, Tensor], got: Tensor) -> None:
-    """Raise `ModelUnavailable` if the outputs of eager attention are others than `got`."""
+    """Raise `ModelUnavailable` if the outputs of eager attention differ from `got`."""
     attend_by(model.net, "eager")
     with torch.no_grad():
         wanted = all_numbers(model.answer(inputs))
     attend_by(model.net, NAME)
     off = float((got - wanted).abs().max())
     largest = float(wanted.abs().max())
-    if off > tolerance(model.net) * largest:  # False if a number is not finite: another problem
+    if (
+        off > allowed_difference(model.net) * largest
+    ):  # False if a number is not finite: another problem
         raise ModelUnavailable(
-            f"{type(model.net).__name__} answers otherwise when its attention is recorded (its "
-            f"logits are off by {off:.2g} where the largest is {largest:.2g}), so another model "
+            f"{type(model.net).__name__} gives other logits when its attention is recorded (they "
+            f"are off by {off:.2g} where the largest is {largest:.2g}), so another model "
             "would be explained: its attention does more than softmax(QKᵀ/√d + mask) V."
         )
 
 
-def tolerance(net: PreTrainedModel) -> float:
+def allowed_difference(net: PreTrainedModel) -> float:
     """The difference allowed between two answers, as a share of the largest number.
 
     Sums are taken in another order; half precision and kernels of quantised weights are coarse.

@@ -73,14 +73,14 @@ class Traces:
         return traces
 
 
-#: The traces that somebody still uses, and the latest ones. Traces of 512 tokens hold 150 MB, so
+#: The traces that are still in use, and the latest ones. Traces of 512 tokens hold 150 MB, so
 #: nothing else is kept; but two visitors who compare at the same time do not lose theirs.
 IN_USE: WeakValueDictionary[Asked, Traces] = WeakValueDictionary()
 LATEST: deque[Traces] = deque(maxlen=1)
 
 
 def traces_of(asked: Asked) -> Traces:
-    """The traces of a question. Whoever holds them keeps them from being made again."""
+    """The traces of a question. They are kept as long as a caller holds them."""
     traces = IN_USE.setdefault(asked, Traces(asked))
     LATEST.append(traces)
     return traces
@@ -109,7 +109,7 @@ def heats_of(
     """
     heats: list[ex.Heatmap | str] = []
     for place, traced in enumerate(traces_of(asked).all):
-        if place > 0 and traced.model.anatomy.modality not in ex.METHODS[method].tasks:
+        if place > 0 and traced.model.anatomy.modality not in ex.METHODS[method].modalities:
             continue
         try:
             heats.append(ex.explain_trace(*traced, method, **dict(options)))

@@ -29,11 +29,11 @@ PICTURE_NOT_IN_LINK = (
 def choose_kind(kind: str, text: str, model: str) -> Changes:
     """Another kind of input: its fields, a model for it, and its first example.
 
-    A text that somebody typed stays.
+    A text that the visitor typed stays.
     """
     try:
         name = model_for(kind, model)
-        if text and not is_example_text(text):  # somebody typed it
+        if text and not is_example_text(text):  # the visitor typed it
             return fields_for(kind, name)
         return fields_for(kind, name, fields_of(first_example(kind)))
     except Exception as error:

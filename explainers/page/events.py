@@ -1,4 +1,4 @@
-"""What happens when somebody uses a tab: which handler runs, what it reads, what it changes.
+"""What happens when a visitor uses a tab: which handler runs, what it reads, what it changes.
 
 Handlers read values by name and answer with changes by name, see `Fields`.
 """
@@ -172,7 +172,7 @@ def connect_choices(ui: Fields) -> None:
 
 
 def connect_link(ui: Fields, loaded: Callable) -> None:
-    """Fill in what a link says, explain it, and keep the address up to date."""
+    """Fill in the fields from a link, explain, and keep the address up to date."""
     changes = [*RESTORED, *ui.starting("examples/"), *ui.ticks]
     restored = on(ui, loaded, partial(choosing.restore, ui.tab), ["query"], changes, **SILENT)
     explaining(ui, restored.then, asking.explain_link, "wanted")

@@ -5,15 +5,10 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+from ..pictures import example_folder
 
-def folder_of_examples() -> Path:
-    """assets/examples: beside the package in a checkout, inside it when it is installed."""
-    package = Path(__file__).parents[1]
-    checkout = package.parent / "assets" / "examples"
-    return checkout if checkout.exists() else package / "assets" / "examples"
-
-
-PHOTOS = folder_of_examples()
+#: The folder of the example pictures.
+PHOTOS = example_folder()
 
 #: By kind of input and name: {"text", "pair", "picture", "model"}, each only where there is one.
 EXAMPLES: dict[str, dict[str, dict[str, str]]] = json.loads(
@@ -36,7 +31,7 @@ def first_example(kind: str) -> dict[str, str]:
 
 
 def is_example_text(text: str) -> bool:
-    """Whether a text is that of an example, so that nobody typed it."""
+    """Whether a text is that of an example, and not typed by the visitor."""
     for examples in EXAMPLES.values():
         for example in examples.values():
             if example.get("text") == text:

@@ -46,7 +46,7 @@ class Fields:
         return [name for name in self.parts if name.startswith(prefix)]
 
     def inputs_of(self, names: Iterable[str]) -> list[Callable]:
-        """The events that somebody changes one of these."""
+        """The events of a visitor changing one of these."""
         return [self.parts[name].input for name in names]
 
     @property

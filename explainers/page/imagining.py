@@ -74,7 +74,7 @@ def imagine(model: str, wish: Wish, progress) -> Changes:
     """
 
     def tell(done: int, steps: int, _picture: object) -> None:
-        progress((done, steps), desc="climbing", unit="steps")
+        progress((done, steps), desc="optimising", unit="steps")
 
     try:
         made = ex.imagine(

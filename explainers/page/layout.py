@@ -11,6 +11,7 @@ import explainers as ex
 
 from ..render import card
 from ..render.colours import PALETTES
+from ..render.method_cards import options_html
 from .asking import menu_title
 from .choosing import listed_kinds
 from .examples import EXAMPLES, fields_of, first_example
@@ -229,7 +230,7 @@ def lay_out_option_fields(kept, key: str, text: str) -> None:
     method = ex.METHODS[key]
     chosen = read_options(text).get(key, {})
     if method.card.options:
-        plain_html(hint(method.card.options))
+        plain_html(f'<div class="hint">{options_html(method)}</div>')
     for name, option in method.options.items():
         field = option_field(option, chosen.get(name, option.default), f"{key} {name}")
         refusal = gr.HTML(visible=False, key=f"{key} {name} refusal", preserved_by_key=None)

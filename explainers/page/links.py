@@ -33,7 +33,7 @@ LONGEST_NAME = 200  # characters of a model or a target
 
 @dataclass(frozen=True)
 class Link:
-    """What a link says: one state of the page.
+    """The content of a link: one state of the page.
 
     has_own_picture  the picture is none of the examples; a link does not carry it
     """
@@ -107,8 +107,8 @@ class Link:
             )
         if self.has_own_picture:
             notes.append(
-                "A link does not carry your picture, only the question about it. Whoever opens "
-                "the link gives the picture again."
+                "A link does not carry your picture, only the question about it. After opening "
+                "the link, give the picture again."
             )
         return notes
 

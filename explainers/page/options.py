@@ -25,7 +25,7 @@ def read_options(text: str) -> Changed:
 
 
 def known_options(text: str) -> str:
-    """`text` without what no method knows, in the one form that the page keeps."""
+    """`text` without unknown methods, options and values, in sorted order."""
     return json.dumps(read_options(text), sort_keys=True)
 
 

@@ -75,7 +75,7 @@ def lay_out_tab(tab: Tab, **shared: Any) -> Fields:
 
 
 def lay_out_hidden(ui: Fields) -> None:
-    """What a tab knows and does not show."""
+    """The hidden components of a tab."""
     ui["turn"] = gr.State(Turn())
     ui["wanted"] = gr.State(False)  # whether a link asks for an explanation in this tab
     ui["asked"] = gr.State(None)  # the question that is answered

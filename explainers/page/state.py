@@ -81,7 +81,7 @@ KINDS = {
     "Picture and texts": Kind("Image + text", PICTURE_AND_TEXTS),
 }
 
-#: The kinds that have no button: a model of this kind brings it along.
+#: The kinds that have no button: they appear with a model that takes them.
 UNLISTED = {"Next token"}
 
 
@@ -128,7 +128,7 @@ class Tab:
     @cached_property
     def methods(self) -> list[Method]:
         """The methods that it offers, in the order of the menu."""
-        return [method for method in METHODS.values() if self.modality in method.tasks]
+        return [method for method in METHODS.values() if self.modality in method.modalities]
 
     @cached_property
     def families(self) -> dict[str, list[Method]]:
@@ -244,7 +244,7 @@ class Question:
 
     @property
     def fingerprint(self) -> str:
-        """A name for this question that tells a browser nothing but whether it is another one."""
+        """A hash of this question: a browser can compare it and cannot read it."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 

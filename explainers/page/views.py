@@ -1,4 +1,4 @@
-"""The right side of a tab: what the model says, and the views of its explanation."""
+"""The right side of a tab: the prediction, and the views of its explanation."""
 
 import gradio as gr
 

@@ -114,7 +114,7 @@ def record(heat: TokenScores) -> dict:
 
 
 def picture_record(heat: TokenScores) -> dict:
-    """What only a map of a picture has. A large map pixel by pixel is left out, and said to be."""
+    """What only a map of a picture has. A large map by pixels is left out, with a note."""
     shape, pixels, left_out = None, None, None
     if heat.pixels is not None and heat.pixels.numel():
         shape = list(heat.pixels.shape)

@@ -1,4 +1,4 @@
-"""What figures of texts and of pictures say alike: captions, the model, the meaning of colours."""
+"""The words of figures of texts and of pictures: captions, the model, the meaning of colours."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ MOST = 300  # characters of a caption
 
 
 def captions(heats: Sequence[TokenScores], about: Mapping[str, str] | None) -> list[str]:
-    """What is explained, what else is to be said, the model, and the notes.
+    """The target, the further lines, the model, and the notes.
 
     about: further lines by name, such as the prediction or a link.
     """

@@ -75,9 +75,7 @@ def check_layer(heat: TokenScores, layer: int) -> int:
 
     Raises `Refusal` for a method that has no map by head, and for a layer that is not there.
     """
-    if heat.heads is None:
-        raise Refusal(f"{heat.title} has no picture of single heads: it does not keep them apart.")
-    layers = len(heat.heads)
+    layers = len(heat.head_scores)
     if not -layers <= layer < layers:
         raise Refusal(f"There is no layer {layer}: this model has layers 0 to {layers - 1}.")
     return layer % layers
@@ -97,8 +95,8 @@ def importance_table(shown: TokenScores, layer: int, parts: str) -> str:
         rows.append(row_html(row_head(f"L{index}"), columns, scores, scale, kind))
     return (
         f"<h3>{escape(shown.title)}, head by head</h3>"
-        "<p class='xp-sub'>How much of |score| each head of each layer has, "
-        f"over the {parts} shown. Layer {layer} is below.</p>"
+        f"<p class='xp-sub'>Each cell is the sum of |score| over the {parts} shown. "
+        f"Layer {layer} is below.</p>"
         '<div class="xp-scroll" data-apart tabindex="0" role="region" '
         'aria-label="importance of every head">'
         f'<table class="xp-map xp-layers xp-heads">{table_head(columns, "layer")}'

@@ -27,7 +27,7 @@ def maximised_html(made: Imagined) -> str:
     options = ", ".join(f"{name} {made.options[name]}" for name in SHOWN if name in made.options)
     picture = f"data:image/png;base64,{base64.b64encode(png_of(made)).decode()}"
     return card(
-        f"<h3>{target}, as {model} imagines it</h3>"
+        f"<h3>A picture that maximises {target} in {model}</h3>"
         '<div class="xp-imagined"><figure class="xp-tile">'
         f'<img src="{picture}" alt="the picture that maximises {target}" '
         f'width="{made.image.width}" height="{made.image.height}">'

@@ -72,7 +72,7 @@ def inputs_html(method: Method) -> str:
     """What the method is for, if not for texts and pictures alike, and why."""
     if not method.only:
         return ""
-    inputs = "pictures" if method.tasks == ("image",) else "texts"
+    inputs = "pictures" if method.modalities == ("image",) else "texts"
     return f"<dt>Only for</dt><dd>{inputs}: {escape(method.only)}</dd>"
 
 

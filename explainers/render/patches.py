@@ -119,7 +119,7 @@ def tile(
     flat = scores.flatten()
     most = "zero everywhere"
     for i in strongest(scores, most=1):
-        most = f"most: {place(heat, i)}: {number(float(flat[i]), heat.signed)}"
+        most = f"strongest: {place(heat, i)}: {number(float(flat[i]), heat.signed)}"
     if meta is None:
         meta = facts_line(heat, scores, beside=special_names(heat))
     return (

@@ -81,7 +81,7 @@ def overlays(heat: TokenScores, scores: Tensor, scale: float, look: Look) -> str
 
 
 def poles(heat: TokenScores) -> str:
-    """What the script says when it shows another row over the photo."""
+    """The two signs in words, for the script that shows another row over the photo."""
     return f' data-poles="{escape(json.dumps(heat.poles))}"' if heat.signed else ""
 
 

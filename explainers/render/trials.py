@@ -52,7 +52,8 @@ def correlation_head(name: str) -> str:
 def correlation_cell(value: float) -> str:
     if not math.isfinite(value):
         return '<td><span class="xp-sub">none</span></td>'
-    kind = "pos" if value > 0 else "neg"
+    value = round(value, 2) + 0.0  # so that -0.001 is shown as 0.00, without a sign
+    kind = "neg" if value < 0 else "pos"
     return f'<td class="{kind}" style="--a:{abs(value):.2f}">{with_minus(f"{value:.2f}")}</td>'
 
 
@@ -74,7 +75,7 @@ def without_html(
     palette: str = "orange-blue",
     tied: bool = False,
 ) -> str:
-    """What the model says without some words or patches, and the rest of the input.
+    """The prediction without some words or patches, and the rest of the input.
 
     keep           [token] bool: False for what was taken out
     target         what is explained; before, after: its probability

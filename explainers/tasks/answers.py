@@ -31,7 +31,7 @@ START, END = 0, 1
 NO_SPAN = (0, 0)
 
 #: First and last token of an answer.
-Tokens = tuple[int, int]
+TokenRange = tuple[int, int]
 
 #: What is explained of an answer: the sum of its two logits, or one of them.
 Part = Literal["answer", "start", "end"]
@@ -111,7 +111,7 @@ class AnswerTarget(DeferredTarget):
     words: Callable[[int, int], str]
     part: Part = "answer"
     may_be_none: bool = True
-    spans: tuple[Tokens, ...] = ()
+    spans: tuple[TokenRange, ...] = ()
 
     def resolve(self, answer: Answer, example: int) -> Span:
         possible, scores = self.possible(answer.by_token[example].detach())
@@ -119,7 +119,7 @@ class AnswerTarget(DeferredTarget):
 
     def possible(
         self, logits: Float[Tensor, "token 2"]
-    ) -> tuple[list[Tokens], Float[Tensor, " answer"]]:
+    ) -> tuple[list[TokenRange], Float[Tensor, " answer"]]:
         """The answers to choose from, and the score of each."""
         if self.spans:
             possible = list(self.spans)
@@ -167,7 +167,7 @@ def span_scores(
 
 def possible_answers(
     logits: Float[Tensor, "token 2"], context: Sequence[bool]
-) -> tuple[list[Tokens], Float[Tensor, " answer"]]:
+) -> tuple[list[TokenRange], Float[Tensor, " answer"]]:
     """Every possible answer, as (first, last token) in the order of the text, and its score.
 
     Raises `Refusal` if no answer is possible.
@@ -256,7 +256,7 @@ class AnswerReader(TargetReader):
             return " ".join(coded.labels[first : last + 1])
         return coded.text[coded.span_of(first)[0] : coded.span_of(last)[1]]
 
-    def spans_of(self, asked: Any) -> tuple[Tokens, ...]:
+    def spans_of(self, asked: Any) -> tuple[TokenRange, ...]:
         """First and last token of every place in the context that is meant.
 
         Raises `Refusal` if there is none that the model reads.
@@ -322,7 +322,7 @@ def question_and_context(coded: Encoded) -> list[int | None] | None:
     if segments is not None and segments.any():
         halves = segments[0].tolist()
     else:
-        halves = runs_of_words(special_tokens)
+        halves = numbers_of_runs(special_tokens)
         if max(halves) != 1:
             return None
     found: list[int | None] = []
@@ -331,7 +331,7 @@ def question_and_context(coded: Encoded) -> list[int | None] | None:
     return found
 
 
-def runs_of_words(special_tokens: list[bool]) -> list[int]:
+def numbers_of_runs(special_tokens: list[bool]) -> list[int]:
     """[token] the number of the text that it is in, or that stands before it, counted from 0.
 
     Texts are runs of tokens between special tokens.

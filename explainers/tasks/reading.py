@@ -117,7 +117,8 @@ class ClassReader(TargetReader):
 def index_of(asked: Any, labels: Mapping[int, str]) -> int:
     """The class that a label, one of its names, or an index means.
 
-    Names are compared in upper or lower case alike. Raises `Refusal` if there is no such class.
+    Names are compared without regard to upper and lower case. Raises `Refusal` if there is no such
+    class.
     """
     if not isinstance(asked, str | bool):
         with suppress(TypeError):
@@ -143,7 +144,7 @@ def index_of_name(asked: str, labels: Mapping[int, str]) -> int | None:
     """The class of a name; None if there is none.
 
     Several ways to compare are tried, the strictest first: the whole label as it is written, one
-    of its names ("lynx" of "lynx, catamount"), then both in upper or lower case alike. Classes
+    of its names ("lynx" of "lynx, catamount"), then both without regard to case. Classes
     whose labels differ only by their number, "crane (134)" and "crane (517)", share the name
     "crane". Raises `Refusal` if a name is that of several classes.
     """
@@ -163,7 +164,7 @@ def index_of_name(asked: str, labels: Mapping[int, str]) -> int | None:
 
 
 def shared_name(index: int, labels: Mapping[int, str]) -> str:
-    """A label without the number that tells it from its namesakes."""
+    """A label without the number that distinguishes it from others of the same name."""
     return labels[index].removesuffix(f" ({index})")
 
 
@@ -187,7 +188,7 @@ def refuse_several(asked: str, found: list[str]) -> None:
 def occurrences(words: str, text: str) -> list[tuple[int, int]]:
     """First and last+1 character of every place of some words in a text.
 
-    As they are written or, if they are nowhere, in upper or lower case alike.
+    As they are written or, if they are nowhere, without regard to upper and lower case.
     """
     for flags in (re.NOFLAG, re.IGNORECASE):
         found = [match.span() for match in re.finditer(re.escape(words), text, flags)]

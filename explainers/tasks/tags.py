@@ -147,7 +147,7 @@ class TagReader(TargetReader):
         return words_by_first_token(self.coded)
 
     def predicted(self) -> TagTarget:
-        """The highest logit of a label that says something, at any word."""
+        """The highest logit of any label but O (outside), at any word."""
         labels = [index for index, name in self.labels.items() if name != OUTSIDE]
         return self.at_words(tuple(labels or self.labels))
 

@@ -50,14 +50,14 @@ def inputs_of(inputs: dict[str, Tensor], i: int, size: int) -> dict[str, Tensor]
 
 def call_of(call: BlockCall, i: int, size: int) -> BlockCall:
     """The call of a block for example i of `size` alone, with its mask and positions."""
-    kwargs = {name: alone(argument, i, size) for name, argument in call.kwargs.items()}
-    return BlockCall(call.block, alone(call.args, i, size), kwargs)
+    kwargs = {name: argument_of(argument, i, size) for name, argument in call.kwargs.items()}
+    return BlockCall(call.block, argument_of(call.args, i, size), kwargs)
 
 
-def alone(argument: Any, i: int, size: int) -> Any:
+def argument_of(argument: Any, i: int, size: int) -> Any:
     """An argument of a block for example i of `size`; sines and cosines come as a tuple."""
     if isinstance(argument, tuple):
-        return tuple(alone(item, i, size) for item in argument)
+        return tuple(argument_of(item, i, size) for item in argument)
     if torch.is_tensor(argument) and argument.ndim > 1 and len(argument) == size > 1:
         return argument[i : i + 1]
     return argument

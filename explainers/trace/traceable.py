@@ -79,7 +79,7 @@ class Traceable(Protocol):
         ...
 
     @property
-    def embeds(self) -> bool:
+    def takes_embeddings(self) -> bool:
         """Whether the network takes word embeddings in place of ids."""
         ...
 
@@ -87,7 +87,7 @@ class Traceable(Protocol):
         """`inputs` with word embeddings in place of the ids."""
         ...
 
-    def wordless(
+    def without_words(
         self, inputs: dict[str, Tensor], entering: Float[Tensor, "token dim"]
     ) -> Float[Tensor, "token dim"]:
         """What enters the first block if no word is given."""

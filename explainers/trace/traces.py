@@ -197,7 +197,7 @@ class Trace(Activations):
 
         Zeros where words and positions cannot be told apart, as behind a norm.
         """
-        return self.run.model.wordless(self.inputs, self.hidden[0])
+        return self.run.model.without_words(self.inputs, self.hidden[0])
 
     # --------------------------------------------------------------------------------- the model
 
@@ -219,7 +219,7 @@ class Trace(Activations):
     @property
     def takes_embeddings(self) -> bool:
         """Whether the network takes word embeddings in place of ids, as `embed` gives them."""
-        return self.run.model.embeds
+        return self.run.model.takes_embeddings
 
     @property
     def head(self) -> list[Affine | Callable[[Tensor], Tensor]] | None:

@@ -16,7 +16,7 @@ from .readers import Request, reader
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Usual names of columns, for those that nobody names.
+#: Usual names of columns, for those that are not named.
 TEXT = (
     "text",
     "sentence",

@@ -59,7 +59,7 @@ class Protocol:
         return replace(plan, **{name: value for name, value in changes.items() if value})
 
     def metrics_for(self, dataset: Dataset) -> tuple[str, ...]:
-        """The metrics for single texts or for pairs, which AttCAT's code measures otherwise."""
+        """The metrics for single texts or for pairs, which AttCAT's code measures differently."""
         if not isinstance(dataset.examples[0].inputs, tuple):
             return self.metrics
         for_pairs = ("reproduce=attcat", "reproduce=attcat-pairs")

@@ -118,7 +118,7 @@ const lay = (thumb, tile) => {
   const most = sizes.indexOf(Math.max(...sizes));
   const [row, column] = [Math.floor(most / to.viewBox.baseVal.width), most % to.viewBox.baseVal.width];
   const readout = tile.querySelector('.xp-readout');
-  readout.dataset.said = sizes[most] ? `most: row ${row + 1}, column ${column + 1}: ${values[most]}` : 'zero everywhere';
+  readout.dataset.said = sizes[most] ? `strongest: row ${row + 1}, column ${column + 1}: ${values[most]}` : 'zero everywhere';
   readout.textContent = readout.dataset.said;
 };
 
