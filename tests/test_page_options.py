@@ -192,7 +192,10 @@ def test_a_unit_is_imagined_at_no_token_unless_one_is_named(visit, server):
     page.get_by_label("number input for Steps").fill("16")
     page.get_by_role("button", name="Imagine", exact=True).click()
     page.locator("#imagined img").wait_for()
-    assert page.locator("#imagined h3").inner_text().startswith("unit 0 of layer 0, as ")
+    assert (
+        page.locator("#imagined h3").inner_text()
+        == "A picture that maximises unit 0 of layer 0 in vit"
+    )
     token.fill("3")
     unit.fill("-1")
     page.get_by_role("button", name="Imagine", exact=True).click()
@@ -203,8 +206,8 @@ def test_a_unit_is_imagined_at_no_token_unless_one_is_named(visit, server):
     page.get_by_role("button", name="Imagine", exact=True).click()
     until(
         page,
-        "() => document.querySelector('#imagined h3').innerText.startsWith('unit 2 of layer "
-        "0 at token 3')",
+        "() => document.querySelector('#imagined h3').innerText ==="
+        " 'A picture that maximises unit 2 of layer 0 at token 3 in vit'",
     )
 
 

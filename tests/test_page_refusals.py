@@ -13,12 +13,20 @@ browser_test = pytest.mark.browser
 TEXT = "A dull film."
 
 
-def beside(above, said) -> bool:
-    """Whether the sentence stands right under this part of the page."""
-    box, sentence = above.bounding_box(), said.bounding_box()
-    return (
-        0 <= sentence["y"] - (box["y"] + box["height"]) < 60
-        and box["x"] - 30 <= sentence["x"] <= box["x"] + box["width"]
+def wait_beside(page, above, said) -> None:
+    """Wait until the sentence stands right under this part of the page.
+
+    Both places are read at once: a map above them may come late and push both down.
+    """
+    until(
+        page,
+        """([above, said]) => {
+            const box = above.getBoundingClientRect(), sentence = said.getBoundingClientRect();
+            const gap = sentence.top - box.bottom;
+            return 0 <= gap && gap < 60
+                && box.left - 30 <= sentence.left && sentence.left <= box.right;
+        }""",
+        [above.element_handle(), said.element_handle()],
     )
 
 
@@ -45,7 +53,8 @@ def test_a_class_that_is_none_is_refused_under_the_menu_and_the_map_steps_back(
         page.get_by_label(field, exact=True).press("Enter")
         said = page.locator(".refusal:visible")
         said.wait_for()
-        assert "BANANA" in said.inner_text() and beside(page.locator("#text-goal"), said)
+        assert "BANANA" in said.inner_text()
+        wait_beside(page, page.locator("#text-goal"), said)
         until(page, "() => getComputedStyle(document.querySelector('#text-compared')).opacity < .6")
         assert "previous question" in said_above(page)
         page.screenshot(
@@ -76,7 +85,8 @@ def test_what_cannot_be_tried_is_said_under_its_button(visit):
     button.click()
     said = page.locator(".refusal:visible")
     said.wait_for()
-    assert "methods of one pass" in said.inner_text() and beside(button, said)
+    assert "methods of one pass" in said.inner_text()
+    wait_beside(page, button, said)
 
 
 @pytest.mark.parametrize(
