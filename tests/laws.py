@@ -3,8 +3,10 @@
 A law is a test that is repeated for many architectures, such as "padding changes nothing". There
 are thousands of them. So `pytest` without a name runs everything else and a third of them, another
 one each day: in three days nothing is left out. `--laws all` runs all, `--laws 0`, `1` or `2` that
-third again. What is named, by a file or by `-k`, is run whole. Tests marked `rotates`, the lessons,
-go by thirds too.
+third again. What is named, by a file or by `-k`, is run whole.
+
+Two other kinds go by thirds: tests marked `rotates`, such as the lessons; and the cases of a test
+of the page that has several, such as the same page in light and in dark.
 """
 
 from datetime import date
@@ -59,12 +61,14 @@ def check_names(items) -> None:
 
 
 def is_law(item: pytest.Item) -> bool:
-    """Whether a test is one of many over architectures, of one that is not run every day."""
+    """Whether a test is one case of many, and not run every day."""
     if item.get_closest_marker("rotates"):
         return True
     callspec = getattr(item, "callspec", None)
     if callspec is None:
         return False
+    if item.get_closest_marker("browser"):
+        return True
     rotating = set(ARCHITECTURES) - set(ALWAYS)
     return any(isinstance(value, str) and value in rotating for value in callspec.params.values())
 

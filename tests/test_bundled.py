@@ -319,6 +319,7 @@ def published(part: str, row: str) -> float:
 
 @with_pictures
 @pytest.mark.slow
+@pytest.mark.rotates
 def test_the_cards_say_how_often_pictures_are_right(dual, vit):
     order = {
         row.split("\t")[1]: int(row.split("\t")[0])

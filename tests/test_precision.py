@@ -109,6 +109,7 @@ for model, inputs in INPUTS.items():
     CASES += product([model], range(len(inputs)), asked(model))
 
 
+@pytest.mark.rotates
 @pytest.mark.parametrize("name, number, key", CASES)
 def test_every_method_in_float32_is_what_it_is_in_float64(name, number, key):
     """To 1e-4 of the largest number; on these inputs ALTI is furthest off, by 1e-5."""

@@ -62,6 +62,7 @@ def test_the_command_line(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.rotates
 @pytest.mark.parametrize("key", PROTOCOLS)
 def test_every_protocol_runs_from_its_one_command(key, data, tmp_path, capsys):
     one = PROTOCOLS[key]

@@ -20,6 +20,7 @@ def test_an_engine_that_does_not_exist_is_refused(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.rotates
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_ray_refuses_in_the_same_words(tmp_path):
     pytest.importorskip("ray")
@@ -34,6 +35,7 @@ def test_ray_refuses_in_the_same_words(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.rotates
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_ray_gives_what_one_process_gives_and_survives_a_killed_worker(tmp_path, monkeypatch):
     pytest.importorskip("ray")

@@ -1,9 +1,14 @@
-"""CONTRIBUTING names every place that an addition needs: each is walked in a copy of the tree."""
+"""CONTRIBUTING names every place that an addition needs: each is walked in a copy of the tree.
+
+A toy method, metric, architecture, task and view are added to one copy. Two runs of pytest there
+say the rest: one before the tests have their rows, one after.
+"""
 
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -145,37 +150,42 @@ def test_counts_are_on_the_page_and_in_links():
     assert Link.read({"text": "fine", "view": "counts"}).state.view == "counts"
 '''
 
-#: The tests of every file.
-RULES = ("tests/test_imports.py", "tests/test_house.py")
+#: What the tests know of the architecture that the copy forgets.
+ARCHITECTURE_TESTED = (
+    '    "xlm-roberta": text("XLMRobertaForSequenceClassification", ROBERTA, padding=1),'
+)
 
+#: The commands of the package that know of an addition, in one process.
+COMMANDS = """
+from explainers.cli import main
+main(["methods", "received"])
+print("=====")
+main(["methods", "--markdown"])
+print("=====")
+main(["metrics"])
+"""
 
-@pytest.fixture
-def copy(tmp_path) -> Path:
-    """The tree without what is not changed: that is linked to."""
-    ignored = shutil.ignore_patterns("__pycache__", "goldens")
-    for name in ("explainers", "tests"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    for name in ("README.md", "pyproject.toml", "CONTRIBUTING.md"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "assets").symlink_to(ROOT / "assets")
-    (tmp_path / "tests" / "goldens").symlink_to(ROOT / "tests" / "goldens")
-    return tmp_path
+#: Tests that an addition without its row in the tests must not pass.
+KNOWN = ("tests/test_models.py", "tests/test_tasks.py")
 
+#: Tests of each addition, and of every file.
+TESTS = (
+    *KNOWN,
+    "tests/test_methods.py",
+    "tests/test_metrics_by_hand.py",
+    "tests/test_metrics_refused.py",
+    "tests/test_readouts.py",
+    "tests/test_stars.py",
+    "tests/test_counts.py",
+    "tests/test_imports.py",
+    "tests/test_house.py",
+)
+CHOSEN = (
+    "is_tested or every_task or received-bert or received.py or scale or cannot_be_measured or xlm-roberta or stars "
+    "or counting.py or counts_are or imports or thought"
+)
 
-def run(root: Path, *arguments: str) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PYTHONPATH": str(root)}
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-
-
-def add(path: Path, line: str, before: str) -> None:
-    change(path, before, f"{line}\n{before}")
+# --------------------------------------------------------------------------------- the additions
 
 
 def change(path: Path, old: str, new: str) -> None:
@@ -184,87 +194,49 @@ def change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+def add(path: Path, line: str, before: str) -> None:
+    change(path, before, f"{line}\n{before}")
+
+
 def append(path: Path, code: str) -> None:
     path.write_text(path.read_text(encoding="utf-8") + code, encoding="utf-8")
 
 
-def passed(root: Path, *arguments: str) -> None:
-    done = run(root, "pytest", "-p", "no:cacheprovider", "--laws", "all", *arguments)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+def write(path: Path, code: str) -> None:
+    path.write_text(code.lstrip(), encoding="utf-8")
 
 
-@pytest.mark.slow
-def test_a_method_is_a_file_and_a_line(copy):
-    (copy / "explainers/methods/received.py").write_text(METHOD.lstrip(), encoding="utf-8")
-    add(copy / "explainers/methods/__init__.py", "from . import received", "from .attribution")
-    card = run(copy, "explainers", "methods", "received")
-    assert "Mean attention from all tokens" in card.stdout, card.stderr
-    # the README's table is the one place that a program writes
-    table = run(copy, "explainers", "methods", "--markdown").stdout
-    readme = copy / "README.md"
-    before, _, rest = readme.read_text("utf-8").partition("<!-- methods -->\n")
-    rest = rest.partition("<!-- /methods -->")[2]
-    readme.write_text(f"{before}<!-- methods -->\n{table}<!-- /methods -->{rest}", "utf-8")
-    passed(copy, "tests/test_methods.py", "-k", "received-bert")
-    passed(
-        copy, "tests/test_imports.py", "tests/test_house.py", "-k", "received or table or methods"
-    )
+def add_method(root: Path) -> None:
+    write(root / "explainers/methods/received.py", METHOD)
+    add(root / "explainers/methods/__init__.py", "from . import received", "from .attribution")
 
 
-@pytest.mark.slow
-def test_a_metric_is_a_function_and_a_name(copy):
-    append(copy / "explainers/evaluation/robustness.py", METRIC)
+def add_metric(root: Path) -> None:
+    append(root / "explainers/evaluation/robustness.py", METRIC)
     change(
-        copy / "explainers/evaluation/__init__.py",
+        root / "explainers/evaluation/__init__.py",
         "from .robustness import infidelity, sensitivity\n",
         "from .robustness import evenness, infidelity, sensitivity\n",
     )
-    assert "evenness" in run(copy, "explainers", "metrics").stdout
-    both = ("tests/test_metrics_by_hand.py", "tests/test_metrics_refused.py")
-    passed(copy, *both, "-k", "scale or cannot_be_measured")
 
 
-@pytest.mark.slow
-def test_an_architecture_is_a_row_here_and_a_row_in_the_tests(copy):
-    """Of a copy that has never heard of XLM-RoBERTa."""
-    anatomies, tiny = copy / "explainers/models/anatomy.py", copy / "tests/tiny.py"
+def add_architecture(root: Path) -> None:
+    """To a copy that has never heard of XLM-RoBERTa."""
     row = '    "xlm-roberta": ROBERTA,\n'
-    tested = '    "xlm-roberta": text("XLMRobertaForSequenceClassification", ROBERTA, padding=1),\n'
-    for path, line in ((anatomies, row), (tiny, tested)):
-        change(path, line, "")
-    known = "test_every_architecture_of_the_table_is_tested"
-    passed(copy, "tests/test_models.py", "-k", known)
-
-    add(anatomies, row.rstrip("\n"), '    "data2vec-text"')
-    done = run(copy, "pytest", "tests/test_models.py", "-k", known)
-    assert done.returncode == 1 and "xlm-roberta" in done.stdout, "a row without a test is green"
-
-    add(tiny, tested.rstrip("\n"), '    "data2vec-text": text(')
-    passed(copy, "tests/test_models.py", "-k", known)
-    passed(copy, "tests/test_readouts.py", "-k", "xlm-roberta")
+    change(root / "explainers/models/anatomy.py", row, "")
+    add(root / "explainers/models/anatomy.py", row.rstrip("\n"), '    "data2vec-text"')
+    change(root / "tests/tiny.py", f"{ARCHITECTURE_TESTED}\n", "")
 
 
-@pytest.mark.slow
-def test_a_task_is_a_file_a_row_and_a_model_of_the_tests(copy):
-    (copy / "explainers/tasks/stars.py").write_text(TASK.lstrip(), encoding="utf-8")
-    init = copy / "explainers/tasks/__init__.py"
+def add_task(root: Path) -> None:
+    write(root / "explainers/tasks/stars.py", TASK)
+    init = root / "explainers/tasks/__init__.py"
     add(init, "from .stars import Stars", "from .tags import Tags")
     add(init, "        Stars(),", "        PictureClasses(),")
-    tests = ("tests/test_tasks.py", "tests/test_stars.py", *RULES, "-k", "every_task or stars")
-    (copy / "tests/test_stars.py").write_text(TASK_TEST.lstrip(), encoding="utf-8")
-    done = run(copy, "pytest", "tests/test_tasks.py", "-k", "every_task")
-    assert done.returncode == 1 and "stars" in done.stdout, "a task without a model is green"
-
-    change(
-        copy / "tests/test_tasks.py", '    "tags": lambda', f'{MODEL_OF_TASK[1:]}    "tags": lambda'
-    )
-    passed(copy, *tests)
 
 
-@pytest.mark.slow
-def test_a_view_is_a_name_a_layout_a_handler_and_its_events(copy):
-    pytest.importorskip("gradio")
-    page = copy / "explainers/page"
+def add_view(root: Path) -> None:
+    page = root / "explainers/page"
     change(
         page / "state.py",
         '"methods", "activation", "share"]',
@@ -273,9 +245,135 @@ def test_a_view_is_a_name_a_layout_a_handler_and_its_events(copy):
     change(page / "state.py", '"methods", "share"]', '"methods", "counts", "share"]')
     add(page / "views.py", '        "counts": lay_out_counts,', '        "share": lay_out_share,')
     append(page / "views.py", LAYOUT)
-    (page / "counting.py").write_text(HANDLER.lstrip(), encoding="utf-8")
+    write(page / "counting.py", HANDLER)
     change(page / "events.py", "choosing, files, imagining", "choosing, counting, files, imagining")
     add(page / "events.py", "    connect_counts(ui)", "    connect_files(ui)")
     append(page / "events.py", EVENTS)
-    (copy / "tests/test_counts.py").write_text(VIEW_TEST.lstrip(), encoding="utf-8")
-    passed(copy, "tests/test_counts.py", *RULES, "-k", "count or page")
+
+
+def add_rows_of_tests(root: Path) -> None:
+    """What the tests must know of an architecture and of a task; and the toys' own tests."""
+    add(root / "tests/tiny.py", ARCHITECTURE_TESTED, '    "data2vec-text": text(')
+    add(root / "tests/test_tasks.py", MODEL_OF_TASK.strip("\n"), '    "tags": lambda')
+    write(root / "tests/test_stars.py", TASK_TEST)
+    write(root / "tests/test_counts.py", VIEW_TEST)
+
+
+def renew_table(root: Path, table: str) -> None:
+    """Write the README's table of methods, as CONTRIBUTING says."""
+    readme = root / "README.md"
+    before, _, rest = readme.read_text("utf-8").partition("<!-- methods -->\n")
+    rest = rest.partition("<!-- /methods -->")[2]
+    readme.write_text(f"{before}<!-- methods -->\n{table}<!-- /methods -->{rest}", "utf-8")
+
+
+# ----------------------------------------------------------------------------------------- the walk
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What the programs printed in the copy.
+
+    before, after: what pytest printed without the rows of the tests, and with them.
+    """
+
+    card: str
+    metrics: str
+    before: str
+    after: str
+
+
+def printed(root: Path, *arguments: str) -> str:
+    """What a Python process prints in the copy."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    return done.stdout + done.stderr
+
+
+def outcomes(root: Path, files: tuple[str, ...], chosen: str) -> str:
+    """One line a test: PASSED or FAILED, and its name."""
+    options = ("-p", "no:cacheprovider", "--laws", "all", "-rA", "--tb=short")
+    return printed(root, "-m", "pytest", *options, *files, "-k", chosen)
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory) -> Walk:
+    pytest.importorskip("gradio")
+    root = copied(tmp_path_factory.mktemp("walk"))
+    for addition in (add_method, add_metric, add_architecture, add_task, add_view):
+        addition(root)
+    card, table, metrics = printed(root, "-c", COMMANDS).split("=====\n")
+    renew_table(root, table)
+    before = outcomes(root, KNOWN, "is_tested or every_task")
+    add_rows_of_tests(root)
+    return Walk(card, metrics, before, outcomes(root, TESTS, CHOSEN))
+
+
+def copied(root: Path) -> Path:
+    """The tree without what is not changed: that is linked to."""
+    ignored = shutil.ignore_patterns("__pycache__", "goldens")
+    for name in ("explainers", "tests"):
+        shutil.copytree(ROOT / name, root / name, ignore=ignored)
+    for name in ("README.md", "pyproject.toml", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, root / name)
+    (root / "assets").symlink_to(ROOT / "assets")
+    (root / "tests" / "goldens").symlink_to(ROOT / "tests" / "goldens")
+    return root
+
+
+def assert_passed(walk: Walk, *names: str) -> None:
+    for name in names:
+        assert f"PASSED tests/{name}" in walk.after, walk.after[-4000:]
+
+
+@pytest.mark.slow
+def test_a_method_is_a_file_and_a_line(walk):
+    assert "Mean attention from all tokens" in walk.card
+    assert "[received-bert" in walk.after
+    assert_passed(
+        walk,
+        "test_house.py::test_a_file_begins_with_what_it_is_for[explainers/methods/received.py]",
+    )
+
+
+@pytest.mark.slow
+def test_a_metric_is_a_function_and_a_name(walk):
+    assert "evenness" in walk.metrics
+    assert_passed(
+        walk,
+        "test_metrics_by_hand.py::test_metrics_do_not_depend_on_the_scale_of_the_scores[bert]",
+        "test_metrics_refused.py::test_what_cannot_be_measured_is_refused_in_a_sentence",
+    )
+
+
+@pytest.mark.slow
+def test_an_architecture_is_a_row_here_and_a_row_in_the_tests(walk):
+    known = "test_models.py::test_every_architecture_of_the_table_is_tested"
+    assert f"FAILED tests/{known}" in walk.before, "a row without a test is green"
+    assert "xlm-roberta" in walk.before
+    assert_passed(walk, known)
+    assert "[xlm-roberta" in walk.after
+
+
+@pytest.mark.slow
+def test_a_task_is_a_file_a_row_and_a_model_of_the_tests(walk):
+    assert "FAILED tests/test_tasks.py" in walk.before, "a task without a model is green"
+    assert "stars" in walk.before
+    assert_passed(walk, "test_stars.py::test_the_task_is_explained", "test_tasks.py")
+
+
+@pytest.mark.slow
+def test_a_view_is_a_name_a_layout_a_handler_and_its_events(walk):
+    assert_passed(walk, "test_counts.py::test_counts_are_on_the_page_and_in_links")
+
+
+@pytest.mark.slow
+def test_nothing_else_fails_by_an_addition(walk):
+    failed = [line for line in walk.after.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    assert failed == [] and " passed" in walk.after
