@@ -181,8 +181,8 @@ TESTS = (
     "tests/test_house.py",
 )
 CHOSEN = (
-    "is_tested or every_task or received-bert or received.py or scale or cannot_be_measured or xlm-roberta or stars "
-    "or counting.py or counts_are or imports or thought"
+    "is_tested or every_task or received-bert or received.py or scale or cannot_be_measured "
+    "or xlm-roberta or stars or counting.py or counts_are or imports or thought"
 )
 
 # --------------------------------------------------------------------------------- the additions
