@@ -5,8 +5,8 @@ are thousands of them. So `pytest` without a name runs everything else and a thi
 one each day: in three days nothing is left out. `--laws all` runs all, `--laws 0`, `1` or `2` that
 third again. What is named, by a file or by `-k`, is run whole.
 
-Two other kinds go by thirds: tests marked `rotates`, such as the lessons; and the cases of a test
-of the page that has several, such as the same page in light and in dark.
+Two other kinds go by thirds: tests marked `rotates`, such as the lessons, and tests of the page in
+a browser, but for those marked `daily`.
 """
 
 from datetime import date
@@ -62,13 +62,13 @@ def check_names(items) -> None:
 
 def is_law(item: pytest.Item) -> bool:
     """Whether a test is one case of many, and not run every day."""
-    if item.get_closest_marker("rotates"):
+    if item.get_closest_marker("daily"):
+        return False
+    if item.get_closest_marker("rotates") or item.get_closest_marker("browser"):
         return True
     callspec = getattr(item, "callspec", None)
     if callspec is None:
         return False
-    if item.get_closest_marker("browser"):
-        return True
     rotating = set(ARCHITECTURES) - set(ALWAYS)
     return any(isinstance(value, str) and value in rotating for value in callspec.params.values())
 

@@ -23,6 +23,8 @@ import explainers as ex
 from explainers.page.examples import EXAMPLES
 from explainers.page.state import TABS
 
+pytestmark = pytest.mark.daily
+
 # ----------------------------------------------------------------------------------------- the page
 
 

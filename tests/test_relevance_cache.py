@@ -52,6 +52,7 @@ for method in METHODS.values():
         CHOICES += product([method.key], [option.name], option.choices)
 
 
+@pytest.mark.rotates
 @pytest.mark.parametrize("key", [key for key, method in METHODS.items() if "text" in method.tasks])
 def test_an_answer_does_not_hang_on_what_was_asked_before(key):
     """Each choice of each option on one trace, after all the others, is what it is on its own.
