@@ -141,7 +141,11 @@ def passes(root: Path, tests: list[str], most_seconds: int) -> bool:
         signal.alarm(most_seconds)
         os.chdir(root)
         sys.path.insert(0, str(root))
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        with (
+            open(os.devnull, "w") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+            contextlib.redirect_stderr(nowhere),
+        ):
             code = pytest.main([*FLAGS, *tests])
         os._exit(int(code))
     _, status = os.waitpid(child, 0)

@@ -10,16 +10,16 @@ from explainers.heatmap import Comparison
 
 
 def heat(method: str = "attcat", **changes) -> Heatmap:
-    """[CLS] un ##kind words, with two layers of two heads."""
+    """[CLS] un ##kind words, with three layers of two heads."""
     given = {
         "labels": ["[CLS]", "un", "##kind", "words"],
         "special_tokens": torch.tensor([True, False, False, False]),
         "text": "unkind words",
         "spans": [None, (0, 2), (2, 6), (7, 12)],
         "words": [None, 0, 0, 1],
-        "rows": torch.tensor([[0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]]),
-        "row_labels": ["L1", "L2"],
-        "heads": torch.ones(2, 2, 4),
+        "rows": torch.arange(12.0).view(3, 4),
+        "row_labels": ["L1", "L2", "L3"],
+        "heads": torch.ones(3, 2, 4),
     } | changes
     return Heatmap(
         torch.tensor([0.5, 1.0, -0.25, 0.75]),
@@ -36,7 +36,7 @@ def test_layers_are_drawn_unless_they_are_not_wanted():
     one = heat()
     assert "L2" in one.html() and "L2" not in one.html(layers=False)
     assert one.html() == one.html(layers=True) == one._repr_html_()
-    assert one.heads_html() == one.heads_html(layer=-1) == one.heads_html(1) != one.heads_html(0)
+    assert one.heads_html() == one.heads_html(layer=-1) == one.heads_html(2) != one.heads_html(1)
 
 
 def test_a_comparison_draws_all_maps_and_names_those_that_are_missing():
