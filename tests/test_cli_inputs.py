@@ -85,7 +85,7 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
         None,
     ]
     for line, row in zip(lines, sums.tolist(), strict=True):
-        assert [float(value) for value in line[-len(row) :]] == pytest.approx(row, rel=6e-3)
+        assert numbers_in(line[-len(row) :]) == pytest.approx(row, rel=6e-3)
     within = view(ex.explain(sentiment, TEXT))
     table = [
         line.split()
@@ -94,7 +94,7 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
         ]
     ]
     for line, label, column in zip(table, within.labels, within.heads[2].mT.tolist(), strict=True):
-        assert line[0] == label and [float(value) for value in line[1:]] == pytest.approx(
+        assert line[0] == label and numbers_in(line[1:]) == pytest.approx(
             column, rel=6e-3
         )
     page = (tmp_path / "map.html").read_text(encoding="utf-8")
