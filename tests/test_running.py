@@ -116,7 +116,9 @@ def test_the_next_question_ends_a_running_method_and_progress_is_shown(monkeypat
         assert thread.is_alive()
         time.sleep(0.01)
     second = list(asking.ask(turn, state(question(text="a dull film"), ["attcat"])))
-    assert "AttCAT" in second[-1]["compared"]["value"] and turn.asked == question(text="a dull film")
+    assert "AttCAT" in second[-1]["compared"]["value"] and turn.asked == question(
+        text="a dull film"
+    )
     thread.join(30)
     assert first[-1] == {}, "the older question did not get a map"
     assert second[-1]["running"]["value"] == ""
