@@ -18,6 +18,7 @@ FLOORS = (
     "options",
     "ties",
     "bibliography",
+    "modalities",
     "words",
     "linear",
     "outputs",
@@ -180,6 +181,7 @@ def test_methods_know_the_trace_and_their_siblings_only(path):
         "outputs",
         "scores",
         "bibliography",
+        "modalities",
     }
     assert {name.split(".")[0] for name in ours(path)} <= allowed
 

@@ -17,7 +17,7 @@ from .state import (
     LOOK,
     NOTHING,
     PREDICTED,
-    Panel,
+    LayerPanel,
     Question,
     State,
     Tab,
@@ -46,7 +46,7 @@ class Turn:
 # ------------------------------------------------------------------------------------- handlers
 
 
-def explain(turn: Turn, **values) -> Iterator[Changes]:
+def explain_fields(turn: Turn, **values) -> Iterator[Changes]:
     """Explain what the fields hold."""
     yield from ask(turn, State.read(values))
 
@@ -55,7 +55,7 @@ def explain_picture(turn: Turn, **values) -> Iterator[Changes]:
     """Explain another picture. A picture that was only taken away asks nothing."""
     yield {}
     if values["picture"]:
-        yield from explain(turn, **values)
+        yield from explain_fields(turn, **values)
 
 
 def explain_with_options(turn: Turn, **values) -> Iterator[Changes]:
@@ -67,14 +67,14 @@ def explain_with_options(turn: Turn, **values) -> Iterator[Changes]:
     yield {}
     are_new = turn.state is None or turn.state.options != values["options"]
     if turn.number and are_new:
-        yield from explain(turn, **values)
+        yield from explain_fields(turn, **values)
 
 
 def explain_link(wanted: bool, turn: Turn, **values) -> Iterator[Changes]:
     """Explain what a link filled in, if the link is about this tab."""
     yield {}
     if wanted:
-        yield from explain(turn, **values)
+        yield from explain_fields(turn, **values)
 
 
 def explain_first(ready: bool, asked: Question | None, turn: Turn, **values) -> Iterator[Changes]:
@@ -84,7 +84,7 @@ def explain_first(ready: bool, asked: Question | None, turn: Turn, **values) -> 
     """
     yield {}
     if ready and asked is None:
-        yield from explain(turn, **values)
+        yield from explain_fields(turn, **values)
 
 
 def ask(turn: Turn, state: State) -> Iterator[Changes]:
@@ -145,7 +145,7 @@ def show_layers(tab: Tab, *, asked: Question | None, options: str, **values) -> 
     }
     if asked is None:
         return changes
-    panel = Panel(method, values["part"], values["layer"])
+    panel = LayerPanel(method, values["part"], values["layer"])
     try:
         shown = panel_html(parse_question(asked), panel, look, read_options(options))
         return changes | {"panel": {"value": shown}}
@@ -227,7 +227,7 @@ def target_menus(question: Question, asked: Asked) -> Changes:
     }
 
 
-def panel_html(asked: Asked, panel: Panel, look: Look, options: Changed) -> str:
+def panel_html(asked: Asked, panel: LayerPanel, look: Look, options: Changed) -> str:
     """A method layer by layer, or head by head in one layer."""
     maps = maps_of(asked, panel.layers_of, options.get(panel.layers_of))
     pieces = []
