@@ -147,7 +147,7 @@ def heatmap_of(model: Model, coded: Encoded, trace: Trace, scores: Tensor, **mor
         seen=coded.seen,
         target=target.name,
         score=float(trace.score),
-        unit=model.task.unit(model) if target.unit == "logit" else target.unit,
+        unit=model.task.logit_unit(model) if target.unit == "logit" else target.unit,
         poles=target.poles,
         marked=characters_of(coded, target.span),
         pending=model.task.continuation(target),
@@ -158,7 +158,7 @@ def heatmap_of(model: Model, coded: Encoded, trace: Trace, scores: Tensor, **mor
 
 
 def characters_of(coded: Encoded, tokens: tuple[int, int] | None) -> tuple[int, int] | None:
-    """First and last+1 character of the first to the last token; None if they are no text."""
+    """First and last+1 character of the first to the last token; None if one is not in the text."""
     if not tokens or not coded.spans:
         return None
     first, last = coded.spans[tokens[0]], coded.spans[tokens[1]]

@@ -172,12 +172,12 @@ def not_linear(module: nn.Module) -> Refusal:
     if any(is_packed(part) for part in module.modules()):
         return Refusal(
             f"The weights of this network are quantised ({type(module).__name__}), and this "
-            "method reads them: take one of attention, gradients or blanked words, or load the "
+            "method reads them: use one of attention, gradients or blanked words, or load the "
             "network in bfloat16 or float32."
         )
     return Refusal(
-        f"This method takes a network apart into linear maps, and a {type(module).__name__} of "
-        "this one is none: it does not compute x W + b."
+        f"This method is defined for linear maps, and the {type(module).__name__} of this network "
+        "is not one: it does not compute x W + b."
     )
 
 

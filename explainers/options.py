@@ -107,7 +107,7 @@ def options_of(function: Callable, limits: Mapping[str, Limit] | None = None) ->
             continue
         hint = hints[name]
         options[name] = Option(
-            name, default, choices_in(hint), kind_of(default, hint), limits.get(name)
+            name, default, choices_in(hint), type_of(default, hint), limits.get(name)
         )
     return options
 
@@ -120,7 +120,7 @@ def choices_in(hint: Any) -> tuple:
     return ()
 
 
-def kind_of(default: Any, hint: Any) -> type:
+def type_of(default: Any, hint: Any) -> type:
     """The type of a default, or the number type that the hint allows beside None, or str."""
     if default is not None:
         return type(default)

@@ -76,7 +76,7 @@ class Answer:
             )
         if not self.has_probabilities:
             raise Refusal(
-                "There is one value and nothing to weigh it against, "
+                "This model has a single output, and no other to compare it with, "
                 "so there is no probability, which is needed here."
             )
         if self.multi_label:

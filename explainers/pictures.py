@@ -67,7 +67,7 @@ def open_picture(given: Any) -> Image.Image:
     Raises
     ------
     Refusal:
-        If it is no picture, or too large or damaged, with the reason in one sentence.
+        If it is not a picture, or too large or damaged, with the reason in one sentence.
     """
     if isinstance(given, np.ndarray):
         return to_upright_rgb(from_array(given), "This picture")

@@ -76,7 +76,7 @@ def predict(model: Model, inputs: object) -> Prediction:
     return model.task.predict(model, coded, answer)
 
 
-def kind_of(answer: Answer) -> str:
+def value_kind(answer: Answer) -> str:
     """The kind of number that a classifier's answer gives for each class."""
     if not answer.has_probabilities:
         return VALUE

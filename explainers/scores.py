@@ -44,7 +44,7 @@ def tie(best: str, equals: Sequence[str]) -> str:
     if len(equals) > LISTED_TIES:
         others += f" and {len(equals) - LISTED_TIES:,} more"
     return (
-        f"A tie: the model says {others} just as much as {in_quotes(best)}, "
+        f"A tie: the model gives {others} the same score as {in_quotes(best)}, "
         "which is taken because it comes first."
     )
 

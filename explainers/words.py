@@ -44,11 +44,11 @@ DRAWN_ON = frozenset("\u0e33\u0eb3\uff9e\uff9f")
 #: Balinese).
 STACKING = frozenset("\u17d2\u1039\u1a60\ua9c0\u1b44")
 
-#: One unit of a text, whose characters are written by their kind (see `kind`):
+#: One segment of a text, whose characters are written by their kind (see `kind`):
 #: a word, with apostrophes inside (didn't, l'homme); a character of a script without spaces;
 #: a flag; a symbol, or symbols joined into one picture (👨‍👩‍👧); marks that follow nothing.
 #: Possessive, so that a megabyte stays linear.
-UNIT = re.compile(
+SEGMENT = re.compile(
     r"w[wmjk]*+(?:a[mj]*+w[wmjk]*+)*+"
     r"|c[mj]*+(?:k[mj]*+c?[mj]*+)*+"
     r"|ff?[mj]*+"
@@ -59,7 +59,7 @@ UNIT = re.compile(
 
 @lru_cache(maxsize=2**16)
 def kind(character: str) -> str:
-    """What a character is to `UNIT`.
+    """What a character is to `SEGMENT`.
 
     w  letter or digit of a script with spaces
     c  letter of a script without
@@ -99,10 +99,10 @@ def kinds(text: str) -> str:
     return "".join(map(kind, text))
 
 
-def units(text: str) -> list[int | None]:
-    """[character] the number of the unit it belongs to, counted from 0; None for spaces."""
+def segments(text: str) -> list[int | None]:
+    """[character] the number of the segment it belongs to, counted from 0; None for spaces."""
     found: list[int | None] = [None] * len(text)
-    for number, match in enumerate(UNIT.finditer(kinds(text))):
+    for number, match in enumerate(SEGMENT.finditer(kinds(text))):
         found[match.start() : match.end()] = [number] * (match.end() - match.start())
     return found
 
@@ -110,14 +110,14 @@ def units(text: str) -> list[int | None]:
 def words_of(text: str, spans: list[tuple[int, int] | None]) -> list[int | None]:
     """[token] the number of its word; None where it has no characters (`spans`, first to last+1).
 
-    Units that one token holds together are one word, since a token's score cannot be divided: a
+    Segments that one token holds together are one word, since a token's score cannot be divided: a
     piece with a comma at its end, two characters of Chinese, the last byte of one with the first
     of the next. A token of a single space directly before a word (a lone ▁) belongs to the word.
-    Other tokens of nothing but space are no part of a word; all between the same two words are one.
+    Other tokens of spaces alone are not part of a word: those between two words have one number.
     """
-    unit_at = units(text)
-    ranges = [units_of(unit_at, span) for span in spans]
-    word_of = joined(unit_at, ranges)
+    segment_at = segments(text)
+    ranges = [segment_range(segment_at, span) for span in spans]
+    word_of = joined(segment_at, ranges)
     names: list[tuple[str, int] | None] = []
     for token, span in enumerate(spans):
         if span is None:
@@ -127,31 +127,34 @@ def words_of(text: str, spans: list[tuple[int, int] | None]) -> list[int | None]
         if found is None and opens(text, spans, token):
             found = ranges[token + 1]
         if found is None:
-            names.append(("space", before(unit_at, span[0])))
+            names.append(("space", before(segment_at, span[0])))
         else:
             names.append(("word", word_of[found[0]]))
     return numbered(names)
 
 
-def units_of(unit_at: list[int | None], span: tuple[int, int] | None) -> tuple[int, int] | None:
-    """First and last unit in a part of the text; None if there is none.
+def segment_range(
+    segment_at: list[int | None], span: tuple[int, int] | None
+) -> tuple[int, int] | None:
+    """First and last segment in a part of the text; None if there is none.
 
-    unit_at [character]: the number of its unit. span: first and last+1 character.
+    segment_at [character]: the number of its segment. span: first and last+1 character.
     """
     if span is None:
         return None
-    numbers = [number for number in unit_at[slice(*span)] if number is not None]
+    numbers = [number for number in segment_at[slice(*span)] if number is not None]
     if not numbers:
         return None
     return numbers[0], numbers[-1]
 
 
-def joined(unit_at: list[int | None], ranges: list[tuple[int, int] | None]) -> list[int]:
-    """[unit] the number of its word: units that one token holds together are one word.
+def joined(segment_at: list[int | None], ranges: list[tuple[int, int] | None]) -> list[int]:
+    """[segment] the number of its word: segments that one token holds together are one word.
 
-    unit_at [character]: the number of its unit. ranges [token]: first and last unit of each token.
+    segment_at [character]: the number of its segment. ranges [token]: first and last segment of
+    each token.
     """
-    begins = [True] * (before(unit_at, len(unit_at)) + 1)
+    begins = [True] * (before(segment_at, len(segment_at)) + 1)
     for first, last in filter(None, ranges):
         begins[first + 1 : last + 1] = [False] * (last - first)
     return list(accumulate(begins))
@@ -176,13 +179,13 @@ def opens(text: str, spans: list[tuple[int, int] | None], token: int) -> bool:
     return text[slice(*span)] in ("", " ") and span[1] == following[0]
 
 
-def before(unit_at: list[int | None], place: int) -> int:
-    """The last unit before a place in the text; -1 at its beginning.
+def before(segment_at: list[int | None], place: int) -> int:
+    """The last segment before a place in the text; -1 at its beginning.
 
-    unit_at [character]: the number of its unit.
+    segment_at [character]: the number of its segment.
     """
     for character in range(place - 1, -1, -1):
-        number = unit_at[character]
+        number = segment_at[character]
         if number is not None:
             return number
     return -1

@@ -6,7 +6,7 @@ from html import unescape
 
 from explainers.page import choosing, files
 from explainers.page.asking import answer
-from explainers.page.state import KINDS, LOOK, Panel, Question, State
+from explainers.page.state import KINDS, LOOK, LayerPanel, Question, State
 from explainers.render.look import Look
 
 
@@ -17,8 +17,8 @@ def question(kind: str = "Sentence", text: str = "", **others) -> Question:
 
 
 def state(asked: Question, methods=("attcat", "raw_attention"), options="{}", **shown) -> State:
-    """What a visitor chose. shown: fields of a `Look` or a `Panel`."""
-    look, panel = Look(), Panel(layer=5)
+    """What a visitor chose. shown: fields of a `Look` or a `LayerPanel`."""
+    look, panel = Look(), LayerPanel(layer=5)
     for name, value in shown.items():
         if hasattr(look, name):
             look = replace(look, **{name: value})

@@ -9,7 +9,7 @@ from tiny import GOLDENS, example, fresh
 
 import explainers as ex
 from explainers.methods._chain import products
-from explainers.methods.optimus import losses, views, weights
+from explainers.methods.optimus import drops, views, weights
 
 RECORDS = json.loads((GOLDENS / "decomposition.json").read_text())
 
@@ -80,11 +80,11 @@ def faithfulness(number: int, dtype: torch.dtype) -> tuple[list[float], list[boo
     """What each reading of a record must be in this precision, and whether the authors say so.
 
     They do, unless two of a row's words are so close that float32 calls them equal. Then it is
-    what the authors' formula says of equal words; rows and losses are those of float64.
+    what the authors' formula says of equal words; rows and drops are those of float64.
     """
     record = RECORDS[number]
     trace, share = traced(record["model"], record["class"], torch.float64), 1e-5
-    lost = losses(trace, record["options"].get("activation", "softmax"))[~trace.special_tokens]
+    lost = drops(trace, record["options"].get("activation", "softmax"))[~trace.special_tokens]
     rows, told, numbers = rows_of(trace, record["options"]["matrix"]), [], []
     for row, printed in zip(rows, record["scores"], strict=True):
         rank = ranks(row, share)

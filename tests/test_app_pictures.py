@@ -8,7 +8,7 @@ from visiting import choose, refusal
 from visiting_pictures import TEXTS, explained
 
 import explainers as ex
-from explainers.page.examples import PHOTOS
+from explainers.page.examples import EXAMPLE_FOLDER
 from explainers.page.state import KINDS, TABS, in_order
 
 QUICK = "attcat,raw_attention"
@@ -60,13 +60,13 @@ def test_a_picture_s_maps_are_streamed_and_have_the_library_s_numbers(visit, vit
     }""")
     tab = TABS["Image"]
     explained(page, maps=len(tab.first))
-    heats = ex.compare(vit, PHOTOS / "cat.jpg", in_order(tab.in_menu_order(tab.first)))
+    heats = ex.compare(vit, EXAMPLE_FOLDER / "cat.jpg", in_order(tab.in_menu_order(tab.first)))
     for titles, heat in zip(page.evaluate(PATCHES, "#image-compared"), heats, strict=True):
         assert titles == [
             f"row {i // heat.grid[1] + 1}, column {i % heat.grid[1] + 1}: {heat.in_words(score)}"
             for i, score in enumerate(heat.patches.flatten().tolist())
         ]
-    best = ex.predict(vit, PHOTOS / "cat.jpg")
+    best = ex.predict(vit, EXAMPLE_FOLDER / "cat.jpg")
     said = page.locator("#image-said").inner_text()
     assert said.startswith(f"{best.best} {best.values[0]:.1%}") and all(
         label in said for label in best.labels[:5]
@@ -81,7 +81,7 @@ def test_a_picture_s_maps_are_streamed_and_have_the_library_s_numbers(visit, vit
         "maps were not shown while others were computed"
     )
     said = page.locator("#image-said").inner_text()
-    assert said.startswith(ex.predict(vit, PHOTOS / "rocket.jpg").best)
+    assert said.startswith(ex.predict(vit, EXAMPLE_FOLDER / "rocket.jpg").best)
 
 
 @browser_test
@@ -134,7 +134,7 @@ def test_opacity_toggles_keys_and_hovering(visit):
 def test_layers_of_a_picture(visit, vit):
     page = visit(kind="Picture", picture="cat", methods=QUICK, view="layers")
     until(page, "() => document.querySelectorAll('#image-panel .xp-thumb').length === 8")
-    heat = ex.explain(vit, PHOTOS / "cat.jpg", "attcat")
+    heat = ex.explain(vit, EXAMPLE_FOLDER / "cat.jpg", "attcat")
     assert page.locator("#image-panel .xp-thumb b").all_inner_texts() == [
         *heat.row_labels,
         "Sum",
@@ -257,7 +257,7 @@ def test_a_picture_given_while_another_is_explained_is_not_lost(visit, vit, file
 
 @browser_test
 def test_a_picture_and_texts(visit, matcher, pictures):
-    photo = PHOTOS / "cat.jpg"
+    photo = EXAMPLE_FOLDER / "cat.jpg"
     page = visit(kind="Picture and texts", picture="cat", text=TEXTS, methods=QUICK)
     explained(page, "match")
     best = ex.predict(matcher, (photo, TEXTS.splitlines()))

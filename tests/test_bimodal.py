@@ -144,6 +144,6 @@ def test_an_object_or_a_class_that_is_not_there_is_refused(query, label, said):
 
 def test_a_model_with_attention_of_its_own_is_refused():
     with pytest.raises(
-        ex.Refusal, match="TableTransformerForObjectDetection does not attend as DETR does"
+        ex.Refusal, match="TableTransformerForObjectDetection does not have the attention of DETR"
     ):
         bimodal.of_object(detr("TableTransformer"), picture(), 0)

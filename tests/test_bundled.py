@@ -186,11 +186,6 @@ def test_deit_tiny_says_what_it_says_in_transformers():
 
 
 @pytest.fixture(scope="module")
-def dual() -> ex.Model:
-    return ex.load("image-text", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def noise() -> Image.Image:
     """Blotches of colour, wider than tall."""
     return Image.fromarray(
@@ -225,7 +220,7 @@ def test_its_logits_are_those_of_transformers_alone(vit, noise):
     close(scores(vit, noise), net(pixels.double()).logits[0].detach(), 1e-4)
 
 
-def test_scaled_cosines_are_those_of_the_stock_towers(dual, vit, noise):
+def test_scaled_cosines_are_those_of_the_stock_towers(matcher, vit, noise):
     """Both towers in float64 by `transformers` alone, and the head's few lines written out."""
     encoder = (
         BertModel(BertConfig.from_pretrained(MODELS / "text/sentiment"), add_pooling_layer=False)
@@ -259,13 +254,13 @@ def test_scaled_cosines_are_those_of_the_stock_towers(dual, vit, noise):
             "visual_projection",
         )
         texts = unit(
-            encoder(**dual.tokenizer(TEXTS, padding=True, return_tensors="pt")).last_hidden_state[
-                :, 0
-            ],
+            encoder(
+                **matcher.tokenizer(TEXTS, padding=True, return_tensors="pt")
+            ).last_hidden_state[:, 0],
             "text_model",
             "text_projection",
         )
-    close(scores(dual, (noise, TEXTS)), (head["logit_scale"].exp() * picture @ texts.T)[0], 1e-3)
+    close(scores(matcher, (noise, TEXTS)), (head["logit_scale"].exp() * picture @ texts.T)[0], 1e-3)
 
 
 @pytest.mark.parametrize("name, given", [("vit", None), ("image-text", TEXTS)])
@@ -278,25 +273,29 @@ def test_a_saved_copy_says_the_same(name, given, noise, tmp_path):
     assert again.labels == model.labels
 
 
-def test_both_sides_of_the_dual_encoder_see_one_score(dual, noise):
-    close(scores(dual, (noise, TEXTS))[:1], scores(dual.side("text"), (noise, TEXTS[0])), 1e-4)
-    assert (
-        dual.side("text").side("vision").anatomy == dual.anatomy
-        and len(dual.side("text").blocks) == 6
+def test_both_sides_of_the_dual_encoder_see_one_score(matcher, noise):
+    close(
+        scores(matcher, (noise, TEXTS))[:1], scores(matcher.side("text"), (noise, TEXTS[0])), 1e-4
     )
-    words = ex.explain(dual.side("text"), (noise, TEXTS[0]), "attcat").merged().without_specials()
+    assert (
+        matcher.side("text").side("vision").anatomy == matcher.anatomy
+        and len(matcher.side("text").blocks) == 6
+    )
+    words = (
+        ex.explain(matcher.side("text"), (noise, TEXTS[0]), "attcat").merged().without_specials()
+    )
     assert words.labels == TEXTS[0].split()
 
 
-def test_models_of_pictures_share_towers_with_the_others(dual, vit, sentiment):
+def test_models_of_pictures_share_towers_with_the_others(matcher, vit, sentiment):
     def weight(model: ex.Model) -> torch.Tensor:
         attention = model.blocks[0].attention
         if model.anatomy.modality == "image":
             return attention.q_proj.weight
         return attention.self.query.weight
 
-    assert weight(dual).data_ptr() == weight(vit).data_ptr()
-    assert weight(dual.side("text")).data_ptr() == weight(sentiment).data_ptr()
+    assert weight(matcher).data_ptr() == weight(vit).data_ptr()
+    assert weight(matcher.side("text")).data_ptr() == weight(sentiment).data_ptr()
 
 
 def test_models_of_pictures_are_small():
@@ -320,12 +319,12 @@ def published(part: str, row: str) -> float:
 @with_pictures
 @pytest.mark.slow
 @pytest.mark.rotates
-def test_the_cards_say_how_often_pictures_are_right(dual, vit):
+def test_the_cards_say_how_often_pictures_are_right(matcher, vit):
     order = {
         row.split("\t")[1]: int(row.split("\t")[0])
         for row in (PICTURES / "classes.tsv").read_text().splitlines()[1:]
     }
-    texts = dual.side("text")
+    texts = matcher.side("text")
     asked = texts.features(
         texts.tokenizer(
             [
@@ -351,7 +350,8 @@ def test_the_cards_say_how_often_pictures_are_right(dual, vit):
                 vit.net(pixel_values=pixels).logits.argmax(1) == labels[i : i + 100]
             )
             right["dual"].append(
-                (dual.features({"pixel_values": pixels}) @ asked.T).argmax(1) == labels[i : i + 100]
+                (matcher.features({"pixel_values": pixels}) @ asked.T).argmax(1)
+                == labels[i : i + 100]
             )
     assert len(files) == 2500
     for part, row in (("vision", "ViT | |"), ("dual", "image-text | usual | a photo of a …")):

@@ -184,7 +184,10 @@ def test_a_table_with_a_zero_counts_stars_from_zero():
     ("columns", "said"),
     [
         (Columns(text="body"), "t has no column 'body' for the text; it has words, label."),
-        (Columns(), "t has no column for the text that is known by its name; it has words, label."),
+        (
+            Columns(),
+            "None of the columns of t has a usual name for the text; they are words, label.",
+        ),
         (Columns(text="words", pair="two"), "t has no column 'two' for the pair; it has words,"),
         (Columns(text="words", label="x"), "t has no column 'x' for the label; it has words,"),
     ],
@@ -312,7 +315,7 @@ def test_errors_of_parsers_become_sentences():
     for error, reason in ((KeyError("id"), "it lacks 'id'"), (TypeError("odd"), "odd")):
         with pytest.raises(ex.Refusal) as said, parse_errors_as_refusals("lists", "x.json"):
             raise error
-        assert str(said.value) == f"x.json is not written as lists are ({reason})."
+        assert str(said.value) == f"x.json does not have the format of lists ({reason})."
 
 
 def test_a_reader_stays_a_function_that_can_be_called(tmp_path):

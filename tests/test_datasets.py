@@ -225,7 +225,9 @@ def test_rationales_that_are_not_whole(put, tmp_path):
         [1],
     ):
         put("movies/test.jsonl", json.dumps(broken))
-        with pytest.raises(ex.Refusal, match=r"test\.jsonl is not written as ERASER's reviews are"):
+        with pytest.raises(
+            ex.Refusal, match=r"test\.jsonl does not have the format of ERASER's reviews"
+        ):
             read(tmp_path / "movies")
 
 
@@ -292,7 +294,7 @@ def test_texts_in_folders(put, tmp_path):
             "a.csv",
             "words,label\nx,1\n",
             Columns(),
-            "no column for the text that is known by its name; it has words, label",
+            "has a usual name for the text; they are words, label",
         ),
         (
             "a.csv",
@@ -332,9 +334,9 @@ def test_texts_in_folders(put, tmp_path):
             "a.json",
             '{"data": [{"foo": 1}]}',
             Columns(),
-            "a.json is not written as SQuAD's questions are (it lacks 'paragraphs').",
+            "a.json does not have the format of SQuAD's questions (it lacks 'paragraphs').",
         ),
-        ("a.json", '{"data": 1}', Columns(), "is not written as SQuAD's questions are"),
+        ("a.json", '{"data": 1}', Columns(), "does not have the format of SQuAD's questions"),
         ("a.docx", "x", Columns(), "ends in .csv"),
         ("a.csv", "text\nx\n", Columns(rule="stars"), "rule for labels"),
     ],

@@ -22,7 +22,7 @@ from scipy.stats import spearmanr
 from tiny import close
 
 from explainers.methods import METHODS, mixing_ratios, readings
-from explainers.methods.optimus import losses
+from explainers.methods.optimus import drops
 from explainers.methods.relevance import relevance_of
 
 USUAL = (1e-6, 1e-4)  # float64, float32
@@ -77,7 +77,7 @@ def test_most_readings_are_compared_with_the_authors_numbers_in_float32_too(reco
     told = faithfulness(RECORDS.index(record), torch.float32)[1]
     assert sum(told) >= {"A": 0.95, "A*": 1}[record["options"]["matrix"]] * len(told)
     trace = traced(record["model"], record["class"], torch.float64)
-    lost = losses(trace, record["options"].get("activation", "softmax"))[~trace.special_tokens]
+    lost = drops(trace, record["options"].get("activation", "softmax"))[~trace.special_tokens]
     rows = rows_of(trace, record["options"]["matrix"])
     close([truthfulness(row, lost, ranks(row, 0)) for row in rows], record["scores"], USUAL[0])
 

@@ -58,7 +58,7 @@ def test_noise_in_attention_changes_neither_the_reading_nor_its_faithfulness(num
     for seed in range(6):
         noise = torch.rand(trace.attention.shape, generator=torch.Generator().manual_seed(seed))
         noisy = trace.attention * (1 + 2e-7 * (2 * noise - 1))
-        again = trace.with_parts(attention=noisy)
+        again = replace(trace, recorded=trace.recorded | {"attention": noisy})
         found.append(METHODS["optimus"].measure(again))
     (scores, facts), *others = found
     for other, said in others:
@@ -128,7 +128,7 @@ def test_of_equal_classes_the_first_is_predicted_and_explained(word_tokenizer, l
     assert (
         said.labels == ["NEUTRAL", "POSITIVE", "NEGATIVE"] and said.best == heat.target == "NEUTRAL"
     )
-    assert said.equals == ("POSITIVE",) and "“POSITIVE” just as much as “NEUTRAL”" in str(said)
+    assert said.equals == ("POSITIVE",) and "“POSITIVE” the same score as “NEUTRAL”" in str(said)
     assert [note for note in heat.notes if "POSITIVE" in note and "comes first" in note]
     assert case.predicted == 1 and case.trace.target.index == 1
     assert ev.METRICS["masking"].measure(case, heat)["accuracy"] == 1, (
@@ -140,7 +140,8 @@ def test_of_equal_classes_the_first_is_predicted_and_explained(word_tokenizer, l
 
 def test_a_text_that_stands_there_twice_is_told_from_itself():
     said = (
-        "A tie: the model says {} just as much as “a cat”, which is taken because it comes first."
+        "A tie: the model gives {} the same score as “a cat”, "
+        "which is taken because it comes first."
     )
     model, photo = ex.load("image-text"), ex.photo("cat")
     for texts, others in (
@@ -150,7 +151,7 @@ def test_a_text_that_stands_there_twice_is_told_from_itself():
         assert ex.predict(model, (photo, texts)).tie == said.format(others)
         assert said.format(others) in ex.explain(model, (photo, texts), "raw_attention").notes
     assert tie("“in Paris”", ["“in Paris”"]) == (
-        "A tie: the model says another “in Paris” just as much as “in Paris”, "
+        "A tie: the model gives another “in Paris” the same score as “in Paris”, "
         "which is taken because it comes first."
     )
 
@@ -167,7 +168,7 @@ def test_of_equal_answers_the_first_in_the_text_is_taken(lean):
     logits = torch.full((10, 2), -9.0)
     logits[[3, 6], 0] = 5.0
     logits[[3, 6], 1] = torch.tensor([5.0, 5.0 * (1 + lean)])
-    logits[0] = torch.tensor([5.0, 5.0 * (1 + 2 * lean)])  # "no answer" just as much
+    logits[0] = torch.tensor([5.0, 5.0 * (1 + 2 * lean)])  # "no answer" has the same score
     logits[3:6, 1] = torch.tensor([5.0, -9.0, -9.0])
     context = [False, *[True] * 9]
     ends = AnswerTarget(tuple(context), lambda first, last: f"{first} to {last}")
@@ -175,7 +176,7 @@ def test_of_equal_answers_the_first_in_the_text_is_taken(lean):
     assert target.span == (3, 3) and target.name == "“3 to 3”"
     assert target.equals == ("“3 to 6”", "“6 to 6”", "no answer in this text")
     assert (
-        "says “3 to 6”, “6 to 6”, “no answer in this text” just as much as “3 to 3”, which"
+        "gives “3 to 6”, “6 to 6”, “no answer in this text” the same score as “3 to 3”, which"
         in target.tie
     )
     said = best_answers(logits, ends)
@@ -231,9 +232,7 @@ def test_equal_scores_are_taken_out_from_first_to_last(reader, lean):
     assert ev.METRICS["aopc"].start(case, heat, reproduce="attcat").queries == []
     left = ev.without_top(case, heat, 2)
     assert left.keep.tolist() == [True, False, False, *[True] * 5] and left.tied
-    html = trials.without_html(
-        heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied
-    )
+    html = trials.without_html(heat, left)
     assert "of equal ones, the first are taken out" in html
     apart = ev.without_top(case, with_scores(case, torch.arange(8.0)), 2)
     assert apart.keep.nonzero().flatten().tolist() == [0, 1, 2, 3, 4, 7] and not apart.tied
@@ -257,7 +256,7 @@ def test_curves_name_the_maps_that_do_not_rank_all(reader, lean):
         replace(other, method="other", title="Other"),
     ]
     curves = ev.curves(case, heats, orders=2)
-    assert curves.tied == ("same",) and "such are in Same." in curves.html()
+    assert curves.tied == ("same",) and "There are some in: Same." in curves.html()
     assert curves.joined(
         ev.curves(case, [replace(same, method="more", title="More")], orders=0)
     ).tied == ("same", "more")

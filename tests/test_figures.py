@@ -11,7 +11,7 @@ from PIL import Image
 
 import explainers as ex
 from explainers.page.answers import maps_of, parse_question
-from explainers.page.examples import PHOTOS
+from explainers.page.examples import EXAMPLE_FOLDER
 from explainers.page.files import file_name
 from explainers.render import colours, export, lettering
 
@@ -147,7 +147,7 @@ def test_words_read_from_the_right_begin_there(sentiment):
 
 def test_a_png_of_a_picture_and_texts_has_the_words():
     texts = "a photo of a cat\na photo of a dog"
-    asked = question("Picture and texts", texts, picture=str(PHOTOS / "cat.jpg"))
+    asked = question("Picture and texts", texts, picture=str(EXAMPLE_FOLDER / "cat.jpg"))
     methods = ["attcat", "raw_attention"]
     file = write_file(asked, ".png", methods)["file"]["value"]
     heats = []
@@ -161,7 +161,7 @@ def test_a_png_of_a_picture_and_texts_has_the_words():
 
 def test_files_are_named_after_their_methods_and_what_they_explain():
     text = question(text="A dull, long film? Yes: " + "x" * 80)
-    photo = question("Picture", picture=str(PHOTOS / "cat.jpg"))
+    photo = question("Picture", picture=str(EXAMPLE_FOLDER / "cat.jpg"))
     foreign = question(text="../../映画 <b>")
     assert file_name(["attcat"], text) == "attcat_a-dull-long-film-yes-xxxxxxxxxxxxxxxxxxx"
     assert file_name(["attcat", "gae", "lrp"], photo) == "attcat-and-2-more_cat"

@@ -137,7 +137,7 @@ def test_a_pipeline_holds_all_that_is_wanted(word_tokenizer):
     [
         (transformers.BertConfig(), "got BertConfig, which holds settings without weights"),
         (torch.nn.Linear(2, 2), "got Linear, which is not a model of transformers"),
-        ({"a": torch.zeros(1)}, "got dict, which is no model; weights alone do not say"),
+        ({"a": torch.zeros(1)}, "got dict, which is not a model: weights alone do not say"),
         (None, "got nothing."),
         (3, "got int."),
         ("  ", "got nothing."),

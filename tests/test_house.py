@@ -18,8 +18,8 @@ MOST_PARAMETERS = 8
 MOST_COLUMNS = 100
 
 #: A thousand lines may hold so many of each; below that a reader has one thought a line.
-MOST_CONDITIONALS = 33
-MOST_COMPREHENSIONS = 35
+MOST_CONDITIONALS = 15
+MOST_COMPREHENSIONS = 20
 
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

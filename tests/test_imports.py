@@ -19,6 +19,7 @@ FLOORS = (
     "ties",
     "numerals",
     "bibliography",
+    "modalities",
     "words",
     "linear",
     "outputs",
@@ -182,6 +183,7 @@ def test_methods_know_the_trace_and_their_siblings_only(path):
         "outputs",
         "scores",
         "bibliography",
+        "modalities",
     }
     assert {name.split(".")[0] for name in ours(path)} <= allowed
 

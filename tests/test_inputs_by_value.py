@@ -215,9 +215,9 @@ def test_numbers_that_can_be_looked_up():
     for kind, whole in ((torch.int64, True), (torch.int32, True), (torch.int16, False)):
         assert tensors.are_whole(torch.zeros(1, dtype=kind)) is whole
     assert tensors.outside_of(torch.tensor([-1, 0, 4, 5]), 5) == [-1, 5]
-    with pytest.raises(ex.Refusal, match=r"^odd is no tensor and no list .*; got str.$"):
+    with pytest.raises(ex.Refusal, match=r"^odd must be a tensor, or a list .*; got str.$"):
         tensors.as_tensors({"odd": "x"})
-    with pytest.raises(ex.Refusal, match=f"^{'n' * 40} is no tensor"):
+    with pytest.raises(ex.Refusal, match=f"^{'n' * 40} must be a tensor"):
         tensors.as_tensors({"n" * 50: "x"})
     found = tensors.as_tensors({"a": [[1, 2]], "b": np.ones(2), "offset_mapping": 1, "c": None})
     assert {name: tuple(one.shape) for name, one in found.items()} == {"a": (1, 2), "b": (2,)}

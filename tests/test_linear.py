@@ -178,7 +178,9 @@ class Bent(nn.Linear):
 
 
 def test_what_is_no_linear_map_is_refused_in_a_sentence():
-    with pytest.raises(ex.Refusal, match="a Bent of this one is none: it does not compute x W"):
+    with pytest.raises(
+        ex.Refusal, match="the Bent of this network is not one: it does not compute x W"
+    ):
         affine(Bent(7, 5))
     net = fresh("bert").net
     net.bert.encoder.layer[1].output.dense.__class__ = Bent
@@ -186,7 +188,7 @@ def test_what_is_no_linear_map_is_refused_in_a_sentence():
     trace = model.trace(example("bert"), 0)
     METHODS["raw_attention"](trace)
     METHODS["gae"](trace)
-    with pytest.raises(ex.Refusal, match="a Bent of this one is none"):
+    with pytest.raises(ex.Refusal, match="the Bent of this network is not one"):
         METHODS["decompx"](trace)
 
 

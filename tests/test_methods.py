@@ -223,12 +223,16 @@ def test_what_follows_vectors_through_later_norms_is_refused_where_they_come_fir
     "key, name, said",
     [
         *(
-            (key, name, "nothing to weigh it against")
+            (key, name, "no other to compare it with")
             for key, name in product(OF_CLASSES, ONE_MATCH)
             if ("image" if name in IMAGE else "text") in METHODS[key].tasks
         ),
         *((key, "siglip.vision", "no relevance rule") for key in RELEVANCE),
-        ("decompx", "vision-text-dual-encoder.text", "head is not one of linear layers"),
+        (
+            "decompx",
+            "vision-text-dual-encoder.text",
+            "classifier does not consist of linear layers",
+        ),
     ],
 )
 def test_what_one_match_or_one_more_attention_does_not_allow_is_refused(key, name, said):

@@ -25,7 +25,7 @@ from explainers import evaluation as ev
         (["attcat"], ["aopc"], "label", "has no label"),
         (["attcat"], ["aopc:of=label"], None, "against the gold class"),
         (["attcat"], ["aopc:fill=delete"], ("POSITIVE", "NEGATIVE"), "moves the places"),
-        (["attcat"], ["kendall"], ("POSITIVE", "NEGATIVE"), "measured for classes"),
+        (["attcat"], ["kendall"], ("POSITIVE", "NEGATIVE"), "needs a class as target"),
         (["centre"], ["aopc"], None, "for pictures"),
         (["random:drawn=1"], ["aopc"], None, "did you mean 'draw'"),
         (["random:draw=first"], ["aopc"], None, "takes a whole number"),
@@ -117,16 +117,16 @@ def test_answers_of_a_question_are_measured_by_blanks():
         case.probabilities.shape == (1,)
         and ev.METRICS["aopc"].measure(case, heat, fill="mask") > 0.1
     )
-    with pytest.raises(ex.Refusal, match="take pad, mask or unk"):
+    with pytest.raises(ex.Refusal, match="use pad, mask or unk"):
         ev.METRICS["aopc"].measure(case, heat)
 
 
 @pytest.mark.parametrize(
     "metric, says",
     [
-        ("deletion:by=pixel", "no pixels; take by=patch"),
-        ("insertion:by=pixel", "no pixels; take by=patch"),
-        ("positive_perturbation:by=pixel", "no pixels; take by=patch"),
+        ("deletion:by=pixel", "no pixels; use by=patch"),
+        ("insertion:by=pixel", "no pixels; use by=patch"),
+        ("positive_perturbation:by=pixel", "no pixels; use by=patch"),
         ("precision_at_k:k=0", "The option k is at least 1; got 0."),
         ("sensitivity:samples=0", "The option samples is at least 1; got 0."),
         ("sensitivity:radius=nan", "The option radius is finite and at least 0; got nan."),

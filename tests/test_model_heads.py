@@ -79,7 +79,7 @@ def test_a_head_that_is_neither_linear_nor_an_activation_is_refused():
     model.net.classifier = nn.Sequential(nn.LayerNorm(48).double(), other_head(48, 3))
     trace = model.trace(example("bert"), 0)
     assert METHODS["attcat"](trace).any()
-    with pytest.raises(ex.Refusal, match="a LayerNorm of this one is none"):
+    with pytest.raises(ex.Refusal, match="the LayerNorm of this network is not one"):
         METHODS["decompx"](trace)
 
 
@@ -188,6 +188,6 @@ def test_a_norm_that_is_no_plain_layernorm_is_not_taken_apart(key):
     trace = model.trace(example("bert"), 0)
     assert METHODS["gae"](trace).any()
     with pytest.raises(
-        ex.Refusal, match="takes LayerNorms apart, and this network has a Sequential"
+        ex.Refusal, match="is defined for LayerNorm only, and this network has a Sequential"
     ):
         METHODS[key](trace)

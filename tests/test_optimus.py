@@ -7,7 +7,7 @@ from tiny import example
 
 import explainers as ex
 from explainers.methods import METHODS, best_reading, mean_readings, readings
-from explainers.methods.optimus import losses, weights
+from explainers.methods.optimus import drops, weights
 
 each_precision = pytest.mark.parametrize(
     "dtype", [torch.float64, torch.float32], ids=["float64", "float32"]
@@ -44,8 +44,8 @@ def test_the_whole_search_space_is_reported():
 def test_the_sigmoid_of_a_difference_is_each_logit_s_own():
     trace = traced("bert", (0, 1), torch.float64)
     lost, each = (
-        losses(trace, "sigmoid"),
-        [losses(traced("bert", c, torch.float64), "sigmoid") for c in (0, 1)],
+        drops(trace, "sigmoid"),
+        [drops(traced("bert", c, torch.float64), "sigmoid") for c in (0, 1)],
     )
     assert torch.allclose(lost, each[0] - each[1], atol=1e-12) and lost.any()
 

@@ -122,7 +122,7 @@ def test_refusals_are_one_sentence_and_keep_what_was_shown(given, says):
 def test_fields_that_gradio_leaves_empty_are_refused_in_a_sentence():
     for name in ("text", "model"):
         values = values_of(state(SENTENCE)) | {name: None}
-        (step,) = asking.explain(asking.Turn(), **values)
+        (step,) = asking.explain_fields(asking.Turn(), **values)
         assert complaint(step)
 
 

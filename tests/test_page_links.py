@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 import explainers as ex
 from explainers.page import asking, choosing
-from explainers.page.examples import EXAMPLES, PHOTOS, fields_of, first_example
+from explainers.page.examples import EXAMPLE_FOLDER, EXAMPLES, fields_of, first_example
 from explainers.page.links import LONGEST_NAME, LONGEST_TEXT, Link
 from explainers.page.options import with_option
-from explainers.page.state import KINDS, TABS, Panel, Question, State
+from explainers.page.state import KINDS, TABS, LayerPanel, Question, State
 from explainers.render.colours import PALETTES
 from explainers.render.look import Look
 
@@ -27,7 +27,7 @@ names = st.text(min_size=1, max_size=LONGEST_NAME)
 @st.composite
 def questions(draw, kind: str) -> Question:
     one = KINDS[kind]
-    photos = sorted(str(photo) for photo in PHOTOS.glob("*.jpg"))
+    photos = sorted(str(photo) for photo in EXAMPLE_FOLDER.glob("*.jpg"))
     return Question(
         kind=kind,
         picture=draw(st.sampled_from(photos)) if one.has_picture else None,
@@ -40,11 +40,11 @@ def questions(draw, kind: str) -> Question:
 
 
 @st.composite
-def panels(draw, tab) -> Panel:
+def panels(draw, tab) -> LayerPanel:
     part = draw(st.sampled_from(["Layers", "Heads"]))
     layer = draw(st.integers(0, 999)) if part == "Heads" else None
     method = draw(st.sampled_from(tab.with_part(part)))
-    return Panel(method.key, part, layer)
+    return LayerPanel(method.key, part, layer)
 
 
 @st.composite
@@ -111,7 +111,7 @@ KEPT = [
     (
         "?kind=Picture&picture=cat&methods=gae%2Cattcat"
         "&subwords=apart&specials=shown&colours=red-blue",
-        {"kind": "Picture", "picture": str(PHOTOS / "cat.jpg"), "model": "vit"},
+        {"kind": "Picture", "picture": str(EXAMPLE_FOLDER / "cat.jpg"), "model": "vit"},
     ),
     (
         "?kind=Question&text=Who%3F&pair=A+man.&part=Heads&layer=0"

@@ -114,7 +114,7 @@ def test_a_model_that_cannot_be_loaded_there_says_why(lent):
 
 def test_a_picture_that_cannot_be_imagined_there_says_why(lent):
     wish = lent.imagining.Wish("a class", "<b>", 0, 0, "", 16, 0, 0.1, 0, 4)
-    changes = lent.imagining.imagine("vit", wish, None)
+    changes = lent.imagining.maximise("vit", wish, None)
     assert "no class" in complaint(changes)
 
 

@@ -198,7 +198,7 @@ def imagine(progress=lambda *_, **__: None, **wish) -> dict:
     """What the button answers; by default for a class, in sixteen steps."""
     usual = {"goal": "a class", "class_name": "", "unit_layer": 0, "unit": 0, "unit_token": None}
     usual |= {"steps": 16, "seed": 0, "tv": 0.1, "l2": 0, "jitter": 4}
-    return imagining.imagine("vit", imagining.Wish(**usual | wish), progress)
+    return imagining.maximise("vit", imagining.Wish(**usual | wish), progress)
 
 
 def test_imagining():

@@ -195,7 +195,7 @@ def darker(picture: Image.Image) -> Image.Image:
 def test_a_map_that_could_not_lie_on_the_photo_is_refused(name, change):
     with pytest.raises(
         ex.Refusal,
-        match="turns, bends or cuts up the picture, so that a map cannot be laid over it",
+        match="rotates, warps or splits the picture, so that a map cannot be drawn over it",
     ):
         encode(replace(tiny("vit"), processor=Own(change)), slope(640, 360))
 

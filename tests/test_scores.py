@@ -35,7 +35,7 @@ def test_words_are_found_as_written_or_else_in_any_case():
 def test_a_sentence_about_a_tie_lists_four_names():
     assert tie("a", []) == ""
     long = tie("a", ["b", "c", "d", "e", "f", "g"])
-    assert "says “b”, “c”, “d”, “e” and 2 more just as much as “a”, which" in long
+    assert "gives “b”, “c”, “d”, “e” and 2 more the same score as “a”, which" in long
     assert "more" not in tie("a", ["b", "c", "d", "e"])
 
 

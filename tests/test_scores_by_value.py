@@ -197,10 +197,10 @@ def test_a_score_that_says_nothing_else_is_one_logit_of_its_own():
 @pytest.mark.parametrize(
     ("best", "equals", "said"),
     [
-        ("a", ["b"], "says “b” just as much as “a”, which is taken because it comes first."),
-        ("“a”", ["a"], "says another “a” just as much as “a”,"),
-        ("a", list("bcdef"), "says “b”, “c”, “d”, “e” and 1 more just"),
-        ("a", ["b"] * 1500, "and 1,496 more just"),
+        ("a", ["b"], "gives “b” the same score as “a”, which is taken because it comes first."),
+        ("“a”", ["a"], "gives another “a” the same score as “a”,"),
+        ("a", list("bcdef"), "gives “b”, “c”, “d”, “e” and 1 more the same score"),
+        ("a", ["b"] * 1500, "and 1,496 more the same score"),
     ],
 )
 def test_a_tie_in_words(best, equals, said):

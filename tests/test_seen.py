@@ -10,7 +10,7 @@ from PIL import Image
 from visiting_pictures import explained
 
 import explainers as ex
-from explainers.page.examples import PHOTOS
+from explainers.page.examples import EXAMPLE_FOLDER
 from explainers.render import heatmaps
 
 
@@ -73,7 +73,7 @@ def test_on_the_page_it_is_squares_of_one_colour_each(visit, vit):
     assert tile.get_attribute("aria-label") == "the picture as the model sees it"
     assert "64 × 64 pixels" in page.locator("#image-compared .xp-tile").first.inner_text()
     drawn = Image.open(io.BytesIO(tile.screenshot()))
-    coded = vit.encode(PHOTOS / "cat.jpg")
+    coded = vit.encode(EXAMPLE_FOLDER / "cat.jpg")
     near, smooth = (levels(coded.seen.resize(drawn.size, how)) for how in (0, 2))
     middle = slice(drawn.height // 8, -drawn.height // 8)  # its corners are round
     off = [np.abs(levels(drawn) - one)[middle, middle].mean() for one in (near, smooth)]

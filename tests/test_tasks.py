@@ -75,7 +75,7 @@ def test_what_is_predicted_can_be_named():
 
 
 def test_units_of_a_single_logit():
-    units = {key: MODELS[key]().task.unit(MODELS[key]()) for key in TASKS}
+    units = {key: MODELS[key]().task.logit_unit(MODELS[key]()) for key in TASKS}
     assert units == {
         **dict.fromkeys(TASKS, "logit"),
         **dict.fromkeys(("match_picture", "match_text"), "scaled cosine"),
@@ -177,7 +177,7 @@ def test_a_token_is_no_name_where_there_is_no_tokenizer():
     ids = {"input_ids": [5, 6, 7]}
     assert model.target_of(ids, "#7") == model.target_of(ids, 7) == Logit(7, "7")
     for asked in ("film", " ", ""):
-        with pytest.raises(ex.Refusal, match="is no token of this model"):
+        with pytest.raises(ex.Refusal, match="is not a token of this model"):
             model.target_of(ids, asked)
 
 

@@ -19,7 +19,7 @@ from explainers.tasks.next_token import TokenReader, text_of, vocabulary
 from explainers.tasks.reading import (
     ClassReader,
     index_of,
-    names_of,
+    label_names,
     refuse_several,
     shared_name,
 )
@@ -68,7 +68,7 @@ def test_what_is_no_class_is_a_sentence(asked, said):
 
 
 def test_names_of_a_label():
-    assert names_of(0, NAMES) == ["lynx, catamount", "lynx", "catamount"]
+    assert label_names(0, NAMES) == ["lynx, catamount", "lynx", "catamount"]
     assert shared_name(1, NAMES) == "crane" and shared_name(0, {0: "crane (1)"}) == "crane (1)"
     assert refuse_several("x", ["a", "a"]) is None
     with pytest.raises(ex.Refusal, match=r"'7'[?]$"):
@@ -107,7 +107,7 @@ def test_a_reader_of_classes_reads_what_a_person_may_mean():
 def test_what_a_task_is_by_default():
     task = Task()
     assert (task.networks, task.hint, task.introduction, task.most_shown) == ((), "", "", None)
-    assert (task.has_classes, task.head, task.menu(None), task.unit(None)) == (
+    assert (task.has_classes, task.head, task.menu(None), task.logit_unit(None)) == (
         False,
         (),
         (),
@@ -222,11 +222,13 @@ def test_a_token_by_its_text_or_its_number():
     assert reader.by_text("") is None and reader.by_text("zz") is None
     assert reader.pieces("xy") == ["a", "a"] and reader.pieces(" ") == []
     assert TokenReader(labels, SimpleNamespace(tokenizer=None)).pieces("xy") == []
-    with pytest.raises(ex.Refusal, match=r"^'zz' is 2 tokens in this model \('a', 'a'\), and one"):
+    with pytest.raises(
+        ex.Refusal, match=r"^'zz' is 2 tokens in this model \('a', 'a'\), and the model"
+    ):
         reader.named("zz")
     with pytest.raises(ex.Refusal, match=r"^'z{9}' is 9 tokens .*\((?:'a', ){7}'a'\)"):
         reader.named("z" * 9)
-    with pytest.raises(ex.Refusal, match=r"^'z' is no token of this model: "):
+    with pytest.raises(ex.Refusal, match=r"^'z' is not a token of this model: "):
         reader.named("z")
     assert type(reader.predicted()) is PredictedClass
 
@@ -255,9 +257,9 @@ def test_a_prediction_names_the_best_classes_of_the_first_example():
 
 
 def test_a_regression_has_values_and_a_classifier_logits():
-    assert TASKS["classes"].unit(labelled("a", regression=True)) == "value"
-    assert TASKS["classes"].unit(labelled("a")) == "logit"
-    assert TASKS["match_text"].unit(labelled("a")) == "scaled cosine"
+    assert TASKS["classes"].logit_unit(labelled("a", regression=True)) == "value"
+    assert TASKS["classes"].logit_unit(labelled("a")) == "logit"
+    assert TASKS["match_text"].logit_unit(labelled("a")) == "scaled cosine"
 
 
 def test_a_picture_task_takes_pictures_and_their_tensors():
@@ -294,12 +296,14 @@ def test_a_name_that_is_no_token_is_repeated_up_to_sixty_characters():
     with pytest.raises(ex.Refusal, match=rf"^'{'z' * 60}' is 70 tokens"):
         reader.named("z" * 70)
     alone = TokenReader({0: "a"}, SimpleNamespace(tokenizer=None))
-    with pytest.raises(ex.Refusal, match=rf"^'{'z' * 60}' is no token"):
+    with pytest.raises(ex.Refusal, match=rf"^'{'z' * 60}' is not a token"):
         alone.named("z" * 70)
 
 
 def test_a_next_token_follows_one_text_and_is_read_at_the_last_one():
-    with pytest.raises(ex.Refusal, match=r"comes next after one text: give one, not a pair.$"):
+    with pytest.raises(
+        ex.Refusal, match=r"the next token of one text: give one text, not a pair.$"
+    ):
         TASKS["next_token"].encode_pair(None, ("a", "b"))
     with pytest.raises(ex.Refusal, match=r"got a tuple of 3"):
         TASKS["next_token"].encode_pair(None, ("a", "b", "c"))

@@ -326,5 +326,5 @@ def test_a_network_whose_attention_leaves_no_record_is_refused():
             with_kwargs=True,
             prepend=True,
         )
-    with pytest.raises(ex.Refusal, match="do not pass the tape on"):
+    with pytest.raises(ex.Refusal, match="do not pass keyword arguments on"):
         model.trace(example("bert"), 0)

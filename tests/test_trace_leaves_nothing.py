@@ -1,7 +1,7 @@
 """A trace leaves nothing behind: no tensor, no hook, no changed weight."""
 
 import gc
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -122,6 +122,6 @@ def test_what_is_cached_is_computed_once_and_not_kept_for_changed_numbers():
 
     found = [trace.cached("mean", lambda: mean(trace)) for _ in range(3)]
     assert len(calls) == 1 and found[0] is found[1] is found[2]
-    other = trace.with_parts(attention=2 * trace.attention)
+    other = replace(trace, recorded=trace.recorded | {"attention": 2 * trace.attention})
     assert float(other.cached("mean", lambda: mean(other))) == pytest.approx(2 * float(found[0]))
     assert torch.equal(other.hidden, trace.hidden)

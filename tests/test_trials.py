@@ -13,7 +13,7 @@ from browser import until
 import explainers as ex
 from explainers import evaluation
 from explainers.page import checks
-from explainers.page.examples import PHOTOS
+from explainers.page.examples import EXAMPLE_FOLDER
 from explainers.page.state import TABS
 from explainers.render import probability_plots, trials
 
@@ -101,7 +101,7 @@ def test_what_was_taken_out_is_struck_through(sentiment, count):
     case = evaluation.case_of(sentiment, TEXT)
     heat = case.heat("attcat")
     left = evaluation.without_top(case, heat, count)
-    html = trials.without_html(heat, left.keep, left.target, left.before, left.after, left.says)
+    html = trials.without_html(heat, left)
     merged = heat.merged().without_specials()
     first = [merged.labels[i] for i in merged.scores.argsort(descending=True, stable=True)[:count]]
     assert (
@@ -127,16 +127,16 @@ def test_taking_out_is_what_the_model_says_without_it(sentiment):
     assert int(everything.keep[case.words].sum()) == 1, "nothing can be said of nothing"
     with pytest.raises(
         ex.Refusal,
-        match="Nothing was taken out, since nothing would be left: the input is one word",
+        match="Nothing can be removed: the input is a single word, and at least one must stay",
     ):
         evaluation.without_top(alone := evaluation.case_of(sentiment, "good"), alone.heat("attcat"))
 
 
 def test_covered_patches_are_named_by_row_and_column(vit):
-    case = evaluation.case_of(vit, str(PHOTOS / "coffee.jpg"))
+    case = evaluation.case_of(vit, str(EXAMPLE_FOLDER / "coffee.jpg"))
     heat = case.heat("occlusion")
     left = evaluation.without_top(case, heat, 2)
-    html = trials.without_html(heat, left.keep, left.target, left.before, left.after, left.says)
+    html = trials.without_html(heat, left)
     columns = heat.grid[1]
     top = heat.patches.flatten().argsort(descending=True)[:2].tolist()
     assert (
@@ -144,7 +144,7 @@ def test_covered_patches_are_named_by_row_and_column(vit):
         and "<img" in html
     )
     assert (
-        "4 equal steps, grey in place of what is taken out, a blur of what"
+        "4 equal steps, grey in place of removed parts, a blur in place of parts that"
         in evaluation.curves(case, [heat], levels=4, orders=2).html()
     )
     one = evaluation.without_top(case, heat, 1, "mean")
@@ -159,8 +159,8 @@ def test_curves_and_agreement_draw_themselves(sentiment):
         "<style>" in html and html.count('scope="row"') == 3 and "Random order, mean of 3" in html
     )
     assert (
-        "these curves: 10 equal steps, nothing in place of what is taken out, nothing of "
-        "what is not put in yet." in html
+        "these curves: 10 equal steps, nothing in place of removed parts, nothing in place of "
+        "parts that are not added yet." in html
     )
     more = curves.joined(evaluation.curves(case, ["rollout"], orders=0))
     assert (

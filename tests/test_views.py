@@ -96,7 +96,7 @@ def test_the_ends_of_a_slim_picture_are_cut_before_its_shorter_side_is_enlarged(
 
 
 def test_a_slim_picture_of_which_everything_would_be_enlarged_is_refused():
-    said = "too slim for this model: one side can be 8 times as long as the other at most"
+    said = "too narrow for this model: one side can be 8 times as long as the other at most"
     with pytest.raises(ex.Refusal, match=said):
         without_ends(slope(1000, 40), PROCESSORS["uncut"])
 

@@ -102,7 +102,7 @@ def test_what_a_tokenizer_gives_will_do_in_every_form(reader, word_tokenizer):
     ],
 )
 def test_what_is_no_tensor_is_refused_in_words(reader, given):
-    with pytest.raises(ex.Refusal, match="input_ids is no tensor"):
+    with pytest.raises(ex.Refusal, match="input_ids must be a tensor"):
         encode(reader, given)
 
 

@@ -9,8 +9,8 @@ from tokenizers_of import byte_level, gemma_like, llama_2_like, reading, unigram
 
 import explainers as ex
 from explainers.evaluation import case_of
-from explainers.evaluation.removal import units as removable
-from explainers.words import by_bytes, inside_word, units, words_of
+from explainers.evaluation.removal import part_numbers as removable
+from explainers.words import by_bytes, inside_word, segments, words_of
 
 FILM = "the film wasn't bad, l'homme"
 WORDS = ["the", "film", "wasn't", "bad", ",", "l'homme"]
@@ -27,8 +27,8 @@ def seen(model: ex.Model, given) -> list[str]:
 
 
 def cut(text: str) -> list[str]:
-    """The units of a text alone."""
-    numbers, found = units(text), {}
+    """The segments of a text alone."""
+    numbers, found = segments(text), {}
     for character, number in zip(text, numbers):
         if number is not None:
             found[number] = found.get(number, "") + character
@@ -178,7 +178,7 @@ def test_the_start_of_a_word_and_its_inside():
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(codec=None, exclude_categories=()), max_size=40))
 def test_every_character_that_is_no_space_is_in_one_unit(text):
-    numbers = units(text)
+    numbers = segments(text)
     assert len(numbers) == len(text)
     there = [number for number in numbers if number is not None]
     assert there == sorted(there) and set(there) == set(range(len(set(there))))

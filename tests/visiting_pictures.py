@@ -5,14 +5,14 @@ import pytest
 from browser import until
 from PIL import Image
 
-from explainers.page.examples import PHOTOS
+from explainers.page.examples import EXAMPLE_FOLDER
 
 TEXTS = "a photo of a cat\na photo of a dog\na photo of a bird"
 
 
 @pytest.fixture(scope="module")
 def photo() -> str:
-    return str(PHOTOS / "coffee.jpg")
+    return str(EXAMPLE_FOLDER / "coffee.jpg")
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,12 @@ The tasks: sentiment, paraphrase, inference, question answering.
     python training/text.py caution  --data DATA_DIR --margin 2.5 --out assets/models/text
     python training/text.py evaluate --data DATA_DIR
 
-Stage 1 is the long one over everything. Stages 2 and 3 go on from its end with what it leaves weak:
-pairs, then sentences, with R-Drop (two dropout masks must agree; Liang et al. 2021, eq. 4), and
-questions without an answer weighted up. Stage 4 is for questions, which the model had learned by
-heart: no context is seen twice alike (`shaken`), and QNLI's sentences stand among similar ones.
-Stage 5 settles it, on contexts as they are too.
+Stage 1 is the longest and trains all tasks. Stages 2 and 3 continue from its weights, on the tasks
+that are still weak: pairs, then sentences, with R-Drop (the outputs under two dropout masks must
+agree; Liang et al. 2021, eq. 4) and a higher weight for questions without an answer. Stage 4 is for
+questions, on which the model had overfitted: each pass sees another augmentation of a context
+(`augmented`), and QNLI's sentences stand among similar ones. Stage 5 is a short one at a lower
+learning rate, on unchanged contexts too.
 
 Each stage writes a checkpoint in RUN_DIR every few hundred steps and goes on from it when started
 again. The whole schedule (which example in which batch at which step) is drawn from the seed before
@@ -65,17 +66,17 @@ def main() -> None:
             command.add_argument(f"--{need}", type=Path, required=True)
     commands.choices["train"].add_argument("--stage", type=int, choices=STAGES, default=1)
     commands.choices["train"].add_argument(
-        "--start", type=Path, help="an exported model to begin with, instead of the stage before"
+        "--start", type=Path, help="an exported model to start from, instead of the stage before"
     )
     commands.choices["export"].add_argument(
         "--stages", type=int, choices=STAGES, nargs="+", required=True, help="their mean is written"
     )
     commands.choices["export"].add_argument("--also", type=Path, help="an exported model to mix in")
     commands.choices["export"].add_argument(
-        "--share", type=float, default=0.5, help="its part of the mixture (default: %(default)s)"
+        "--share", type=float, default=0.5, help="its share of the mixture (default: %(default)s)"
     )
     commands.choices["caution"].add_argument(
-        "--margin", type=float, required=True, help="what either [CLS] logit gains"
+        "--margin", type=float, required=True, help="what is added to either [CLS] logit"
     )
     args = parser.parse_args()
     args.run(args)

@@ -1,6 +1,6 @@
 """Train the bundled models of pictures.
 
-They are a small ViT that learns from a larger one, and projections that match it with the text
+They are a small ViT, distilled from a larger one, and projections that match it with the text
 encoder.
 
     python training/vision.py train    --teacher DEIT_DIR --data DATA_DIR --work RUN_DIR
@@ -9,19 +9,19 @@ encoder.
                                        --out assets/models/dual
     python training/vision.py evaluate --teacher DEIT_DIR --data DATA_DIR
 
-`train` teaches a ViT (6 layers of 192, 64 px in patches of 8) the labels, the teacher's
-probabilities and, token by token, the teacher's last hidden states: 64 patches a picture say much
-more than one label. The teacher sees each picture in a few random crops, each once: what it makes
-of such a view is kept in RUN_DIR and met again, mirrored or not. In the first epochs only some of
-the patches are shown (patch dropout), which is faster and keeps the student from learning the
-pictures by heart. The last stages show nearly whole pictures, as they are seen in use, of which the
-teacher knows more too, at a rate that falls anew. A checkpoint is written after every epoch, and a
-run that is started again goes on from it. `export` writes the running mean of the weights in fp16.
+`train` trains a ViT (6 layers of 192, 64 px in patches of 8) on the labels, the teacher's
+probabilities and, token by token, the teacher's last hidden states: 64 patches a picture carry much
+more information than one label. The teacher runs on a few random crops of each picture, once for
+each crop. Its outputs are kept in RUN_DIR and used in many epochs, mirrored or not. In the first
+epochs only some of the patches are shown (patch dropout). This is faster and reduces overfitting.
+The last stages show nearly whole pictures, as in use, on which the teacher is more accurate too,
+and their learning rate decays once more. A checkpoint is written after every epoch; a run that is
+started again goes on from it. `export` writes the running mean of the weights in fp16.
 
-`pair` leaves both encoders as they are and trains what stands on them (poolers, projections and a
-temperature: Zhai et al. 2022, "locked-image tuning", here with both sides locked). The texts are
-prompts about the teacher's 1,000 classes, by any of their names; the image should be as near to
-each text as the teacher finds its class likely.
+`pair` freezes both encoders and trains poolers, projections and a temperature on top (Zhai et al.
+2022, "locked-image tuning", here with both sides locked). The texts are prompts about the teacher's
+1,000 classes, by any of their names. The softmax over the texts is trained to equal the teacher's
+class probabilities.
 
 DATA_DIR is tinyimagenet50: {train_part1,train_part2,val}.zip of 64 px pictures, classes.tsv (label,
 wnid, name). DEIT_DIR is a ViT classifier for ImageNet-1k in Hugging Face layout, with wnids.json,

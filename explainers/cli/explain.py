@@ -19,7 +19,7 @@ from ..prediction import predict
 from ..render.export import maps_to_csv, readings_to_csv, save, to_json, to_png, write, writer_for
 from ..render.heatmaps import document, heads_html
 from ..render.terminal import heads_text, heatmap_text
-from .given import inputs_of, model_for, parse_option
+from .given import model_for, parse_input, parse_option
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -117,7 +117,7 @@ class Explained:
 
 
 def run(args: Namespace) -> str | Text:
-    inputs = inputs_of(args)
+    inputs = parse_input(args)
     if args.save:
         writer_for(args.save)  # refuse an unknown suffix before the model runs
     model = model_for(args)

@@ -23,7 +23,7 @@ FLAGS = {
 }
 
 
-def inputs_of(args: Namespace) -> object:
+def parse_input(args: Namespace) -> object:
     """The input as `Model.encode` takes it: text, pair, (question, context), picture, or
     (picture, texts).
 
@@ -74,14 +74,14 @@ def model_for(args: Namespace) -> Model:
     Of a model that matches pictures with texts, the side that is explained. Raises `Refusal` if
     the model does not take this input.
     """
-    kind = kind_of(args)
+    kind = input_kind(args)
     usual = bundled_for(TEXT if kind == PAIR else kind)
     model = load_quietly(args.model or usual, args.revision)
     check_model(model, kind)
     return model.side(args.side) if args.side else model
 
 
-def kind_of(args: Namespace) -> InputKind:
+def input_kind(args: Namespace) -> InputKind:
     """The kind of input that the arguments make."""
     if args.question is not None:
         return QUESTION

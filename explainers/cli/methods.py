@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from ..methods import METHODS, Method, find
+from ..modalities import MODALITIES
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def run(args: Namespace) -> str:
 def line(method: Method, width: int) -> str:
     """One line of the menu: key, input, sign, cost in `width` letters, title and paper."""
     return (
-        f"{method.key:22} {inputs_of(method):9}{sign(method):9}{method.passes:{width}}  "
+        f"{method.key:22} {explained_inputs(method):9}{sign(method):9}{method.passes:{width}}  "
         f"{method.title}  ({method.paper})"
     )
 
@@ -34,7 +35,7 @@ def card_text(method: Method) -> str:
         "Formula": card.formula,
         "Sign": card.sign,
         "Limits": card.limits,
-        "For": inputs_of(method) + (f" only: {method.only}" if method.only else ""),
+        "For": explained_inputs(method) + (f" only: {method.only}" if method.only else ""),
         "Cost": method.passes,
         "Paper": f"{method.paper}, {method.url}",
     }
@@ -69,11 +70,12 @@ def shown(default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def inputs_of(method: Method) -> str:
-    """What a method explains, in words."""
-    if method.modalities == ("text",):
-        return "texts"
-    return "pictures" if method.modalities == ("image",) else "both"
+def explained_inputs(method: Method) -> str:
+    """What a method explains: "texts", "pictures" or "both"."""
+    first, *others = method.modalities
+    if others:
+        return "both"
+    return MODALITIES[first].inputs
 
 
 def sign(method: Method) -> str:
@@ -93,7 +95,7 @@ def readme_table() -> str:
             method.title,
             f"`{method.key}`",
             idea,
-            inputs_of(method),
+            explained_inputs(method),
             sign(method),
             method.passes,
             layers,

@@ -1,4 +1,4 @@
-"""Can a map be believed? Metrics of heatmaps, agreement between methods, and sanity checks.
+"""Evaluation of heatmaps: metrics, agreement between methods, and sanity checks.
 
 from explainers import evaluation as ev
 example = ev.Example("not a bad film", label="POSITIVE", id="1")

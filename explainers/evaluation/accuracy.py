@@ -1,4 +1,4 @@
-"""Is the model still right while parts of its input are removed?
+"""The model's accuracy while parts of its input are removed in the order of a map.
 
 These metrics give 0 or 1 for each example and share; their means over a dataset are the papers'
 accuracies.
@@ -16,7 +16,7 @@ from ..heatmap import Heatmap
 from ..ties import place_of_largest
 from .case import Case
 from .faithfulness import WatchedClass, watched
-from .perturbation import Fill, Places, Query, Unit, fill_mode, leaving, order, removing
+from .perturbation import Fill, Places, Query, Removable, fill_mode, leaving, order, removing
 from .registry import Asking, Parts, metric
 
 TENTHS = range(1, 10)  # of the input, removed by Chefer et al.; their code rounds pixels down
@@ -45,7 +45,7 @@ def positive_perturbation(
     case: Case,
     heat: Heatmap,
     fill: Fill | None = None,
-    by: Unit | None = None,
+    by: Removable | None = None,
     area: Area = "chefer",
     attend: bool = True,
 ) -> Asking[dict[str, float]]:
@@ -81,7 +81,7 @@ def negative_perturbation(
     case: Case,
     heat: Heatmap,
     fill: Fill | None = None,
-    by: Unit | None = None,
+    by: Removable | None = None,
     area: Area = "chefer",
     attend: bool = True,
 ) -> Asking[dict[str, float]]:
@@ -99,7 +99,7 @@ def tenths_removed(
     case: Case,
     heat: Heatmap,
     fill: Fill | None,
-    by: Unit | None,
+    by: Removable | None,
     area: Area,
     attend: bool,
     first: First,
@@ -114,7 +114,7 @@ def tenths_removed(
     return removing(case, places, counts, mode, by, attend)
 
 
-def ordered(case: Case, heat: Heatmap, first: First, by: Unit = "patch") -> Places:
+def ordered(case: Case, heat: Heatmap, first: First, by: Removable = "patch") -> Places:
     """Places in the order of a map: the most important first, or the least important."""
     places = order(case, heat, by)
     return places.flip(0) if first == "least" else places
@@ -154,9 +154,9 @@ def masking(
     first: First = "most",
     of: WatchedClass = "explained",
 ) -> Asking[dict[str, float]]:
-    """Probability loss and accuracy, averaged over 0, 10, ... 90 % of the words replaced.
+    """Probability drop and accuracy, averaged over 0, 10, ... 90 % of the words replaced.
 
-    "aopc" is the mean loss of the class probability, "accuracy" the mean accuracy. Counts of
+    "aopc" is the mean drop of the class probability, "accuracy" the mean accuracy. Counts of
     words are rounded down.
 
     Options:

@@ -1,4 +1,4 @@
-"""Do methods agree? Rank correlation and overlap of the top between maps of one input."""
+"""Agreement of methods: rank correlation and overlap of the top between maps of one input."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
+from ..modalities import MODALITIES, modality_of
 from ..render import trials
 from ..render.card import styled
 from ..ties import ranked
@@ -31,7 +32,7 @@ class Agreement:
     titles       names of the methods for people
     parts        "tokens" or "patches"
 
-    In a notebook it shows itself: both matrices as coloured tables.
+    A notebook shows it as two coloured tables.
     """
 
     methods: list[str]
@@ -61,13 +62,13 @@ class Agreement:
             self.correlation.tolist(),
             "Do the maps agree?",
             f"Rank correlation between the maps of {of}: 1 is the same order of {self.parts}, "
-            "0 is none. Maps that agree can be wrong together.",
+            "0 is no relation. Maps that agree can still be wrong.",
             palette=palette,
         )
         overlap = trials.matrix_html(
             names,
             self.overlap.tolist(),
-            f"Do they put the same {self.parts} first?",
+            f"Do the same {self.parts} have the highest scores?",
             f"The share of the {self.top} highest {self.parts} that two maps of {of} have in "
             "common: 1 is all of them.",
             palette=palette,
@@ -82,7 +83,7 @@ class Agreement:
 def agreement(
     heats: Sequence[Heatmap], top: int = 5, kind: Coefficient = "spearman", specials: bool = False
 ) -> Agreement:
-    """Compare the heatmaps of one input with each other.
+    """Compare the heatmaps of one input, each with each.
 
     heats     heatmaps of the same input
     top       how many of the highest tokens the overlap compares; all, if there are fewer. Of
@@ -98,7 +99,7 @@ def agreement(
             "Agreement is measured between heatmaps of one input; these have different tokens."
         )
     if top < 1:
-        raise Refusal(f"The top has at least one token; got {top}.")
+        raise Refusal(f"The overlap compares at least one token; got top={top}.")
     kept = ~heats[0].special_tokens
     if specials:
         kept = torch.ones_like(kept)
@@ -110,7 +111,7 @@ def agreement(
         overlap=each_pair(highest, share_in_common),
         top=top,
         titles=tuple(heat.title for heat in heats),
-        parts="patches" if heats[0].grid else "tokens",
+        parts=MODALITIES[modality_of(heats[0].grid)].tokens,
     )
 
 
@@ -134,9 +135,7 @@ def mean_agreement(agreements: Sequence[Agreement]) -> Agreement:
     """
     first = agreements[0] if agreements else None
     if first is None or any(not are_of_same_methods(first, other) for other in agreements):
-        raise Refusal(
-            "A mean is taken over agreements of the same methods and the same top, at least one."
-        )
+        raise Refusal("Give at least one agreement, and all of the same methods and the same top.")
     return Agreement(
         methods=first.methods,
         correlation=torch.stack([one.correlation for one in agreements]).nanmean(0),

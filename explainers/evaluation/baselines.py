@@ -1,4 +1,4 @@
-"""Maps that do not look at the model, which a method has to beat.
+"""Baselines: maps made without the model, which a good method is better than.
 
 They are in the same tables as the methods.
 """

@@ -150,7 +150,7 @@ class Case:
         """Raise a `Refusal` where no class is explained."""
         if not self.by_class:
             raise Refusal(
-                f"This is measured for classes, and what is explained here is {self.target.name}."
+                f"This needs a class as target, and the target here is {self.target.name}."
             )
 
     @property
@@ -204,7 +204,7 @@ class Case:
         return others[target]
 
     def baseline(self, key: str, **options) -> Heatmap:
-        """The heatmap of a baseline, which does not look at the model."""
+        """The heatmap of a baseline, which does not use the model."""
         chosen = BASELINES[key]
         options = read_options(chosen, options)
         return heatmap_of(
@@ -261,7 +261,7 @@ def cases_of(
     refused: list | None = None,
     labelled: bool = True,
 ) -> Iterator[list[Case]]:
-    """The cases of many examples, in lists as long as fit into memory together.
+    """The cases of many examples, in batches that fit into memory.
 
     Examples of one shape are traced together; so cases come by length, not in the given order.
 
@@ -300,8 +300,7 @@ def prepare(model: Model, example: Example, target, labelled: bool) -> Prepared:
     if target == "label":
         if label is None:
             raise Refusal(
-                f"The gold class is to be explained, and {example.id or 'this example'} "
-                "has no label."
+                f"The target is the gold class, and {example.id or 'this example'} has no label."
             )
         target = label
     return Prepared(example, coded, label, model.task.target(model, coded, target))
@@ -311,13 +310,13 @@ def gold_class(model: Model, coded: Encoded, label: int | str) -> int:
     """The index of a label. Raises `Refusal` if the model has no such class."""
     if model.is_regression:
         raise Refusal(
-            "The outputs of this model are values, not classes, so none of them is the right one."
+            "The outputs of this model are values, not classes, so there is no gold class."
         )
     return index_of(label, model.classes(coded))
 
 
 def batches(ready: Sequence[Prepared]) -> Iterator[list[Prepared]]:
-    """Examples in lists that fit into memory together."""
+    """Examples in batches that fit into memory."""
     batch, filled = [], 0
     for one in ready:
         size = len(one.coded.labels) ** 2

@@ -1,4 +1,4 @@
-"""Do two maps rank alike? The maps of two classes, which should not, and a map and the gradient."""
+"""Rank correlation between the maps of two classes, and of a map with gradient × input."""
 
 from typing import Literal
 
@@ -21,10 +21,9 @@ def rank_correlation(
 ) -> float:
     """Spearman's ρ or Kendall's τ-b of two maps [token], from -1 to 1.
 
-    Scores that are equal within rounding (`ties.levels`) share a rank. A constant map ranks
-    nothing, and SciPy gives NaN. Here two constant maps agree (1), and a constant map and one that
-    ranks have 0, so that a method that gives constant maps loses in a mean instead of vanishing
-    from it. NaN for fewer than two tokens.
+    Scores that are equal within rounding (`ties.levels`) share a rank. SciPy gives NaN where a map
+    is constant. Here the value is 1 if both maps are constant, and 0 if only one of them is, so
+    that constant maps lower a mean and are not left out of it. NaN for fewer than two tokens.
     """
     if len(first) < 2:
         return float("nan")
@@ -42,7 +41,7 @@ def compared(case: Case, scores: Tensor, specials: bool) -> Tensor:
 
 
 def knows_no_classes(heat: Heatmap) -> bool:
-    """Whether a map is the same for every class, since its method does not look at the class."""
+    """Whether a map is the same for every class, since its method does not use the class."""
     return heat.method in METHODS and not METHODS[heat.method].class_specific
 
 
@@ -56,13 +55,13 @@ def kendall(
     """Kendall's τ between the maps of the explained class and of another class.
 
     A map that is specific to its class has a value near 0 or below. The other class is the one
-    before the explained class (of the first, the second). A method that does not look at the
-    class has 1.
+    before the explained class (of the first, the second). A method whose map is the same for
+    every class has 1.
 
     Options:
     - form (default: ranks): ranks is Kendall's τ-b of the scores; permutation, the authors' code,
-      correlates the two lists of token positions in falling order, which says less; [CLS] is set
-      to zero in the same maps as in `aopc` with reproduce=attcat.
+      correlates the two lists of token positions in falling order, which is less informative;
+      [CLS] is set to zero in the same maps as in `aopc` with reproduce=attcat.
     - specials (default: true): whether special tokens are ranked too, as in the authors' code.
     """
     if len(case.classes) < 2:

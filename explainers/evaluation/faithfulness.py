@@ -1,4 +1,4 @@
-"""Does the model need what a map calls important? Probabilities as parts go or come."""
+"""Faithfulness: the class probability while parts are removed or added in the order of a map."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -13,7 +13,7 @@ from ..errors import Refusal
 from ..heatmap import Heatmap
 from ..ties import ranked
 from .case import Case
-from .perturbation import Fill, Places, Query, Unit, fill_mode, leaving, order, removing
+from .perturbation import Fill, Places, Query, Removable, fill_mode, leaving, order, removing
 from .registry import Asking, metric
 
 WatchedClass = Literal["explained", "label", "predicted"]
@@ -49,7 +49,7 @@ def watched(
 def equal_shares(n: int, levels: int) -> list[int]:
     """How many of n are 1, 2, ..., all of `levels` equal shares, rounded."""
     if levels < 1:
-        raise Refusal(f"There is at least one level or step; got {levels}.")
+        raise Refusal(f"Give at least one level or step; got {levels}.")
     return [round(n * level / levels) for level in range(1, levels + 1)]
 
 
@@ -71,11 +71,11 @@ def aopc(
     of: WatchedClass = "explained",
     reproduce: Reproduced = "paper",
 ) -> Asking[float]:
-    """Mean loss of the class probability while the most important words or patches are removed.
+    """Mean drop of the class probability while the most important words or patches are removed.
 
     Formula: the mean over k of p(x) − p(x without the k top-ranked), where k is 10 %, 20 %, ...,
     100 % of the words or patches. 0 % is not counted. Special tokens stay. Of equal scores the
-    first goes first.
+    first is removed first.
 
     Options:
     - fill (default: delete for texts, mean for pictures): what replaces a removed part: delete
@@ -96,10 +96,10 @@ def aopc(
         return float("nan")
     answers = yield queries
     before, after = watched(case, answers, of)
-    losses = before - after
+    drops = before - after
     if reproduce != "paper":
-        losses = np.abs(losses)
-    return float(losses.mean())
+        drops = np.abs(drops)
+    return float(drops.mean())
 
 
 @metric(
@@ -198,7 +198,7 @@ def comprehensiveness(
     of: WatchedClass = "explained",
     reproduce: Averaged = "mean",
 ) -> Asking[float]:
-    """Mean loss of the class probability without the rationale, the top-ranked words or patches.
+    """Mean drop of the class probability without the rationale, the top-ranked words or patches.
 
     Formula: the mean over the rationales of p(x) − p(x without the rationale), where a rationale
     is the top 1, 5, 10, 20 or 50 % of the words, rounded up.
@@ -208,7 +208,7 @@ def comprehensiveness(
     - of (default: explained): the class whose probability it is: explained, label or predicted.
     - reproduce (default: mean): mean averages the five rationales, as ERASER's own code does;
       paper is ERASER's equation, 1/(|B| + 1) times a sum that begins with the empty rationale, so
-      the first of its six terms is 0; alti is the code of ALTI's authors: the loss never falls
+      the first of its six terms is 0; alti is the code of ALTI's authors: the drop never decreases
       from one rationale to the next, at most 30 tokens are removed, and the sum is divided by six.
     """
     places = order(case, heat)
@@ -216,10 +216,10 @@ def comprehensiveness(
     queries = removing(case, places, sizes, fill_mode(case, fill))
     answers = yield queries
     before, after = watched(case, answers, of)
-    losses = before - after
+    drops = before - after
     if reproduce == "alti":
-        return alti_mean(np.maximum.accumulate(losses))
-    return float(losses.mean())
+        return alti_mean(np.maximum.accumulate(drops))
+    return float(drops.mean())
 
 
 @metric(
@@ -235,7 +235,7 @@ def sufficiency(
     of: WatchedClass = "explained",
     reproduce: Averaged = "mean",
 ) -> Asking[float]:
-    """Mean loss of the class probability when only the rationale is left.
+    """Mean drop of the class probability when only the rationale is left.
 
     Formula: the mean over the rationales of p(x) − p(rationale), with the rationales of
     `comprehensiveness`.
@@ -243,18 +243,18 @@ def sufficiency(
     Options:
     - fill (default: delete for texts, mean for pictures): as in `aopc`.
     - of (default: explained): the class whose probability it is: explained, label or predicted.
-    - reproduce (default: mean): as in `comprehensiveness`; with paper the first term is the loss
-      without any word, with alti the loss never rises from one rationale to the next.
+    - reproduce (default: mean): as in `comprehensiveness`; with paper the first term is the drop
+      without any word, with alti the drop never increases from one rationale to the next.
     """
     places = order(case, heat)
     sizes = rationale_sizes(len(places), reproduce)
     queries = leaving(case, places, sizes, fill_mode(case, fill))
     answers = yield queries
     before, after = watched(case, answers, of)
-    losses = before - after
+    drops = before - after
     if reproduce == "alti":
-        return alti_mean(np.minimum.accumulate(losses))
-    return float(losses.mean())
+        return alti_mean(np.minimum.accumulate(drops))
+    return float(drops.mean())
 
 
 def rationale_sizes(n: int, reproduce: str) -> list[int]:
@@ -267,9 +267,9 @@ def rationale_sizes(n: int, reproduce: str) -> list[int]:
     return sizes
 
 
-def alti_mean(losses: np.ndarray) -> float:
-    """The sum of five losses divided by six, as in ALTI's code."""
-    return float(losses.sum() / (len(BINS) + 1))
+def alti_mean(drops: np.ndarray) -> float:
+    """The sum of five drops divided by six, as in ALTI's code."""
+    return float(drops.sum() / (len(BINS) + 1))
 
 
 # ------------------------------------------------------------- deletion and insertion curves
@@ -285,7 +285,7 @@ def deletion(
     case: Case,
     heat: Heatmap,
     fill: Fill | None = None,
-    by: Unit = "patch",
+    by: Removable = "patch",
     steps: int | None = None,
     of: WatchedClass = "explained",
 ) -> Asking[float]:
@@ -320,7 +320,7 @@ def insertion(
     case: Case,
     heat: Heatmap,
     fill: Fill | None = None,
-    by: Unit = "patch",
+    by: Removable = "patch",
     steps: int | None = None,
     of: WatchedClass = "explained",
 ) -> Asking[float]:
@@ -329,8 +329,8 @@ def insertion(
     The largest area is 1.
 
     Options:
-    - fill (default: delete for texts, blur for pictures): what a picture shows at the start, or
-      what stands in a text for what is not there yet; as in `aopc`.
+    - fill (default: delete for texts, blur for pictures): what stands in place of parts that are
+      not added yet; as in `aopc`.
     - by (default: patch), steps, of (default: explained): as in `deletion`.
     """
     places = order(case, heat, by)

@@ -1,4 +1,4 @@
-"""Does the map of a picture find the object? Comparison with masks and boxes that people drew."""
+"""Localisation: a picture's map, compared with masks and boxes of the object."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ def seen_mask(case: Case, mask) -> Mask:
     if case.model.processor is not None and not hasattr(case.example.inputs, "keys"):
         whole = without_ends(whole, case.model.processor)
         lens = lens_of(case.model.processor, whole.size)
-        whole = lens.mirrored(whole.crop(lens.upright))  # padding is no object
+        whole = lens.mirrored(whole.crop(lens.upright))  # padding is not part of the object
     rows, columns = case.grid
     patch_height, patch_width = case.model.patch
     height, width = case.coded.tensors["pixel_values"].shape[-2:]

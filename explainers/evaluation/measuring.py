@@ -96,8 +96,8 @@ def needs_labels(chosen: Chosen) -> bool:
 
 
 @dataclass
-class Row:
-    """The record of one heatmap while it is made.
+class UnfinishedRecord:
+    """The record of one heatmap while its metrics still ask the model.
 
     measurements  by the metric's name
     reasons       why a metric has no number, by its name
@@ -123,13 +123,13 @@ def records(
         if len(row.reasons) < len(chosen):
             made.append((row.case, record_of(row)))
         if refused is not None:
-            refused += left_out(row, chosen)
+            refused += refusal_records(row, chosen)
     return made
 
 
-def begin(case: Case, method: str, chosen: Chosen, refused: list | None) -> Row:
+def begin(case: Case, method: str, chosen: Chosen, refused: list | None) -> UnfinishedRecord:
     """Start all metrics on one heatmap."""
-    row = Row(case, method)
+    row = UnfinishedRecord(case, method)
     for name, (metric, options) in chosen.items():
         with collect_refusal(row.reasons, name, refused):
             metric.check(case)
@@ -137,7 +137,7 @@ def begin(case: Case, method: str, chosen: Chosen, refused: list | None) -> Row:
     return row
 
 
-def ask_together(rows: Sequence[Row], refused: list | None) -> None:
+def ask_together(rows: Sequence[UnfinishedRecord], refused: list | None) -> None:
     """Answer the questions of all measurements, until none has any left."""
     while waiting := unfinished(rows):
         cases, queries = [], []
@@ -152,7 +152,7 @@ def ask_together(rows: Sequence[Row], refused: list | None) -> None:
                 measurement.answer(list(islice(answered, len(measurement.queries))))
 
 
-def unfinished(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+def unfinished(rows: Sequence[UnfinishedRecord]) -> list[tuple[UnfinishedRecord, str]]:
     """Rows with the name of each metric that waits for answers."""
     waiting = []
     for row in rows:
@@ -162,7 +162,7 @@ def unfinished(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     return waiting
 
 
-def record_of(row: Row) -> dict:
+def record_of(row: UnfinishedRecord) -> dict:
     """{"id", "method", "target", and the numbers}; NaN for a metric that was refused."""
     record = {"id": row.case.id, "method": row.method, "target": row.case.target.name}
     for name, measurement in row.measurements.items():
@@ -178,8 +178,8 @@ def columns_of_number(name: str, number: Number) -> dict[str, float]:
     return {f"{name}.{part}": value for part, value in number.items()}
 
 
-def left_out(row: Row, chosen: Chosen) -> list[dict]:
-    """What a row could not measure: the whole map if that is all metrics, else each of them."""
+def refusal_records(row: UnfinishedRecord, chosen: Chosen) -> list[dict]:
+    """What was not measured on a heatmap: the whole map if no metric was, else each metric."""
     where = {"id": row.case.id, "method": row.method}
     if row.reasons and len(row.reasons) == len(chosen):
         return [where | {"reason": row.reasons[next(iter(chosen))]}]

@@ -1,4 +1,4 @@
-"""Methods and metrics with their options in one word: "aopc:fill=pad:levels=5"."""
+"""Methods and metrics with their options in one name: "aopc:fill=pad:levels=5"."""
 
 from ..errors import Refusal, nearest
 from ..heatmap import Heatmap

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
+from ..modalities import MODALITIES
 from ..models import BLANKS, Model
 from ..ties import ranked
 from ..trace import rows_at_once
@@ -25,7 +26,7 @@ from .case import Case
 FILLS = {"text": ("delete", *BLANKS["text"]), "image": BLANKS["image"]}
 
 Fill = Literal["delete", "pad", "mask", "unk", "mean", "black", "white", "blur"]
-Unit = Literal["patch", "pixel"]
+Removable = Literal["patch", "pixel"]
 
 
 #: What stays of an input: tokens, or pixels of a picture.
@@ -56,19 +57,19 @@ def fill_mode(case: Case, fill: str | None, text: str = "delete", image: str = "
     if not fill:
         fill = {"text": text, "image": image}[modality]
     if fill not in FILLS[modality]:
-        kind = {"text": "text", "image": "picture"}[modality]
+        kind = MODALITIES[modality].input
         raise Refusal(
             f"Parts of a {kind} are removed by one of {', '.join(FILLS[modality])}; got {fill!r}."
         )
     if fill == "delete" and not case.by_class:
         raise Refusal(
             f"Deleting tokens moves the places where {case.target.name} is read; "
-            "take pad, mask or unk."
+            "use pad, mask or unk."
         )
     if fill == "delete" and case.model.anatomy.readout == "very last":
         raise Refusal(
             "This model reads texts of one length only, so no token can be deleted; "
-            "take pad, mask or unk."
+            "use pad, mask or unk."
         )
     return fill
 
@@ -84,7 +85,7 @@ def order(case: Case, heat: Heatmap, by: str = "patch") -> Places:
     """
     if by == "pixel":
         if heat.grid is None:
-            raise Refusal("A text has no pixels; take by=patch, which stands for its tokens.")
+            raise Refusal("A text has no pixels; use by=patch, which removes its tokens.")
         return ranked_pixels(case, heat)
     places = case.words.nonzero().flatten()
     return places[ranked(heat.scores[places])]

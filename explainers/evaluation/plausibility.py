@@ -1,6 +1,6 @@
-"""Does a map mark what people mark? Answers and rationales.
+"""Plausibility: a map, compared with the answers and rationales that people marked.
 
-A plausible map can be unfaithful: people judge the text, not the model.
+A plausible map can be unfaithful: the marks are about the text, not about the model.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Deletion and insertion curves of one example: the class probability while parts go or come."""
+"""Deletion and insertion curves: the class probability while parts are removed or added."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .. import ties
 from ..heatmap import Heatmap
+from ..modalities import MODALITIES
 from ..render.card import styled
 from ..render.probability_plots import Plot, curves_html, measures_html
 from .case import Case
@@ -50,7 +51,7 @@ class Curves:
                in `aopc`
     tied       methods with equal scores, whose order is then that of the input
 
-    In a notebook it shows itself: the curves with a band of the random orders, and their numbers.
+    A notebook shows the curves with a band of the random orders, and their numbers.
     """
 
     shares: Curve
@@ -76,7 +77,7 @@ class Curves:
     def numbers(self, method: str) -> dict[str, float]:
         """The metrics "deletion", "insertion", "aopc" and "logodds" of a method's curves.
 
-        They have the steps and the fill of the curves. The metrics of these names take other
+        They have the steps and the fill of the curves. The metrics of these names have other
         defaults: one token at a time for the areas, and [PAD] for log-odds of texts.
         """
         return numbers(self.deletion[method], self.insertion[method])
@@ -132,12 +133,14 @@ class Curves:
         removed, not_added = (IN_PLACE[fill] for fill in self.fills)
         sentences = [
             f"The numbers are of these curves: {len(self.shares) - 1} equal steps, {removed} in "
-            f"place of what is taken out, {not_added} of what is not put in yet.",
-            "A metric of the same name gives others with another fill or other steps.",
+            f"place of removed parts, {not_added} in place of parts that are not added yet.",
+            "With another fill or other steps, a metric of the same name gives other numbers.",
         ]
         if self.tied:
             names = ", ".join(self.titles[name] for name in self.tied)
-            sentences.append(f"Equal scores go in the order of the input; such are in {names}.")
+            sentences.append(
+                f"Equal scores keep the order of the input. There are some in: {names}."
+            )
         return " ".join(sentences)
 
     def _repr_html_(self) -> str:
@@ -178,7 +181,7 @@ def curves(
         insertion={name: pair[1] for name, pair in of_methods.items()},
         random={"deletion": random[:, 0], "insertion": random[:, 1]},
         target=case.target.name,
-        parts="words" if case.model.anatomy.modality == "text" else "patches",
+        parts=MODALITIES[case.model.anatomy.modality].parts,
         titles={name: heat.title for name, heat in heats.items()},
         fills=fills,
         tied=tuple(name for name, heat in heats.items() if has_equals(heat.scores[case.words])),

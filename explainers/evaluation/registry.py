@@ -1,4 +1,4 @@
-"""The list of metrics: one decorator, one dictionary.
+"""The registry of metrics: one decorator, one dictionary.
 
 A metric is one function. Its keyword parameters are its options, its docstring is its definition.
 """
@@ -14,6 +14,7 @@ from torch import Tensor
 from ..bibliography import Citation, cite
 from ..errors import Refusal, nearest
 from ..heatmap import Heatmap
+from ..modalities import MODALITIES
 from ..models import Model
 from ..options import Limit, Option, options_of, read_options
 from .case import Case
@@ -28,12 +29,9 @@ Number = float | dict[str, float]
 #: returns its number at the end.
 Asking = Generator[list[Query], list[Tensor], T]
 
-#: What a model reads, in the words of a sentence.
-IN_WORDS = {"text": "texts", "image": "pictures"}
-
 
 class Measurement:
-    """One metric at work on one heatmap: it waits for answers until it is `done`.
+    """The computation of one metric on one heatmap: it waits for answers until it is `done`.
 
     case     the example whose changed inputs it asks about
     queries  what it asks now; none once it is done
@@ -77,7 +75,7 @@ class Parts:
 
     better  {part: "higher", "lower" or ""} of parts that differ from the metric, or a function of
             the metric's options that gives this
-    counts  parts that a table adds up over a dataset, since they mean nothing by themselves
+    counts  parts that a table adds up over a dataset, since single values have no meaning
     pool    makes {name: number} of the sums of `counts`
     """
 
@@ -150,7 +148,7 @@ class Metric:
     def check_model(self, model: Model) -> None:
         """Raise a `Refusal` if the metric is not for what the model reads."""
         if model.anatomy.modality not in self.modality:
-            kinds = " and ".join(IN_WORDS[modality] for modality in self.modality)
+            kinds = " and ".join(MODALITIES[modality].inputs for modality in self.modality)
             raise Refusal(f"{self.title} is a metric for {kinds}.")
 
     def start(self, case: Case, heat: Heatmap, **options) -> Measurement:
@@ -183,7 +181,7 @@ METRICS: dict[str, Metric] = {}
 def metric(
     title: str, *, better: str, paper: str, limits: Mapping[str, Limit] | None = None, **more
 ) -> Callable[[Callable], Metric]:
-    """Put a function on the menu under its own name.
+    """Register a function as a metric under its own name.
 
     The function is `(case, heat, options...) -> number or {name: number}`. One that asks the model
     is a generator: it yields a list of `Query`, gets the answers, and returns its number.

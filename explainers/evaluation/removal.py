@@ -1,4 +1,4 @@
-"""The model's answer without the words or patches that a map puts first."""
+"""The model's answer without the words or patches with the largest scores of a map."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from ..heatmap import Heatmap
+from ..modalities import MODALITIES, modality_of
 from ..ties import levels, place_of_largest, ranked
 from .case import Case
 from .perturbation import Query, answers, fill_mode
@@ -44,9 +45,9 @@ def without_top(case: Case, heat: Heatmap, count: int = 1, fill: str | None = No
     below 1.
     """
     if count < 1:
-        raise Refusal(f"At least one word or patch must be taken out; got {count}.")
+        raise Refusal(f"At least one word or patch must be removed; got {count}.")
     removed, tied = top(case, heat, count)
-    keep = ~torch.isin(units(case), removed)
+    keep = ~torch.isin(part_numbers(case), removed)
     query = Query(keep, fill_mode(case, fill, text="pad"))
     (probabilities,) = answers(case.model, [case], [query])
     says = None
@@ -63,7 +64,7 @@ def without_top(case: Case, heat: Heatmap, count: int = 1, fill: str | None = No
     )
 
 
-def units(case: Case) -> Int[Tensor, " token"]:
+def part_numbers(case: Case) -> Int[Tensor, " token"]:
     """The number of the word or patch that each token belongs to; −1 for special tokens."""
     numbers = []
     words = case.coded.words or range(len(case.coded.labels))
@@ -72,19 +73,19 @@ def units(case: Case) -> Int[Tensor, " token"]:
     return torch.tensor(numbers)
 
 
-def top(case: Case, heat: Heatmap, count: int) -> tuple[Int[Tensor, " unit"], bool]:
+def top(case: Case, heat: Heatmap, count: int) -> tuple[Int[Tensor, " part"], bool]:
     """The `count` words or patches with the largest scores, and whether a next one is equal.
 
     Equal ones go from first to last. One is always left over.
     """
-    unit_of = units(case)
-    present = unit_of[unit_of >= 0].unique()
+    part_of = part_numbers(case)
+    present = part_of[part_of >= 0].unique()
     if len(present) < 2:
-        kind = "word" if heat.grid is None else "patch"
+        kind = MODALITIES[modality_of(heat.grid)].part
         raise Refusal(
-            f"Nothing was taken out, since nothing would be left: the input is one {kind}."
+            f"Nothing can be removed: the input is a single {kind}, and at least one must stay."
         )
-    sums = torch.stack([heat.scores[unit_of == unit].sum() for unit in present])
+    sums = torch.stack([heat.scores[part_of == part].sum() for part in present])
     count = min(count, len(present) - 1)
     order = ranked(sums)
     level = levels(sums)

@@ -1,4 +1,4 @@
-"""Do scores predict what removing parts does, and do they stay when the input hardly changes?
+"""Infidelity and sensitivity: do scores predict the effect of removing parts, and are they stable?
 
 Both are computed by captum.
 """
@@ -38,7 +38,7 @@ def infidelity(
     share: float = 0.3,
     seed: int = 0,
 ) -> float:
-    """Mean squared difference between the loss that a map predicts and the measured loss.
+    """Mean squared difference between the drop of the score that a map predicts and the real drop.
 
     Formula: E[(Iᵀ scores − (y(x) − y(x without I)))²], where I marks random tokens or patches that
     are replaced, and y is the explained score. The map is first scaled to fit best, since most
@@ -55,7 +55,7 @@ def infidelity(
     measured = required("captum.metrics", "evaluation").infidelity
     mode = fill_mode(case, fill, text="mask")
     if mode == "delete":
-        raise Refusal("Infidelity replaces tokens and does not delete them; take mask, pad or unk.")
+        raise Refusal("Infidelity replaces tokens and does not delete them; use mask, pad or unk.")
     places = case.words.nonzero().flatten()
     generator = torch.Generator().manual_seed(seed)
     scores = heat.scores[places][None].double()
@@ -102,7 +102,7 @@ def sensitivity(
 
     Formula: max over x' of ‖scores(x') − scores(x)‖ / ‖scores(x)‖, where x' is x plus uniform
     noise within ± radius times the range of x; x is the pixels or the word embeddings. NaN for
-    the baselines, which do not look at the input, and for methods that replace tokens of a text,
+    the baselines, which do not use the input, and for methods that replace tokens of a text,
     which cannot be done to embeddings.
 
     Options:

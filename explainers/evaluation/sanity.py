@@ -1,4 +1,4 @@
-"""Does a map depend on what it claims to explain? The weights, the class, the score."""
+"""Sanity checks: does a map depend on the weights, the class and the score that it explains?"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -144,9 +144,9 @@ def randomise(weights: Sequence[nn.Parameter], generator: torch.Generator) -> No
 def class_sensitivity(case: Case, heat: Heatmap, specials: bool = False) -> float:
     """Rank correlation between the maps of the explained class and of the most probable other one.
 
-    It asks of classes what Adebayo et al. ask of weights: 1 is a map that does not depend on the
-    class. Of equally probable other classes the first is taken. NaN where there is no other
-    class.
+    A sanity check as those of Adebayo et al., with the class in place of the weights: 1 means that
+    the map does not depend on the class. Of equally probable other classes the first is taken. NaN
+    where there is no other class.
 
     Options:
     - specials (default: false): whether special tokens are compared too.
@@ -175,9 +175,9 @@ def completeness(case: Case, heat: Heatmap) -> dict[str, float]:
     - "sum": the sum of all scores, special tokens included.
     - "of_score": sum − y, 0 where the score y is distributed completely (DecompX).
     - "of_change": sum − (y − y(blank)), 0 for a path from a blank input (integrated gradients).
-    - "of_one": sum − 1, 0 where one unit of relevance is conserved (LRP), or attention.
-    The blank input is a text of [PAD], or a grey picture. A gap near 0 is good only if the method
-    promises it.
+    - "of_one": sum − 1, 0 where a relevance or an attention of 1 is conserved.
+    The blank input is a text of [PAD], or a grey picture. A gap near 0 is good only for a
+    method that is defined to have it.
     """
     total = float(heat.scores.double().sum())
     score = float(case.trace.score)

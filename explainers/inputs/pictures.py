@@ -143,7 +143,7 @@ def without_ends(picture: Image.Image, processor: Any) -> Image.Image:
     if not cuts_ends and not grows(lens, half_lens, short):
         return picture
     raise Refusal(
-        f"A picture of {picture.width:,} × {picture.height:,} pixels is too slim for this model: "
+        f"A picture of {picture.width:,} × {picture.height:,} pixels is too narrow for this model: "
         f"one side can be {MOST_RATIO} times as long as the other at most."
     )
 

@@ -37,7 +37,7 @@ TABLES = {
 def as_tensors(given: dict[str, Any]) -> dict[str, Tensor]:
     """Tensors of what a tokenizer gave, of arrays or of lists, without what no network takes.
 
-    A flat list of numbers is one example. Raises `Refusal` for what is no tensor.
+    A flat list of numbers is one example. Raises `Refusal` for what is not a tensor.
     """
     tensors = {}
     for name, value in given.items():
@@ -47,8 +47,8 @@ def as_tensors(given: dict[str, Any]) -> dict[str, Tensor]:
             tensor = torch.as_tensor(value)
         except (TypeError, ValueError, RuntimeError) as error:
             raise Refusal(
-                f"{str(name)[:40]} is no tensor and no list of equally long lists of "
-                f"numbers; got {type(value).__name__}."
+                f"{str(name)[:40]} must be a tensor, or a list of lists of numbers that are "
+                f"equally long; got {type(value).__name__}."
             ) from error
         if isinstance(value, list) and tensor.ndim == 1:
             tensor = tensor[None]

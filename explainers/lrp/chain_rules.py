@@ -36,7 +36,7 @@ class ChainRules(TorchFunctionMode):
         self.gradient = gradient
         self.dtype = dtype
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func, _types, args=(), kwargs=None):
         kwargs = kwargs or {}
         has_rule = func in self.table and any(map(carries, args))
         # a rule replaces the derivative, so that the graph of the operation itself is not needed

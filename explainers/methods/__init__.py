@@ -1,4 +1,4 @@
-"""Every method, in the order of every menu. A new one is a file here and a line below.
+"""All methods, in the order of the menus. A new one is a file here and a line below.
 
 Methods are reached by `METHODS[key]`; importing a file puts its methods there.
 """

@@ -1,4 +1,4 @@
-"""What several methods use: passes that are made once for a trace, and indices that are checked."""
+"""What several methods share: passes that run once for each trace, and checked indices."""
 
 from collections.abc import Callable
 from functools import wraps

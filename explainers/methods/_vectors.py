@@ -58,7 +58,7 @@ class Sublayers:
 
 
 def head_values(trace: Trace, l: int) -> Float[Tensor, "head key dim"]:
-    """f_h(x_k): what head h would move of token k [head key dim], without the output's bias."""
+    """f_h(x_k) = (x_k W_V + b_V) W_O of every head, without the bias of W_O [head key dim]."""
     return torch.einsum("hkv,hvd->hkd", trace.value[l], trace.layers[l].w_o)
 
 
@@ -78,12 +78,12 @@ def with_residual_vectors(
 def plain(norm: nn.Module) -> nn.LayerNorm:
     """`norm` if it is a LayerNorm. Raises `Refusal` if it is another norm."""
     if not isinstance(norm, nn.LayerNorm):
-        raise Refusal(f"This method takes LayerNorms apart, and this is a {type(norm).__name__}.")
+        raise Refusal(f"This method is defined for LayerNorm only; got a {type(norm).__name__}.")
     return norm
 
 
 def deviation(x: Float[Tensor, "token dim"], norm: nn.Module) -> Float[Tensor, "token 1"]:
-    """What a LayerNorm divides by [token 1]."""
+    """The standard deviation that a LayerNorm divides by [token 1]."""
     return (x.var(-1, unbiased=False, keepdim=True) + plain(norm).eps).sqrt()
 
 
@@ -109,14 +109,14 @@ def needs_post_norm(layers: Sequence[Layer], title: str, instead: str) -> None:
     if any(layer.norm_first for layer in layers):
         raise Refusal(
             f"{title} is defined for models that normalise after each sublayer (post-LN, like "
-            f"BERT); this one normalises before it, for which there is no formula. Take {instead}."
+            f"BERT); this one normalises before it, for which there is no formula. Use {instead}."
         )
     for layer in layers:
         for norm in (layer.norm1, layer.norm2):
             if type(norm) is not nn.LayerNorm:
                 raise Refusal(
-                    f"{title} takes LayerNorms apart, and this network has a "
-                    f"{type(norm).__name__} in the place of one. Take {instead}."
+                    f"{title} is defined for LayerNorm only, and this network has a "
+                    f"{type(norm).__name__} in place of one. Use {instead}."
                 )
 
 
@@ -124,6 +124,6 @@ def needs_ffn(layers: Sequence[Layer], title: str) -> None:
     """Raise a `Refusal` for models whose feed-forward layers are gated."""
     if not all(layer.has_feed_forward for layer in layers):
         raise Refusal(
-            f"{title} follows vectors through a plain feed-forward layer; this model's is a gated "
-            "one."
+            f"{title} is defined for feed-forward layers without a gate; this model's feed-forward "
+            "layers are gated."
         )

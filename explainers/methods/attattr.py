@@ -51,9 +51,9 @@ def attribute(
     Sign: plus is attention that raised the probability of the target, minus attention that
     lowered it.
 
-    Limits: the attention of one layer changes at a time while the others stay, so the layers do
-    not add up to the probability. The paper draws trees of attention; the sum for each token is
-    this package's.
+    Limits: the attention of one layer changes at a time and that of the others stays, so the scores
+    of the layers do not add up to the probability. The paper draws trees of attention; the sum for
+    each token is this package's.
 
     Options:
     - steps: points on the path; 20 in the paper, 64 in the authors' code.

@@ -79,9 +79,9 @@ def attentive_cat(
 
     Limits: it is a first-order approximation, and its sign can be wrong. In "really didn't like
     this movie. some of the actors were good, but overall the movie was boring" the map of the
-    bundled model says that "boring" speaks against NEGATIVE; leave-one-out says the opposite. With
-    mask_specials the sign is right there, but wrong without the first sentence. Compare several
-    methods.
+    bundled model has a negative score for "boring" with the target NEGATIVE; with leave-one-out the
+    score is positive. With mask_specials the sign is right for this text, but wrong without its
+    first sentence. Compare several methods.
 
     Options:
     - states: which hidden state h is, as in CAT.
@@ -123,7 +123,7 @@ def hidden_x_gradient(trace: Trace, states: States | None) -> Float[Tensor, "lay
 
 @once_per_trace
 def without_specials(trace: Trace) -> Trace:
-    """The same run with special tokens hidden from attention."""
+    """The same input, run with special tokens hidden from attention."""
     return trace.again(hide=trace.special_tokens & trace.attended)
 
 
@@ -141,7 +141,7 @@ def aggregated(
 def carried_back(
     layers: Float[Tensor, "layer token"], trace: Trace
 ) -> Float[Tensor, "layer token"]:
-    """The scores of each layer [layer token], given to the input tokens by attention rollout."""
+    """The scores of each layer [layer token], rolled out to the input tokens by attention."""
     # the rollout into block 1, 2, ...; block 0 reads the input itself
     rollout = products(with_residual(trace.attention.mean(1)))[:-1]
     return torch.cat([layers[:1], torch.einsum("lj,lji->li", layers[1:], rollout)])

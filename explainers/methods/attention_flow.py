@@ -26,8 +26,9 @@ def attribute(trace: Trace) -> Attribution:
 
     Sign: none, and the same map for every class.
 
-    Limits: a flow is as large as its narrowest layer, so many tokens have equal scores. Each flow
-    is computed as if the others were not there. Capacities are rounded to seven digits.
+    Limits: a flow is limited by the layer with the smallest capacity, so many tokens have equal
+    scores. The flow of each token is computed independently of the others. Capacities are rounded
+    to seven digits.
     """
     maps = with_residual(trace.attention.mean(1))
     return Attribution(flow(maps, trace.readout))

@@ -28,8 +28,8 @@ def grads(trace: Trace, layer: int = -1) -> Attribution:
     Sign: plus means that more attention to the token would raise the score of the target, minus
     that it would lower it.
 
-    Limits: a gradient in one layer is no contribution. A token that receives no attention at all
-    can have a large one.
+    Limits: the gradient in one layer is not a contribution. A token that receives no attention at
+    all can have a large gradient.
 
     Options:
     - layer: which layer, counted from 0, or from the end with a negative number.
@@ -101,7 +101,7 @@ def attn_gradcam(trace: Trace) -> Attribution:
     Sign: none. The relu removes what lowers the score, so that a map can be all zeros.
 
     Limits: a head has one weight for all tokens, and only one layer is used. The authors' code
-    rescales the map to 0..1; these are the numbers before that.
+    rescales the map to 0..1; the scores here are not rescaled.
     """
     gradient, attended = trace.grad.attention, trace.attended
     if trace.grid:
@@ -130,7 +130,7 @@ def gae(trace: Trace, start: int | None = None) -> Attribution:
     Sign: none, since the relu keeps only what raises the score of the class.
 
     Limits: the readout token keeps the 1 of R = I and dominates the map; hide special tokens to
-    see the others. Nothing is ever shown as lowering the score.
+    see the others. The map never shows what lowers the score.
 
     Options:
     - start: the first layer used. By default 0; for a picture with texts the last layer, as the

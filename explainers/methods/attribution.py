@@ -34,11 +34,11 @@ class Attribution:
     scores   [token]              the map, special tokens included
     layers   [row token]          the map by layer; `rows` names its rows
     heads    [layer head token]   the share of every attention head
-    maps     [layer query key]    what each token gave each token, layer by layer
+    maps     [layer query key]    the weight of each key in each query, layer by layer
     pixels   [height width]       the map of a picture by the pixels that the model reads
     totals   {name: [token]}      maps that the layers can be combined into
     rows     names of the layers' rows: L0, L1, ... where none are given
-    facts    {name: number}       what the method measured of itself
+    facts    {name: number}       numbers about this run, such as the gap of an integral
 
     A part that the method does not have is None; without totals or facts they are empty. A part
     may be given as a function: it runs when the part is first read, without gradients.

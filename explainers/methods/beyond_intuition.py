@@ -39,8 +39,8 @@ def attribute(
     Sign: none, since the relu keeps only what raises the score of the class.
 
     Limits: the gradients are taken on a path that scales a sentence's vectors (in CLIP's texts the
-    words without their positions) or a picture's pixels to zero. The points of the path are no
-    real sentences or pictures.
+    words without their positions) or a picture's pixels to zero. The points of the path are
+    not real sentences or pictures.
 
     Options:
     - variant: head: Ā_l weights the heads by mean |AᵀG|; token: Ā_l weights the keys by

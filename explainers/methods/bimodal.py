@@ -3,8 +3,8 @@
 https://arxiv.org/abs/2103.15679. Tokens of kind s attend to one another and to tokens of kind q.
 R_ss [s s] and R_sq [s q] say how much of each token reached each token of s: they start as the
 identity and as zeros, and every attention adds to them. The numbers of the equations are the
-paper's, as the authors' code names them. This is no method of the menu, since a `Trace` has one
-kind of tokens: `of_object` takes a `transformers` model as it is.
+paper's, as the authors' code names them. This is not a method of the menu, since a `Trace` has one
+kind of tokens: `of_object` takes a `transformers` model directly.
 """
 
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ def positive_relevance(
 def normalised(ss: Float[Tensor, "s s"]) -> Float[Tensor, "s s"]:
     """R̄ [s s]: rows without the token itself divided by their sum, plus the token (eqs. 8, 9).
 
-    A token that nothing reached has only itself. There the authors' code gets 0/0, and for DETR
-    then leaves out the layer's whole addition.
+    A token without relevance from others keeps only its own 1. There the authors' code computes
+    0/0, and for DETR then leaves out the addition of the whole layer.
     """
     itself = torch.eye(len(ss)).to(ss)
     return rows_to_one(ss - itself) + itself
@@ -55,7 +55,7 @@ def cross_attention(
     """R_ss [s s] and R_sq [s q] after attention of tokens s to q with Ā [s q] (eqs. 11 and 10).
 
     qq [q q] and qs [q s] belong to the tokens that are attended to. Where both kinds attend to
-    each other at once (LXMERT), both calls take the matrices from before.
+    each other at once (LXMERT), both calls use the matrices from before.
     """
     return ss + relevance @ qs, sq + normalised(ss).mT @ relevance @ normalised(qq)
 
@@ -118,7 +118,7 @@ def recorded(
     attentions = tape.recorded.get("attention", [])
     if len(attentions) != net.config.encoder_layers + 2 * net.config.decoder_layers:
         raise Refusal(
-            f"{type(net).__name__} does not attend as DETR does, once in each layer of the encoder "
-            "and twice in each of the decoder."
+            f"{type(net).__name__} does not have the attention of DETR: once in each encoder layer "
+            "and twice in each decoder layer."
         )
     return attentions, score

@@ -1,4 +1,4 @@
-"""DecompX: each token's vector is carried through the whole network, so that shares add up."""
+"""DecompX: the logit, decomposed into a share of each token by propagating token-wise vectors."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -44,11 +44,11 @@ def attribute(
     ffn: bool = True,
     head_activation: Literal["ratio", "tangent"] = "ratio",
 ) -> Attribution:
-    """Each token's share of the logit, carried through all layers and the classifier as a vector.
+    """Each token's share of the logit, propagated as a vector through all layers and the head.
 
     Formula: x_q = sum over tokens k of x_{q←k} at every step, at the end y = sum over k of score_k
     (Modarressi et al.). Attention mixes the parts, LayerNorms divide by their actual deviation,
-    σ(z) counts as z · (σ(z)/z held), and biases are distributed over the parts.
+    σ(z) is z times the constant σ(z)/z, and biases are distributed over the parts.
 
     Sign: plus is a share in favour of the target, minus a share against it. The shares add up to
     the logit.
@@ -87,8 +87,8 @@ def shares_of_logit(
     """The share of each token in the explained logit [token]."""
     if trace.head is None:
         raise Refusal(
-            "DecompX follows vectors into the classifier, and this model's head is not one of "
-            "linear layers on a token."
+            "DecompX decomposes the classifier, and this model's classifier does not consist of "
+            "linear layers on one token."
         )
     # a class is read at one token, an answer names its places
     columns = trace.target.columns(trace.read_at[0])
@@ -233,7 +233,7 @@ def linearised(
 
 def needs_linear_parts(trace: Trace) -> None:
     """Raise a `Refusal` for a model whose blocks are not made of the maps that this follows."""
-    instead = "attnlrp or integrated_gradients, which share out a score too"
+    instead = "attnlrp or integrated_gradients, which distribute a score too"
     needs_post_norm(trace.layers, "DecompX", instead)
     needs_ffn(trace.layers, "DecompX")
     if not all(layer.has_values for layer in trace.layers):

@@ -19,7 +19,7 @@ from .registry import Cost, Only, Output, method
     cost=Cost("1F 1B"),
     only=Only(
         "image",
-        "channels are weighted over a grid of patches; Attention Grad-CAM is the same for words",
+        "channels are weighted over a grid of patches; for words, use Attention Grad-CAM",
     ),
 )
 def attribute(
@@ -31,7 +31,7 @@ def attribute(
     eqs. 1 and 2, without the relu), A the patches as the layer's attention reads them.
 
     Sign: plus is a patch that raises the score of the target, minus one that lowers it. relu=true
-    keeps the plus alone, as in the paper.
+    keeps positive scores alone, as in the paper.
 
     Limits: a channel has one weight for the whole picture. [CLS] has no score. After the last
     block of a [CLS] model the gradient by every patch is zero, so the map of states=output is

@@ -36,7 +36,7 @@ def gradient(trace: Trace, order: int = 2, space: Space = "input") -> Attributio
     Sign: none, since a norm has none.
 
     Limits: a gradient is a sensitivity, not a contribution. Where the model is saturated, the
-    words that decided have small gradients. The pixel map of a Vision Transformer has the pattern
+    decisive words have small gradients. The pixel map of a Vision Transformer has the pattern
     of a checkerboard, because every patch is read through the same linear map; only the sum over a
     patch is informative.
 
@@ -72,7 +72,7 @@ def input_x_gradient(trace: Trace, space: Space = "input") -> Attribution:
     Sign: plus raises the score of the target, minus lowers it.
 
     Limits: it is a first-order approximation, exact for linear models only. In Transformers it
-    agrees poorly with leaving a word out. Pixels are taken as the model reads them, so that the
+    agrees poorly with leave-one-out. Pixels are taken as the model reads them, so that the
     colour which is 0 after normalisation (usually the mean grey, otherwise black) has no score.
 
     Options:
@@ -110,8 +110,8 @@ def integrated_gradients(
     Sign: plus raises the score of the target, minus lowers it. The scores add up to y(x) − y(x')
     except for the gap that is shown with the map.
 
-    Limits: the map compares with one baseline, which is a choice; what the input has in common
-    with it has no score. The points of the path are no real texts or pictures.
+    Limits: the map compares with one baseline, which is a choice; where the input equals the
+    baseline, the score is 0. The points of the path are not real texts or pictures.
 
     Options:
     - steps: points on the path; more of them make the gap smaller.
@@ -164,9 +164,9 @@ def smoothgrad(
 
     Sign: plus raises the score of the target, minus lowers it.
 
-    Limits: inputs with noise are no real texts, and much noise explains another input. The map
-    depends on the seed. In pictures the noise of the gradients is averaged out; the checkerboard
-    of the patches is not.
+    Limits: inputs with noise are not real texts, and with much noise another input is explained.
+    The map depends on the seed. In pictures the noise of the gradients is averaged out; the
+    checkerboard of the patches is not.
 
     Options:
     - samples: copies with noise.

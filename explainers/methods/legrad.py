@@ -41,7 +41,7 @@ def attribute(trace: Trace, start: int = 0, pool: Pool = "mean") -> Attribution:
 
     Sign: none, since the relu keeps only what raises the score of the class.
 
-    Limits: it is a gradient, so how much attention there is does not count. The head was not
+    Limits: it is a gradient, so the amount of attention itself does not count. The head was not
     trained on the vectors of early layers, nor, in a model that reads [CLS], on the mean of all
     tokens.
 

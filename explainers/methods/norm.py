@@ -40,7 +40,7 @@ def attribute(
 
     Formula: score_i = ‖sum over heads of A_h[readout, i] f_h(x_i)‖ with
     f_h(x) = (x W_V + b_V) W_O (Kobayashi et al. 2020), last layer. A large weight on a short
-    vector moves little.
+    vector has a small effect.
 
     Sign: none, and the same map for every class.
 

@@ -1,4 +1,4 @@
-"""Occlusion: the loss of score when tokens, words or patches are blanked."""
+"""Occlusion: the drop of the score when tokens, words or patches are blanked."""
 
 from typing import Literal
 
@@ -29,7 +29,7 @@ BATCH = 64  # blanked copies at a time, since a picture's are large
 def attribute(
     trace: Trace, fill: Fill | None = None, window: int = 1, by: Literal["token", "word"] = "token"
 ) -> Attribution:
-    """The loss of score when a token or a patch is blanked, measured by running the model again.
+    """The drop of the score when a token or patch is blanked, measured by running the model again.
 
     Formula: score_i = y(x) − y(x with token i blanked) (Li et al., as a difference of logits);
     with a window, the mean over the windows that hold token i. By word, all k tokens of the word
@@ -38,16 +38,17 @@ def attribute(
     Sign: plus means that the score falls without the token, so it raises the score of the target;
     minus the reverse.
 
-    Limits: if two words say the same, blanking one of them changes little; the same is true for
-    one patch of a large object. The model was not trained on inputs with blanks. By token, the
-    scores of a word's tokens do not add up to what blanking the whole word gives; by word they do.
+    Limits: if two words have the same meaning, blanking one of them changes little; the same is
+    true for one patch of a large object. The model was not trained on inputs with blanks. By token,
+    the scores of a word's tokens do not add up to what blanking the whole word gives; by word they
+    do.
 
     Options:
     - fill: what a blank is. Texts: mask (default), pad or unk. Pictures: mean (default, a grey),
       black, white or blur.
     - window: how many neighbouring tokens, or words, are blanked together; in pictures the side of
       a square of patches.
-    - by: in texts token, or word: blank all tokens of a word together and divide the loss equally
+    - by: in texts token, or word: blank all tokens of a word together and divide the drop equally
       among them.
     """
     if fill is None:
@@ -56,26 +57,26 @@ def attribute(
     if trace.special_tokens.all():
         return Attribution(torch.zeros_like(trace.hidden[0, :, 0]))
     if words is not None:
-        loss = mean_loss(trace, windows_of_words(words, window), fill)
-        return Attribution(loss / tokens_in_its_word(words.to(loss)).clamp(min=1))
+        drop = mean_drop(trace, windows_of_words(words, window), fill)
+        return Attribution(drop / tokens_in_its_word(words.to(drop)).clamp(min=1))
     if trace.grid:
         windows = squares_of_patches(trace, window)
     else:
         windows = windows_of_tokens(trace, window)
-    return Attribution(mean_loss(trace, windows, fill))
+    return Attribution(mean_drop(trace, windows, fill))
 
 
-def mean_loss(
+def mean_drop(
     trace: Trace, windows: Bool[Tensor, "window token"], fill: Fill
 ) -> Float[Tensor, " token"]:
-    """The loss of score without a window, averaged over the windows that hold a token [token].
+    """The drop of the score without a window, averaged over the windows that hold a token [token].
 
     windows [window token] bool.
     """
     scores = [trace.rescore(trace.fill(some, fill)) for some in windows.split(BATCH)]
-    loss = trace.score - torch.cat(scores)  # [window]
-    inside = windows.to(loss)
-    return (loss @ inside) / inside.sum(0).clamp(min=1)
+    drop = trace.score - torch.cat(scores)  # [window]
+    inside = windows.to(drop)
+    return (drop @ inside) / inside.sum(0).clamp(min=1)
 
 
 def windows_of_tokens(trace: Trace, size: int) -> Bool[Tensor, "window token"]:
@@ -118,8 +119,8 @@ def tokens_of_words(trace: Trace) -> Bool[Tensor, "word token"]:
         )
     if trace.words is None:
         raise Refusal(
-            "Words are known of a text, and here tensors were given: "
-            "give the text itself, or take by=token."
+            "The words are known only if a text is given, and here tensors were given: "
+            "give the text itself, or use by=token."
         )
     numbered = [-1 if word is None else word for word in trace.words]
     word_of = torch.tensor(numbered, device=trace.special_tokens.device)

@@ -51,7 +51,9 @@ class Reading:
     paper="mylonas2023",
     output=Output(signed=True, class_specific=True, parts=("layers",)),
     cost=Cost("nF", most_tokens=384, too_long="{n} whole forward passes"),
-    only=Only("text", "a word is replaced by the token [UNK], and no patch is blank in that way"),
+    only=Only(
+        "text", "a word is replaced by the token [UNK], and there is no such token for a patch"
+    ),
 )
 def attribute(
     trace: Trace,
@@ -65,22 +67,22 @@ def attribute(
     words i of sign(score_i) · (p − p without i) / rank_i (Mylonas et al., ranked faithful
     truthfulness). The map by layer has the best row of each layer.
 
-    Sign: plus raises the score of the target, minus lowers it. With A every number is positive;
-    only A* can be minus.
+    Sign: plus raises the score of the target, minus lowers it. With A every score is positive;
+    only A* has negative ones.
 
-    Limits: the map is chosen among hundreds by the same test that then judges it, so it is a best
-    case. A word is removed by replacing it by [UNK]. RFT depends on signs and ranks alone, so
-    several maps often have the largest one. Then the first is shown and the map says how many
-    there are. The order is: of layers the mean, the product, then each; of heads the mean, then
-    each; of rows From, To, MeanColumns, MaxColumns. Numbers that differ by rounding alone count
-    as equal.
+    Limits: the map is selected from hundreds by the same measure that evaluates it, so its value is
+    a best case. A word is removed by replacing it by [UNK]. RFT depends on signs and ranks alone,
+    so several maps often have the largest one. Then the first is shown, and their number is given
+    beside the map. They are ordered by layer (mean, product, then each), then by
+    head (mean, then each), then by row (From, To, MeanColumns, MaxColumns). Numbers that differ
+    by rounding alone count as equal.
 
     Options:
     - matrix: A: attention; A*: before the softmax.
     - choice: one map by its name, such as 3/Mean/From, in place of the search. The paper's batch
       mode finds one for a whole dataset.
-    - activation: p by softmax or sigmoid. sigmoid is what the authors' code uses except for two
-      labels; of a difference, each class has its own.
+    - activation: p by softmax or sigmoid. The authors' code uses sigmoid except for two labels; for
+      a difference, the sigmoid of each class.
     """
     found = readings(trace, matrix, activation)
     equals = []
@@ -114,11 +116,11 @@ def readings(
 @once_per_trace
 def all_readings(trace: Trace, matrix: Matrix, activation: Activation) -> list[Reading]:
     words = (~trace.special_tokens).nonzero().flatten()
-    loss = losses(trace, activation)[words]
+    drop = drops(trace, activation)[words]
     found = []
     for layer, head, map_ in attention_maps(trace, matrix):
         for view, scores in views(trace, map_).items():
-            faithfulness = ranked_truthfulness(scores[words], loss, matrix)
+            faithfulness = ranked_truthfulness(scores[words], drop, matrix)
             found.append(Reading(layer, head, view, scaled(scores, words, matrix), faithfulness))
     return found
 
@@ -172,12 +174,12 @@ def weights(trace: Trace, matrix: Matrix) -> Float[Tensor, "layer head query key
     return torch.stack(before) * (trace.attention > 0)
 
 
-def losses(trace: Trace, activation: Activation) -> Float[Tensor, " token"]:
-    """The probability that the target loses when a word becomes [UNK] [token]; 0 at specials."""
+def drops(trace: Trace, activation: Activation) -> Float[Tensor, " token"]:
+    """The drop of the target's probability when a word becomes [UNK] [token]; 0 at specials."""
     if activation == "sigmoid" and trace.is_regression:
         raise Refusal(
             "The outputs of this model are values, not classes, "
-            "and the sigmoid of a value is no probability."
+            "so there is no probability: the sigmoid of a value is not one."
         )
     if activation == "softmax":
         target = trace.target.as_probability()
@@ -187,9 +189,9 @@ def losses(trace: Trace, activation: Activation) -> Float[Tensor, " token"]:
     blanked = trace.special_tokens.new_zeros(len(words), len(trace.special_tokens))
     blanked[torch.arange(len(words)), words] = True
     whole = trace.rescore(trace.inputs, target)
-    loss = torch.zeros_like(trace.attention[0, 0, 0])
-    loss[words] = (whole - trace.rescore(trace.fill(blanked, "unk"), target)).to(loss)
-    return loss
+    drop = torch.zeros_like(trace.attention[0, 0, 0])
+    drop[words] = (whole - trace.rescore(trace.fill(blanked, "unk"), target)).to(drop)
+    return drop
 
 
 class Sigmoid(Score):
@@ -225,23 +227,23 @@ def scaled(
 
 
 def ranked_truthfulness(
-    raw: Float[Tensor, " word"], loss: Float[Tensor, " word"], matrix: Matrix
+    raw: Float[Tensor, " word"], drop: Float[Tensor, " word"], matrix: Matrix
 ) -> float:
-    """The sum over words of ± loss / rank, plus where the score's sign agrees with the loss.
+    """The sum over words of ± drop / rank, plus where the score's sign agrees with the drop.
 
     This is the paper's ranked faithful truthfulness (RFT). raw [word] are the scores before they
     are rescaled, which would enlarge their rounding errors; with A scaled scores are positive and
-    in the same order. Equal sizes (`ties.levels`) all have the largest of their ranks. A score
-    that equals zero agrees with nothing.
+    in the same order. Equal sizes (`ties.levels`) all have the largest of their ranks. A score of
+    zero agrees with no drop.
     """
     size = raw if matrix == "A" else raw.abs()
     group = ties.levels(size)
-    rank = group.bincount().cumsum(0)[group].to(loss)
+    rank = group.bincount().cumsum(0)[group].to(drop)
     if matrix == "A":
-        agreed = loss
+        agreed = drop
     else:
         sign = raw.sign().where(size > ties.tolerance(raw, [0.0]).to(size), 0)
-        agreed = torch.where(sign == 0, -loss.abs(), loss * sign)
+        agreed = torch.where(sign == 0, -drop.abs(), drop * sign)
     return float((agreed / rank).sum())
 
 
@@ -271,7 +273,7 @@ def reading_called(name: str, found: Sequence[Reading]) -> Reading:
         if reading.name.casefold() == name.casefold():
             return reading
     raise Refusal(
-        f"There is no reading {name[:40]!r}; one is layer/head/row, such as {found[0].name} or "
+        f"There is no map {name[:40]!r}; a name is layer/head/row, such as {found[0].name} or "
         f"{found[-1].name}."
     )
 
@@ -291,7 +293,7 @@ def mean_readings(
         for one in readings(trace, matrix, activation):
             totals[one.name] = totals.get(one.name, 0) + one.faithfulness
     if not count:
-        raise Refusal("Give at least one trace to choose by.")
+        raise Refusal("Give at least one trace.")
     means = [(name, total / count) for name, total in totals.items()]
     order = ties.ranked([mean for _, mean in means], ties.PROBABILITY)
     return dict(means[i] for i in order.tolist())

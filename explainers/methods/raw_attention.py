@@ -1,4 +1,4 @@
-"""Raw attention: the weights of one layer, as most attention maps show them."""
+"""Raw attention: the attention weights of one layer."""
 
 from ..trace import Trace
 from ._shared import within

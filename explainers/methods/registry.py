@@ -1,4 +1,4 @@
-"""The list of methods. A method's signature is its options, its docstring is its card."""
+"""The registry of methods. A method's signature gives its options, its docstring its card."""
 
 import inspect
 import math
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..bibliography import Citation, cite
 from ..errors import Refusal, nearest
+from ..modalities import MODALITIES, modality_of
 from ..options import Limit, Option, options_of, read_options
 from ..trace import Trace, ordinary
 from .attribution import PARTS, Attribution
@@ -56,9 +57,9 @@ class Output:
 class Cost:
     """What one explanation costs.
 
-    passes       forward (F) and backward (B) passes and whatever else takes long; n = number of
+    passes       forward (F) and backward (B) passes and other slow steps; n = number of
                  tokens, L = number of layers, options in braces. Or a function of the options.
-    most_tokens  longer inputs are refused, since time or memory would run away
+    most_tokens  longer inputs are refused, since they need too much time or memory
     too_long     what a longer input would need; {n} = number of tokens
     """
 
@@ -96,7 +97,7 @@ class Only:
 
 @dataclass(frozen=True)
 class Card:
-    """What a person should know about a method: the parts of its docstring.
+    """The parts of a method's docstring, by name.
 
     `options` has one line for each option: its name, its default and what it does.
     """
@@ -139,7 +140,7 @@ class Method:
         return self.compute(trace, **self.read(options))
 
     def measure(self, trace: Trace, **options) -> tuple[Tensor, dict[str, float]]:
-        """The scores [token], and what the method measured of itself."""
+        """The scores [token], and the facts of this run by name."""
         found = self.run(trace, **options)
         return found.scores, found.facts
 
@@ -152,7 +153,7 @@ class Method:
         return self.part("heads", trace, options)
 
     def maps(self, trace: Trace, **options) -> Tensor:
-        """What each token gave each token [layer query key]. Raises `Refusal` if it has none."""
+        """The weights of keys in queries [layer query key]. Raises `Refusal` if it has none."""
         return self.part("maps", trace, options)
 
     def pixels(self, trace: Trace, **options) -> Tensor:
@@ -174,9 +175,9 @@ class Method:
 
     def check_kind(self, trace: Trace) -> None:
         """Raise a `Refusal` with the method's reason for a kind of input that it is not for."""
-        modality = "text" if trace.grid is None else "image"
+        modality = modality_of(trace.grid)
         if modality not in self.modalities:
-            kind = {"text": "texts", "image": "pictures"}[modality]
+            kind = MODALITIES[modality].inputs
             raise Refusal(f"{self.title} is not defined for {kind}: {self.only}.")
 
     def check_length(self, tokens: int) -> None:
@@ -328,11 +329,11 @@ def method(
     only: Only | None = None,
     limits: Mapping[str, Limit] | None = None,
 ):
-    """Put a function `(trace, options...) -> Attribution` on the menu under `key`.
+    """Register a function `(trace, options...) -> Attribution` as a method.
 
     key     the name in Python, on the command line and in links
     title   the name that people read
-    family  the group that it stands in on the page
+    family  its group in the menus
     paper   its key in `references.bib`; of several papers their keys with commas between them
     output  what its numbers are
     cost    its passes, and the longest input
@@ -360,7 +361,7 @@ def method(
 
 
 def find(key: str) -> Method:
-    """The method called `key`. Raises `Refusal` with the menu if there is none."""
+    """The method called `key`. Raises `Refusal` with a list of methods if there is none."""
     if key not in METHODS:
         raise nearest(key, METHODS, "method")
     return METHODS[key]

@@ -42,8 +42,8 @@ def partial_lrp(trace: Trace, rules: Rules = "ours") -> Attribution:
 
     Sign: none, since the relu removes negative relevance.
 
-    Limits: only one layer is used. What a token's vector collected from other tokens in earlier
-    layers counts as its own.
+    Limits: only one layer is used. In earlier layers a token's vector has received parts of other
+    tokens, which count as its own.
 
     Options:
     - rules: ours: those of Chefer et al. 2021, which conserve relevance; original: the older ones
@@ -130,8 +130,8 @@ def alpha_beta_lrp(trace: Trace, rules: Rules = "ours") -> Attribution:
 
     Limits: relevance is relative, since a class with a negative logit propagates 1 too. Biases
     receive nothing, and LayerNorm and softmax pass relevance on unchanged. Where a sum is near
-    zero its shares are large, so that a small change of the input can change the map much; it is
-    computed in float64, so that rounding does not.
+    zero its shares are large, so that a small change of the input can change the map much. It is
+    computed in float64, so that rounding errors do not.
 
     Options:
     - rules: ours: as above, conserved at every layer; original: older rules, which multiply
@@ -157,7 +157,7 @@ def attnlrp(
     """Input × gradient with three modified gradients (LayerNorms, activations and products).
 
     Formula: score_i = sum_d e_i ⊙ ∂'y/∂e_i, with e the word embedding. In ∂' the deviation of
-    every LayerNorm is constant; an activation σ(x) counts as x · (σ(x)/x held); each factor of a
+    every LayerNorm is constant; an activation σ(x) is x times the constant σ(x)/x; each factor of a
     product, in attention and in gated feed-forward layers, receives half (Achtibat et al.,
     equations 7 and 9; x · sigmoid(x) is an activation, not a product).
 
@@ -169,8 +169,8 @@ def attnlrp(
     Options:
     - variant: attn; cp: attention weights and the activated half of gated layers are constants,
       as the authors advise for GPT-2 and ViT.
-    - gamma: 0 or more; favours inputs that agree with the output of a linear layer. The authors
-      use 0.05 for ViT.
+    - gamma: 0 or more; contributions with the sign of a linear layer's output count 1 + gamma
+      times. The authors use 0.05 for ViT.
     """
     table = lrp.CPLRP if variant == "cp" else lrp.ATTNLRP
     table = lrp.with_gamma(table, gamma, in_attention)

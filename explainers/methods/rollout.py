@@ -47,8 +47,8 @@ def attribute(
 
     Sign: none. With the residual the scores add up to one.
 
-    Limits: the map is the same for every class. All heads count alike, and attention counts as the
-    only thing that happens in a layer. In deep models the map becomes uniform.
+    Limits: the map is the same for every class. All heads have the same weight, and attention is
+    treated as the only operation of a layer. In deep models the map becomes uniform.
 
     Options:
     - residual: add I for the residual connection.

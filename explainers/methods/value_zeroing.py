@@ -29,7 +29,7 @@ from .registry import Cost, Output, method
     cost=Cost("nF", most_tokens=384, too_long="every layer {n} times over"),
 )
 def attribute(trace: Trace, rollout: bool = True) -> Attribution:
-    """How much tokens' vectors turn when another token's value is set to zero, rolled out.
+    """The change in direction of each token's vector without another token's value, rolled out.
 
     Formula: C_l[q, k] = 1 − cos(x̃_q without value k, x̃_q), over the whole block, rows divided by
     their sum; score_i = (C_L ··· C_1)[readout, i] (Mohebbi et al., and rollout without a residual).
@@ -37,8 +37,8 @@ def attribute(trace: Trace, rollout: bool = True) -> Attribution:
     Sign: none, and the same map for every class. Only the direction of a vector counts, not its
     length.
 
-    Limits: one value is set to zero at a time, so two tokens that say the same both get small
-    scores. Over many layers the rollout becomes uniform.
+    Limits: one value is set to zero at a time, so two tokens with the same meaning both get
+    small scores. Over many layers the rollout becomes uniform.
 
     Options:
     - rollout: multiply the layers; false: the last layer alone. The cost is each block once for
@@ -65,7 +65,7 @@ def cosine_changes(trace: Trace) -> Float[Tensor, "layer query key"]:
             edit = zero_value_of(first, copies)
             changed = layer.run(before.expand(copies, -1, -1), value=edit)  # [copy query dim]
             # 1 − cos of two unit vectors, without the cancellation
-            distances.append((unit(changed) - unit(after)).pow(2).sum(-1) / 2)
+            distances.append((normalised(changed) - normalised(after)).pow(2).sum(-1) / 2)
         maps.append(torch.cat(distances).T)
     return rows_to_one(torch.stack(maps))
 
@@ -81,5 +81,5 @@ def zero_value_of(first: int, copies: int) -> Callable[[Tensor], Tensor]:
     return edit
 
 
-def unit(vectors: Float[Tensor, "*shape dim"]) -> Float[Tensor, "*shape dim"]:
+def normalised(vectors: Float[Tensor, "*shape dim"]) -> Float[Tensor, "*shape dim"]:
     return F.normalize(vectors, dim=-1)

@@ -42,8 +42,8 @@ def attribute(
     of the last layer's patches, in clusters; a patch's score is the mean of its pixels.
 
     Sign: plus is a region that raises the probability of the class compared with the whole
-    picture, minus one that lowers it. With the authors' offset everything is positive, and only
-    differences count.
+    picture, minus one that lowers it. With the authors' offset every score is positive, and only
+    differences between scores have a meaning.
 
     Limits: the masks are the same for every class, and show only what the last layer
     distinguishes. The model was not trained on masked pictures. The map depends on the seed.
@@ -73,7 +73,7 @@ def map_of_pixels(
 def feature_masks(trace: Trace, threshold: float) -> Float[Tensor, "mask height width"]:
     """The channels that the last attention reads, as large as the picture [mask height width].
 
-    Channels that are alike are added up into one mask.
+    Similar channels are added up into one mask.
     """
     # here, since importing takes time and only this method needs it
     from scipy.cluster.hierarchy import fcluster, linkage
@@ -94,7 +94,7 @@ def feature_masks(trace: Trace, threshold: float) -> Float[Tensor, "mask height 
 
 
 def zero_to_one(maps: Float[Tensor, "n height width"]) -> Float[Tensor, "kept height width"]:
-    """Rescale each of [n height width] to 0..1; a constant one is no mask and is left out."""
+    """Rescale each of [n height width] to 0..1; constant ones are left out."""
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     kept = ~constant(maps.flatten(1)).to(maps.device)
     return (maps[kept] - low[kept]) / (high - low)[kept]

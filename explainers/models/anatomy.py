@@ -12,13 +12,13 @@ from torch import nn
 
 from ..errors import ModelUnavailable, Refusal
 
-Row = TypeVar("Row", bound=type)
+RowClass = TypeVar("RowClass", bound=type)
 
 
-def renamed_fields(**names: str) -> Callable[[Row], Row]:
+def renamed_fields(**names: str) -> Callable[[RowClass], RowClass]:
     """Let a dataclass take and give fields under older names too: `old="new"`."""
 
-    def decorate(row: Row) -> Row:
+    def decorate(row: RowClass) -> RowClass:
         make: Callable[..., None] = row.__init__
 
         @wraps(make)
@@ -82,7 +82,7 @@ class Anatomy:
 #: The tokens that a score can be read from.
 READOUTS = (
     "first",  # the first token, often [CLS]
-    "last",  # the last token that is no padding
+    "last",  # the last token that is not padding
     "very last",  # the last token, padding or not
     "end of text",  # CLIP's end token
     "mean",  # the mean of a text's tokens without padding, or of a picture's patches

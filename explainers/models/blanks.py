@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import Refusal
+from ..modalities import MODALITIES
 from ..pictures import blurred
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def fill(model: Model, inputs: dict[str, Tensor], where: Tensor, blank: str) -> 
     """
     modality = model.anatomy.modality
     if blank not in BLANKS[modality]:
-        kind = "text" if modality == "text" else "picture"
         *first, last = BLANKS[modality]
+        kind = MODALITIES[modality].input
         raise Refusal(f"A {kind} is blanked with {', '.join(first)} or {last}; got {blank!r}.")
     if modality == "image":
         pixels = blank_patches(model, inputs["pixel_values"], where, blank)

@@ -93,7 +93,7 @@ def logits_by_token(model: Model, **inputs: Any) -> SequenceClassifierOutputWith
     """The outputs of a head that looks for the last token by its id, with logits of every token.
 
     They have the shape [example token class], and those of the readout are then taken. The head
-    itself could not take them: word embeddings have no ids, a blank is no padding, and an edit can
+    itself could not take them: word embeddings have no ids, a blank is not padding, and an edit can
     give more examples than there were ids.
     """
     outputs = model.tower(**inputs)

@@ -131,7 +131,7 @@ def loaded_bundled(name: str, given: Given) -> Loaded:
 
 
 def no_model(given: object) -> ModelUnavailable:
-    """The refusal of what is no model, with the reason where there is a usual one."""
+    """The refusal of what is not a model, with the reason where it is a known one."""
     wanted = "A model is a bundled name, a folder, a Hub id or a transformers model"
     if given is None or isinstance(given, str | Path):
         return ModelUnavailable(f"{wanted}; got nothing.")
@@ -141,7 +141,7 @@ def no_model(given: object) -> ModelUnavailable:
         "id, or a model made of it",
         nn.Module: "is not a model of transformers; one that wraps such a model often has it "
         "inside, as .model, and that can be given",
-        dict: "is no model; weights alone do not say what is computed with them",
+        dict: "is not a model: weights alone do not say what is computed with them",
     }
     got = type(given).__name__
     for kind, reason in reasons.items():
@@ -164,7 +164,7 @@ def without_wrappers(source: Any) -> Any:
     if getattr(wrapper.active_peft_config, "is_prompt_learning", False):
         raise ModelUnavailable(
             f"{type(source).__name__} puts learned vectors before the text (prompt tuning), which "
-            "are no tokens of it and cannot be recorded; adapters inside the layers, such as "
+            "are not tokens of it and cannot be recorded; adapters inside the layers, such as "
             "LoRA's, can."
         )
     return without_wrappers(wrapper.get_base_model())

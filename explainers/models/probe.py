@@ -64,7 +64,7 @@ def check_logits(model: Model, inputs: dict[str, Tensor], got: Tensor) -> None:
         raise ModelUnavailable(
             f"{type(model.net).__name__} gives other logits when its attention is recorded (they "
             f"are off by {off:.2g} where the largest is {largest:.2g}), so another model "
-            "would be explained: its attention does more than softmax(QKᵀ/√d + mask) V."
+            "would be explained. Its attention computes more than softmax(QKᵀ/√d + mask) V."
         )
 
 

@@ -1,4 +1,4 @@
-"""Which tokens are no padding, and from which of them a model reads its score."""
+"""Which tokens are not padding, and from which of them a model reads its score."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Traces:
     def all(self) -> list[Traced]:
         asked = self.asked
         model = model_of(asked.model)
-        coded = encode(asked.model, asked.given)
+        coded = encoded_input(asked.model, asked.given)
         traces = [Traced(model, coded, model.trace(coded, asked.target))]
         if PICTURE_AND_TEXTS in model.task.takes:
             traces += self.of_texts(model)
@@ -87,7 +87,7 @@ def traces_of(asked: Asked) -> Traces:
 
 
 @lru_cache(maxsize=16)
-def encode(model: str, given: Any) -> Encoded:
+def encoded_input(model: str, given: Any) -> Encoded:
     """An input as the model takes it; of a picture only what the model sees is kept."""
     return model_of(model).encode(given)
 
@@ -95,7 +95,7 @@ def encode(model: str, given: Any) -> Encoded:
 @lru_cache(maxsize=128)
 @on_lent_gpu
 def prediction_of(model: str, given: Any) -> ex.Prediction:
-    return ex.predict(model_of(model), encode(model, given))
+    return ex.predict(model_of(model), encoded_input(model, given))
 
 
 @lru_cache(maxsize=128)
@@ -174,5 +174,5 @@ def best_of(name: str, given: Any) -> str:
 def check_target(asked: Asked) -> None:
     """Raises `Refusal`, at the field of the target, if the model has no such target here."""
     with refused_at("goal"):
-        coded = encode(asked.model, asked.given)
+        coded = encoded_input(asked.model, asked.given)
         model_of(asked.model).target_of(coded, asked.target)

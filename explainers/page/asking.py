@@ -12,7 +12,7 @@ from ..render.prediction import prediction_html
 from .answers import (
     Asked,
     check_target,
-    encode,
+    encoded_input,
     maps_of,
     parse_question,
     prediction_of,
@@ -28,7 +28,7 @@ from .state import (
     LOOK,
     NOTHING,
     PREDICTED,
-    Panel,
+    LayerPanel,
     Question,
     State,
     Tab,
@@ -57,7 +57,7 @@ class Turn:
 # ------------------------------------------------------------------------------------- handlers
 
 
-def explain(turn: Turn, **values) -> Iterator[Changes]:
+def explain_fields(turn: Turn, **values) -> Iterator[Changes]:
     """Explain what the fields hold."""
     yield from ask(turn, State.read(values))
 
@@ -66,7 +66,7 @@ def explain_picture(turn: Turn, **values) -> Iterator[Changes]:
     """Explain another picture. A picture that was only taken away asks nothing."""
     yield {}
     if values["picture"]:
-        yield from explain(turn, **values)
+        yield from explain_fields(turn, **values)
 
 
 def explain_with_options(turn: Turn, **values) -> Iterator[Changes]:
@@ -78,7 +78,7 @@ def explain_with_options(turn: Turn, **values) -> Iterator[Changes]:
     yield {}
     are_new = turn.state is None or turn.state.options != values["options"]
     if turn.number and are_new:
-        yield from explain(turn, **values)
+        yield from explain_fields(turn, **values)
 
 
 def explain_link(wanted: bool, turn: Turn, **values) -> Iterator[Changes]:
@@ -89,7 +89,7 @@ def explain_link(wanted: bool, turn: Turn, **values) -> Iterator[Changes]:
     yield {}
     if not wanted:
         return
-    for changes in explain(turn, **values):
+    for changes in explain_fields(turn, **values):
         yield changes if is_refused(changes) else without_refusals(changes)
 
 
@@ -105,7 +105,7 @@ def explain_first(ready: bool, asked: Question | None, turn: Turn, **values) -> 
     """
     yield {}
     if ready and asked is None:
-        yield from explain(turn, **values)
+        yield from explain_fields(turn, **values)
 
 
 def ask(turn: Turn, state: State) -> Iterator[Changes]:
@@ -175,7 +175,7 @@ def show_layers(tab: Tab, *, asked: Question | None, options: str, **values) -> 
     }
     if asked is None:
         return changes
-    panel = Panel(method, values["part"], values["layer"])
+    panel = LayerPanel(method, values["part"], values["layer"])
     try:
         shown = panel_html(parse_question(asked), panel, look, read_options(options))
         return changes | {"panel": {"value": shown}}
@@ -238,7 +238,7 @@ def maps_one_by_one(state: State) -> Iterator[Changes]:
 
 def progress_of(asked: Asked, method: str, options: dict, done: int) -> str:
     """How far a method is after `done` passes, as HTML."""
-    tokens = int((~encode(asked.model, asked.given).special_tokens).sum())
+    tokens = int((~encoded_input(asked.model, asked.given).special_tokens).sum())
     layers = len(model_of(asked.model).blocks)
     total = ex.METHODS[method].forward_passes(options, tokens, layers)
     return progress_html(ex.METHODS[method].title, done, total)
@@ -269,7 +269,7 @@ def target_menus(question: Question, asked: Asked) -> Changes:
     }
 
 
-def panel_html(asked: Asked, panel: Panel, look: Look, options: Changed) -> str:
+def panel_html(asked: Asked, panel: LayerPanel, look: Look, options: Changed) -> str:
     """A method layer by layer, or head by head in one layer."""
     maps = maps_of(asked, panel.layers_of, options.get(panel.layers_of))
     pieces = []

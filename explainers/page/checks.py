@@ -148,9 +148,7 @@ def remove_top(
                 heat = other
                 break
         left = evaluation.without_top(case, heat, int(count), FILLS[tab.modality][fill])
-        shown = trials.without_html(
-            heat, left.keep, left.target, left.before, left.after, left.says, tied=left.tied
-        )
+        shown = trials.without_html(heat, left)
         return {"removed": {"value": shown, "visible": True}}
     except Exception as error:
         return {"removed": refusal_box(message_for(error, NOT_TRIED))}

@@ -17,7 +17,7 @@ from .fields import Fields, in_browser
 from .imagining import NOTHING_IMAGINED, Wish
 from .links import Link
 from .pieces import NOTHING_TESTED, Changes
-from .state import Question, State, Tab, chosen, names_of
+from .state import Question, State, Tab, chosen, field_names
 
 #: What an explanation changes.
 ANSWER = (
@@ -144,9 +144,9 @@ def connect_questions(ui: Fields) -> None:
         ui["go"].click,
         ui["text"].submit,
         ui["pair"].submit,
-        *ui.inputs_of(menus),
+        *ui.input_events(menus),
     )
-    explaining(ui, asked, asking.explain)
+    explaining(ui, asked, asking.explain_fields)
     explaining(ui, ui["options"].change, asking.explain_with_options)
     explaining(ui, ui["picture"].input, asking.explain_picture)
 
@@ -159,11 +159,11 @@ def connect_choices(ui: Fields) -> None:
             take = partial(choosing.take_example, kind, name)
             click = ui[f"example/{kind}/{name}"].click
             taken = on(ui, click, take, ["model"], changes, **SILENT)
-            explaining(ui, taken.then, asking.explain)
+            explaining(ui, taken.then, asking.explain_fields)
     chosen = on(
         ui, ui["kind"].input, choosing.choose_kind, ["kind", "text", "model"], changes, **SILENT
     )
-    explaining(ui, chosen.success, asking.explain)
+    explaining(ui, chosen.success, asking.explain_fields)
     reads = ["model", "kind", "text", "target", "versus", "layer"]
     chosen = on(
         ui,
@@ -173,7 +173,7 @@ def connect_choices(ui: Fields) -> None:
         changes,
         show_progress_on=[ui["model"]],
     )
-    explaining(ui, chosen.success, asking.explain)
+    explaining(ui, chosen.success, asking.explain_fields)
 
 
 # ---------------------------------------------------------------------------------------- links
@@ -240,7 +240,7 @@ def connect_layers(ui: Fields) -> None:
 
 def connect_tests(ui: Fields) -> None:
     tab = ui.tab
-    ticked = ui.inputs_of(ui.ticks)
+    ticked = ui.input_events(ui.ticks)
     another_question: Changes = {"tested": {"value": NOTHING_TESTED}, "file": HIDDEN_FILE}
     for name in ("test_refusal", "file_refusal", "removed", "randomised"):
         another_question[name] = {"value": ""}
@@ -300,13 +300,13 @@ def connect_imagining(ui: Fields) -> None:
     changed = any_of(ui["page"].load, ui["model"].change, ui["goal"].input)
     on(ui, changed, imagining.unit_menus, ["model", "goal"], menus_of, **SILENT)
 
-    def imagine(progress=PROGRESS, **values) -> dict:
-        wish = Wish(**chosen(names_of(Wish), values))
-        return ui.update(imagining.imagine(values["model"], wish, progress))
+    def maximise(progress=PROGRESS, **values) -> dict:
+        wish = Wish(**chosen(field_names(Wish), values))
+        return ui.update(imagining.maximise(values["model"], wish, progress))
 
     running = ui["imagine"].click(
-        imagine,
-        inputs_kwargs=ui.pick("model", *names_of(Wish)),
+        maximise,
+        inputs_kwargs=ui.pick("model", *field_names(Wish)),
         outputs=list(ui.pick("imagine_refusal", "imagined").values()),
         show_progress_on=[ui["imagined"]],
         **PRIVATE,

@@ -11,7 +11,7 @@ import gradio as gr
 from gradio import component_meta
 
 from .pieces import Changes
-from .state import LOOK, Panel, Question, Tab, names_of
+from .state import LOOK, LayerPanel, Question, Tab, field_names
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -19,9 +19,9 @@ ASSETS = Path(__file__).parent / "assets"
 class Fields:
     """The components of one tab by name.
 
-    A component whose name is that of a field of `Question`, `Look`, `Panel` or `Wish` holds its
-    value; "methods/<family>" holds the ticked methods of a family, and "examples/<kind>" is the
-    row of examples of a kind of input.
+    A component whose name is that of a field of `Question`, `Look`, `LayerPanel` or `Wish` holds
+    its value; "methods/<family>" holds the ticked methods of a family, and "examples/<kind>" is
+    the row of examples of a kind of input.
     """
 
     def __init__(self, tab: Tab, **shared: Any):
@@ -45,7 +45,7 @@ class Fields:
         """The names that begin so."""
         return [name for name in self.parts if name.startswith(prefix)]
 
-    def inputs_of(self, names: Iterable[str]) -> list[Callable]:
+    def input_events(self, names: Iterable[str]) -> list[Callable]:
         """The events of a visitor changing one of these."""
         return [self.parts[name].input for name in names]
 
@@ -57,7 +57,7 @@ class Fields:
     @property
     def state(self) -> list[str]:
         """The names of all that `State.read` takes."""
-        chosen = (*names_of(Question), *LOOK, *names_of(Panel))
+        chosen = (*field_names(Question), *LOOK, *field_names(LayerPanel))
         return [*chosen, "options", *self.ticks]
 
     def handler(self, function: Callable) -> Callable:

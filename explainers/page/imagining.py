@@ -67,7 +67,7 @@ def unit_menus(model: str, goal: str) -> Changes:
 
 
 @on_lent_gpu
-def imagine(model: str, wish: Wish, progress) -> Changes:
+def maximise(model: str, wish: Wish, progress) -> Changes:
     """The picture that maximises the wished class or unit.
 
     progress: called with ((steps done, all steps), desc=..., unit=...).

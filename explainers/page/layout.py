@@ -9,6 +9,7 @@ from gradio import themes
 
 import explainers as ex
 
+from ..modalities import MODALITIES
 from ..render import card
 from ..render.colours import PALETTES
 from ..render.method_cards import options_html
@@ -160,10 +161,11 @@ def lay_out_methods(ui: Fields) -> None:
     tab = ui.tab
     with gr.Accordion("Methods", open=True, elem_id=f"{tab.slug}-menu"):
         ui["methods_refusal"] = refusal_html()
-        many = {"text": "n tokens", "image": "n patches, M masks"}[tab.modality]
+        tokens = MODALITIES[tab.modality].tokens
+        masks = ", M masks" if tab.modality == "image" else ""
         plain_html(
             hint(
-                f"Cost: F forward passes, B backward passes, {many}, L layers. "
+                f"Cost: F forward passes, B backward passes, n {tokens}{masks}, L layers. "
                 "Without a label: at most one pass of each."
             )
         )

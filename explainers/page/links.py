@@ -20,7 +20,7 @@ from .state import (
     NOTHING,
     PREDICTED,
     TABS,
-    Panel,
+    LayerPanel,
     Question,
     State,
     Tab,
@@ -192,13 +192,13 @@ def read_question(kind: str, values: Mapping[str, str]) -> Question:
     )
 
 
-def read_panel(tab: Tab, values: Mapping[str, str]) -> Panel:
+def read_panel(tab: Tab, values: Mapping[str, str]) -> LayerPanel:
     part = one_of(values["part"], ("Layers", "Heads"), "Layers")
     layer = None
     if values["layer"].isdecimal() and len(values["layer"]) < 4:
         layer = int(values["layer"])
     methods = [*ticked(tab.with_part(part), [values["layers"]]), FIRST_METHOD]
-    return Panel(layers_of=methods[0], part=part, layer=layer)
+    return LayerPanel(layers_of=methods[0], part=part, layer=layer)
 
 
 def one_of(value: str, choices, otherwise: str) -> str:

@@ -9,7 +9,7 @@ from gradio.events import api
 from .api import explain_api
 from .asking import Turn
 from .events import connect
-from .examples import PHOTOS
+from .examples import EXAMPLE_FOLDER
 from .fields import Fields
 from .layout import (
     THEME,
@@ -34,7 +34,7 @@ def build() -> gr.Blocks:
 
     logging.set_verbosity_error()
     # Served from there: copies by Gradio would be deleted like a visitor's pictures.
-    gr.set_static_paths([PHOTOS])
+    gr.set_static_paths([EXAMPLE_FOLDER])
     with gr.Blocks(
         title="Explainers: why a Transformer decided",
         analytics_enabled=False,

@@ -253,7 +253,7 @@ LOOK = ("merge", "specials", "palette")
 
 
 @dataclass(frozen=True)
-class Panel:
+class LayerPanel:
     """What the view "Layers" shows: one method by "Layers", or by the "Heads" of one layer.
 
     layer  None stands for the last one
@@ -277,7 +277,7 @@ class State:
     methods: tuple[str, ...]
     options: str = "{}"
     look: Look = field(default_factory=Look)
-    panel: Panel = field(default_factory=Panel)
+    panel: LayerPanel = field(default_factory=LayerPanel)
     view: str = "compare"
 
     @classmethod
@@ -290,7 +290,7 @@ class State:
         for name, value in values.items():
             if name.startswith("methods/"):
                 methods += value or []
-        question = chosen(names_of(Question), values)
+        question = chosen(field_names(Question), values)
         for name in ("kind", "text", "pair", "model"):
             question[name] = question[name] or ""
         for name, empty in (("target", PREDICTED), ("versus", NOTHING)):
@@ -300,7 +300,7 @@ class State:
             methods=tuple(methods),
             options=values["options"],
             look=Look(**chosen(LOOK, values)),
-            panel=Panel(**chosen(names_of(Panel), values)),
+            panel=LayerPanel(**chosen(field_names(LayerPanel), values)),
         )
 
 
@@ -314,7 +314,7 @@ def ticked(methods: Iterable[Method], keys: Container[str]) -> list[str]:
     return [method.key for method in methods if method.key in keys]
 
 
-def names_of(kind: type) -> tuple[str, ...]:
+def field_names(kind: type) -> tuple[str, ...]:
     """The names of the fields of a dataclass."""
     return tuple(one.name for one in fields(kind))
 

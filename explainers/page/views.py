@@ -4,6 +4,7 @@ import gradio as gr
 
 import explainers as ex
 
+from ..modalities import MODALITIES
 from ..render.method_cards import method_cards_html
 from .checks import FILLS
 from .fields import Fields, heatmap_html, plain_html, refusal_html
@@ -11,9 +12,6 @@ from .files import SUFFIXES
 from .imagining import MOST_STEPS, NOTHING_IMAGINED
 from .pieces import NOTHING_EXPLAINED, NOTHING_TESTED
 from .state import FIRST_METHOD, menu_of
-
-#: What is removed from an input, by modality.
-PARTS = {"text": "words", "image": "patches"}
 
 
 def lay_out_views(ui: Fields) -> None:
@@ -67,7 +65,7 @@ def lay_out_layers(ui: Fields) -> None:
 def lay_out_test(ui: Fields) -> None:
     tab = ui.tab
     fills = list(FILLS[tab.modality])
-    parts = PARTS[tab.modality]
+    parts = MODALITIES[tab.modality].parts
     ui["fill"] = gr.Radio(
         fills,
         value=fills[0],

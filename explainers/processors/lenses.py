@@ -101,8 +101,8 @@ def lens_through(processor: Any, size: tuple[int, int], window: Box) -> Lens:
     columns = covered.any(0).nonzero().flatten()
     if not len(rows):
         raise Refusal(
-            f"A picture of {size[0]:,} × {size[1]:,} pixels is too slim for this model: nothing of "
-            "it is left to see."
+            f"A picture of {size[0]:,} × {size[1]:,} pixels is too narrow for this model: its "
+            "image processor cuts off everything."
         )
     if not (consecutive(rows) and consecutive(columns) and covered[rows][:, columns].all()):
         raise not_a_rectangle(processor)
@@ -274,7 +274,7 @@ def grown(inside: Box, size: tuple[int, int], levels: tuple[float, float]) -> Bo
 def not_a_rectangle(processor: Any) -> Refusal:
     """The refusal of a processor whose pixel_values show no upright rectangle of the photo."""
     return Refusal(
-        f"The image processor {type(processor).__name__} turns, bends or cuts up the picture, so "
-        "that a map cannot be laid over it; one that only resizes, cuts off edges, pads or "
-        "mirrors would work."
+        f"The image processor {type(processor).__name__} rotates, warps or splits the picture, "
+        "so that a map cannot be drawn over it; one that only resizes, crops, pads or mirrors "
+        "would work."
     )

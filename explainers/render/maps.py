@@ -68,7 +68,7 @@ def check_size(matrix: Tensor, tokens: int) -> None:
         )
     if tokens > MOST:
         raise Refusal(
-            f"A grid of {tokens} tokens could not be read; at most {MOST} are drawn. "
+            f"A grid of {tokens} tokens is too large to read; at most {MOST} are drawn. "
             "Choose some rows and columns."
         )
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from ..modalities import MODALITIES
 from .card import badge, card
 
 if TYPE_CHECKING:
     from ..methods import Method
 
-#: The parts of a card: its title, and its name in `Method.card`.
-PARTS = {
+#: The fields of a card: the title of each, and its name in `Method.card`.
+CARD_FIELDS = {
     "Formula": "formula",
     "Sign": "sign",
     "What it cannot show": "limits",
@@ -38,7 +39,7 @@ def card_html(method: Method, is_open: bool = False) -> str:
 def parts_html(method: Method) -> str:
     """Formula, sign, limits and options; the options if there are any."""
     html = ""
-    for title, name in PARTS.items():
+    for title, name in CARD_FIELDS.items():
         text = getattr(method.card, name)
         if text:
             if title != "Formula":
@@ -72,7 +73,7 @@ def inputs_html(method: Method) -> str:
     """What the method is for, if not for texts and pictures alike, and why."""
     if not method.only:
         return ""
-    inputs = "pictures" if method.modalities == ("image",) else "texts"
+    inputs = MODALITIES[method.modalities[0]].inputs
     return f"<dt>Only for</dt><dd>{inputs}: {escape(method.only)}</dd>"
 
 

@@ -34,7 +34,7 @@ INKS: dict[str, Colour] = {"pos": COLOURS[PALETTE][0], "neg": COLOURS[PALETTE][1
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class DrawnMap:
     """One map of a figure.
 
     scores   [row column]
@@ -47,22 +47,22 @@ class Panel:
     scale: float
 
 
-def panels_of(heats: Sequence[TokenScores]) -> list[Panel]:
+def drawn_maps(heats: Sequence[TokenScores]) -> list[DrawnMap]:
     """What is drawn: each map; of a single map with layers, the layers and the totals."""
     first = heats[0]
     if len(heats) > 1 or first.rows is None:
-        return [panel(heat.title, heat, heat.patches) for heat in heats]
+        return [drawn_map(heat.title, heat, heat.patches) for heat in heats]
     scale = largest(first.on_grid(first.rows))
-    panels = []
+    maps = []
     for name, scores in zip(first.row_labels, first.rows):
-        panels.append(Panel(name, first, first.on_grid(scores), scale))
+        maps.append(DrawnMap(name, first, first.on_grid(scores), scale))
     totals = first.totals or {first.title: first.scores}
-    return panels + [panel(name, first, first.on_grid(total)) for name, total in totals.items()]
+    return maps + [drawn_map(name, first, first.on_grid(total)) for name, total in totals.items()]
 
 
-def panel(name: str, heat: TokenScores, scores: Tensor) -> Panel:
+def drawn_map(name: str, heat: TokenScores, scores: Tensor) -> DrawnMap:
     """A map on its own scale."""
-    return Panel(name, heat, scores, largest(scores))
+    return DrawnMap(name, heat, scores, largest(scores))
 
 
 def columns_for(count: int) -> int:
@@ -90,12 +90,12 @@ def picture_svg(
     The photo is in the file once. origin: where the numbers come from, for the file's metadata.
     about: further lines below the maps, by name, such as the prediction or a link.
     """
-    first, panels = heats[0], panels_of(with_unique_titles(heats))
+    first, maps = heats[0], drawn_maps(with_unique_titles(heats))
     photo = photo_of(first)
     height = TILE * photo.height / photo.width
     step_x, step_y = TILE + 16, height + 44
-    across = columns_for(len(panels) + 1)
-    down = math.ceil((len(panels) + 1) / across)
+    across = columns_for(len(maps) + 1)
+    down = math.ceil((len(maps) + 1) / across)
     room = 16 + step_x * across
     below = []
     for caption in captions(heats, about):
@@ -110,13 +110,13 @@ def picture_svg(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {total:.0f}" '
         f'width="{width:.0f}" height="{total:.0f}" role="img" '
         f'font-family="system-ui, sans-serif" font-size="13" fill="{INK}">',
-        f"<title>{title}</title><desc>{escape(in_words(panels))}</desc>",
+        f"<title>{title}</title><desc>{escape(describe_maps(maps))}</desc>",
         f"<metadata>{escape(json.dumps(origin))}</metadata>",
         f"<defs>{photo_images(photo, height, key)}</defs>"
         '<rect width="100%" height="100%" fill="#fff"/>',
     ]
     tiles = [("The picture", f'<use href="#photo-{key}"/>')]
-    tiles += [(one.name, svg_map(one, height, key)) for one in panels]
+    tiles += [(one.name, svg_map(one, height, key)) for one in maps]
     for k, (name, inside) in enumerate(tiles):
         x, y = 16 + step_x * (k % across), 16 + step_y * (k // across)
         lines.append(
@@ -152,10 +152,10 @@ def svg_lines(meanings: Sequence[tuple[str, str]], below: Sequence[str], y: floa
     return lines
 
 
-def in_words(panels: Sequence[Panel]) -> str:
+def describe_maps(maps: Sequence[DrawnMap]) -> str:
     """Where each map is strongest, for readers who do not see the figure."""
     sentences = []
-    for one in panels:
+    for one in maps:
         flat = one.scores.nan_to_num(0, 0, 0).flatten()
         most = place_of_largest(flat.abs())
         sentence = f"{one.name}: zero everywhere."
@@ -166,7 +166,7 @@ def in_words(panels: Sequence[Panel]) -> str:
     return visible(" ".join(sentences))
 
 
-def svg_map(one: Panel, height: float, key: str) -> str:
+def svg_map(one: DrawnMap, height: float, key: str) -> str:
     """One map in units of patches, over the grey photo `key`."""
     heat = one.heat
     rows, columns = heat.patch_grid

@@ -13,7 +13,7 @@ from .characters import NBSP, number, visible
 Line = Sequence[float]
 
 #: The numbers of a method, by column.
-Row = Mapping[str, float]
+Numbers = Mapping[str, float]
 
 COLOURS = 7  # of lines; more are dashed
 WIDTH, HEIGHT = 100, 100  # of a plot, in its own units
@@ -106,7 +106,7 @@ def plot_html(plot: Plot, axes: Axes) -> str:
     for k, line in enumerate(plot.lines.values()):
         lines += f'<polyline class="xp-line {hue(k)}" data-k="{k}" points="{axes.points(line)}"/>'
     middle, bottom = ("0", f"−100{NBSP}%") if axes.least else (f"50{NBSP}%", "0")
-    label = escape(f"{axes.target}: {in_words(plot)}")
+    label = escape(f"{axes.target}: {describe_lines(plot)}")
     return (
         f'<figure class="xp-plot"><figcaption>{plot.heading}</figcaption>'
         '<div class="xp-frame-of"><div class="xp-ys">'
@@ -119,7 +119,7 @@ def plot_html(plot: Plot, axes: Axes) -> str:
     )
 
 
-def in_words(plot: Plot) -> str:
+def describe_lines(plot: Plot) -> str:
     """The beginning, the end and the middle of each line, for readers who do not see it."""
     return "; ".join(
         f"{name} from {line[0]:.0%} to {line[-1]:.0%}, half way {line[len(line) // 2]:.0%}"
@@ -145,9 +145,9 @@ def swatch(k: int) -> str:
 
 
 def measures_html(
-    rows: Mapping[str, Row],
+    rows: Mapping[str, Numbers],
     columns: Mapping[str, tuple[str, str]],
-    chance: Mapping[str, Row],
+    chance: Mapping[str, Numbers],
     sentence: str,
 ) -> str:
     """The numbers of each method, the best of each column marked, and those of random orders.
@@ -194,8 +194,8 @@ def column_heading(title: str, better: str) -> str:
 
 
 def best_methods(
-    rows: Mapping[str, Row],
-    chance: Mapping[str, Row],
+    rows: Mapping[str, Numbers],
+    chance: Mapping[str, Numbers],
     column: str,
     better: str,
 ) -> set[str] | None:
@@ -218,7 +218,7 @@ def columns_of(method: str, best: Mapping[str, Set[str]]) -> set[str]:
     return {name for name, methods in best.items() if method in methods}
 
 
-def finite_column(rows: Mapping[str, Row], column: str, sign: int) -> dict[str, float]:
+def finite_column(rows: Mapping[str, Numbers], column: str, sign: int) -> dict[str, float]:
     """The finite numbers of a column, times `sign`, by row."""
     values = {name: sign * row[column] for name, row in rows.items()}
     return {name: value for name, value in values.items() if math.isfinite(value)}
@@ -235,7 +235,7 @@ def best_notes(best: Mapping[str, Set[str]], beaten: Sequence[str]) -> str:
     return html
 
 
-def number_cells(row: Row, columns: Mapping, best: Set[str]) -> str:
+def number_cells(row: Numbers, columns: Mapping, best: Set[str]) -> str:
     """The cells of one row. best: the columns in which it is best."""
     cells = []
     for name in columns:

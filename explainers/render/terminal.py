@@ -6,6 +6,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from torch import Tensor
 
+from ..modalities import MODALITIES, modality_of
 from ..numerals import readable, with_minus
 from ..ties import ranked
 from ..token_scores import TokenScores
@@ -95,7 +96,7 @@ def heads_text(heat: TokenScores, layer: int) -> Text:
     shown = heat.merged().without_specials()
     sums = shown.head_scores.nan_to_num(0, 0, 0).abs().sum(-1)  # [layer head]
     chosen = layer % len(sums)
-    parts = "words" if heat.grid is None else "patches"
+    parts = MODALITIES[modality_of(heat.grid)].parts
     last = sums.shape[1] - 1
     lines = [Text(f"  layer  sum of |score| over the {parts}, head 0 to {last}")]
     for index, row in enumerate(sums.tolist()):

@@ -35,7 +35,7 @@ def text_svg(
         f'width="{figure.width:.0f}" height="{figure.y:.0f}" role="img" '
         f'font-family="system-ui, sans-serif" font-size="{SIZE}" fill="{INK}">',
         f"<title>{escape(visible(first.title))}: {escape(visible(first.target))}</title>",
-        f"<desc>{escape(in_words(figure))}</desc>",
+        f"<desc>{escape(describe_figure(figure))}</desc>",
         f"<metadata>{escape(json.dumps(origin))}</metadata>",
         '<rect width="100%" height="100%" fill="#fff"/>',
     ]
@@ -43,7 +43,7 @@ def text_svg(
     return "\n".join([*lines, "</svg>"])
 
 
-def in_words(figure: Figure) -> str:
+def describe_figure(figure: Figure) -> str:
     """The figure for readers who do not see it: its subject, and each row's strongest words."""
     first = figure.tokens
     model = f" of the model {first.model}" if first.model else ""

@@ -199,7 +199,7 @@ def token_spans(heat: TokenScores, places: Sequence[int], quiet: float) -> str:
 def gap_before(heat: TokenScores, i: int, end: int | None, is_inside: bool) -> str:
     """The characters between token i and the token before it, which ended at `end`.
 
-    is_inside: whether something stands before it. A token that is no text has a space before it.
+    is_inside: whether something stands before it. A token that is not in the text gets a space.
     """
     span = heat.span(i)
     if not span or not heat.text:

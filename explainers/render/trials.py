@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from html import escape
+from typing import Protocol
 
 from PIL import Image
 from torch import Tensor
@@ -61,34 +62,37 @@ def correlation_cell(value: float) -> str:
 # ---------------------------------------------------------------------------------- without a part
 
 
-def without_html(
-    heat: TokenScores,
-    keep: Tensor,
-    target: str,
-    before: float,
-    after: float,
-    prediction: tuple[str, float] | None,
-    palette: str = "orange-blue",
-    tied: bool = False,
-) -> str:
-    """The prediction without some words or patches, and the rest of the input.
+class Removal(Protocol):
+    """An input without some of its words or patches; the fields of `evaluation.Removal`."""
 
-    keep           [token] bool: False for what was taken out
-    target         what is explained; before, after: its probability
-    prediction     label and probability of the prediction then, of a model that chooses a class
-    tied           whether something that stayed has the same score as something taken out
-    """
-    removed = (~keep).nonzero().flatten().tolist()
+    @property
+    def keep(self) -> Tensor: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def before(self) -> float: ...
+    @property
+    def after(self) -> float: ...
+    @property
+    def says(self) -> tuple[str, float] | None: ...
+    @property
+    def tied(self) -> bool: ...
+
+
+def without_html(heat: TokenScores, removal: Removal, palette: str = "orange-blue") -> str:
+    """The prediction without some words or patches, and the rest of the input."""
+    target, before, after = removal.target, removal.before, removal.after
+    removed = (~removal.keep).nonzero().flatten().tolist()
     if heat.grid is None:
         names, rest = removed_words(heat, removed), struck_text(heat, removed)
     else:
         names, rest = removed_patches(heat, removed), covered_picture(heat, removed)
     change = ""
-    if prediction and prediction[0] != target:
-        label, share = prediction
+    if removal.says and removal.says[0] != target:
+        label, share = removal.says
         change = f" The model now says <b>{escape(visible(label))}</b> ({share:.1%})."
     note = ""
-    if tied:
+    if removal.tied:
         note = (
             '<p class="xp-note">Something that stayed has the same score: of equal ones, the '
             "first are taken out.</p>"

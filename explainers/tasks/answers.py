@@ -35,7 +35,7 @@ TokenRange = tuple[int, int]
 
 #: What is explained of an answer: the sum of its two logits, or one of them.
 Part = Literal["answer", "start", "end"]
-PARTS: dict[str, Part] = {"answer": "answer", "start": "start", "end": "end"}
+SPAN_PARTS: dict[str, Part] = {"answer": "answer", "start": "start", "end": "end"}
 
 
 class Answers(TextTask):
@@ -57,7 +57,7 @@ class Answers(TextTask):
         )
 
     def encode_pair(self, model: Model, texts: Sequence[str]) -> Encoded:
-        # a list of two is no batch here, since one text alone is no input
+        # a list of two is not a batch here, since one text alone is not an input
         if len(texts) == 2:
             texts = tuple(texts)
         return super().encode_pair(model, texts)
@@ -234,8 +234,8 @@ class AnswerReader(TargetReader):
         whole = self.in_context()
         if word == "best span":
             return whole
-        if word in PARTS:
-            return replace(whole, part=PARTS[word], may_be_none=True)
+        if word in SPAN_PARTS:
+            return replace(whole, part=SPAN_PARTS[word], may_be_none=True)
         return replace(whole, spans=self.spans_of(asked))
 
     def in_context(self, may_be_none: bool = False) -> AnswerTarget:

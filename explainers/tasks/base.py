@@ -18,7 +18,7 @@ from torch import Tensor
 from ..inputs import Encoded
 from ..inputs.kinds import InputKind
 from ..outputs import Answer
-from ..prediction import Prediction, best_first, kind_of, numbers_of
+from ..prediction import Prediction, best_first, numbers_of, value_kind
 from ..scores import Score, label_of
 from .reading import ClassReader, TargetReader
 
@@ -76,7 +76,7 @@ class Task:
     def encode(self, model: Model, given: Any) -> Encoded:
         """The tensors and labels of what a person gives: texts, a picture, or both.
 
-        Raises `Refusal` if `given` is no input of this task.
+        Raises `Refusal` if `given` is not an input of this task.
         """
         raise NotImplementedError
 
@@ -114,7 +114,7 @@ class Task:
             order_by=answer.logits[0],
             values=numbers_of(answer)[0],
             name=lambda index: label_of(index, names),
-            kind=kind_of(answer),
+            kind=value_kind(answer),
             most=self.most_shown,
         )
 
@@ -152,7 +152,7 @@ class Task:
         """How a person would name the target that is predicted."""
         return prediction.best
 
-    def unit(self, model: Model) -> str:
+    def logit_unit(self, model: Model) -> str:
         """The unit of a single logit: "logit", "value" (regression) or "scaled cosine"."""
         return "logit"
 

@@ -40,7 +40,7 @@ class ClassTask(Task):
     def menu(self, model: Model, texts: Sequence[str] = ()) -> tuple[str, ...]:
         return tuple(self.labels(model).values())
 
-    def unit(self, model: Model) -> str:
+    def logit_unit(self, model: Model) -> str:
         if model.is_regression:
             return "value"
         return "logit"

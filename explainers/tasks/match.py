@@ -43,7 +43,7 @@ class Match(Task):
     def menu(self, model: Model, texts: Sequence[str] = ()) -> tuple[str, ...]:
         return tuple(texts)
 
-    def unit(self, model: Model) -> str:
+    def logit_unit(self, model: Model) -> str:
         return "scaled cosine"
 
     @torch.no_grad()

@@ -40,7 +40,9 @@ class NextToken(TextTask):
 
     def encode_pair(self, model: Model, texts: Sequence[str]) -> Encoded:
         if len(texts) == 2:
-            raise Refusal("This model says what comes next after one text: give one, not a pair.")
+            raise Refusal(
+                "This model predicts the next token of one text: give one text, not a pair."
+            )
         return super().encode_pair(model, texts)
 
     def reader(self, model: Model, coded: Encoded) -> TokenReader:
@@ -105,10 +107,10 @@ class TokenReader(TargetReader):
             shown = ", ".join(map(repr, pieces[:LISTED_PIECES]))
             return Refusal(
                 f"{asked[:60]!r} is {len(pieces)} tokens in this model ({shown}), "
-                "and one at a time is predicted: name one of them."
+                "and the model predicts one token at a time: name one of them."
             )
         return Refusal(
-            f"{asked[:60]!r} is no token of this model: "
+            f"{asked[:60]!r} is not a token of this model: "
             "give a token's text, such as ' the', or its id."
         )
 
@@ -125,7 +127,7 @@ class TokenReader(TargetReader):
 def vocabulary(tokenizer: Any, size: int, known: int) -> dict[int, str]:
     """The first `size` tokens as text, spaces included, by id.
 
-    A token that is no text by itself, such as a part of a character, keeps the tokenizer's own
+    A token that is not a text by itself, such as a part of a character, keeps the tokenizer's own
     name. known: how many tokens the tokenizer has; it tells when some were added.
     """
     texts = {}

@@ -151,9 +151,9 @@ def index_of_name(asked: str, labels: Mapping[int, str]) -> int | None:
     folded = asked.casefold()
     same_name: list[Callable[[int], bool]] = [
         lambda index: asked == labels[index],
-        lambda index: asked in names_of(index, labels),
+        lambda index: asked in label_names(index, labels),
         lambda index: folded in (labels[index].casefold(), shared_name(index, labels).casefold()),
-        lambda index: folded in map(str.casefold, names_of(index, labels)),
+        lambda index: folded in map(str.casefold, label_names(index, labels)),
     ]
     for same in same_name:
         found = list(filter(same, labels))
@@ -168,7 +168,7 @@ def shared_name(index: int, labels: Mapping[int, str]) -> str:
     return labels[index].removesuffix(f" ({index})")
 
 
-def names_of(index: int, labels: Mapping[int, str]) -> list[str]:
+def label_names(index: int, labels: Mapping[int, str]) -> list[str]:
     """The whole label without its number, and the names that it lists: "lynx, catamount"."""
     shared = shared_name(index, labels)
     return [shared, *shared.split(", ")]

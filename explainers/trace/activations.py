@@ -1,8 +1,8 @@
 """The tensors of one pass by name: its activations, or the gradients of the score by these."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Self, TypeVar, overload
+from dataclasses import dataclass, field
+from typing import TypeVar, overload
 
 import torch
 from jaxtyping import Float
@@ -40,10 +40,6 @@ class Activations:
             there = ", ".join(self.recorded) or "nothing"
             raise Refusal(f"This pass did not record {name}; it recorded {there}.")
         return self.recorded[name]
-
-    def with_parts(self, **tensors: Tensor) -> Self:
-        """The same with other tensors in the place of some."""
-        return replace(self, recorded=self.recorded | tensors)
 
     @property
     def attention(self) -> Float[Tensor, "layer head query key"]:
@@ -88,7 +84,7 @@ class NoGradients(Activations):
 
     def part(self, name: str) -> Tensor:
         raise Refusal(
-            f"The weights of this network {self.reason}, so no gradient passes through it: take a "
+            f"The weights of this network {self.reason}, so no gradient passes through it: use a "
             "method of attention maps or of blanked words, or load the network in bfloat16 or "
             "float32."
         )

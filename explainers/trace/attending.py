@@ -81,8 +81,8 @@ def refuse_unknown(module: nn.Module, arguments: dict[str, Any]) -> None:
     for name, argument in arguments.items():
         if argument is not None and name not in HARMLESS:
             raise Refusal(
-                f"{type(module).__name__} computes attention with {name}, which cannot be "
-                "recorded here: without it another model would be explained."
+                f"{type(module).__name__} computes attention with {name}, which is not supported "
+                "here: the recorded attention would be that of another model."
             )
 
 

@@ -40,7 +40,7 @@ def chunks(inputs: dict[str, Tensor], tokens: int) -> Iterator[dict[str, Tensor]
         yield part
 
 
-def inputs_of(inputs: dict[str, Tensor], i: int, size: int) -> dict[str, Tensor]:
+def example_inputs(inputs: dict[str, Tensor], i: int, size: int) -> dict[str, Tensor]:
     """The inputs of example i of `size`, a batch of one."""
     one = {}
     for name, tensor in inputs.items():

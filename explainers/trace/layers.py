@@ -23,7 +23,7 @@ class Layer:
     norm1       the LayerNorm of the attention sublayer; some models have a norm of another kind
     norm2       that of the feed-forward sublayer
     norm_first  whether the norms stand before their sublayers (pre-LN) and not behind them
-    activation  the activation function of the feed-forward sublayer; None if that is no plain
+    activation  the activation function of the feed-forward sublayer; None if that is not a plain
                 down(act(up(x))), as in models with a gated one
     run         run(hidden [n token dim], value=edit) gives what leaves this block alone
                 [n token dim], with the mask of the traced input

@@ -14,7 +14,7 @@ from ..linear import quantised
 from ..outputs import Answer
 from ..scores import Score
 from .activations import INPUTS_WITH_GRAD, Activations, NoGradients, of_example, row_of
-from .batches import call_of, inputs_of
+from .batches import call_of, example_inputs
 from .gradients import Gradients, differentiate
 from .readouts import check_readout, readout_of
 from .tape import RECORDED, Edit, Tape
@@ -139,8 +139,8 @@ def check_network(model: Traceable) -> None:
     if any(weight.is_inference() for weight in model.net.parameters()):
         raise Refusal(
             "The weights of this network were made inside torch.inference_mode(), and no gradient "
-            "can pass through them: make the network outside of it, or take its copy.deepcopy "
-            "there."
+            "can pass through them: make the network outside of it, or use a copy.deepcopy of it "
+            "that is made outside."
         )
     if not all(is_wired(block) for block in model.blocks):
         raise Refusal("Layers of this network were replaced after it was loaded: load it again.")
@@ -162,9 +162,9 @@ def run_forward(run: Pass) -> Forward:
             return run_forward(replace(run, has_gradients=False))
         if not is_complete(tape):
             raise Refusal(
-                "The layers of this model do not pass the tape on to their attention, so what it "
-                "does cannot be recorded. If the network was changed after it was loaded, load it "
-                "again."
+                "The layers of this model do not pass keyword arguments on to their attention, so "
+                "the attention cannot be recorded. If the network was changed after it was loaded, "
+                "load it again."
             )
         targets = resolved(run.targets, answer, tape.shape[0])
         scores = torch.stack([target(answer)[i] for i, target in enumerate(targets)])
@@ -256,7 +256,7 @@ def trace_of(
     words = row_of(run.words, i)
     own = Pass(
         run.model,
-        inputs_of(run.inputs, i, size),
+        example_inputs(run.inputs, i, size),
         [forward.targets[i]],
         special_tokens=special_tokens[None],
         attended=attended[None],

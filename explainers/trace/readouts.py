@@ -43,13 +43,13 @@ def readout_of(
         return known
     if lengths is None:
         raise Refusal(
-            "No gradient passes through this network, so nothing says from which token the "
+            "No gradient passes through this network, so it is not known from which token the "
             f"{target.name} is read: explain a class."
         )
     if has_class_logits:
         return default
     raise Refusal(
-        f"The gradient of the {target.name} is zero at this input, so nothing says from which "
+        f"The gradient of the {target.name} is zero at this input, so it is not known from which "
         "token it is read."
     )
 

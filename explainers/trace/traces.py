@@ -121,7 +121,7 @@ class Trace(Activations):
 
         inputs  other tensors of the same length, examples stacked; by default the traced input
         target  another score to differentiate; by default the traced one
-        hide    tokens that no token may attend to. They stay queries: a hidden token is no padding
+        hide    tokens that no token may attend to. They stay queries: a hidden token is not padding
         rules   a context manager under which the chain rule is another one; `grad` then holds what
                 that rule propagates
         record  which of `RECORDED` to keep; the rest costs no memory

@@ -1,4 +1,4 @@
-"""How often the bundled models of pictures are right, on the pictures kept apart."""
+"""Measure the accuracy of the bundled models of pictures, on the held-out pictures."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from PIL import Image
 from torch import Tensor
 
 from .data import TEACHER_SIDE, VALIDATION, classes, first_names, pictures, stacked
-from .prompts import OTHER_TEMPLATES, PROMPT, TEMPLATES, names_aside, prompt
+from .prompts import OTHER_TEMPLATES, PROMPT, TEMPLATES, held_out_names, prompt
 from .teacher import Teacher
 
 BATCH = 100
@@ -14,7 +14,7 @@ BATCH = 100
 
 @torch.no_grad()
 def evaluate(args) -> None:
-    """Measure how often the bundled models are right, on the pictures kept apart."""
+    """Measure the top-1 and top-5 accuracy of the bundled models, on the held-out pictures."""
     import explainers  # here, so that training the ViT needs nothing of the package
 
     images, labels = pictures(args.data, VALIDATION)
@@ -30,14 +30,15 @@ def evaluate(args) -> None:
     dual = explainers.load("image-text", device="cpu")
     seen = torch.cat([dual.features({"pixel_values": read(dual, batch)}) for batch in batches])
     names = first_names(args.data)
-    aside = names_aside(args.teacher, args.data)
+    held_out = held_out_names(args.teacher, args.data)
     wnids = [row["wnid"] for row in classes(args.data)]
-    others = [aside.get(wnid, name) for wnid, name in zip(wnids, names)]
-    which = torch.tensor([wnid in aside for wnid in wnids])[labels]  # has a name not trained on
+    other_names = [held_out.get(wnid, name) for wnid, name in zip(wnids, names)]
+    has_held_out_name = torch.tensor([wnid in held_out for wnid in wnids])
+    which = has_held_out_name[labels]
     side = dual.side("text")
     report_names("usual", side, names, seen, labels)
     report_names("usual", side, names, seen[which], labels[which])
-    report_names("not trained on", side, others, seen[which], labels[which])
+    report_names("not trained on", side, other_names, seen[which], labels[which])
 
 
 def read(model, batch: list[Image.Image]) -> Tensor:

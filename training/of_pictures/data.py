@@ -1,4 +1,4 @@
-"""Pictures and their classes, as tensors; files that are written whole or not at all."""
+"""Pictures and their classes, as tensors; files that are complete or not there at all."""
 
 import csv
 import io
@@ -14,14 +14,14 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-#: Of the colours of ImageNet, by channel.
+#: Mean and standard deviation of the colours of ImageNet, by channel.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 SIDE = 64  # pixels a side, of the student
 GRID = 8  # patches a side, of the student
 
-#: Pixels a side at which the teacher reads a picture: as good as 224 on pictures this small, and
-#: half the cost.
+#: Pixels a side at which the teacher reads a picture. On pictures this small the teacher is as good
+#: as at 224 pixels, at half the cost.
 TEACHER_SIDE = 160
 
 TRAINING = ("train_part1.zip", "train_part2.zip")
@@ -37,7 +37,7 @@ def classes(data: Path) -> list[dict[str, str]]:
 def first_names(data: Path) -> list[str]:
     """One readable name for each class, by label."""
     names = [row["name"].split(",")[0] for row in classes(data)]
-    assert len(set(names)) == len(names), "two classes of one name"
+    assert len(set(names)) == len(names), "two classes have the same name"
     return names
 
 
@@ -72,7 +72,7 @@ def normalised(pixels: Tensor) -> Tensor:
 
 
 def crop(image: Image.Image, rng: np.random.Generator, least: float) -> tuple[Tensor, Tensor]:
-    """A random part of a picture in random light, as the student and as the teacher see it.
+    """A random crop with random brightness and colour, at the sizes of student and teacher.
 
     least: the smallest share of the picture's area that it shows. Both are [channel side side]
     uint8.
@@ -110,13 +110,13 @@ def random_box(
 
 
 def save(state: Any, path: Path) -> None:
-    """Write a state, whole or not at all."""
+    """Write a state; an interrupted write leaves the file as it was before."""
     torch.save(state, path.with_suffix(".part"))
     path.with_suffix(".part").replace(path)
 
 
-def remembered(path: Path, key: str, make: Callable[[], Tensor]) -> Tensor:
-    """What `make` gives; from the disk, if it was made for the same `key`."""
+def cached_on_disk(path: Path, key: str, make: Callable[[], Tensor]) -> Tensor:
+    """The result of `make`; read from `path` if that was written for the same `key`."""
     state = torch.load(path, weights_only=True) if path.exists() else {}
     if state.get("key") != key:
         state = {"key": key, "value": make()}

@@ -1,4 +1,4 @@
-"""Teach the student, and write it."""
+"""Train the student by distillation, and write its weights."""
 
 import copy
 import time
@@ -40,8 +40,8 @@ BATCH = 128
 RATE = 1.5e-3
 WEIGHT_DECAY = 0.05
 MEAN_OVER = 0.998  # of the running mean that each step keeps
-TEMPERATURE = 1.5  # of the teacher's probabilities
-FEATURES = 2.0  # the weight of its hidden states in the loss
+TEMPERATURE = 1.5  # of both softmaxes, of the teacher and of the student
+FEATURES = 2.0  # the weight of the hidden states in the loss
 
 
 def train(args) -> None:
@@ -63,19 +63,19 @@ def train(args) -> None:
         torch.manual_seed(epoch)
         began = time.monotonic()
         crops, logits, hidden = view(view_of(epoch), images, teacher, args.work)
-        lesson = Lesson(crops, labels, logits, hidden, ours=teacher.ours)
-        loss = distillation.learn(lesson, share_shown=0.5 if epoch < SPARSE else 1.0)
+        data = EpochData(crops, labels, logits, hidden, ours=teacher.ours)
+        loss = distillation.learn(data, share_shown=0.5 if epoch < SPARSE else 1.0)
         distillation.save(checkpoint, epoch + 1)
         print(
             f"epoch {epoch + 1}/{EPOCHS}  {time.monotonic() - began:.0f} s  loss {loss:.3f}  "
-            f"right {100 * right(student, test, test_labels):.1f} %, mean weights "
-            f"{100 * right(distillation.mean, test, test_labels):.1f} %",
+            f"right {100 * accuracy(student, test, test_labels):.1f} %, mean weights "
+            f"{100 * accuracy(distillation.mean, test, test_labels):.1f} %",
             flush=True,
         )
 
 
-class Lesson:
-    """What one epoch shows: crops, their labels, and what the teacher said of them.
+class EpochData:
+    """The data of one epoch: crops, labels, and the teacher's logits and hidden states.
 
     ours: [class], the index of each of our classes among those of the teacher. Its hidden states
     are standardised by the mean and deviation of the first 2,000 crops.
@@ -97,9 +97,9 @@ class Lesson:
         A random half is mirrored. which: [picture].
         """
         wanted = self.logits[which][:, self.ours].float()
-        felt = (self.hidden[which].float() - self.centre) / self.spread
-        pixels, felt = mirrored(self.crops[which], felt, torch.rand(BATCH) < 0.5)
-        return pixels, wanted, felt
+        hidden = (self.hidden[which].float() - self.centre) / self.spread
+        pixels, hidden = mirrored(self.crops[which], hidden, torch.rand(BATCH) < 0.5)
+        return pixels, wanted, hidden
 
 
 class Distillation:
@@ -127,7 +127,7 @@ class Distillation:
         )
 
     def resume(self, checkpoint: Path) -> int:
-        """Go on from a checkpoint; gives the number of epochs done."""
+        """Load a checkpoint; returns the number of epochs done."""
         state = torch.load(checkpoint, weights_only=True)
         self.student.load_state_dict(state["student"])
         self.mean.load_state_dict(state["mean"])
@@ -146,24 +146,24 @@ class Distillation:
         }
         save(state, checkpoint)
 
-    def learn(self, lesson: Lesson, share_shown: float) -> float:
-        """Learn from all crops once; gives the mean loss. share_shown: of the patches."""
+    def learn(self, data: EpochData, share_shown: float) -> float:
+        """Train on all crops once; returns the mean loss. share_shown: of the patches."""
         losses = []
-        for which in torch.randperm(len(lesson.labels)).split(BATCH)[: self.steps]:
-            pixels, wanted, felt = lesson.batch(which)
+        for which in torch.randperm(len(data.labels)).split(BATCH)[: self.steps]:
+            pixels, wanted, hidden = data.batch(which)
             kept = None
             if share_shown < 1:
                 kept = some_patches(BATCH, share_shown)
-                felt = tokens_at(felt, kept)
-            said, guessed = self.student(normalised(pixels), kept)
-            loss = loss_of(said, lesson.labels[which], wanted)
-            loss = loss + FEATURES * F.smooth_l1_loss(guessed, felt)
+                hidden = tokens_at(hidden, kept)
+            logits, predicted = self.student(normalised(pixels), kept)
+            loss = loss_of(logits, data.labels[which], wanted)
+            loss = loss + FEATURES * F.smooth_l1_loss(predicted, hidden)
             self.step(loss)
             losses.append(loss.item())
         return float(np.mean(losses))
 
     def step(self, loss: Tensor) -> None:
-        """One step down the loss; the running mean follows."""
+        """One step of gradient descent, and the update of the running mean."""
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
@@ -176,14 +176,14 @@ class Distillation:
                 mean.lerp_(now, 1 - kept)
 
 
-def loss_of(said: Tensor, labels: Tensor, wanted: Tensor) -> Tensor:
+def loss_of(logits: Tensor, labels: Tensor, wanted: Tensor) -> Tensor:
     """Half the cross entropy of the labels, plus KL(teacher || student).
 
-    said, wanted: logits [picture class] of the student and of the teacher.
+    logits, wanted: [picture class], of the student and of the teacher.
     """
-    of_labels = F.cross_entropy(said, labels, label_smoothing=0.1)
+    of_labels = F.cross_entropy(logits, labels, label_smoothing=0.1)
     of_teacher = F.kl_div(
-        (said / TEMPERATURE).log_softmax(1),
+        (logits / TEMPERATURE).log_softmax(1),
         (wanted / TEMPERATURE).softmax(1),
         reduction="batchmean",
     )
@@ -191,12 +191,12 @@ def loss_of(said: Tensor, labels: Tensor, wanted: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def right(student: Student, pixels: Tensor, labels: Tensor) -> float:
-    """The share of the pictures whose first guess is the label."""
-    said = []
+def accuracy(student: Student, pixels: Tensor, labels: Tensor) -> float:
+    """The top-1 accuracy, from 0 to 1."""
+    predicted = []
     for part in pixels.split(250):
-        said.append(student.net(pixel_values=normalised(part)).logits.argmax(1))
-    return (torch.cat(said) == labels).float().mean().item()
+        predicted.append(student.net(pixel_values=normalised(part)).logits.argmax(1))
+    return (torch.cat(predicted) == labels).float().mean().item()
 
 
 def export(args) -> None:
@@ -208,8 +208,8 @@ def export(args) -> None:
     write(student.net.state_dict(), args.out / "model.safetensors")
     student.net.config.architectures = [type(student.net).__name__]
     student.net.config.to_json_file(args.out / "config.json")
-    # Pictures of other shapes lose their borders instead of being squashed: what is in them keeps
-    # its shape.
+    # Pictures of other shapes are cropped at the centre and not squeezed, so that objects keep
+    # their shape.
     ViTImageProcessorPil(
         size={"shortest_edge": SIDE},
         do_center_crop=True,

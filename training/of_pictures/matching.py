@@ -1,4 +1,4 @@
-"""Train what matches pictures with texts, on two encoders that stay as they are."""
+"""Train poolers and projections that match pictures with texts; both encoders stay frozen."""
 
 import hashlib
 import math
@@ -15,10 +15,10 @@ from transformers import VisionTextDualEncoderConfig, VisionTextDualEncoderModel
 from .data import (
     TRAINING,
     VALIDATION,
+    cached_on_disk,
     first_names,
     normalised,
     pictures,
-    remembered,
     save,
     stacked,
     write,
@@ -27,14 +27,14 @@ from .prompts import PROMPT, prompt, training_texts
 from .teacher import LEAST, Teacher, view
 
 PROJECTION = 128  # the length of the vectors that are compared
-SCALE = 20.0  # of their cosines, at first
+SCALE = 20.0  # the initial factor on their cosines
 BATCH = 500
 PASSES = 20
 RATE = 5e-3
 WEIGHT_DECAY = 0.05
 TEMPERATURE = 0.7  # of the teacher's probabilities
 
-#: What is trained of the dual encoder.
+#: The trained parts of the dual encoder.
 HEAD = (
     "vision_model.pooler.",
     "text_model.pooler.",
@@ -43,12 +43,18 @@ HEAD = (
     "logit_scale",
 )
 
-#: What a classifier was of, and where it was loaded from: no part of a dual encoder.
+#: The projection of each side.
+PROJECTIONS = {"vision": "visual_projection", "text": "text_projection"}
+
+#: Settings of a classifier that a dual encoder does not have.
 OF_CLASSIFIERS = ("id2label", "label2id", "_name_or_path", "architectures")
 
 
 def pair(args) -> None:
-    """Train what matches pictures with texts, from its checkpoint if it is of the same ViT."""
+    """Train the head that matches pictures with texts.
+
+    It goes on from a checkpoint if that was written for the same ViT.
+    """
     import explainers  # here, so that training the ViT needs nothing of the package
     from explainers.models import bundled_folder
 
@@ -61,21 +67,22 @@ def pair(args) -> None:
     ).hexdigest()
     texts = training_texts(args.teacher, args.data)
     every = list(chain.from_iterable(texts))
-    said = remembered(
+    text_tokens = cached_on_disk(
         args.work / "texts.pt",
         "\n".join(every),
         lambda: first_of_texts(bert, text.tokenizer, every),
     )
     seen, wanted = first_of_crops(args, vit.net.vit, which)
     images, labels = pictures(args.data, VALIDATION)
-    test = remembered(
+    test = cached_on_disk(
         args.work / "seen_val.pt",
         which,
         lambda: first_of_pictures(vit.net.vit, stacked(images)),
     )
     prompts = [prompt(PROMPT, name) for name in first_names(args.data)]
     asked = first_of_texts(bert, text.tokenizer, prompts)
-    own = (vit.net.classifier(test.float()).argmax(1) == labels).float().mean()
+    classifier = vit.net.get_submodule("classifier")
+    own = (classifier(test.float()).argmax(1) == labels).float().mean()
 
     torch.manual_seed(0)
     matching = Matching(joined(vit.net, bert), steps=len(seen) // BATCH)
@@ -84,7 +91,7 @@ def pair(args) -> None:
     for number in range(first, PASSES):
         torch.manual_seed(number)
         began = time.monotonic()
-        loss = matching.learn(seen, wanted, said, counts)
+        loss = matching.learn(seen, wanted, text_tokens, counts)
         matching.save(args.work / "pair.pt", number + 1, which)
         right = (matching.best(test, asked) == labels).float().mean()
         print(
@@ -111,7 +118,7 @@ class Matching:
         self.rate = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, PASSES * steps)
 
     def resume(self, checkpoint: Path, which: str) -> int:
-        """Go on from a checkpoint of the same ViT, if there is one; gives the passes done."""
+        """Load a checkpoint of the same ViT, if there is one; returns the number of passes done."""
         if not checkpoint.exists():
             return 0
         state = torch.load(checkpoint, weights_only=True)
@@ -140,21 +147,22 @@ class Matching:
         write(self.head, folder / "head.safetensors")
         self.net.config.to_json_file(folder / "config.json")
 
-    def learn(self, seen: Tensor, wanted: Tensor, said: Tensor, counts: Tensor) -> float:
-        """Learn from all crops once; gives the mean loss.
+    def learn(self, seen: Tensor, wanted: Tensor, text_tokens: Tensor, counts: Tensor) -> float:
+        """Train on all crops once; returns the mean loss.
 
         A crop is matched with one random text of each class. The loss is KL(teacher || softmax of
         the scaled cosines).
 
-        seen: [crop dim] and said: [text dim], first tokens. wanted: [crop class], the teacher's
-        logits. counts: [class], how many of the texts each class has.
+        seen: [crop dim], first tokens of the crops. text_tokens: [text dim], those of the texts.
+        wanted: [crop class], the teacher's logits. counts: [class], how many of the texts each
+        class has.
         """
         start = counts.cumsum(0) - counts
         losses = []
         for batch in torch.randperm(len(seen)).split(BATCH)[: self.steps]:
             drawn = start + (torch.rand(len(counts)) * counts).long()
-            pictures = self.unit("vision", seen[batch])
-            texts = self.unit("text", said[drawn])
+            pictures = self.unit_vectors("vision", seen[batch])
+            texts = self.unit_vectors("text", text_tokens[drawn])
             scores = self.net.logit_scale.exp() * pictures @ texts.T
             probabilities = (wanted[batch].float() / TEMPERATURE).softmax(1)
             loss = F.kl_div(scores.log_softmax(1), probabilities, reduction="batchmean")
@@ -165,25 +173,25 @@ class Matching:
             losses.append(loss.item())
         return float(np.mean(losses))
 
-    def unit(self, side: str, first: Tensor) -> Tensor:
-        """Unit vectors [example projection] from what a tower left at its first token.
+    def unit_vectors(self, side: str, first: Tensor) -> Tensor:
+        """Pooled, projected and normalised first tokens [example projection].
 
         side: "vision" or "text". first: [example dim].
         """
-        if side == "vision":
-            tower, projection = self.net.vision_model, self.net.visual_projection
-        else:
-            tower, projection = self.net.text_model, self.net.text_projection
-        return F.normalize(projection(tower.pooler(first.float()[:, None])), dim=-1)
+        pooler = self.net.get_submodule(f"{side}_model.pooler")
+        projection = self.net.get_submodule(PROJECTIONS[side])
+        return F.normalize(projection(pooler(first.float()[:, None])), dim=-1)
 
     @torch.no_grad()
-    def best(self, seen: Tensor, said: Tensor) -> Tensor:
-        """Which text is nearest to each picture, [picture]."""
-        return (self.unit("vision", seen) @ self.unit("text", said).T).argmax(1)
+    def best(self, seen: Tensor, text_tokens: Tensor) -> Tensor:
+        """The index of the text that is nearest to each picture, [picture]."""
+        return (
+            self.unit_vectors("vision", seen) @ self.unit_vectors("text", text_tokens).T
+        ).argmax(1)
 
 
 def joined(vit, bert) -> VisionTextDualEncoderModel:
-    """Two towers like these, with new poolers and projections."""
+    """A dual encoder with the shapes of these towers, and new poolers and projections."""
     config = VisionTextDualEncoderConfig(
         vision_config=plain_config(vit),
         text_config=plain_config(bert),
@@ -217,14 +225,14 @@ def first_of_crops(args, vit, which: str) -> tuple[Tensor, Tensor]:
         def make(crops: Tensor = crops) -> Tensor:
             return first_of_pictures(vit, crops)
 
-        seen.append(remembered(args.work / f"seen{number}.pt", which, make))
+        seen.append(cached_on_disk(args.work / f"seen{number}.pt", which, make))
         wanted.append(logits)
     return torch.cat(seen), torch.cat(wanted)
 
 
 @torch.no_grad()
 def first_of_pictures(vit, pixels: Tensor) -> Tensor:
-    """[CLS] behind the last normalisation, which a pooler reads: [picture dim] fp16."""
+    """[CLS] after the last LayerNorm, which a pooler reads: [picture dim] fp16."""
     parts = []
     began = time.monotonic()
     for i, part in enumerate(pixels.split(250)):

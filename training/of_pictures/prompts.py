@@ -1,4 +1,4 @@
-"""What the classes are called, and the texts that are made of it."""
+"""The names of the classes, and the prompts made from them."""
 
 import json
 import re
@@ -41,9 +41,9 @@ def prompt(template: str, name: str) -> str:
 
 
 def teacher_names(folder: Path) -> dict[str, list[str]]:
-    """What each of the teacher's classes is called, by wnid.
+    """The names of each of the teacher's classes, by wnid.
 
-    A name of two classes is left out, unless a class has no other.
+    A name that two classes share is left out, unless a class has no other name.
     """
     called = {}
     for line in (folder / "synset_words.txt").read_text().splitlines():
@@ -58,28 +58,28 @@ def teacher_names(folder: Path) -> dict[str, list[str]]:
     return called
 
 
-def names_aside(teacher: Path, data: Path) -> dict[str, str]:
-    """The name of some of our classes that is never trained on, by wnid.
+def held_out_names(teacher: Path, data: Path) -> dict[str, str]:
+    """The held-out name of some of our classes, which is never trained on, by wnid.
 
-    It is the last of several English names, which is often an odd one.
+    It is the last of several English names, which is often a rare one.
     """
     called = teacher_names(teacher)
-    aside = {}
+    held_out = {}
     for row in classes(data):
         for name in called[row["wnid"]][1:]:
             if not LATIN.fullmatch(name):
-                aside[row["wnid"]] = name
-    return aside
+                held_out[row["wnid"]] = name
+    return held_out
 
 
 def training_texts(teacher: Path, data: Path) -> list[list[str]]:
-    """Every name in every template, of each of the teacher's classes in its order."""
-    called, aside = teacher_names(teacher), names_aside(teacher, data)
+    """Every name in every template, for each of the teacher's classes, in the teacher's order."""
+    called, held_out = teacher_names(teacher), held_out_names(teacher, data)
     texts = []
     for wnid in json.loads((teacher / "wnids.json").read_text()):
         of_class = []
         for name in called[wnid]:
-            if name != aside.get(wnid):
+            if name != held_out.get(wnid):
                 of_class += [prompt(template, name) for template in TEMPLATES]
         texts.append(of_class)
     return texts

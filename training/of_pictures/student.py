@@ -1,4 +1,4 @@
-"""The small ViT that learns, and when it sees what."""
+"""The student, a small ViT, and the schedule of its training."""
 
 import math
 
@@ -10,17 +10,17 @@ from .data import GRID, SIDE
 
 DIM = 192
 
-# The epochs by which a stage ends.
-SPARSE = 19  # half of the patches are shown
-WIDE = 21  # all of them
-CALM = 27  # calm crops
-EPOCHS = 39  # calm crops again
+# The epoch before which each stage ends.
+SPARSE = 19  # small and large crops, half of the patches shown
+VARIED = 21  # small and large crops, all patches shown
+NEARLY_WHOLE = 27  # crops of nearly the whole picture
+EPOCHS = 39  # the same again, with a new learning rate
 
-WARM_UP = 0.05  # of the epochs until CALM
+WARM_UP = 0.05  # of the epochs until NEARLY_WHOLE
 
 
 class Student(nn.Module):
-    """The ViT that is kept, and the map from its hidden states to the teacher's, which is not."""
+    """A ViT, and a linear map from its hidden states to the teacher's, used in training alone."""
 
     def __init__(self, names: list[str], teacher_dim: int):
         super().__init__()
@@ -42,10 +42,10 @@ class Student(nn.Module):
         self.to_teacher = nn.Linear(DIM, teacher_dim)
 
     def forward(self, pixels: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Logits [picture class], and guesses [picture token dim] at the teacher's hidden states.
+        """Logits [picture class], and predictions of the teacher's hidden states.
 
-        pixels: [picture channel side side], normalised. kept: [picture token], the tokens that are
-        shown; None for all.
+        The predictions are [picture token dim]. pixels: [picture channel side side], normalised.
+        kept: [picture token], the tokens that are shown; None for all.
         """
         hidden = self.net.vit.embeddings(pixels)
         if kept is not None:
@@ -57,7 +57,7 @@ class Student(nn.Module):
 
 
 def tokens_at(hidden: Tensor, kept: Tensor) -> Tensor:
-    """Some tokens of each picture. hidden: [picture token dim]. kept: [picture token]."""
+    """The kept tokens of each picture. hidden: [picture token dim]. kept: [picture token]."""
     return hidden.gather(1, kept[..., None].expand(-1, -1, hidden.shape[-1]))
 
 
@@ -69,7 +69,7 @@ def some_patches(n: int, share: float) -> Tensor:
 
 
 def mirrored(pixels: Tensor, hidden: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures and the teacher's hidden states, left to right where `which` [picture] says so."""
+    """Pictures and the teacher's hidden states, mirrored where `which` [picture] is True."""
     patches = hidden[:, 1:].unflatten(1, (GRID, GRID)).flip(2).flatten(1, 2)
     turned = torch.cat([hidden[:, :1], patches], 1)
     pixels = torch.where(which[:, None, None, None], pixels.flip(3), pixels)
@@ -77,26 +77,29 @@ def mirrored(pixels: Tensor, hidden: Tensor, which: Tensor) -> tuple[Tensor, Ten
 
 
 def share_of_rate(epoch: float) -> float:
-    """The share of the learning rate: up along a line, down along a cosine.
+    """The factor on the learning rate: linear warm-up, then cosine decay.
 
-    Then twice again from less, for the calm epochs.
+    For the nearly whole crops, a shorter cosine decay from a lower rate, twice.
     """
-    if epoch < WIDE:
-        return min(epoch / (WARM_UP * CALM) + 1e-3, falling(epoch / CALM))
-    if epoch < CALM:
-        return 0.2 * falling((epoch - WIDE) / (CALM - WIDE))
-    return 0.35 * falling((epoch - CALM) / (EPOCHS - CALM))
+    if epoch < VARIED:
+        return min(epoch / (WARM_UP * NEARLY_WHOLE) + 1e-3, falling(epoch / NEARLY_WHOLE))
+    if epoch < NEARLY_WHOLE:
+        return 0.2 * falling((epoch - VARIED) / (NEARLY_WHOLE - VARIED))
+    return 0.35 * falling((epoch - NEARLY_WHOLE) / (EPOCHS - NEARLY_WHOLE))
 
 
 def falling(done: float) -> float:
-    """Half a cosine from 1 down to 0, plus a thousandth. done: from 0 to 1."""
+    """Cosine decay from 1 to 0, plus 0.001. done: from 0 to 1."""
     return 0.5 * (1 + math.cos(math.pi * min(1, done))) + 1e-3
 
 
 def view_of(epoch: int) -> int:
-    """Which view an epoch shows: two wide ones in turn, a calm one, then two calm ones in turn."""
-    if epoch < WIDE:
+    """The number of the view that an epoch shows; see `LEAST` in teacher.py.
+
+    First 0 and 1 in turn, then 2, then 2 and 3 in turn.
+    """
+    if epoch < VARIED:
         return epoch % 2
-    if epoch < CALM:
+    if epoch < NEARLY_WHOLE:
         return 2
     return 2 + epoch % 2

@@ -1,4 +1,4 @@
-"""The ViT that teaches, and what it says of the crops of each view."""
+"""The teacher, a ViT, and its logits and hidden states for the crops of each view."""
 
 import json
 import math
@@ -14,10 +14,11 @@ from transformers import ViTForImageClassification
 
 from .data import GRID, classes, crop, normalised, save
 
-#: The smallest share of a picture that the crops of each view show: two wide views, two calm ones.
+#: For each view, the smallest share of a picture's area that a crop shows: two views of small and
+#: large crops, two of nearly whole ones.
 LEAST = (0.35, 0.35, 0.8, 0.8)
 
-BATCH = 50  # pictures that the teacher sees at once
+BATCH = 50
 
 
 class Teacher:
@@ -54,7 +55,7 @@ class Teacher:
 def view(
     number: int, images: list[Image.Image], teacher: Teacher, work: Path
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A crop of each picture, and what the teacher said of it: from the disk, or made now.
+    """A crop of each picture with the teacher's outputs; read from disk if computed before.
 
     Shapes: crops [picture channel side side] uint8, logits [picture class] and hidden states
     [picture token dim] in fp16.
@@ -66,7 +67,7 @@ def view(
 
 
 def new_view(number: int, images: list[Image.Image], teacher: Teacher) -> list[Tensor]:
-    """The same, made now. Each crop is drawn from a seed of its own."""
+    """Compute a view. Each crop is drawn from a seed of its own."""
     crops, logits, hidden = [], [], []
     began = time.monotonic()
     for first in range(0, len(images), BATCH):
@@ -75,9 +76,9 @@ def new_view(number: int, images: list[Image.Image], teacher: Teacher) -> list[T
             small, large = crop(image, np.random.default_rng([number, place]), LEAST[number])
             crops.append(small)
             larger.append(large)
-        said, felt = teacher(torch.stack(larger))
-        logits.append(said.half())
-        hidden.append(felt.half())
+        new_logits, new_hidden = teacher(torch.stack(larger))
+        logits.append(new_logits.half())
+        hidden.append(new_hidden.half())
         if first % 5000 == 0:
             seconds = time.monotonic() - began
             print(f"view {number}: {first}/{len(images)}, {seconds:.0f} s", flush=True)

@@ -1,4 +1,4 @@
-"""How often the bundled text model is right, on rows that were held out."""
+"""Measure the accuracy of the bundled text model, on rows that were held out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def report(name: str, right: list[bool]) -> None:
 
 
 def hits(model, examples: list[Example]) -> list[bool]:
-    """Whether the class is right, of each example."""
+    """Whether the predicted class is right, for each example."""
     found = []
     for batch in buckets(examples):
         coded = model.tokenizer(
@@ -57,8 +57,8 @@ def hits(model, examples: list[Example]) -> list[bool]:
             truncation="longest_first",
             return_tensors="pt",
         )
-        said = model.net(**coded).logits.argmax(-1).tolist()
-        for label, example in zip(said, batch):
+        predicted = model.net(**coded).logits.argmax(-1).tolist()
+        for label, example in zip(predicted, batch):
             found.append(label == example.label)
     return found
 
@@ -70,9 +70,9 @@ def hits(model, examples: list[Example]) -> list[bool]:
 class Reply:
     """What the model answers to one question; None stands for "not in this text".
 
-    plain   both ends by themselves, with [CLS] as one of the places
+    plain   the answer where start and end are chosen independently, and [CLS] means "no answer"
     span    the best span of the text
-    margin  by how much the logits of [CLS] exceed those of that span
+    margin  the logits of [CLS] minus those of that span
     """
 
     example: Example
@@ -81,14 +81,14 @@ class Reply:
     margin: float
 
     def above(self, margin: float) -> Characters | None:
-        """The answer where a larger margin than this means that there is none."""
+        """The answer, if a larger margin than this stands for "no answer"."""
         return None if self.margin > margin else self.span
 
-    def right(self, said: Characters | None) -> bool:
-        """Whether an answer is one of the references, or rightly none."""
+    def right(self, answer: Characters | None) -> bool:
+        """Whether an answer is one of the references; None is right if there is no reference."""
         if self.example.spans:
-            return said in self.example.spans
-        return said is None
+            return answer in self.example.spans
+        return answer is None
 
 
 def report_answers(name: str, model, examples: list[Example]) -> None:
@@ -100,7 +100,7 @@ def report_answers(name: str, model, examples: list[Example]) -> None:
     for batch in buckets(examples):
         replies += read_answers(model, batch)
     report(name, [reply.right(reply.plain) for reply in replies])
-    margins = {article: fitted(replies, without=article) for article in HELD_OUT_ARTICLES}
+    margins = {article: best_threshold(replies, without=article) for article in HELD_OUT_ARTICLES}
     right = []
     for reply in replies:
         right.append(reply.right(reply.above(margins[reply.example.article])))
@@ -128,8 +128,8 @@ def read_answers(model, examples: list[Example]) -> Iterator[Reply]:
 def reply_of(example: Example, logits: Tensor, is_outside: Tensor, offsets: Tensor) -> Reply:
     """The reply to one question.
 
-    logits: [end token]. is_outside: [token], whether it is no part of the context. offsets:
-    [token 2], its first character and the one behind its last.
+    logits: [end token]. is_outside: [token], True outside the context. offsets: [token 2], first
+    character and last + 1.
     """
     nothing = logits[:, 0]
     start, end = logits.masked_fill(is_outside, -1e4)
@@ -148,8 +148,8 @@ def reply_of(example: Example, logits: Tensor, is_outside: Tensor, offsets: Tens
     return Reply(example, plain, span=characters(first, last), margin=margin)
 
 
-def fitted(replies: list[Reply], without: str) -> float:
-    """The margin above which "not in this text" is the better answer, on every article but one."""
+def best_threshold(replies: list[Reply], without: str) -> float:
+    """The threshold on the margin with the most right answers, on every article but one."""
     others = [reply for reply in replies if reply.example.article != without]
 
     def count_right(margin: float) -> int:

@@ -113,11 +113,11 @@ def columns(examples: list[Example]) -> list[list[str]]:
 
 @torch.no_grad()
 def caution(args) -> None:
-    """Raise both [CLS] logits of an exported answer head by a margin.
+    """Add a margin to both [CLS] logits of an exported answer head.
 
-    Then it says "no answer" when in doubt, without a threshold. The head stays linear: weights are
-    added that give the margin at [CLS] and nothing at other tokens, by least squares over the texts
-    that the head was trained on.
+    So the model answers "no answer" more often, without a threshold. The head stays linear:
+    weights are added that give the margin at [CLS] and 0 at other tokens, by least squares over
+    the texts that the head was trained on.
     """
     first, others = hidden_states(args.out, args.data)
     added = raising(first, others, args.margin)

@@ -21,7 +21,7 @@ class FourHeads(nn.Module):
     """The shared encoder with a head for each task.
 
     A task on sentences has a pooler and a classifier, question answering two logits a token. Word
-    embeddings stay as they were: that is a fifth faster, and 18,000 rows a task move few words.
+    embeddings are frozen: that is a fifth faster, and 18,000 rows a task would change few of them.
     """
 
     def __init__(self, encoder: Path):
@@ -91,7 +91,7 @@ def answer_loss(logits: Tensor, windows: list[Window], attended: Tensor, stage: 
 
 
 def loss_somewhere(logp: Tensor, first: int, last: int) -> Tensor:
-    """The same where the answer is any short span between two tokens: all of them count.
+    """The loss where the answer is some short span between two tokens: their probabilities add up.
 
     logp: [token end].
     """

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neighbors import NearestNeighbors
 
-#: The classes of each task; None for the one that has none.
+#: The classes of each task; None for question answering.
 LABELS = {
     "sentiment": ["NEGATIVE", "POSITIVE"],
     "paraphrase": ["different", "paraphrase"],
@@ -26,13 +26,13 @@ Characters = tuple[int, int]
 
 @dataclass(frozen=True)
 class Example:
-    """One row of one task: its texts and what the head should say.
+    """One row of one task: its texts and the target of the head.
 
-    label      the class; question answering has none
+    label      the class; not used for question answering
     spans      the answers, as characters of the context; () if the context does not answer
-    somewhere  characters that hold the answer, if nobody says where among them
+    somewhere  the characters of the sentence that holds the answer, if only that is known
     article    the title of the article that the context is from
-    shake      whether each pass gets another edition of the context
+    augment    whether the context is changed at random in each pass
     """
 
     task: str
@@ -41,7 +41,7 @@ class Example:
     spans: tuple[Characters, ...] | None = None
     somewhere: Characters | None = None
     article: str = ""
-    shake: bool = False
+    augment: bool = False
 
 
 def sst2(path: Path) -> list[Example]:
@@ -94,8 +94,8 @@ def qnli(path: Path) -> list[Example]:
 def qnli_paragraphs(path: Path, others: int = 3) -> list[Example]:
     """QNLI with each sentence among the `others` most similar ones.
 
-    That makes a paragraph of which one sentence may hold the answer. Similar: by the cosine of
-    TF-IDF vectors.
+    So one sentence of a paragraph may hold the answer. Similarity is the cosine of TF-IDF
+    vectors.
     """
     rows = qnli(path)
     sentences = [row.texts[1] for row in rows]
@@ -121,7 +121,7 @@ def among(row: Example, texts: list[str], rng: random.Random) -> Example:
     return replace(row, texts=(question, context), somewhere=somewhere)
 
 
-def squad(path: Path, held_out: bool, shake: bool = False) -> list[Example]:
+def squad(path: Path, held_out: bool, augment: bool = False) -> list[Example]:
     """Questions of SQuAD v2: those on the articles held out, or all others."""
     examples = []
     for article in json.loads(path.read_text())["data"]:
@@ -134,7 +134,7 @@ def squad(path: Path, held_out: bool, shake: bool = False) -> list[Example]:
                     (row["question"], paragraph["context"]),
                     spans=spans_of(row["answers"]),
                     article=article["title"],
-                    shake=shake,
+                    augment=augment,
                 )
                 examples.append(example)
     return examples

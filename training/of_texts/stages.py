@@ -25,8 +25,8 @@ class Stage:
     head_rate    the learning rate of the heads
     r_drop       the tasks whose batches are seen under two dropout masks (R-Drop)
     null_weight  the weight of questions that the text does not answer
-    null_margin  by how much [CLS] must win at either end, so that the model says "no answer" when
-                 in doubt
+    null_margin  what is subtracted from both [CLS] logits in the loss, so that the model learns
+                 higher ones and answers "no answer" more often
     """
 
     parts: Callable[[Path], list[Part]]
@@ -39,7 +39,7 @@ class Stage:
 
 
 def first_stage(data: Path) -> list[Part]:
-    """Everything."""
+    """All tasks."""
     return [
         Part(sst2(data / "sst2/train_67k.tsv"), passes=2, longest=64),
         Part(sst2(data / "sst2/train_sentences.tsv"), passes=2, longest=64),
@@ -53,7 +53,7 @@ def first_stage(data: Path) -> list[Part]:
 
 
 def second_stage(data: Path) -> list[Part]:
-    """What the first stage leaves weak: pairs, and questions without an answer."""
+    """What is weak after the first stage: pairs, and questions without an answer."""
     return [
         Part(sst2(data / "sst2/train_sentences.tsv"), passes=3, longest=64),
         Part(imdb(data / "imdb/train.jsonl.gz")[::10], passes=1, longest=160),
@@ -82,18 +82,18 @@ def fourth_stage(data: Path) -> list[Part]:
         Part(sst2(data / "sst2/train_sentences.tsv"), passes=1, longest=64),
         Part(pairs(data / "pairs/QQP_train.tsv", "paraphrase"), passes=1, longest=96),
         Part(pairs(data / "pairs/MNLI_train.tsv", "inference"), passes=1, longest=112),
-        Part(squad(questions, held_out=False, shake=True), passes=9, longest=256),
+        Part(squad(questions, held_out=False, augment=True), passes=9, longest=256),
         Part(qnli_paragraphs(data / "pairs/QNLI_train.tsv"), passes=2, longest=192),
     ]
 
 
 def fifth_stage(data: Path) -> list[Part]:
-    """Questions, on contexts as they are too."""
+    """Questions, on augmented and on unchanged contexts."""
     questions = data / "squad/articles_0_13.json"
     return [
         Part(sst2(data / "sst2/train_sentences.tsv"), passes=1, longest=64),
         Part(pairs(data / "pairs/MNLI_train.tsv", "inference")[::2], passes=1, longest=112),
-        Part(squad(questions, held_out=False, shake=True), passes=1, longest=256),
+        Part(squad(questions, held_out=False, augment=True), passes=1, longest=256),
         Part(squad(questions, held_out=False), passes=1, longest=256),
     ]
 

@@ -45,13 +45,13 @@ class Training:
         warm = WARM_UP * steps
 
         def share(step: int) -> float:
-            """Of the rate: up along a line, then down along another one."""
+            """The factor on the learning rate: linear warm-up, then linear decay."""
             return min((step + 1) / warm, (steps - step) / (steps - warm))
 
         self.rate = torch.optim.lr_scheduler.LambdaLR(self.optimizer, share)
 
     def resume(self, checkpoint: Path) -> int:
-        """Go on from a checkpoint; gives the number of steps done."""
+        """Load a checkpoint; returns the number of steps done."""
         state = torch.load(checkpoint, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -60,7 +60,7 @@ class Training:
         return state["step"]
 
     def save(self, checkpoint: Path, step: int) -> None:
-        """Write a checkpoint, whole or not at all."""
+        """Write a checkpoint; an interrupted write leaves the file as it was before."""
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -72,7 +72,7 @@ class Training:
         checkpoint.with_suffix(".part").replace(checkpoint)
 
     def step(self, task: str, windows: list[Window]) -> float:
-        """Learn from one batch; gives its loss."""
+        """Train on one batch; returns its loss."""
         batch = tensors(windows)
         if task in self.stage.r_drop:
             batch = {name: torch.cat([tensor, tensor]) for name, tensor in batch.items()}

@@ -14,10 +14,10 @@ from .rows import Characters, Example
 from .stages import Stage
 
 BATCH_TOKENS = 2048  # of a batch, with padding
-STEP_LENGTHS = 16  # lengths are padded to a multiple of it: with many shapes, memory grows
+STEP_LENGTHS = 16  # lengths are padded to a multiple of it: many shapes need more memory
 
 ANSWER_LEFT_OUT = 0.12  # of the questions
-LEFT_ALONE = 0.3  # of the contexts
+UNCHANGED = 0.3  # of the contexts
 MASKED = 0.1  # of the tokens, in half of the contexts
 
 #: Where a sentence ends and another one begins.
@@ -28,12 +28,12 @@ Tokens = tuple[int, int]
 
 @dataclass(slots=True)
 class Window:
-    """The tokens of one row and what the head should say.
+    """The tokens of one row and the target of the head.
 
     segments  0 for tokens of the first text, 1 for those of the second
     label     the class, where there are classes
-    start     the first token of the answer; 0, which is [CLS], if it is not here
-    end       the last token of the answer; 0 as well
+    start     the first token of the answer; 0, which is [CLS], if the window has no answer
+    end       the last token of the answer; else 0, too
     anywhere  first and last token of the sentence that holds the answer, if only that is known
     """
 
@@ -68,8 +68,8 @@ def encode_review(tokenizer, example: Example, longest: int, rng: random.Random)
 
 def encode_question(tokenizer, example: Example, longest: int, rng: random.Random) -> Window:
     """A question with a window of its context that holds one of the answers, if there is one."""
-    if example.shake:
-        example = shaken(example, rng)
+    if example.augment:
+        example = augmented(example, rng)
     windows = tokenizer(
         *example.texts,
         truncation="only_second",
@@ -91,7 +91,7 @@ def encode_question(tokenizer, example: Example, longest: int, rng: random.Rando
     else:
         number = rng.randrange(count)
     ids = windows["input_ids"][number]
-    if example.shake:
+    if example.augment:
         outside = [i for i, text in enumerate(windows.sequence_ids(number)) if text != 1]
         ids = masked(tokenizer, ids, {*range(start, end + 1), *outside}, rng)
     return Window(
@@ -137,13 +137,13 @@ def locate(
     return first, last
 
 
-# ------------------------------------------------------------------------------ other editions
+# --------------------------------------------------------------------------- data augmentation
 
 
-def shaken(example: Example, rng: random.Random) -> Example:
-    """The question over another edition of its context.
+def augmented(example: Example, rng: random.Random) -> Example:
+    """The question with a changed context.
 
-    Sentences are left out or put in another order. Now and then the sentence of the answer is left
+    Sentences are left out or put in another order. In some cases the sentence of the answer is left
     out; then the text does not answer the question.
     """
     question, context = example.texts
@@ -158,7 +158,7 @@ def shaken(example: Example, rng: random.Random) -> Example:
         others = [context[slice(*one)] for i, one in enumerate(sentences) if i not in holding]
         text = " ".join(other.strip() for other in others)
         return replace(example, texts=(question, text), spans=())
-    if rng.random() < LEFT_ALONE or len(holding) > 1:
+    if rng.random() < UNCHANGED or len(holding) > 1:
         return example
     text, spans = "", ()
     for i in new_order(len(sentences), holding, rng):
@@ -171,14 +171,14 @@ def shaken(example: Example, rng: random.Random) -> Example:
 
 
 def sentences_of(text: str) -> list[Characters]:
-    """Where each sentence begins and ends, with the spaces behind it."""
+    """Where each sentence begins and ends, with the spaces after it."""
     ends = [match.end() for match in END_OF_SENTENCE.finditer(text)]
     return list(itertools.pairwise([0, *ends, len(text)]))
 
 
 def new_order(count: int, kept: set[int], rng: random.Random) -> list[int]:
     """Which of `count` sentences stay, in which order. Those in `kept` stay."""
-    share = rng.uniform(0, 0.6)  # of the others, that goes
+    share = rng.uniform(0, 0.6)  # of the other sentences, left out
     order = [i for i in range(count) if i in kept or rng.random() >= share] or [0]
     if rng.random() < 0.5:
         rng.shuffle(order)

@@ -42,7 +42,7 @@ USUAL_COLUMNS = Columns()
 class Dataset:
     """The examples of a dataset.
 
-    left_out  rows that are no examples, with the reason: {"id", "reason"}
+    left_out  rows that are not examples, with the reason: {"id", "reason"}
     classes   names of the labels by number, where the data has them
     """
 

@@ -12,7 +12,7 @@ from .readers import PICTURES, Request, reader
 #: Usual names of the column with the names of files.
 FILE = ("file", "image", "path", "filename")
 
-#: Folders whose names are no labels.
+#: Folders whose names are not labels.
 IMAGES, MASKS = "images", "masks"
 
 

@@ -13,7 +13,7 @@ def label_of(value, rule: str, fewest: int) -> str | int | None:
     rule    "as is" or "polarity"
     fewest  the fewest stars, 0 or 1
 
-    Raises `Refusal` for stars in the middle, and for what is no number of stars.
+    Raises `Refusal` for the middle number of stars, and for what is not a number of stars.
     """
     if value is None or value == "":
         return None
@@ -38,6 +38,6 @@ def polarity(value, fewest: int) -> str:
 
 
 def stars(value) -> int | None:
-    """5, "5" or 5.0 as a number; None for what is no number of stars."""
+    """5, "5" or 5.0 as a number; None for what is not a number of stars."""
     found = re.fullmatch(r"(\d)(\.0*)?", str(value).strip())
     return int(found[1]) if found else None

@@ -34,7 +34,7 @@ class Request:
 
     @property
     def ending(self) -> str:
-        """The ending of the file's name, without .gz; "" for what is no file."""
+        """The ending of the file's name, without .gz; "" for what is not a file."""
         if not self.path.is_file():
             return ""
         path = self.path.with_suffix("") if self.path.suffix == ".gz" else self.path
@@ -132,4 +132,4 @@ def parse_errors_as_refusals(what: str, name: str):
         yield
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise Refusal(f"{name} is not written as {what} are ({reason}).") from error
+        raise Refusal(f"{name} does not have the format of {what} ({reason}).") from error

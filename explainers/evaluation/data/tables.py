@@ -94,7 +94,7 @@ def id_of(row: Mapping, found: Found, number: int) -> str:
 
 
 def check_row(row: Mapping, found: Found) -> None:
-    """Raise a `Refusal` with the reason why a row is no example."""
+    """Raise a `Refusal` with the reason why a row is not an example."""
     if has_more_fields(row):
         raise Refusal(
             "its line has more fields than there are columns; "
@@ -117,7 +117,9 @@ def column(frame: pd.DataFrame, asked: str, usual: Sequence[str], what: str, nam
     if not asked:
         return usual_column(frame, usual)
     if asked not in frame.columns:
-        raise Refusal(f"{name} has no column {asked!r} for the {what}; it has {names_of(frame)}.")
+        raise Refusal(
+            f"{name} has no column {asked!r} for the {what}; it has {column_names(frame)}."
+        )
     return asked
 
 
@@ -126,13 +128,13 @@ def needed_column(frame: pd.DataFrame, asked: str, name: str) -> str:
     found = column(frame, asked, TEXT, "text", name)
     if not found:
         raise Refusal(
-            f"{name} has no column for the text that is known by its name; it has "
-            f"{names_of(frame)}. Name one: --text-column, or --columns for all of them if the "
+            f"None of the columns of {name} has a usual name for the text; they are "
+            f"{column_names(frame)}. Name one: --text-column, or --columns for all of them if the "
             "first line is an example."
         )
     return found
 
 
-def names_of(frame: pd.DataFrame) -> str:
+def column_names(frame: pd.DataFrame) -> str:
     """The names of a table's columns."""
     return ", ".join(map(str, frame.columns))

@@ -39,8 +39,8 @@ def disk_errors_as_refusals(folder: Path):
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Refusal(
-                f"The disk of {folder} is full. The finished shards are kept; make room, "
-                "and the same command goes on."
+                f"The disk of {folder} is full. The finished shards are kept: free some space and "
+                "run the same command again to continue."
             ) from error
         raise Refusal(
             f"The folder {folder} cannot be made or written into ({error.strerror})."

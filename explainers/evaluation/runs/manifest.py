@@ -59,7 +59,7 @@ def check_same(out: Path, before: dict, manifest: dict) -> None:
         if before.get(name) != value:
             different.append(f"{name} was {before.get(name)!r} and is {value!r}")
     if different:
-        raise Refusal(f"{out} holds another run: {', '.join(different[:3])}. Take another --out.")
+        raise Refusal(f"{out} holds another run: {', '.join(different[:3])}. Use another --out.")
 
 
 def versions() -> dict[str, str]:

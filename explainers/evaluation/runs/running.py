@@ -65,7 +65,7 @@ def evaluate(
         done = sum(one.done for one in shards)
         raise Refusal(
             f"Stopped: {done} of {len(shards)} shards are in {out}; "
-            "the same command goes on from there."
+            "run the same command again to continue."
         ) from None
     return collect(out, dataset, plan, shards, note)
 

@@ -83,6 +83,6 @@ def check_checkpoint(records: Iterable[dict], before: set[str], model: str, out:
     now = {record[CHECKPOINT] for record in records if CHECKPOINT in record}
     if now and before and now != before:
         raise Refusal(
-            f"The weights of {model} are not those with which the shards in {out} were measured. "
-            "Take another --out, or name the --revision that was measured."
+            f"The shards in {out} were measured with other weights of {model}. "
+            "Use another --out, or name the --revision that was measured."
         )
