@@ -121,7 +121,7 @@ def explain_trace(
         options=given,
         facts=found.facts,
         notes=notes,
-        cost=method.cost_of(given, words, len(trace.layers)),
+        cost=method.cost_of(given, words, model.depth),
         pixels=None if pixels is None else readable(pixels),
         **parts,
     )

@@ -293,7 +293,7 @@ def unit_name(model: Model, unit: Sequence[int]) -> str:
     """A unit in words. Raises `Refusal` if this model has no such unit."""
     if len(unit) not in (2, 3) or not all(type(i) is int for i in unit):
         raise Refusal(f"A unit is (layer, feature) or (layer, feature, token); got {unit!r}.")
-    sizes = {"layer": len(model.blocks)}
+    sizes = {"layer": model.depth}
     features = getattr(model.tower.config, "intermediate_size", None)
     if features is not None:
         sizes["feature"] = int(features)

@@ -23,6 +23,7 @@ def test_a_folder_is_loaded_and_traced(name):
         and model.name == str(folder(name))
         and model.revision == "local"
     )
+    assert model.depth == 4
     assert model.trace(example(name, torch.float32), 0).attention.shape[:2] == (4, 3)
 
 

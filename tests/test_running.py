@@ -8,7 +8,8 @@ from asking import question, state
 from tiny import example, tiny
 
 import explainers as ex
-from explainers.page import asking
+from explainers.page import asking, choosing
+from explainers.page.answers import Asked
 from explainers.page.asking import Turn
 from explainers.page.running import Running, Unwanted, progress_html, while_wanted
 from explainers.trace import tell, watching
@@ -24,15 +25,34 @@ def passes_of(trace: ex.Trace, method: str, **options) -> float:
     return sum(told)
 
 
+@pytest.mark.parametrize("name", ["bert", "albert"])
 @pytest.mark.parametrize("method", ["occlusion", "integrated_gradients", "value_zeroing"])
-def test_a_method_tells_of_as_many_passes_as_its_cost_says(method):
-    model, inputs = tiny("bert"), example("bert")
+def test_a_method_tells_of_as_many_passes_as_its_cost_says(method, name):
+    model, inputs = tiny(name), example(name)
     trace = model.trace(inputs, 0)
     tokens = int((~trace.special_tokens).sum())
     if method == "value_zeroing":
         tokens = len(trace.special_tokens)  # it silences special tokens, too
-    wanted = ex.METHODS[method].forward_passes({}, tokens, len(model.blocks))
+    wanted = ex.METHODS[method].forward_passes({}, tokens, model.depth)
     assert passes_of(trace, method) == pytest.approx(wanted, abs=1)  # a blank input, too
+
+
+def test_layers_with_shared_weights_count_each_time_they_run(monkeypatch):
+    """ALBERT: one block, four layers; so says the slider, the progress, the map and the command."""
+    model, inputs = tiny("albert"), example("albert")
+    for module in (choosing, asking):
+        monkeypatch.setattr(module, "model_of", lambda name: model)
+    assert choosing.fields_for("Sentence", "albert")["layer"]["maximum"] == 3
+
+    coded = model.encode(inputs)
+    monkeypatch.setattr(asking, "encoded_input", lambda name, given: coded)
+    words = int((~coded.special_tokens).sum())
+    progress = asking.progress_of(Asked("albert", ()), "attattr", {"steps": 2}, 1)
+    wanted = ex.METHODS["attattr"].forward_passes({"steps": 2}, words, 4)
+    assert f"of {wanted}" in progress, progress
+
+    cost = ex.explain(model, inputs, "attattr", 0, steps=2).cost
+    assert cost == ex.METHODS["attattr"].cost_of({"steps": 2}, words, 4)
 
 
 def test_the_number_of_passes_is_read_off_the_cost():

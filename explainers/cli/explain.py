@@ -152,13 +152,11 @@ def announce_cost(
     else:
         chosen = [find(key) for key in keys]
     tokens = int((~coded.special_tokens).sum())
-    # of a model whose few blocks run often (ALBERT), the passes through a block
-    layers = getattr(model.tower.config, "num_hidden_layers", len(model.blocks))
     costs = []
     for method in chosen:
         values = method.read(options)
         if not method.is_single_pass(values):
-            costs.append(f"{method.title} takes {method.cost_of(values, tokens, layers)}")
+            costs.append(f"{method.title} takes {method.cost_of(values, tokens, model.depth)}")
     if costs:
         lines = [*costs, "(F forward, B backward passes)."]
         print("\n".join(lines), file=sys.stderr)

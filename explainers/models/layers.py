@@ -43,7 +43,7 @@ def layer_of(
         with evaluating(model.net):
             tape = Tape(model.blocks, edits, record=())
             changed = block(hidden, *args, **kwargs | {"tape": tape})
-        tell(len(hidden) / len(model.blocks))
+        tell(len(hidden) / model.depth)
         return changed
 
     return Layer(

@@ -64,6 +64,14 @@ class Model:
         return blocks_of(self.tower, self.anatomy)
 
     @property
+    def depth(self) -> int:
+        """The number of layers that run: a block with shared weights counts each time (ALBERT)."""
+        config = self.tower.config
+        if hasattr(config, "inner_group_num"):
+            return config.num_hidden_layers * config.inner_group_num
+        return len(self.blocks)
+
+    @property
     def max_tokens(self) -> int | None:
         """The most tokens of one input, special tokens included; None if nothing limits it."""
         limits = []

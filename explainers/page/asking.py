@@ -239,8 +239,8 @@ def maps_one_by_one(state: State) -> Iterator[Changes]:
 def progress_of(asked: Asked, method: str, options: dict, done: int) -> str:
     """How far a method is after `done` passes, as HTML."""
     tokens = int((~encoded_input(asked.model, asked.given).special_tokens).sum())
-    layers = len(model_of(asked.model).blocks)
-    total = ex.METHODS[method].forward_passes(options, tokens, layers)
+    depth = model_of(asked.model).depth
+    total = ex.METHODS[method].forward_passes(options, tokens, depth)
     return progress_html(ex.METHODS[method].title, done, total)
 
 

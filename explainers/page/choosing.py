@@ -97,7 +97,7 @@ def fields_for(
     menu = model.task.menu(model, texts)
     hint = model.task.hint
     takes_more = not has_own_classes(model)
-    deepest = len(model.blocks) - 1
+    deepest = model.depth - 1
     changes: Changes = {
         "model_refusal": refusal_box(),
         "kind": {"choices": listed_kinds(tab, kind), "value": kind},

@@ -60,7 +60,7 @@ def unit_menus(model: str, goal: str) -> Changes:
     is_unit = goal == "a unit"
     return {
         "class_name": {"choices": labels, "value": labels[0], "visible": not is_unit},
-        "unit_layer": {"maximum": len(loaded.blocks) - 1, "visible": is_unit},
+        "unit_layer": {"maximum": loaded.depth - 1, "visible": is_unit},
         "unit": {"visible": is_unit},
         "unit_token": {"visible": is_unit},
     }
