@@ -10,7 +10,7 @@ import torch
 from browser import missing
 from PIL import Image, ImageChops
 
-from explainers.render.card import column_head
+from explainers.render.cards import column_head
 from explainers.render.maps import token_map
 from explainers.render.trials import matrix_html
 

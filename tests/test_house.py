@@ -155,6 +155,16 @@ def test_a_module_and_an_object_do_not_share_a_name(package):
     assert shadowed == []
 
 
+def test_a_module_defines_nothing_of_its_own_name():
+    """A reader of `card.card(...)` has to guess which of the two a `card` is."""
+    shared = []
+    for path in (ROOT / "explainers").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and node.name == path.stem:
+                shared.append(place(path))
+    assert shared == []
+
+
 @pytest.mark.parametrize("path", [*SOURCES, *TESTS], ids=place)
 def test_a_file_begins_with_what_it_is_for(path):
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))

@@ -15,7 +15,7 @@ from PIL import Image
 
 import explainers as ex
 from explainers.render import (
-    card,
+    cards,
     characters,
     colours,
     export,
@@ -95,7 +95,7 @@ def test_a_tile_states_badge_cost_share_and_largest():
 
 
 def test_colours_of_files_are_those_of_the_page():
-    css = card.stylesheet()
+    css = cards.stylesheet()
     numbers = lambda colour: " ".join(map(str, colour))
     for palette, (towards, away) in overlay.COLOURS.items():
         assert f"--xp-up:{numbers(towards)};--xp-down:{numbers(away)}" in css.replace(": ", ":"), (

@@ -10,7 +10,7 @@ from drawn_patches import SIGNED, heat, layered, photo
 from drawn_words import heat as text_heat
 from PIL import Image
 
-from explainers.render import card, characters, heatmaps, overlay
+from explainers.render import cards, characters, heatmaps, overlay
 from explainers.render import look as looks
 from explainers.render.look import Look
 
@@ -46,7 +46,7 @@ def show(browser):
         pages.append(page)
         page.failures = []
         page.on("pageerror", lambda error: page.failures.append(str(error)))
-        sheet = card.stylesheet("system", controls=True)
+        sheet = cards.stylesheet("system", controls=True)
         styles = f"<style>body{{color-scheme:light dark}}{sheet}</style>"
         page.set_content(
             html

@@ -13,7 +13,7 @@ from drawn_words import SIGNED, UNSIGNED, heat, layered
 from PIL import Image, ImageColor, ImageFont
 
 import explainers as ex
-from explainers.render import export, text_figure, text_files, tokens
+from explainers.render import export, text_files, text_layout, tokens
 
 
 def test_json_round_trip(sentiment, tmp_path):
@@ -107,8 +107,8 @@ def pixels(heats, path) -> Image.Image:
 def test_pixels_have_the_colours_of_the_figure(heats, tmp_path):
     """Every square is its SVG colour over white, at the same place, its sign in the middle."""
     image = pixels(heats, tmp_path)
-    laid = text_figure.text_figure(heats)
-    words, rows, cell = len(laid.tokens), len(laid.rows), 2 * text_figure.CELL
+    laid = text_layout.text_figure(heats)
+    words, rows, cell = len(laid.tokens), len(laid.rows), 2 * text_layout.CELL
     squares = [
         element
         for element in ElementTree.fromstring(export.to_svg(heats)).iter(

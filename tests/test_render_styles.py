@@ -4,12 +4,12 @@ import pytest
 from drawn_words import SIGNED, Reader, layered
 
 import explainers as ex
-from explainers.render import card, colours, heatmaps, method_cards, prediction
+from explainers.render import cards, colours, heatmaps, method_cards, prediction
 from explainers.render.look import Look
 
 
 def test_styles_know_every_palette_in_light_and_dark():
-    for css in (card.stylesheet(), card.stylesheet("system")):
+    for css in (cards.stylesheet(), cards.stylesheet("system")):
         assert "@dark" not in css
         assert css.count("{") == css.count("}")
         for palette in list(colours.PALETTES)[1:]:
@@ -20,9 +20,9 @@ def test_styles_know_every_palette_in_light_and_dark():
         "body.vscode-dark",
         'html[theme="dark"]',
     ):
-        assert host in card.stylesheet()
-    assert "prefers-color-scheme:dark" in card.stylesheet("system").replace(" ", "")
-    assert "url(" not in card.stylesheet() and "@import" not in card.stylesheet()
+        assert host in cards.stylesheet()
+    assert "prefers-color-scheme:dark" in cards.stylesheet("system").replace(" ", "")
+    assert "url(" not in cards.stylesheet() and "@import" not in cards.stylesheet()
 
 
 @pytest.mark.parametrize("palette", colours.PALETTES)
@@ -100,6 +100,6 @@ def test_a_picture_brings_the_rules_for_what_is_in_it_and_no_others(reader):
     assert (
         ".xp-half" in rules(pair) and ".xp-half" not in rules(alone) and ".xp-prose" in rules(alone)
     )
-    assert len(rules(alone)) < 0.8 * len(card.stylesheet()) and rules(alone).count("{") == rules(
+    assert len(rules(alone)) < 0.8 * len(cards.stylesheet()) and rules(alone).count("{") == rules(
         alone
     ).count("}")

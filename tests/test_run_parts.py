@@ -22,10 +22,10 @@ from explainers.evaluation.data import Dataset
 from explainers.evaluation.runs import (
     Plan,
     Work,
-    averages,
     engines,
     files,
     manifest,
+    means,
     running,
     shards,
     work,
@@ -39,24 +39,24 @@ NAN = math.nan
 
 def test_the_columns_of_a_metric_are_its_parts_or_its_name():
     columns = ["id", "aopc", "aopc:levels=2.area", "masking.aopc", "masking.accuracy"]
-    assert averages.columns_of("aopc", columns) == ["aopc"]
-    assert averages.columns_of("masking", columns) == ["masking.aopc", "masking.accuracy"]
-    assert averages.columns_of("gone", columns) == ["gone"]
-    assert averages.part_of("masking.aopc", "masking") == "aopc"
-    assert averages.part_of("aopc", "aopc") == ""
+    assert means.columns_of("aopc", columns) == ["aopc"]
+    assert means.columns_of("masking", columns) == ["masking.aopc", "masking.accuracy"]
+    assert means.columns_of("gone", columns) == ["gone"]
+    assert means.part_of("masking.aopc", "masking") == "aopc"
+    assert means.part_of("aopc", "aopc") == ""
 
 
 def test_a_mean_leaves_out_what_is_not_defined():
-    found = averages.interval(np.array([1.0, NAN, 3.0, math.inf]), 0)
+    found = means.interval(np.array([1.0, NAN, 3.0, math.inf]), 0)
     assert (found["mean"], found["n"]) == (2.0, 2)
     assert (found["low"], found["high"]) == (1.0, 3.0)
-    none = averages.interval(np.array([NAN]), 0)
+    none = means.interval(np.array([NAN]), 0)
     assert none["n"] == 0 and all(math.isnan(none[edge]) for edge in ("mean", "low", "high"))
-    one = averages.interval(np.array([2.5]), 0)
+    one = means.interval(np.array([2.5]), 0)
     assert (
         (one["mean"], one["n"]) == (2.5, 1) and math.isnan(one["low"]) and math.isnan(one["high"])
     )
-    assert averages.interval(np.array([2.5, 2.5]), 0) == {
+    assert means.interval(np.array([2.5, 2.5]), 0) == {
         "mean": 2.5,
         "low": 2.5,
         "high": 2.5,
@@ -66,10 +66,10 @@ def test_a_mean_leaves_out_what_is_not_defined():
 
 def test_an_interval_is_what_two_thousand_draws_of_the_seed_give():
     values = np.random.default_rng(1).normal(size=50)
-    low, high = averages.bootstrap_interval(values, 3)
+    low, high = means.bootstrap_interval(values, 3)
     drawn = np.random.default_rng(3).integers(0, 50, (2000, 50))
-    means = values[drawn].mean(1)
-    assert (low, high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])), abs=1e-12)
+    resampled = values[drawn].mean(1)
+    assert (low, high) == pytest.approx(tuple(np.percentile(resampled, [2.5, 97.5])), abs=1e-12)
 
 
 def test_a_table_of_means_has_a_row_for_each_method_in_their_order():
@@ -81,7 +81,7 @@ def test_a_table_of_means_has_a_row_for_each_method_in_their_order():
             columns[0]: [0.25, 0.5, 0.25, NAN],
         }
     )
-    table = averages.summary(records, ["aopc"], 0)
+    table = means.summary(records, ["aopc"], 0)
     assert list(table.index) == ["gae", "attcat"] and table.index.name == "method"
     assert table.loc["gae"].tolist() == [1.0, 1.0, 1.0, 2.0]
     assert table.loc["attcat", ("aopc", "n")] == 1

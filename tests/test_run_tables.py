@@ -15,7 +15,7 @@ import explainers as ex
 from explainers.evaluation import Example
 from explainers.evaluation.data import Dataset, read
 from explainers.evaluation.localisation import COUNTS, average_precision
-from explainers.evaluation.runs import Plan, averages, evaluate, report, tables
+from explainers.evaluation.runs import Plan, evaluate, means, report, tables
 
 
 def test_the_bar_moves_more_often_for_pictures(tmp_path):
@@ -68,9 +68,9 @@ def test_a_table_says_what_is_not_defined(tmp_path):
 
 def test_intervals_of_many_examples_are_made_in_parts():
     values = np.random.default_rng(0).random(5000)
-    first = averages.interval(values, 0)
+    first = means.interval(values, 0)
     tracemalloc.start()
-    assert averages.interval(values, 0) == first != averages.interval(values, 1)
+    assert means.interval(values, 0) == first != means.interval(values, 1)
     assert tracemalloc.get_traced_memory()[1] < 1e7, "5000 examples resampled 2000 times are 80 MB"
     tracemalloc.stop()
 
@@ -112,7 +112,7 @@ def test_pixels_that_are_pooled_are_those_of_defined_pictures():
         [["gae", *[4.0] * 7], ["gae", *[math.nan] * 7], ["centre", *[math.nan] * 7]],
         columns=["method", *columns],
     )
-    table = averages.summary(frame, ["segmentation"], 0)
+    table = means.summary(frame, ["segmentation"], 0)
     assert list(table[("segmentation.pooled_miou", "mean")].fillna(-1)) == [1, -1] and list(
         table[("segmentation.pooled_miou", "n")]
     ) == [1, 0]

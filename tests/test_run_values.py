@@ -18,7 +18,7 @@ from explainers import evaluation as ev
 from explainers.cli import main
 from explainers.evaluation import Example
 from explainers.evaluation.data import Dataset, read
-from explainers.evaluation.runs import Plan, Work, averages, evaluate, shards
+from explainers.evaluation.runs import Plan, Work, evaluate, means, shards
 
 TEXT = "a boring film but some of the actors were really good"
 PLAN = Plan("sentiment", ("attcat",), ("aopc:levels=2",), baselines=False)
@@ -197,7 +197,7 @@ def test_the_seed_reaches_the_random_order_and_the_intervals(tmp_path):
 
 def test_an_interval_holds_95_in_100_of_the_resampled_means():
     values = np.random.default_rng(5).normal(2, 3, 400)
-    found = averages.interval(values, 0)
+    found = means.interval(values, 0)
     half = 1.96 * values.std() / len(values) ** 0.5
     assert found["mean"] == pytest.approx(values.mean()) and found["n"] == 400
     assert found["low"] == pytest.approx(values.mean() - half, abs=0.08 * half)

@@ -11,7 +11,7 @@ from ..errors import Refusal
 from ..heatmap import Heatmap
 from ..modalities import MODALITIES, modality_of
 from ..render import trials
-from ..render.card import styled
+from ..render.cards import styled
 from ..ties import ranked
 from .correlation import Coefficient, rank_correlation
 from .notation import named

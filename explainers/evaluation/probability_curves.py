@@ -10,7 +10,7 @@ from torch import Tensor
 from .. import ties
 from ..heatmap import Heatmap
 from ..modalities import MODALITIES
-from ..render.card import styled
+from ..render.cards import styled
 from ..render.probability_plots import Plot, curves_html, measures_html
 from .case import Case
 from .faithfulness import area, curve_points, mean_log_ratio

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import explainers as ex
 
 from .. import evaluation
-from ..render import card, trials
+from ..render import cards, trials
 from .answers import Asked, maps_of, parse_question, traces_of
 from .options import read_options
 from .pieces import NOTHING_TESTED, Changes, message_for, placeholder, refusal_box
@@ -44,7 +44,7 @@ def maps_to_test(
         heats += maps_of(asked, method, changed.get(method)).heats[:1]
     if not heats:
         raise ex.Refusal("None of these methods has a map here, so there is nothing to test.")
-    return evaluation.Case(*traces_of(asked).all[0]), card.with_unique_titles(heats)
+    return evaluation.Case(*traces_of(asked).all[0]), cards.with_unique_titles(heats)
 
 
 def check_maps(

@@ -10,7 +10,7 @@ from gradio import themes
 import explainers as ex
 
 from ..modalities import MODALITIES
-from ..render import card
+from ..render import cards
 from ..render.colours import PALETTES
 from ..render.method_cards import options_html
 from .asking import menu_title
@@ -57,7 +57,7 @@ def head() -> str:
     They stand in the head as they are: Gradio rewrites the selectors of `css=`, and then no rule
     finds the class .dark of the page.
     """
-    styles = card.stylesheet(controls=True) + (ASSETS / "page.css").read_text(encoding="utf-8")
+    styles = cards.stylesheet(controls=True) + (ASSETS / "page.css").read_text(encoding="utf-8")
     script = (ASSETS / "page.js").read_text(encoding="utf-8")
     return f"<style>{styles}</style><script>{script}</script>"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ModelUnavailable, Refusal
 from ..pictures import open_picture
-from ..render import card
+from ..render import cards
 from .state import KINDS, Question
 
 #: New properties of one component, such as {"value": ..., "visible": True}.
@@ -100,7 +100,7 @@ NO_REFUSALS: Changes = {
 
 def placeholder(sentence: str) -> str:
     """A sentence in place of a map."""
-    return card.card(f'<p class="xp-sub">{escape(sentence)}</p>', "orange-blue")
+    return cards.card(f'<p class="xp-sub">{escape(sentence)}</p>', "orange-blue")
 
 
 NOTHING_TESTED = placeholder("Nothing tested yet.")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ..numerals import readable
 from ..token_scores import TokenScores
-from .card import all_notes
+from .cards import all_notes
 from .characters import visible
 
 MOST = 300  # characters of a caption

@@ -8,7 +8,7 @@ import torch
 from ..errors import Refusal
 from ..token_scores import TokenScores
 from . import patches, tokens
-from .card import card
+from .cards import card
 from .colours import largest
 from .look import Look
 from .photo_maps import thumb

@@ -5,7 +5,7 @@ from html import escape
 
 from ..numerals import readable
 from ..token_scores import TokenScores
-from .card import Html, Missing, card, stylesheet, with_styles
+from .cards import Html, Missing, card, stylesheet, with_styles
 from .heads import heads_over_photo, heads_over_text
 from .look import Look
 from .patches import layers_over_photo, maps_over_photo

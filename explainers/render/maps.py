@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import Refusal
-from .card import Html, card, column_head, with_styles
+from .cards import Html, card, column_head, with_styles
 from .characters import isolated, number, visible
 from .colours import colour_class, largest
 

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ..numerals import readable
-from .card import card
+from .cards import card
 from .characters import visible
 
 if TYPE_CHECKING:

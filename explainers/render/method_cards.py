@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ..modalities import MODALITIES
-from .card import badge, card
+from .cards import badge, card
 
 if TYPE_CHECKING:
     from ..methods import Method

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..token_scores import TokenScores
-from .card import (
+from .cards import (
     Missing,
     card,
     column_titles,

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..numerals import readable
 from ..ties import place_of_largest
 from ..token_scores import TokenScores
-from .card import with_unique_titles
+from .cards import with_unique_titles
 from .characters import visible
 from .colours import largest, paint
 from .figure_words import captions, colour_meanings

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from ..numerals import with_minus
-from .card import card
+from .cards import card
 from .characters import visible
 
 SHOWN = 5  # labels

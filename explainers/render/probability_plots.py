@@ -7,7 +7,7 @@ from html import escape
 from itertools import compress
 
 from ..ties import PROBABILITY, tied
-from .card import card
+from .cards import card
 from .characters import NBSP, number, visible
 
 Line = Sequence[float]

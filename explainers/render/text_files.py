@@ -10,7 +10,7 @@ from ..ties import ranked
 from ..token_scores import TokenScores
 from .characters import number, visible
 from .lettering import text_image
-from .text_figure import INK, SIZE, Figure, Part, Row, Rule, Square, Words, text_figure
+from .text_layout import INK, SIZE, Figure, Part, Row, Rule, Square, Words, text_figure
 from .tokens import COLUMNS
 
 #: Light colours of the default palette, for files that have no stylesheet.

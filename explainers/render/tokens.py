@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..ties import ranked
 from ..token_scores import TokenScores
-from .card import (
+from .cards import (
     Missing,
     card,
     column_head,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..numerals import with_minus
 from ..token_scores import TokenScores
-from .card import card, column_head
+from .cards import card, column_head
 from .characters import isolated, number, visible
 from .overlay import jpeg
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..data import Dataset
 from ..notation import parse
 from ..registry import find_metric
-from .averages import CONFIDENCE, columns_of, part_of
+from .means import CONFIDENCE, columns_of, part_of
 from .plan import Plan
 
 if TYPE_CHECKING:

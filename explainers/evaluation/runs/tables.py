@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import Refusal
 from ..data import Dataset
-from .averages import columns_of, summary
 from .files import disk_errors_as_refusals, write_atomically, write_parquet
+from .means import columns_of, summary
 from .plan import Plan
 from .report import grouped_reasons, markdown
 from .shards import Shard

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ..token_scores import TokenScores
-from .card import all_notes, with_unique_titles
+from .cards import all_notes, with_unique_titles
 from .characters import PICTOGRAM, reads_from_right, visible
 from .colours import largest, paint, strong_sign
 from .figure_words import MOST, colour_meanings, explained_line, model_line
