@@ -6,7 +6,8 @@ from html import unescape
 
 from explainers.page import choosing, files
 from explainers.page.asking import answer
-from explainers.page.state import KINDS, LOOK, LayerPanel, Question, State
+from explainers.page.kinds import KINDS
+from explainers.page.state import LOOK, LayerPanel, Question, State
 from explainers.render.look import Look
 
 

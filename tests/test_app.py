@@ -21,7 +21,7 @@ from visiting import (
 
 import explainers as ex
 from explainers.page.examples import EXAMPLES
-from explainers.page.state import TABS
+from explainers.page.kinds import TABS
 
 pytestmark = pytest.mark.daily
 

@@ -9,7 +9,7 @@ from visiting_pictures import TEXTS, explained
 
 import explainers as ex
 from explainers.page.examples import EXAMPLE_FOLDER
-from explainers.page.state import KINDS, TABS, in_order
+from explainers.page.kinds import KINDS, TABS, in_order
 
 QUICK = "attcat,raw_attention"
 

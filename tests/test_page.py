@@ -14,10 +14,11 @@ import explainers as ex
 from explainers.page import answers as page_answers
 from explainers.page import asking, loading
 from explainers.page.examples import EXAMPLES, fields_of
+from explainers.page.kinds import KINDS, TABS, in_order, menu_title
 from explainers.page.links import LONGEST_TEXT
 from explainers.page.options import DEFAULT, read_options, with_option
 from explainers.page.pieces import refusal_box
-from explainers.page.state import KINDS, TABS, given_by, in_order
+from explainers.page.reading import given_by
 from explainers.render import tokens
 
 
@@ -32,7 +33,7 @@ def test_every_method_is_on_the_menu_of_its_tabs():
             having = {key for key in offered if part.lower() in ex.METHODS[key].parts}
             assert shown == having
         for method in tab.methods:
-            assert ("·" in asking.menu_title(method)) != method.single_pass
+            assert ("·" in menu_title(method)) != method.single_pass
 
 
 def test_signed_methods_come_first_and_attcat_on_top():

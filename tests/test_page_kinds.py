@@ -10,8 +10,8 @@ from visiting import SENTENCE
 import explainers as ex
 from explainers.page import asking, choosing, loading
 from explainers.page.examples import EXAMPLES
+from explainers.page.kinds import KINDS, TABS
 from explainers.page.pieces import NO_REFUSALS
-from explainers.page.state import KINDS, TABS
 
 
 @pytest.mark.parametrize(

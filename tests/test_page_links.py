@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 import explainers as ex
 from explainers.page import asking, choosing
 from explainers.page.examples import EXAMPLE_FOLDER, EXAMPLES, fields_of, first_example
+from explainers.page.kinds import KINDS, TABS
 from explainers.page.links import LONGEST_NAME, LONGEST_TEXT, Link
 from explainers.page.options import with_option
-from explainers.page.state import KINDS, TABS, LayerPanel, Question, State
+from explainers.page.state import LayerPanel, Question, State
 from explainers.render.colours import PALETTES
 from explainers.render.look import Look
 

@@ -10,8 +10,8 @@ from visiting_pictures import TEXTS
 import explainers as ex
 from explainers.page import asking, choosing, imagining, loading
 from explainers.page.examples import name_of_photo
+from explainers.page.kinds import TABS
 from explainers.page.links import Link
-from explainers.page.state import TABS
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from asking import answers, complaint, question
 from browser import until
 
 from explainers.page import choosing
-from explainers.page.state import TABS
+from explainers.page.kinds import TABS
 
 browser_test = pytest.mark.browser
 TEXT = "A dull film."

@@ -14,7 +14,7 @@ import explainers as ex
 from explainers import evaluation
 from explainers.page import checks
 from explainers.page.examples import EXAMPLE_FOLDER
-from explainers.page.state import TABS
+from explainers.page.kinds import TABS
 from explainers.render import probability_plots, trials
 
 TEXT = "The plot is dull, but the acting is unbelievably good."

@@ -135,7 +135,7 @@ from asking import question
 
 from explainers.page.links import Link
 from explainers.page.program import build
-from explainers.page.state import TABS
+from explainers.page.kinds import (TABS)
 
 
 def test_counts_are_on_the_page_and_in_links():

@@ -7,18 +7,22 @@ and predictions are kept for later; they are small.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import explainers as ex
 
+from .. import evaluation
 from ..inputs import Encoded
 from ..inputs.kinds import PICTURE_AND_TEXTS
+from .kinds import KINDS
 from .lent import on_lent_gpu
 from .loading import model_of, wrong_kind
 from .pieces import refused_at
-from .state import KINDS, NOTHING, PREDICTED, Question, given_by, valid_targets
+from .reading import given_by, valid_targets
+from .state import NOTHING, PREDICTED, Question
 
 
 class Asked(NamedTuple):
@@ -39,6 +43,14 @@ class Traced(NamedTuple):
     model: ex.Model
     coded: Encoded
     trace: ex.Trace
+
+    def explain(self, method: str, options: Mapping[str, Any]) -> ex.Heatmap:
+        """The map of one method. Raises `Refusal` as `explainers.explain` does."""
+        return ex.explain_trace(self.model, self.coded, self.trace, method, **options)
+
+    def case(self) -> evaluation.Case:
+        """The same as metrics take it."""
+        return evaluation.Case(self.model, self.coded, self.trace)
 
 
 class Traces:
@@ -112,7 +124,7 @@ def heats_of(
         if place > 0 and traced.model.anatomy.modality not in ex.METHODS[method].modalities:
             continue
         try:
-            heats.append(ex.explain_trace(*traced, method, **dict(options)))
+            heats.append(traced.explain(method, dict(options)))
         except ex.Refusal as refusal:
             heats.append(str(refusal))
     return heats

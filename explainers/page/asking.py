@@ -18,26 +18,13 @@ from .answers import (
     prediction_of,
     traces_of,
 )
+from .kinds import FIRST_METHOD, KINDS, Tab, in_order, menu_of, menu_title, ticked
 from .loading import model_of
 from .options import Changed, read_options
 from .pieces import NO_REFUSALS, Changes, message_for, refusal_at_field, refusal_box, refused_at
+from .reading import valid_targets
 from .running import NOT_RUNNING, Running, progress_html, while_wanted
-from .state import (
-    FIRST_METHOD,
-    KINDS,
-    LOOK,
-    NOTHING,
-    PREDICTED,
-    LayerPanel,
-    Question,
-    State,
-    Tab,
-    chosen,
-    in_order,
-    menu_of,
-    ticked,
-    valid_targets,
-)
+from .state import LOOK, NOTHING, PREDICTED, LayerPanel, Question, State, chosen
 
 
 @dataclass
@@ -284,10 +271,3 @@ def panel_html(asked: Asked, panel: LayerPanel, look: Look, options: Changed) ->
         else:
             pieces.append(layers_html(heat, look, slider=True, style=False))
     return "".join(pieces)
-
-
-def menu_title(method: ex.Method, options: dict | None = None) -> str:
-    """A method on the menu; if it takes more than one pass, with its cost."""
-    if method.is_single_pass(options or {}):
-        return method.title
-    return f"{method.title} · {method.cost_of(options or {})}"

@@ -7,9 +7,10 @@ import explainers as ex
 from .. import evaluation
 from ..render import cards, trials
 from .answers import Asked, maps_of, parse_question, traces_of
+from .kinds import Tab
 from .options import read_options
-from .pieces import NOTHING_TESTED, Changes, message_for, placeholder, refusal_box
-from .state import Question, Tab, in_order
+from .pieces import NOTHING_TESTED, NOTHING_YET, Changes, message_for, placeholder, refusal_box
+from .state import Question, shown_methods
 
 #: What replaces removed parts, by modality: label and the package's name for it, the usual first.
 FILLS = {
@@ -22,16 +23,6 @@ ORDERS, FEW_ORDERS = 8, 4
 LONG = 128  # tokens
 
 NOT_TRIED = "This could not be tried; the reason has been logged."
-NOTHING_YET = "Explain something first."
-
-
-def methods_in(values: dict) -> list[str]:
-    """The ticked methods in the order in which maps are shown."""
-    methods: list[str] = []
-    for name, value in values.items():
-        if name.startswith("methods/"):
-            methods += value or []
-    return in_order(methods)
 
 
 def maps_to_test(
@@ -44,7 +35,7 @@ def maps_to_test(
         heats += maps_of(asked, method, changed.get(method)).heats[:1]
     if not heats:
         raise ex.Refusal("None of these methods has a map here, so there is nothing to test.")
-    return evaluation.Case(*traces_of(asked).all[0]), cards.with_unique_titles(heats)
+    return traces_of(asked).all[0].case(), cards.with_unique_titles(heats)
 
 
 def check_maps(
@@ -55,7 +46,7 @@ def check_maps(
         yield {}
         return
     try:
-        case, heats = maps_to_test(parse_question(asked), methods_in(values), options)
+        case, heats = maps_to_test(parse_question(asked), shown_methods(values), options)
         keys = [heat.method for heat in heats]
         agreement = ""
         if len(heats) > 1:
@@ -96,7 +87,7 @@ def randomise_weights(*, asked: Question | None, options: str, **values) -> Iter
     try:
         if asked is None:
             raise ex.Refusal(NOTHING_YET)
-        case, heats = maps_to_test(parse_question(asked), methods_in(values), options)
+        case, heats = maps_to_test(parse_question(asked), shown_methods(values), options)
         heats = [heat for heat in heats if ex.METHODS[heat.method].single_pass]
         if not heats:
             raise ex.Refusal("This check runs methods of one pass only. Tick one of them first.")
@@ -141,7 +132,7 @@ def remove_top(
     try:
         if asked is None:
             raise ex.Refusal(NOTHING_YET)
-        case, heats = maps_to_test(parse_question(asked), methods_in(values), options)
+        case, heats = maps_to_test(parse_question(asked), shown_methods(values), options)
         heat = heats[0]
         for other in heats:
             if other.method == removed_of:

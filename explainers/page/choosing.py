@@ -6,23 +6,13 @@ from dataclasses import replace
 from ..errors import nearest
 from .answers import check_target, parse_question
 from .examples import EXAMPLES, fields_of, first_example, is_example_text, names_of_photos
+from .kinds import KINDS, TABS, Tab, listed_kinds, menu_of, ticked
 from .links import Link
 from .loading import has_own_classes, kinds_in, kinds_of, model_of
 from .options import read_options
 from .pieces import Changes, RefusedField, message_for, refusal_box, refused_at
-from .state import (
-    KINDS,
-    NOTHING,
-    PREDICTED,
-    TABS,
-    UNLISTED,
-    Question,
-    State,
-    Tab,
-    lines_of,
-    menu_of,
-    ticked,
-)
+from .reading import lines_of
+from .state import NOTHING, PREDICTED, Question, State
 
 NOT_LOADED = "This model could not be loaded; the reason has been logged."
 PICTURE_NOT_IN_LINK = (
@@ -123,11 +113,6 @@ def fields_for(
     for other in tab.kinds:
         changes[f"examples/{other}"] = {"visible": other == kind}
     return changes
-
-
-def listed_kinds(tab: Tab, kind: str) -> list[str]:
-    """The buttons for the kinds of input, while this kind is chosen."""
-    return [other for other in tab.kinds if other == kind or other not in UNLISTED]
 
 
 def kept_target(target: str, menu: tuple[str, ...], takes_more: bool, otherwise: str) -> str:

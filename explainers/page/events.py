@@ -15,9 +15,10 @@ from . import asking, checks, choosing, files, imagining
 from .examples import EXAMPLES
 from .fields import Fields, in_browser
 from .imagining import NOTHING_IMAGINED, Wish
+from .kinds import Tab
 from .links import Link
 from .pieces import NOTHING_TESTED, Changes
-from .state import Question, State, Tab, chosen, field_names
+from .state import Question, State, field_names
 
 #: What an explanation changes.
 ANSWER = (
@@ -71,7 +72,6 @@ LOOK_OF_LAYERS = ("options", "layers_of", "part", "layer", "merge", "specials", 
 PRIVATE = {"api_visibility": "private"}
 SILENT = {"show_progress": "hidden", **PRIVATE}
 NEWEST = {"trigger_mode": "always_last"}
-PROGRESS = gr.Progress()  # Gradio looks for one among the defaults of a handler
 HIDDEN_FILE = {"value": None, "visible": False}
 
 
@@ -98,11 +98,16 @@ def on(
     handler: Callable,
     reads: Sequence[str],
     changes: Sequence[str],
+    progress: bool = False,
     **settings: Any,
 ) -> Any:
-    """Run `handler(**values)` after an event. reads, changes: names of components."""
+    """Run `handler(**values)` after an event.
+
+    reads, changes  names of components
+    progress        whether the handler also takes `progress`, to show how far it is
+    """
     return trigger(
-        ui.handler(handler),
+        ui.handler(handler, progress),
         inputs_kwargs=ui.pick(*reads),
         outputs=list(ui.pick(*changes).values()),
         **PRIVATE | settings,
@@ -300,16 +305,14 @@ def connect_imagining(ui: Fields) -> None:
     changed = any_of(ui["page"].load, ui["model"].change, ui["goal"].input)
     on(ui, changed, imagining.unit_menus, ["model", "goal"], menus_of, **SILENT)
 
-    def maximise(progress=PROGRESS, **values) -> dict:
-        wish = Wish(**chosen(field_names(Wish), values))
-        return ui.update(imagining.maximise(values["model"], wish, progress))
-
-    running = ui["imagine"].click(
-        maximise,
-        inputs_kwargs=ui.pick("model", *field_names(Wish)),
-        outputs=list(ui.pick("imagine_refusal", "imagined").values()),
+    running = on(
+        ui,
+        ui["imagine"].click,
+        imagining.maximise_wish,
+        ["model", *field_names(Wish)],
+        ["imagine_refusal", "imagined"],
+        progress=True,
         show_progress_on=[ui["imagined"]],
-        **PRIVATE,
     )
     at_once(
         ui,

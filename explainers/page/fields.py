@@ -10,9 +10,11 @@ from unittest.mock import patch
 import gradio as gr
 from gradio import component_meta
 
+from .kinds import Tab
 from .pieces import Changes
-from .state import LOOK, LayerPanel, Question, Tab, field_names
+from .state import LOOK, LayerPanel, Question, field_names
 
+PROGRESS = gr.Progress()  # Gradio looks for one among the defaults of a handler
 ASSETS = Path(__file__).parent / "assets"
 
 
@@ -60,13 +62,14 @@ class Fields:
         chosen = (*field_names(Question), *LOOK, *field_names(LayerPanel))
         return [*chosen, "options", *self.ticks]
 
-    def handler(self, function: Callable) -> Callable:
-        """`function`, as Gradio calls it: changes by name become updates by component."""
-        return by_component(function, self.parts)
+    def handler(self, function: Callable, progress: bool = False) -> Callable:
+        """`function`, as Gradio calls it: changes by name become updates by component.
 
-    def update(self, changes: Changes) -> dict:
-        """Changes by name as Gradio takes them."""
-        return updates(changes, self.parts)
+        progress: whether it also takes `progress`, a `gradio.Progress`
+        """
+        if progress:
+            return with_progress(function, self.parts)
+        return by_component(function, self.parts)
 
 
 def by_component(function: Callable, parts: Mapping[str, Any]) -> Callable:
@@ -81,6 +84,15 @@ def by_component(function: Callable, parts: Mapping[str, Any]) -> Callable:
 
     def handle(**values) -> dict:
         return updates(function(**values), parts)
+
+    return handle
+
+
+def with_progress(function: Callable, parts: Mapping[str, Any]) -> Callable:
+    """`function(progress, **values) -> Changes` as a handler of Gradio."""
+
+    def handle(progress=PROGRESS, **values) -> dict:
+        return updates(function(progress=progress, **values), parts)
 
     return handle
 

@@ -8,11 +8,10 @@ import explainers as ex
 
 from ..render import export
 from .answers import maps_of, parse_question, prediction_of
-from .checks import NOTHING_YET, methods_in
 from .examples import name_of_photo
 from .options import read_options
-from .pieces import Changes, message_for, refusal_box
-from .state import Question
+from .pieces import NOTHING_YET, Changes, message_for, refusal_box
+from .state import Question, shown_methods
 
 SUFFIXES = [".html", ".svg", ".png", ".csv", ".json"]
 LONGEST_WORDS = 40  # characters of the text in a file's name
@@ -30,7 +29,7 @@ def write_file(
     try:
         if asked is None:
             raise ex.Refusal(NOTHING_YET)
-        path = written(asked, methods_in(values), options, suffix, link)
+        path = written(asked, shown_methods(values), options, suffix, link)
         return {"file_refusal": refusal_box(), "file": {"value": str(path), "visible": True}}
     except Exception as error:
         message = message_for(error, "The file could not be written; the reason has been logged.")

@@ -66,6 +66,11 @@ def unit_menus(model: str, goal: str) -> Changes:
     }
 
 
+def maximise_wish(model: str, progress, **values) -> Changes:
+    """The picture that maximises what the fields of the view ask for."""
+    return maximise(model, Wish(**values), progress)
+
+
 @on_lent_gpu
 def maximise(model: str, wish: Wish, progress) -> Changes:
     """The picture that maximises the wished class or unit.

@@ -13,13 +13,12 @@ from ..modalities import MODALITIES
 from ..render import cards
 from ..render.colours import PALETTES
 from ..render.method_cards import options_html
-from .asking import menu_title
-from .choosing import listed_kinds
 from .examples import EXAMPLES, fields_of, first_example
 from .fields import ASSETS, Fields, Photo, by_component, plain_html, refusal_html
+from .kinds import KINDS, listed_kinds, menu_of, menu_title, ticked
 from .options import DEFAULT, read_options, with_option
 from .pieces import Changes, hint, refusal_box
-from .state import KINDS, NOTHING, PREDICTED, menu_of, ticked
+from .state import NOTHING, PREDICTED
 
 THEME = themes.Default(
     primary_hue="indigo",

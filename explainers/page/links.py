@@ -12,20 +12,10 @@ import explainers as ex
 from ..render.colours import PALETTES
 from ..render.look import Look
 from .examples import fields_of, first_example, name_of_photo, photo_named
+from .kinds import FIRST_METHOD, KINDS, TABS, Tab, ticked
 from .loading import kinds_of
 from .options import known_options
-from .state import (
-    FIRST_METHOD,
-    KINDS,
-    NOTHING,
-    PREDICTED,
-    TABS,
-    LayerPanel,
-    Question,
-    State,
-    Tab,
-    ticked,
-)
+from .state import NOTHING, PREDICTED, LayerPanel, Question, State
 
 LONGEST_TEXT = 2000  # characters of each text that a link carries
 LONGEST_NAME = 200  # characters of a model or a target

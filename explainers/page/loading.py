@@ -6,7 +6,7 @@ from pathlib import Path
 import explainers as ex
 
 from ..inputs.kinds import InputKind
-from .state import KINDS, Tab
+from .kinds import KINDS, Tab
 
 MOST_CLASSES = 2000  # more do not fit a menu
 LONGEST_NAME = 100  # characters of a model's name

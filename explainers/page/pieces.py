@@ -9,7 +9,8 @@ from typing import Any
 from ..errors import ModelUnavailable, Refusal
 from ..pictures import open_picture
 from ..render import cards
-from .state import KINDS, Question
+from .kinds import KINDS
+from .state import Question
 
 #: New properties of one component, such as {"value": ..., "visible": True}.
 Change = dict[str, Any]
@@ -102,6 +103,9 @@ def placeholder(sentence: str) -> str:
     """A sentence in place of a map."""
     return cards.card(f'<p class="xp-sub">{escape(sentence)}</p>', "orange-blue")
 
+
+#: The refusal of what needs an explanation first.
+NOTHING_YET = "Explain something first."
 
 NOTHING_TESTED = placeholder("Nothing tested yet.")
 NOTHING_EXPLAINED = placeholder("Nothing explained yet.")

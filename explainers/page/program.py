@@ -11,6 +11,7 @@ from .asking import Turn
 from .events import connect
 from .examples import EXAMPLE_FOLDER
 from .fields import Fields
+from .kinds import TABS, Tab
 from .layout import (
     THEME,
     head,
@@ -22,7 +23,6 @@ from .layout import (
     lay_out_question,
 )
 from .links import Link
-from .state import TABS, Tab
 from .views import lay_out_views
 
 PICTURES_KEPT = 3600  # seconds after which the pictures of visitors are deleted

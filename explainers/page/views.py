@@ -10,8 +10,8 @@ from .checks import FILLS
 from .fields import Fields, heatmap_html, plain_html, refusal_html
 from .files import SUFFIXES
 from .imagining import MOST_STEPS, NOTHING_IMAGINED
+from .kinds import FIRST_METHOD, menu_of
 from .pieces import NOTHING_EXPLAINED, NOTHING_TESTED
-from .state import FIRST_METHOD, menu_of
 
 
 def lay_out_views(ui: Fields) -> None:
