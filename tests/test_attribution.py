@@ -77,6 +77,18 @@ def test_a_function_runs_once_for_a_trace_and_the_same_options():
     assert runs == [2, 3, 2, 3]
 
 
+def test_a_function_runs_once_however_its_options_are_given():
+    runs = []
+
+    @once_per_trace
+    def doubled(trace, factor: int = 2) -> torch.Tensor:
+        runs.append(factor)
+        return factor * trace.score
+
+    trace = tiny("bert").trace(example("bert"), 0)
+    assert doubled(trace) is doubled(trace, 2) is doubled(trace, factor=2) and runs == [2]
+
+
 def test_a_method_called_on_a_trace_gives_the_scores_of_its_attribution():
     trace = tiny("bert").trace(example("bert"), 0)
     found = ex.METHODS["attcat"].run(trace, aggregate="rollout")

@@ -144,7 +144,7 @@ WRONG_TARGETS = [
 @pytest.mark.parametrize(("named", "reason"), WRONG_TARGETS)
 def test_a_link_with_a_target_that_there_is_not_says_what_is_explained_instead(named, reason):
     tab = Link.read(named).tab
-    changes = choosing.restore(tab, {"text": "a dull film"} | named)
+    changes = choosing.restore(tab, Link.read({"text": "a dull film"} | named))
     said = changes["goal_refusal"]["value"]
     assert reason in unescape(said) and "What the model predicts is explained instead." in said
     assert changes["target"]["value"] == "predicted" and changes["versus"]["value"] == "nothing"
@@ -153,7 +153,7 @@ def test_a_link_with_a_target_that_there_is_not_says_what_is_explained_instead(n
 
 @pytest.mark.parametrize("target", ["NEGATIVE", "1", "NEGATIVE - POSITIVE"])
 def test_a_link_keeps_every_target_that_the_model_takes(target):
-    changes = choosing.restore(TABS["Text"], {"text": "a dull film", "class": target})
+    changes = choosing.restore(TABS["Text"], Link.read({"text": "a dull film", "class": target}))
     assert changes["target"]["value"] == target and not complaint(changes)
 
 

@@ -160,7 +160,7 @@ def test_a_model_belongs_in_its_tab():
 def test_a_link_knows_the_examples_and_says_what_it_lacks(photo, files):
     assert name_of_photo(photo) == "coffee" and name_of_photo(files["grey.png"]) == ""
     tab = TABS["Image"]
-    changes = choosing.restore(tab, {"kind": "Picture", "picture": "coffee"})
+    changes = choosing.restore(tab, Link.read({"kind": "Picture", "picture": "coffee"}))
     assert changes["ready"]["value"] and changes["wanted"]["value"]
     assert changes["kind"]["value"] == "Picture" and changes["picture"]["value"] == photo
     assert not complaint(changes)
@@ -169,14 +169,14 @@ def test_a_link_knows_the_examples_and_says_what_it_lacks(photo, files):
         ({"picture": "../../app"}, "There is no example picture '../../app'"),
         ({"picture": "coffe"}, "did you mean 'coffee'? (astronaut, cat, coffee, rocket) Give a"),
     ):
-        changes = choosing.restore(tab, {"kind": "Picture"} | link)
+        changes = choosing.restore(tab, Link.read({"kind": "Picture"} | link))
         assert not changes["wanted"]["value"] and changes["picture"]["value"] is None
         assert reason in complaint(changes)
-    changes = choosing.restore(TABS["Text"], {"kind": "Picture"})
+    changes = choosing.restore(TABS["Text"], Link.read({"kind": "Picture"}))
     assert changes["ready"]["value"] and not changes["wanted"]["value"], (
         "another tab is laid out, not explained"
     )
-    changes = choosing.restore(tab, {"kind": "Picture", "model": "sentiment"})
+    changes = choosing.restore(tab, Link.read({"kind": "Picture", "model": "sentiment"}))
     assert "belongs in the tab" in complaint(changes)
 
 

@@ -8,6 +8,7 @@ from browser import until
 
 from explainers.page import choosing
 from explainers.page.kinds import TABS
+from explainers.page.links import Link
 
 browser_test = pytest.mark.browser
 TEXT = "A dull film."
@@ -113,5 +114,5 @@ def test_an_example_is_refused_in_a_sentence_while_the_model_cannot_be_had():
 
 def test_a_link_to_the_view_of_links_opens_the_maps():
     for name, opened in (("share", "compare"), ("layers", "layers"), ("test", "test")):
-        changes = choosing.restore(TABS["Text"], {"text": TEXT, "view": name})
+        changes = choosing.restore(TABS["Text"], Link.read({"text": TEXT, "view": name}))
         assert changes["views"]["selected"] == opened

@@ -16,11 +16,14 @@ from ..options import Option, options_of
 
 @dataclass(frozen=True)
 class Baseline:
-    """A map that needs no pass through the model: run(case, options...) gives scores [token]."""
+    """A map that needs no pass through the model.
+
+    compute: (case, options...) -> scores [token]
+    """
 
     key: str
     title: str
-    run: Callable[..., Tensor] = field(repr=False)
+    compute: Callable[..., Tensor] = field(repr=False)
     options: dict[str, Option] = field(repr=False)
 
 

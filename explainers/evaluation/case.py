@@ -211,7 +211,7 @@ class Case:
             self.model,
             self.coded,
             self.trace,
-            chosen.run(self, **options),
+            chosen.compute(self, **options),
             method=key,
             title=chosen.title,
             signed=False,

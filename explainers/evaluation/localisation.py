@@ -96,7 +96,7 @@ def of_all_pixels(sums: Mapping[str, float]) -> dict[str, float]:
     "Segmentation",
     better="higher",
     paper="chefer2021cvpr",
-    modality=("image",),
+    modalities=("image",),
     needs=("mask",),
     unit="share",
     parts=Parts(counts=COUNTS, pool=of_all_pixels),
@@ -191,7 +191,7 @@ def average_precision(drawn: Tensor | np.ndarray, mask: Mask, of: str = "object"
     "Pointing game",
     better="higher",
     paper="zhang2018",
-    modality=("image",),
+    modalities=("image",),
     needs=("boxes or mask",),
     unit="share",
 )

@@ -34,7 +34,7 @@ def hits_in_top(scores: Num[Tensor, " token"], first: int, last: int, k: int) ->
     "Precision@K",
     better="higher",
     paper="qiang2022",
-    modality=("text",),
+    modalities=("text",),
     needs=("answer",),
     unit="tokens, share",
     limits={"k": AT_LEAST_ONE},
@@ -74,7 +74,7 @@ def precision_at_k(
     "Token F1 with human rationales",
     better="higher",
     paper="deyoung2020, chefer2021cvpr",
-    modality=("text",),
+    modalities=("text",),
     needs=("rationale",),
     unit="F1",
 )

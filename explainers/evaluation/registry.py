@@ -54,9 +54,9 @@ class Measurement:
         else:
             self.number = started
 
-    def answer(self, answers: list[Tensor]) -> None:
+    def answer(self, found: list[Tensor]) -> None:
         """Go on with the answers [class] to `queries`, one for each."""
-        self._go_on(partial(self.steps.send, answers))
+        self._go_on(partial(self.steps.send, found))
 
     def _go_on(self, step: Callable[[], list[Query]]) -> None:
         self.queries = []
@@ -88,24 +88,24 @@ class Parts:
 class Metric:
     """A number that says how good one heatmap of one example is: METRICS[key].measure(case, heat).
 
-    key        its name in tables and on the command line; title is its name for people
-    better     "higher" or "lower"; "" where neither is good by itself
-    citation   the papers that define it
-    function   (case, heat, options...) -> number, or a generator that asks the model first
-    modality   what it is for: "text", "image" or both
-    needs      what an example must have: "label", or names in `Example.data`; of "boxes or mask"
-               one is enough
-    unit       of the number
-    options    of the function, by name, with their defaults
-    parts      of a metric that gives several numbers
+    key         its name in tables and on the command line; title is its name for people
+    better      "higher" or "lower"; "" where neither is good by itself
+    citation    the papers that define it
+    compute     (case, heat, options...) -> number, or a generator that asks the model first
+    modalities  what it is for: "text", "image" or both
+    needs       what an example must have: "label", or names in `Example.data`; of "boxes or mask"
+                one is enough
+    unit        of the number
+    options     of the function, by name, with their defaults
+    parts       of a metric that gives several numbers
     """
 
     key: str
     title: str
     better: str
     citation: Citation
-    function: Callable[..., Any] = field(repr=False)
-    modality: tuple[str, ...] = ("text", "image")
+    compute: Callable[..., Any] = field(repr=False)
+    modalities: tuple[str, ...] = ("text", "image")
     needs: tuple[str, ...] = ()
     unit: str = ""
     options: dict[str, Option] = field(default_factory=dict, repr=False)
@@ -116,9 +116,14 @@ class Metric:
         """The short names of its papers: "Qiang et al. 2022"."""
         return self.citation.name
 
+    @property
+    def modality(self) -> tuple[str, ...]:
+        """`modalities`, by its former name."""
+        return self.modalities
+
     @cached_property
     def definition(self) -> str:
-        return inspect.getdoc(self.function) or ""
+        return inspect.getdoc(self.compute) or ""
 
     def directions(self, **options) -> Mapping[str, str]:
         """{part: better} of the parts that differ from `better`, with these options."""
@@ -147,8 +152,8 @@ class Metric:
 
     def check_model(self, model: Model) -> None:
         """Raise a `Refusal` if the metric is not for what the model reads."""
-        if model.anatomy.modality not in self.modality:
-            kinds = " and ".join(MODALITIES[modality].inputs for modality in self.modality)
+        if model.anatomy.modality not in self.modalities:
+            kinds = " and ".join(MODALITIES[modality].inputs for modality in self.modalities)
             raise Refusal(f"{self.title} is a metric for {kinds}.")
 
     def start(self, case: Case, heat: Heatmap, **options) -> Measurement:
@@ -157,7 +162,7 @@ class Metric:
         The number is NaN where the metric is not defined for this example; means leave it out.
         Raises `Refusal` for an option that does not exist or has no such value.
         """
-        return Measurement(case, self.function(case, heat, **read_options(self, options)))
+        return Measurement(case, self.compute(case, heat, **read_options(self, options)))
 
     def measure(self, case: Case, heat: Heatmap, **options) -> Number:
         """The number of one heatmap, or several by name.
@@ -200,7 +205,7 @@ def metric(
             title=title,
             better=better,
             citation=cite(paper),
-            function=function,
+            compute=function,
             options=options_of(function, limits),
             **more,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from typing import Concatenate, ParamSpec, TypeVar
 
 from ..errors import Refusal
@@ -20,9 +21,14 @@ def once_per_trace(
     result is kept as long as the trace is.
     """
 
+    taken = signature(function)
+
     @wraps(function)
     def look_up(trace: Trace, *args: Options.args, **kwargs: Options.kwargs) -> Result:
-        key = (function, args, frozenset(kwargs.items()))
+        given = taken.bind(trace, *args, **kwargs)
+        given.apply_defaults()
+        _, *options = given.arguments.items()
+        key = (function, *options)
         return trace.cached(key, lambda: function(trace, *args, **kwargs))
 
     return look_up

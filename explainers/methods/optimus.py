@@ -102,6 +102,7 @@ def attribute(
     )
 
 
+@once_per_trace
 def readings(
     trace: Trace, matrix: Matrix = "A", activation: Activation = "softmax"
 ) -> list[Reading]:
@@ -110,11 +111,6 @@ def readings(
     In the authors' order: by layer (the mean, with A the product, then each from the first), in it
     by head (the mean, then each), in it by row (From, To, MeanColumns, MaxColumns).
     """
-    return all_readings(trace, matrix=matrix, activation=activation)
-
-
-@once_per_trace
-def all_readings(trace: Trace, matrix: Matrix, activation: Activation) -> list[Reading]:
     words = (~trace.special_tokens).nonzero().flatten()
     drop = drops(trace, activation)[words]
     found = []

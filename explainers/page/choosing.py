@@ -128,16 +128,14 @@ def kept_target(target: str, menu: tuple[str, ...], takes_more: bool, otherwise:
 # ---------------------------------------------------------------------------------- opening links
 
 
-def restore(tab: Tab, query: dict[str, str]) -> Changes:
+def restore(tab: Tab, opened_by: Link) -> Changes:
     """The view that a link names, in its tab; the other tabs show their first example.
 
     What the link names and what does not exist is left at its default.
     """
-    is_here = Link.read(query).tab is tab
-    if not is_here:
-        query = {"kind": tab.kinds[0]}
-    query, refused = with_known_model(tab, query)
-    link = Link.read(query)
+    is_here = opened_by.tab is tab
+    link = opened_by if is_here else Link.read({"kind": tab.kinds[0]})
+    link, refused = with_known_model(tab, link)
     state, is_lost = link.state, link.has_own_picture
     question, unknown = with_known_targets(state.question)
     changes = fields_for(
@@ -150,7 +148,7 @@ def restore(tab: Tab, query: dict[str, str]) -> Changes:
     )
     changes["target"]["value"] = question.target
     changes["versus"]["value"] = question.versus
-    changes["picture_refusal"] = refusal_box(why_lost(query) if is_lost else "")
+    changes["picture_refusal"] = refusal_box(why_lost(link) if is_lost else "")
     changes["model_refusal"] = refusal_box(refused)
     changes["goal_refusal"] = refusal_box(unknown)
     changes["ready"] = {"value": True}
@@ -158,9 +156,9 @@ def restore(tab: Tab, query: dict[str, str]) -> Changes:
     return changes | display_of(tab, state)
 
 
-def with_known_model(tab: Tab, query: dict[str, str]) -> tuple[dict[str, str], str]:
-    """The query with a model and a kind of input that go together, and a refusal or ""."""
-    question = Link.read(query).state.question
+def with_known_model(tab: Tab, link: Link) -> tuple[Link, str]:
+    """The link with a model and a kind of input that go together, and a refusal or ""."""
+    question = link.state.question
     kind, model, refused = question.kind, question.model, ""
     try:
         if kind not in kinds_of(model):
@@ -169,7 +167,7 @@ def with_known_model(tab: Tab, query: dict[str, str]) -> tuple[dict[str, str], s
         refused = f"{message_for(error, NOT_LOADED)} The bundled model is shown instead."
         kind = tab.kinds[0]
         model = KINDS[kind].model
-    return query | {"kind": kind, "model": model}, refused
+    return link.about(kind, model), refused
 
 
 def with_known_targets(question: Question) -> tuple[Question, str]:
@@ -197,9 +195,9 @@ def check_among(question: Question, texts: tuple[str, ...]) -> None:
                 raise nearest(name, texts, "text")
 
 
-def why_lost(query: Mapping[str, str]) -> str:
+def why_lost(link: Link) -> str:
     """Why a link brings no picture."""
-    named = query.get("picture")
+    named = link.given.get("picture")
     if not named:
         return PICTURE_NOT_IN_LINK
     refusal = nearest(named, names_of_photos(), "example picture")

@@ -79,7 +79,7 @@ def connect(ui: Fields, opened: Callable, loaded: Callable) -> None:
     """All events of a tab.
 
     opened: the event that the tab is opened. loaded: the event that the page is loaded and its
-    address is in "query".
+    link is in "opened_by".
     """
     connect_questions(ui)
     connect_choices(ui)
@@ -187,7 +187,7 @@ def connect_choices(ui: Fields) -> None:
 def connect_link(ui: Fields, loaded: Callable) -> None:
     """Fill in the fields from a link, explain, and keep the address up to date."""
     changes = [*RESTORED, *ui.starting("examples/"), *ui.ticks]
-    restored = on(ui, loaded, partial(choosing.restore, ui.tab), ["query"], changes, **SILENT)
+    restored = on(ui, loaded, partial(choosing.restore, ui.tab), ["opened_by"], changes, **SILENT)
     explaining(ui, restored.then, asking.explain_link, "wanted")
     write_link_after(ui, any_of(ui["views"].select, ui["shown"].change))
 

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 import explainers as ex
@@ -26,10 +26,12 @@ class Link:
     """The content of a link: one state of the page.
 
     has_own_picture  the picture is none of the examples; a link does not carry it
+    given            the query that it was read from
     """
 
     state: State
     has_own_picture: bool = False
+    given: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, state: State) -> "Link":
@@ -104,6 +106,13 @@ class Link:
 
     # ------------------------------------------------------------------------------------- read
 
+    def about(self, kind: str, model: str) -> "Link":
+        """The same link for another kind of input or another model; itself for its own."""
+        question = self.state.question
+        if (kind, model) == (question.kind, question.model):
+            return self
+        return Link.read({**self.given, "kind": kind, "model": model})
+
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Link":
         """The link with this query. What does not exist is left at its default."""
@@ -126,7 +135,7 @@ class Link:
             view=one_of(values["view"], tab.views[:-1], "compare"),
         )
         is_lost = KINDS[kind].has_picture and state.question.picture is None
-        return cls(state, has_own_picture=is_lost)
+        return cls(state, has_own_picture=is_lost, given=query)
 
 
 def kind_in(query: Mapping[str, str]) -> str:

@@ -41,17 +41,17 @@ def build() -> gr.Blocks:
         delete_cache=(PICTURES_KEPT, PICTURES_KEPT),
     ) as page:
         lay_out_header()
-        query = gr.State({})
+        link = gr.State(Link.read({}))
         with gr.Tabs(selected="Text", elem_id="tabs") as tabs:
             loaded = page.load(
                 read_address,
-                outputs=[tabs, query],
+                outputs=[tabs, link],
                 show_progress="hidden",
                 api_visibility="private",
             )
             for tab in TABS.values():
                 with gr.Tab(tab.name, id=tab.name) as opened:
-                    ui = lay_out_tab(tab, page=page, query=query)
+                    ui = lay_out_tab(tab, page=page, opened_by=link)
                     connect(ui, opened.select, loaded.then)
         lay_out_footer()
         api(explain_api, api_name="explain")
@@ -88,9 +88,9 @@ def lay_out_hidden(ui: Fields) -> None:
 
 
 def read_address(request: gr.Request) -> tuple:
-    """The tab that the page's address is about, and its query."""
-    query = dict(request.query_params)
-    return gr.Tabs(selected=Link.read(query).tab.name), query
+    """The tab that the page's address is about, and the link that it is."""
+    link = Link.read(dict(request.query_params))
+    return gr.Tabs(selected=link.tab.name), link
 
 
 def launch(page: gr.Blocks | None = None, **settings: Any) -> None:
