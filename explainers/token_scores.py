@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch
+from jaxtyping import Bool, Float
 from PIL.Image import Image
 from torch import Tensor
 
@@ -66,20 +67,20 @@ class TokenScores:
     notes      sentences that a reader must know, such as how many tokens were cut off
     """
 
-    scores: Tensor
+    scores: Float[Tensor, " token"]
     labels: list[str]
     method: str
     title: str
     target: str
     score: float
     signed: bool
-    special_tokens: Tensor
+    special_tokens: Bool[Tensor, " token"]
     unit: str = "score"
     poles: tuple[str, str] = ("minus", "plus")
-    rows: Tensor | None = None
-    heads: Tensor | None = None
+    rows: Float[Tensor, "layer token"] | None = None
+    heads: Float[Tensor, "layer head token"] | None = None
     row_labels: list[str] = field(default_factory=list)
-    totals: dict[str, Tensor] = field(default_factory=dict)
+    totals: dict[str, Float[Tensor, " token"]] = field(default_factory=dict)
     text: str | None = None
     spans: list[Characters | None] | None = None
     words: list[int | None] | None = None
@@ -96,7 +97,7 @@ class TokenScores:
     grid: tuple[int, int] | None = None
     picture: Image | None = field(default=None, repr=False)
     seen: Image | None = field(default=None, repr=False)
-    pixels: Tensor | None = None
+    pixels: Float[Tensor, "height width"] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -108,18 +109,18 @@ class TokenScores:
     # ---------------------------------------------------------------------------------- numbers
 
     @property
-    def special(self) -> Tensor:
+    def special(self) -> Bool[Tensor, " token"]:
         """`special_tokens`, by its name in version 0.2."""
         return self.special_tokens
 
     @property
-    def layers(self) -> Tensor | None:
-        """[layer token] `rows` by another name: the map of every layer, or None."""
+    def layers(self) -> Float[Tensor, "layer token"] | None:
+        """`rows` by another name: the map of every layer, or None."""
         return self.rows
 
     @property
-    def layer_scores(self) -> Tensor:
-        """[layer token] the map of every layer.
+    def layer_scores(self) -> Float[Tensor, "layer token"]:
+        """The map of every layer.
 
         Raises `Refusal` for a method that has no map by layer.
         """
@@ -128,8 +129,8 @@ class TokenScores:
         return self.rows
 
     @property
-    def head_scores(self) -> Tensor:
-        """[layer head token] the map of every attention head.
+    def head_scores(self) -> Float[Tensor, "layer head token"]:
+        """The map of every attention head.
 
         Raises `Refusal` for a method that has no map by head.
         """
@@ -145,12 +146,12 @@ class TokenScores:
         return self.grid
 
     @property
-    def patches(self) -> Tensor:
-        """[row column] the scores of a picture's patches. Raises `Refusal` for a map of a text."""
+    def patches(self) -> Float[Tensor, "row column"]:
+        """The scores of a picture's patches. Raises `Refusal` for a map of a text."""
         return self.on_grid(self.scores)
 
-    def on_grid(self, scores: Tensor) -> Tensor:
-        """Arrange the scores of patches on their grid: [... token] -> [... row column].
+    def on_grid(self, scores: Float[Tensor, "*n token"]) -> Float[Tensor, "*n row column"]:
+        """Arrange the scores of patches on their grid.
 
         Tokens before the patches, such as [CLS], are left out. Raises `Refusal` for a text.
         """

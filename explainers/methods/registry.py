@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..bibliography import Citation, cite
@@ -128,8 +129,8 @@ class Method:
     compute: Callable[..., Attribution] = field(repr=False)
     only_for: Only | None = None
 
-    def __call__(self, trace: Trace, **options) -> Tensor:
-        """The scores [token], special tokens included."""
+    def __call__(self, trace: Trace, **options) -> Float[Tensor, " token"]:
+        """The scores, special tokens included."""
         return self.run(trace, **options).scores
 
     @ordinary
@@ -139,29 +140,29 @@ class Method:
         self.check_kind(trace)
         return self.compute(trace, **self.read(options))
 
-    def measure(self, trace: Trace, **options) -> tuple[Tensor, dict[str, float]]:
-        """The scores [token], and the facts of this run by name."""
+    def measure(self, trace: Trace, **options) -> tuple[Float[Tensor, " token"], dict[str, float]]:
+        """The scores, and the facts of this run by name."""
         found = self.run(trace, **options)
         return found.scores, found.facts
 
-    def layers(self, trace: Trace, **options) -> Tensor:
-        """The map by layer [row token]. Raises `Refusal` if the method has none."""
+    def layers(self, trace: Trace, **options) -> Float[Tensor, "row token"]:
+        """The map by layer. Raises `Refusal` if the method has none."""
         return self.part("layers", trace, options)
 
-    def heads(self, trace: Trace, **options) -> Tensor:
-        """The share of every head [layer head token]. Raises `Refusal` if it has none."""
+    def heads(self, trace: Trace, **options) -> Float[Tensor, "layer head token"]:
+        """The share of every head. Raises `Refusal` if it has none."""
         return self.part("heads", trace, options)
 
-    def maps(self, trace: Trace, **options) -> Tensor:
-        """The weights of keys in queries [layer query key]. Raises `Refusal` if it has none."""
+    def maps(self, trace: Trace, **options) -> Float[Tensor, "layer query key"]:
+        """The weights of keys in queries. Raises `Refusal` if it has none."""
         return self.part("maps", trace, options)
 
-    def pixels(self, trace: Trace, **options) -> Tensor:
-        """The map of a picture by pixels [height width]. Raises `Refusal` if it has none."""
+    def pixels(self, trace: Trace, **options) -> Float[Tensor, "height width"]:
+        """The map of a picture by pixels. Raises `Refusal` if it has none."""
         return self.part("pixels", trace, options)
 
-    def totals(self, trace: Trace, **options) -> dict[str, Tensor]:
-        """Maps [token] that the layers can be combined into, by name; {} if the method has none."""
+    def totals(self, trace: Trace, **options) -> dict[str, Float[Tensor, " token"]]:
+        """Maps that the layers can be combined into, by name; {} if the method has none."""
         if "totals" not in self.parts:
             return {}
         return self.run(trace, **options).totals

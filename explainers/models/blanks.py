@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..errors import Refusal
@@ -30,7 +31,9 @@ BLANK_TOKENS = {
 }
 
 
-def hide(model: Model, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
+def hide(
+    model: Model, inputs: dict[str, Tensor], tokens: Bool[Tensor, " token"]
+) -> dict[str, Tensor]:
     """The inputs with some tokens hidden from the attention of all others.
 
     tokens: [token] bool, True where a token is hidden. Raises `Refusal` for pictures, whose models
@@ -44,7 +47,9 @@ def hide(model: Model, inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, T
     return inputs | {"attention_mask": mask * ~tokens}
 
 
-def fill(model: Model, inputs: dict[str, Tensor], where: Tensor, blank: str) -> dict[str, Tensor]:
+def fill(
+    model: Model, inputs: dict[str, Tensor], where: Bool[Tensor, "n token"], blank: str
+) -> dict[str, Tensor]:
     """The inputs [1 ...] n times over, each with other tokens or patches blanked.
 
     where: [n token] bool, True where a token is blanked. blank: one of `BLANKS` for the modality.
@@ -74,8 +79,13 @@ def fill(model: Model, inputs: dict[str, Tensor], where: Tensor, blank: str) -> 
 # ----------------------------------------------------------------------------------------- pictures
 
 
-def blank_patches(model: Model, pixels: Tensor, where: Tensor, blank: str) -> Tensor:
-    """[n channel height width] a picture [1 channel height width] with other patches blanked.
+def blank_patches(
+    model: Model,
+    pixels: Float[Tensor, "1 channel height width"],
+    where: Bool[Tensor, "n token"],
+    blank: str,
+) -> Float[Tensor, "n channel height width"]:
+    """A picture n times over, each with other patches blanked.
 
     where: [n token] bool; the tokens before the patches are ignored.
     """
@@ -88,8 +98,13 @@ def blank_patches(model: Model, pixels: Tensor, where: Tensor, blank: str) -> Te
     return blank_pixels(model, pixels, F.pad(mask, (0, right, 0, below)), blank)
 
 
-def blank_pixels(model: Model, pixels: Tensor, mask: Tensor, blank: str) -> Tensor:
-    """[n channel height width] a picture [1 channel height width] with other pixels blanked.
+def blank_pixels(
+    model: Model,
+    pixels: Float[Tensor, "1 channel height width"],
+    mask: Bool[Tensor, "n height width"],
+    blank: str,
+) -> Float[Tensor, "n channel height width"]:
+    """A picture n times over, each with other pixels blanked.
 
     mask: [n height width] bool, True where a pixel is blanked.
     """
@@ -123,7 +138,9 @@ def blank_id(model: Model, blank: str) -> int:
     )
 
 
-def with_positions(model: Model, inputs: dict[str, Tensor], attended: Tensor) -> dict[str, Tensor]:
+def with_positions(
+    model: Model, inputs: dict[str, Tensor], attended: Bool[Tensor, "example token"]
+) -> dict[str, Tensor]:
     """The inputs with `position_ids`, for models that derive positions from the ids (RoBERTa).
 
     Otherwise a padding token in place of a word would change the positions of the words after it.
@@ -161,8 +178,10 @@ def embed(model: Model, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return without_ids | {"inputs_embeds": embedded}
 
 
-def without_words(model: Model, inputs: dict[str, Tensor], entering: Tensor) -> Tensor:
-    """[token dim] what would enter the first block if there were no words.
+def without_words(
+    model: Model, inputs: dict[str, Tensor], entering: Float[Tensor, "token dim"]
+) -> Float[Tensor, "token dim"]:
+    """What would enter the first block if there were no words.
 
     In the text towers of CLIP and SigLIP, embeddings are words plus positions, and the positions
     are left. Elsewhere a norm follows the sum, or there is no sum, and zeros are returned.

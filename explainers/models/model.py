@@ -286,12 +286,12 @@ class Model:
             found = compute(**inputs, **size_options(self, inputs), **tape).pooler_output
         return found / found.norm(dim=-1, keepdim=True)
 
-    def match(self, features: Tensor, matched: Tensor) -> Tensor:
-        """[example candidate] the scaled cosines of unit vectors.
-
-        features  [example dim]
-        matched   [1 candidate dim], or [example candidate dim]
-        """
+    def match(
+        self,
+        features: Float[Tensor, "example dim"],
+        matched: Float[Tensor, "#example candidate dim"],
+    ) -> Float[Tensor, "example candidate"]:
+        """The scaled cosines of unit vectors; candidates are those of all examples, or of each."""
         cosines = torch.matmul(features[:, None], matched.mT)[:, 0]
         scaled = cosines * self.net.get_parameter("logit_scale").detach().exp()
         bias = getattr(self.net, "logit_bias", None)
@@ -330,11 +330,13 @@ class Model:
         """What the processor makes of colours, measured; without one, values are from -1 to 1."""
         return HALVES if self.processor is None else colours_of(self.processor)
 
-    def normalised(self, rgb: Float[Tensor, "*n 3 height width"]) -> Tensor:
+    def normalised(
+        self, rgb: Float[Tensor, "*n 3 height width"]
+    ) -> Float[Tensor, "*n 3 height width"]:
         """Colours from 0 to 1 -> pixel_values; `rgb` is the way back."""
         return self.colours.pixels(rgb)
 
-    def rgb(self, pixels: Float[Tensor, "*n 3 height width"]) -> Tensor:
+    def rgb(self, pixels: Float[Tensor, "*n 3 height width"]) -> Float[Tensor, "*n 3 height width"]:
         """pixel_values -> colours from 0 to 1."""
         return self.colours.rgb(pixels).clamp(0, 1)
 

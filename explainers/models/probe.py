@@ -58,9 +58,8 @@ def check_logits(model: Model, inputs: dict[str, Tensor], got: Tensor) -> None:
     attend_by(model.net, NAME)
     off = float((got - wanted).abs().max())
     largest = float(wanted.abs().max())
-    if (
-        off > allowed_difference(model.net) * largest
-    ):  # False if a number is not finite: another problem
+    allowed = allowed_difference(model.net) * largest
+    if off > allowed:  # not where a number is not finite: that is another problem
         raise ModelUnavailable(
             f"{type(model.net).__name__} gives other logits when its attention is recorded (they "
             f"are off by {off:.2g} where the largest is {largest:.2g}), so another model "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from ..errors import Refusal
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from .model import Model
 
 
-def attended(model: Model, inputs: dict[str, Tensor], tokens: int) -> Tensor:
-    """[example token] bool: False at padding.
+def attended(model: Model, inputs: dict[str, Tensor], tokens: int) -> Bool[Tensor, "example token"]:
+    """False at padding.
 
     tokens: the number of tokens of one example.
     """
@@ -41,9 +42,12 @@ def pools_by_ids(model: Model) -> bool:
 
 
 def readout_weights(
-    model: Model, inputs: dict[str, Tensor], attended: Tensor, last: Tensor | None = None
-) -> Tensor:
-    """[example token] how much of the score is read from each token; each row adds up to 1.
+    model: Model,
+    inputs: dict[str, Tensor],
+    attended: Bool[Tensor, "example token"],
+    last: Float[Tensor, "example token dim"] | None = None,
+) -> Float[Tensor, "example token"]:
+    """How much of the score is read from each token; each row adds up to 1.
 
     attended  [example token] bool, False at padding
     last      [example token dim] what leaves the last block; needed for "pooling attention", whose
@@ -68,9 +72,12 @@ def readout_weights(
 
 
 def at_readout(
-    model: Model, logits: Tensor, inputs: dict[str, Tensor], attended: Tensor | None
-) -> Tensor:
-    """[example class] the logits [example token class] of the token that the score is read from.
+    model: Model,
+    logits: Float[Tensor, "example token class"],
+    inputs: dict[str, Tensor],
+    attended: Bool[Tensor, "example token"] | None,
+) -> Float[Tensor, "example class"]:
+    """The logits of the token that the score is read from.
 
     attended: [example token] bool, False at padding; None to read it off the inputs.
     """
@@ -80,8 +87,10 @@ def at_readout(
     return logits[torch.arange(len(logits), device=logits.device), place]
 
 
-def averaged(model: Model, attended: Tensor, readout: str) -> Tensor:
-    """[example token] equal weights for the tokens of the readout "first", "first two" or "mean".
+def averaged(
+    model: Model, attended: Bool[Tensor, "example token"], readout: str
+) -> Float[Tensor, "example token"]:
+    """Equal weights for the tokens of the readout "first", "first two" or "mean".
 
     The mean is that of all tokens without padding, in a picture of the patches.
     """
@@ -96,8 +105,10 @@ def averaged(model: Model, attended: Tensor, readout: str) -> Tensor:
     return weights / weights.sum(-1, keepdim=True)
 
 
-def pooling_weights(model: Model, last: Tensor | None) -> Tensor:
-    """[example token] the weights of SigLIP's pooling attention, the mean over its heads."""
+def pooling_weights(
+    model: Model, last: Float[Tensor, "example token dim"] | None
+) -> Float[Tensor, "example token"]:
+    """The weights of SigLIP's pooling attention, the mean over its heads."""
     if last is None:
         raise ValueError("The weights of pooling attention need the last hidden states; got None.")
     pool = model.tower.get_submodule("head")
@@ -107,8 +118,8 @@ def pooling_weights(model: Model, last: Tensor | None) -> Tensor:
     return weights.detach()[:, 0]
 
 
-def end_of_text(model: Model, ids: Tensor) -> Tensor:
-    """[example] the place of the token that CLIP's text tower reads in ids [example token].
+def end_of_text(model: Model, ids: Int[Tensor, "example token"]) -> Int[Tensor, " example"]:
+    """The place of the token that CLIP's text tower reads.
 
     That is the first end token. A config of 2021 names 2 as the end token, which means the highest
     id. Raises `Refusal` where there is no end token.
@@ -126,12 +137,12 @@ def end_of_text(model: Model, ids: Tensor) -> Tensor:
     return place_of_highest(is_end)
 
 
-def place_of_highest(values: Tensor) -> Tensor:
-    """[example] the place of the first of the highest whole numbers, or of the first True."""
+def place_of_highest(values: Shaped[Tensor, "example token"]) -> Int[Tensor, " example"]:
+    """The place of the first of the highest whole numbers, or of the first True."""
     return values.int().argmax(-1)
 
 
-def last_true(values: Tensor) -> Tensor:
-    """[example] the place of the last True in bools [example token]."""
+def last_true(values: Bool[Tensor, "example token"]) -> Int[Tensor, " example"]:
+    """The place of the last True."""
     counted = values * torch.arange(1, values.shape[-1] + 1, device=values.device)
     return counted.argmax(-1)
