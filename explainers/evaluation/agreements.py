@@ -10,8 +10,6 @@ from torch import Tensor
 from ..errors import Refusal
 from ..heatmap import Heatmap
 from ..modalities import MODALITIES, modality_of
-from ..render import trials
-from ..render.cards import styled
 from ..ties import ranked
 from .correlation import Coefficient, rank_correlation
 from .notation import named
@@ -55,26 +53,9 @@ class Agreement:
         palette  of the colours
         style    whether the stylesheet is included; not needed on a page that has it already
         """
-        of = "this input" if self.inputs == 1 else f"{self.inputs} inputs (means)"
-        names = self.titles or self.methods
-        correlation = trials.matrix_html(
-            names,
-            self.correlation.tolist(),
-            "Do the maps agree?",
-            f"Rank correlation between the maps of {of}: 1 is the same order of {self.parts}, "
-            "0 is no relation. Maps that agree can still be wrong.",
-            palette=palette,
-        )
-        overlap = trials.matrix_html(
-            names,
-            self.overlap.tolist(),
-            f"Do the same {self.parts} have the highest scores?",
-            f"The share of the {self.top} highest {self.parts} that two maps of {of} have in "
-            "common: 1 is all of them.",
-            palette=palette,
-        )
-        drawn = f'<div class="xp-two">{correlation}{overlap}</div>'
-        return styled(drawn) if style else drawn
+        from ..render.agreements import agreement_html
+
+        return agreement_html(self, palette, style)
 
     def _repr_html_(self) -> str:
         return self.html()

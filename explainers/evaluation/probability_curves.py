@@ -10,28 +10,11 @@ from torch import Tensor
 from .. import ties
 from ..heatmap import Heatmap
 from ..modalities import MODALITIES
-from ..render.cards import styled
-from ..render.probability_plots import Plot, curves_html, measures_html
 from .case import Case
 from .faithfulness import area, curve_points, mean_log_ratio
 from .notation import named
 from .perturbation import Query, answers, fill_mode, leaving, order, removing
 from .registry import METRICS
-
-#: What replaces a removed part, in words.
-IN_PLACE = {
-    "delete": "nothing",
-    "pad": "[PAD]",
-    "mask": "[MASK]",
-    "unk": "[UNK]",
-    "mean": "grey",
-    "black": "black",
-    "white": "white",
-    "blur": "a blur",
-}
-
-#: The two curves, with the words above them.
-HEADINGS = {"deletion": "Taken out", "insertion": "Put in"}
 
 Curve = Float[Tensor, " point"]
 
@@ -109,39 +92,12 @@ class Curves:
         palette  of the colours
         style    whether the stylesheet is included; not needed on a page that has it already
         """
-        plots = []
-        for name, curves in (("deletion", self.deletion), ("insertion", self.insertion)):
-            heading = f"<b>{HEADINGS[name]}</b>: {METRICS[name].better} is better"
-            lines = {self.titles[method]: curve.tolist() for method, curve in curves.items()}
-            low, high, mean = self.band[name]
-            plots.append(Plot(heading, lines, low.tolist(), high.tolist(), mean.tolist()))
-        shares = self.shares.tolist()
-        table = self.table_html()
-        drawn = curves_html(plots, shares, self.parts, self.target, palette, table)
-        return styled(drawn) if style else drawn
+        from ..render.curves_card import Measure, card_html
 
-    def table_html(self) -> str:
-        """The table of numbers under the curves."""
-        chance = self.chance
-        columns = {name: (METRICS[name].title, METRICS[name].better) for name in chance}
-        rows = {title: self.numbers(name) for name, title in self.titles.items()}
-        random = f"Random order, mean of {len(self.random['deletion'])}"
-        return measures_html(rows, columns, {random: chance}, self.note())
-
-    def note(self) -> str:
-        """What a reader must know about the numbers."""
-        removed, not_added = (IN_PLACE[fill] for fill in self.fills)
-        sentences = [
-            f"The numbers are of these curves: {len(self.shares) - 1} equal steps, {removed} in "
-            f"place of removed parts, {not_added} in place of parts that are not added yet.",
-            "With another fill or other steps, a metric of the same name gives other numbers.",
-        ]
-        if self.tied:
-            names = ", ".join(self.titles[name] for name in self.tied)
-            sentences.append(
-                f"Equal scores keep the order of the input. There are some in: {names}."
-            )
-        return " ".join(sentences)
+        measures = {}
+        for name in self.chance:
+            measures[name] = Measure(METRICS[name].title, METRICS[name].better)
+        return card_html(self, measures, palette, style)
 
     def _repr_html_(self) -> str:
         return self.html()
