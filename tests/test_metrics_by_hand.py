@@ -113,6 +113,8 @@ def test_numbers_that_can_be_computed_by_hand(additive):
     )
     assert ev.METRICS["rationale_accuracy"].measure(case, heat) == {"20": 1.0, "40": 1.0}
     curve = ev.METRICS["positive_perturbation"].measure(case, heat)
+    for by in ("token", "patch"):  # of a text they are the same
+        assert ev.METRICS["positive_perturbation"].measure(case, heat, by=by) == curve
     assert [curve[str(share)] for share in range(0, 100, 10)] == [
         1,
         1,

@@ -124,9 +124,9 @@ def test_answers_of_a_question_are_measured_by_blanks():
 @pytest.mark.parametrize(
     "metric, says",
     [
-        ("deletion:by=pixel", "no pixels; use by=patch"),
-        ("insertion:by=pixel", "no pixels; use by=patch"),
-        ("positive_perturbation:by=pixel", "no pixels; use by=patch"),
+        ("deletion:by=pixel", "no pixels; use by=token"),
+        ("insertion:by=pixel", "no pixels; use by=token"),
+        ("positive_perturbation:by=pixel", "no pixels; use by=token"),
         ("precision_at_k:k=0", "The option k is at least 1; got 0."),
         ("sensitivity:samples=0", "The option samples is at least 1; got 0."),
         ("sensitivity:radius=nan", "The option radius is finite and at least 0; got nan."),

@@ -58,8 +58,8 @@ def positive_perturbation(
     Options:
     - fill (default: mask for texts, black for pictures): what replaces a removed part: black
       (before normalisation), mean, white or blur in pictures; mask, pad, unk or delete in texts.
-    - by (default: pixel for pictures, patch for texts): what is removed from a picture: pixel, of
-      the map enlarged bilinearly, or patch. The patches of a text are its tokens.
+    - by (default: pixel for pictures, token for texts): what is removed: token of a text; pixel of
+      a picture, of the map enlarged bilinearly, or patch.
     - area (default: chefer): chefer is by trapezoids from 0 to 90 %; ti, the code of Beyond
       Intuition, adds an accuracy of 0 at 100 %; whole, their code for CLIP (whose fill is mean),
       measures the accuracy at 100 % too.
@@ -107,7 +107,7 @@ def tenths_removed(
     """The input without 10, 20, ... % of its parts, the most or the least important first."""
     mode = fill_mode(case, fill, text="mask", image="black")
     if by is None:
-        by = "pixel" if heat.grid else "patch"
+        by = "pixel" if heat.grid else "token"
     places = ordered(case, heat, first, by)
     steps = [*TENTHS, 10] if area == "whole" else TENTHS
     counts = [len(places) * step // 10 for step in steps]

@@ -26,7 +26,9 @@ from .case import Case
 FILLS = {"text": ("delete", *BLANKS["text"]), "image": BLANKS["image"]}
 
 Fill = Literal["delete", "pad", "mask", "unk", "mean", "black", "white", "blur"]
-Removable = Literal["patch", "pixel"]
+
+#: What is removed: a token of a text, which "patch" also means, or a patch or a pixel of a picture.
+Removable = Literal["token", "patch", "pixel"]
 
 
 #: What stays of an input: tokens, or pixels of a picture.
@@ -85,7 +87,7 @@ def order(case: Case, heat: Heatmap, by: str = "patch") -> Places:
     """
     if by == "pixel":
         if heat.grid is None:
-            raise Refusal("A text has no pixels; use by=patch, which removes its tokens.")
+            raise Refusal("A text has no pixels; use by=token.")
         return ranked_pixels(case, heat)
     places = case.words.nonzero().flatten()
     return places[ranked(heat.scores[places])]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import nearest
+from ..models import Model
 from .answers import check_target, parse_question
 from .examples import EXAMPLES, fields_of, first_example, is_example_text, names_of_photos
 from .kinds import KINDS, TABS, Tab, listed_kinds, menu_of, ticked
@@ -38,10 +39,12 @@ def choose_model(model: str, kind: str, text: str, target: str, versus: str, lay
     """Another model, and a kind of input that it takes; what was chosen stays where it can."""
     try:
         name = (model or "").strip()
-        model_of(name)
+        loaded = model_of(name)
         kinds = kinds_in(TABS[KINDS[kind].tab], name)
         if kind not in kinds:
             return choose_kind(kinds[0], text, name)
+        target = kept_target(loaded, target, PREDICTED)
+        versus = kept_target(loaded, versus, NOTHING)
         return fields_for(kind, name, None, target, versus, int(layer))
     except Exception as error:
         return model_refusal(error)
@@ -86,7 +89,6 @@ def fields_for(
     texts = lines_of(given["text"] or "") if given and one.has_lines else ()
     menu = model.task.menu(model, texts)
     hint = model.task.hint
-    takes_more = not has_own_classes(model)
     deepest = model.depth - 1
     changes: Changes = {
         "model_refusal": refusal_box(),
@@ -96,12 +98,12 @@ def fields_for(
         "model": {"value": name},
         "target": {
             "choices": [PREDICTED, *menu],
-            "value": kept_target(target, menu, takes_more, PREDICTED),
+            "value": target,
             "info": hint,
         },
         "versus": {
             "choices": [NOTHING, *menu],
-            "value": kept_target(versus, menu, takes_more, NOTHING),
+            "value": versus,
             "info": hint and "nothing, or another",
         },
         "layer": {"maximum": deepest, "value": deepest},
@@ -115,12 +117,13 @@ def fields_for(
     return changes
 
 
-def kept_target(target: str, menu: tuple[str, ...], takes_more: bool, otherwise: str) -> str:
-    """A target if the model has it, else `otherwise`.
+def kept_target(model: Model, target: str, otherwise: str) -> str:
+    """A target if another model has it, else `otherwise`.
 
-    takes_more: the model takes targets that are on no menu, such as words of a context.
+    Some models take targets that are on no menu, such as words of a context.
     """
-    if target in menu or (takes_more and target):
+    takes_more = not has_own_classes(model)
+    if target in model.task.menu(model, ()) or (takes_more and target):
         return target
     return otherwise
 
@@ -146,8 +149,6 @@ def restore(tab: Tab, opened_by: Link) -> Changes:
         question.versus,
         state.panel.layer,
     )
-    changes["target"]["value"] = question.target
-    changes["versus"]["value"] = question.versus
     changes["picture_refusal"] = refusal_box(why_lost(link) if is_lost else "")
     changes["model_refusal"] = refusal_box(refused)
     changes["goal_refusal"] = refusal_box(unknown)
