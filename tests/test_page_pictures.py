@@ -2,7 +2,9 @@
 
 import re
 from html import unescape
+from inspect import signature
 
+import gradio
 import pytest
 from asking import answers, choose_model, complaint, question, write_file
 from visiting_pictures import TEXTS
@@ -10,6 +12,7 @@ from visiting_pictures import TEXTS
 import explainers as ex
 from explainers.page import asking, choosing, imagining, loading
 from explainers.page.examples import name_of_photo
+from explainers.page.fields import with_progress
 from explainers.page.kinds import TABS
 from explainers.page.links import Link
 
@@ -204,7 +207,16 @@ def imagine(progress=lambda *_, **__: None, **wish) -> dict:
     """What the button answers; by default for a class, in sixteen steps."""
     usual = {"goal": "a class", "class_name": "", "unit_layer": 0, "unit": 0, "unit_token": None}
     usual |= {"steps": 16, "seed": 0, "tv": 0.1, "l2": 0, "jitter": 4}
-    return imagining.maximise("vit", imagining.Wish(**usual | wish), progress)
+    return imagining.maximise_wish("vit", progress, **usual | wish)
+
+
+def test_a_handler_that_shows_its_progress_gets_it_from_gradio():
+    """Gradio looks for a `Progress` among the defaults, and puts that of the event there."""
+    handler = with_progress(
+        lambda progress, model: {"said": {"value": (progress, model)}}, {"said": 1}
+    )
+    assert isinstance(signature(handler).parameters["progress"].default, gradio.Progress)
+    assert handler("bar", model="vit")[1]["value"] == ("bar", "vit")
 
 
 def test_imagining():
