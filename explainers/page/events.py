@@ -69,9 +69,9 @@ RESTORED = (
 
 LOOK_OF_LAYERS = ("options", "layers_of", "part", "layer", "merge", "specials", "palette")
 
-PRIVATE = {"api_visibility": "private"}
-SILENT = {"show_progress": "hidden", **PRIVATE}
-NEWEST = {"trigger_mode": "always_last"}
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+SILENT: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
+NEWEST: dict[str, Any] = {"trigger_mode": "always_last"}
 HIDDEN_FILE = {"value": None, "visible": False}
 
 
