@@ -29,7 +29,10 @@ pytestmark = pytest.mark.usefixtures("on_cpu")
         (["--target", "NEGATIVE - NEUTRAL"], "no class"),
         (["--option", "stepz=5", "--method", "integrated_gradients"], "did you mean 'steps'"),
         (["--option", "steps=many", "--method", "integrated_gradients"], "a whole number"),
-        (["--option", "steps=0", "--method", "integrated_gradients"], "steps is at least 1; got 0"),
+        (
+            ["--option", "steps=0", "--method", "integrated_gradients"],
+            "steps must be at least 1; got 0",
+        ),
         (["--option", "steps", "--method", "integrated_gradients"], "name=value"),
         (["--option", "steps=5"], "option of attcat"),
         (

@@ -83,8 +83,8 @@ def test_positions_past_the_table():
     "changed, says",
     [
         ({"input_ids": torch.ones(1, 4)}, "input_ids of shape"),
-        ({"attention_mask": torch.ones(1, 3)}, "attention_mask is of 3 tokens"),
-        ({"token_type_ids": torch.zeros(1, 5).long()}, "token_type_ids is of 5 tokens"),
+        ({"attention_mask": torch.ones(1, 3)}, "attention_mask has 3 tokens"),
+        ({"token_type_ids": torch.zeros(1, 5).long()}, "token_type_ids has 5 tokens"),
         ({"token_type_ids": torch.full((1, 4), 2)}, "2 segments"),
         ({"token_type_ids": torch.full((1, 4), -1)}, "2 segments"),
     ],

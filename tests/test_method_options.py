@@ -38,12 +38,12 @@ from explainers.options import Option
         ("gae", {"start": -9}, "no layer -9"),
         ("grads", {"layer": 40}, "no layer 40"),
         ("attgrads", {"side": "keys"}, "did you mean 'key'"),
-        ("gradient", {"order": 0}, "order is at least 1; got 0"),
-        ("integrated_gradients", {"steps": 0}, "steps is at least 1; got 0"),
+        ("gradient", {"order": 0}, "order must be at least 1; got 0"),
+        ("integrated_gradients", {"steps": 0}, "steps must be at least 1; got 0"),
         ("integrated_gradients", {"baseline": "zero"}, "pad, mask, unk"),
-        ("smoothgrad", {"samples": 0}, "samples is at least 1; got 0"),
-        ("smoothgrad", {"sigma": -1}, "sigma is finite and at least 0; got -1"),
-        ("occlusion", {"window": 0}, "window is at least 1; got 0"),
+        ("smoothgrad", {"samples": 0}, "samples must be at least 1; got 0"),
+        ("smoothgrad", {"sigma": -1}, "sigma must be finite and at least 0; got -1"),
+        ("occlusion", {"window": 0}, "window must be at least 1; got 0"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused_in_words(key, options, said):
