@@ -69,7 +69,7 @@ def test_pictures_of_an_archive_have_numbers_and_names_of_classes(tmp_path):
     assert found.classes == ("cat", "dog") and found.left_out == []
     assert read_classes(tmp_path / "none.tsv") == []
     (tmp_path / "classes.tsv").write_text("label\tname\n1\tdog\n")
-    with pytest.raises(ex.Refusal, match=r"^classes.tsv is not .* of classes .* lacks 'wnid'"):
+    with pytest.raises(ex.Refusal, match=r"^classes.tsv does not .* of classes .* lacks 'wnid'"):
         read(tmp_path / "val.zip")
     (tmp_path / "classes.tsv").unlink()
     (tmp_path / "bad.zip").write_text("no archive")

@@ -122,7 +122,7 @@ def test_an_accident_there_stays_one(lent, monkeypatch, caplog):
     def broken(*_):
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr(lent.answers, "encode", broken)
+    monkeypatch.setattr(lent.answers, "encoded_input", broken)
     sentence = complaint(said(lent.asking, question(text="a text that is only here")))
     assert "went wrong" in sentence and "secret" not in sentence and "RuntimeError" in caplog.text
 

@@ -11,6 +11,7 @@ from explainers import evaluation
 from explainers.cli import main
 from explainers.evaluation import METRICS, Example, case_of
 from explainers.methods import METHODS
+from explainers.numerals import with_minus
 from explainers.render import prediction
 
 TEXT = "the film was not bad"
@@ -112,7 +113,8 @@ def test_the_page_shows_every_value(model):
     said = ex.predict(model, TEXT)
     shown = prediction.prediction_html(said.labels, said.values, said.kind)
     assert "%" not in shown and all(
-        f"{label}: {value:.3f}" in shown for label, value in zip(said.labels, said.values)
+        with_minus(f"{label}: {value:.3f}") in shown
+        for label, value in zip(said.labels, said.values)
     )
 
 
@@ -123,7 +125,10 @@ def test_the_command_line_says_values(model, tmp_path, capsys):
     said = capsys.readouterr().out
     first = said.splitlines()[0]
     assert (
-        all(f"{NAMES[i]} {value:.3f}" in first for i, value in enumerate(raw(model).tolist()))
+        all(
+            with_minus(f"{NAMES[i]} {value:.3f}") in first
+            for i, value in enumerate(raw(model).tolist())
+        )
         and "%" not in first
     )
     assert "explaining valence (value " in said

@@ -92,7 +92,7 @@ def test_a_next_token_is_named_by_its_id(writer):
     "asked, says",
     [
         ("goodbye", "tokens in this model"),
-        ("", "no token"),
+        ("", "is not a token"),
         ("#999", "classes 0 to 199"),
         (999, "classes 0 to 199"),
     ],
