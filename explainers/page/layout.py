@@ -107,7 +107,7 @@ def lay_out_question(ui: Fields) -> None:
     ui["model_refusal"] = refusal_html()
     with gr.Row(elem_id=f"{tab.slug}-goal"):
         for name, label, info, first in (
-            ("target", "Explain", None, PREDICTED),
+            ("target", "Explain", "the target", PREDICTED),
             ("versus", "rather than", "compare with a second target", NOTHING),
         ):
             ui[name] = gr.Dropdown(
