@@ -87,7 +87,7 @@ def test_a_number_outside_its_range_is_refused_in_words(key, options):
 def test_a_number_that_no_input_allows_is_refused_before_anything_runs(key, name, wrong):
     """So a page can say it under the field, and a run on a dataset before its first example."""
     for value in wrong:
-        with pytest.raises(ex.Refusal, match=f"The option {name} is .*; got {value}"):
+        with pytest.raises(ex.Refusal, match=f"The option {name} must be .*; got {value}"):
             METHODS[key].read({name: value})
 
 

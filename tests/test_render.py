@@ -121,7 +121,7 @@ def test_the_legend_is_words():
     assert words([SIGNED]) == "AttCATaway from POSITIVEtowards POSITIVE"
     assert words([UNSIGNED]) == "GAEunsigned: lowhigh"
     assert words([UNSIGNED, SIGNED]).startswith("GAE")
-    assert "away from POSITIVE" in words([UNSIGNED, SIGNED]) and "unsigned: little" in words(
+    assert "away from POSITIVE" in words([UNSIGNED, SIGNED]) and "unsigned: low" in words(
         [UNSIGNED, SIGNED]
     )
 
