@@ -112,7 +112,7 @@ def by_the_number_of_examples() -> list[Row]:
             took[count], memory[count] = (time.perf_counter() - began) / count, peak.mb
     return [
         (
-            "evaluate: seconds an example, of 1,000 ÷ of 100 sentences of 20 words",
+            "evaluate: seconds per example, of 1,000 ÷ of 100 sentences of 20 words",
             "≤ 1.2",
             f"{took[1000] / took[100]:.2f}",
         ),

@@ -190,7 +190,7 @@ def perturbing() -> list[Row]:
     return [
         ("attention flow, 128 tokens, 12 layers, seconds", "< 2", f"{seconds['flow']:.2f}"),
         (
-            "one forward a token and layer (64 x 12, from the time of one) ÷ Value Zeroing, "
+            "one forward per token and layer (64 x 12, from the time of one) ÷ Value Zeroing, "
             "64 tokens, BERT-base size",
             "≥ 3",
             f"{64 * 12 * seconds['forward'] / seconds['zeroing']:.1f}",

@@ -79,7 +79,7 @@ class Comparison(list[Heatmap]):
         return Comparison((heat.without_specials() for heat in self), self.left_out)
 
     def table(self) -> pandas.DataFrame:
-        """A table with one row a token and one column a method.
+        """A table with one row per token and one column per method.
 
         Where a method stands there several times, its columns also name target and options.
         """

@@ -106,8 +106,8 @@ def naming_quantised(net: nn.Module) -> Iterator[None]:
         if isinstance(error, torch.OutOfMemoryError) or not quantised(net):
             raise
         raise Refusal(
-            "The weights of this network are quantised, and the library that packed them cannot "
-            f"make this pass ({first_line(error)}): load the network in bfloat16 or float32."
+            "The weights of this network are quantised, and the quantisation library does not "
+            f"support this pass ({first_line(error)}): load the network in bfloat16 or float32."
         ) from error
 
 
@@ -172,8 +172,8 @@ def not_linear(module: nn.Module) -> Refusal:
     if any(is_packed(part) for part in module.modules()):
         return Refusal(
             f"The weights of this network are quantised ({type(module).__name__}), and this "
-            "method reads them: use one of attention, gradients or blanked words, or load the "
-            "network in bfloat16 or float32."
+            "method reads them: use an attention method or occlusion, or load the network in "
+            "bfloat16 or float32."
         )
     return Refusal(
         f"This method is defined for linear maps, and the {type(module).__name__} of this network "

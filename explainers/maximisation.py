@@ -150,7 +150,7 @@ def imagine(
     """
     chosen = Settings(**settings)
     if model.anatomy.modality != "image":
-        raise Refusal("Pictures can be maximised only for models that see pictures.")
+        raise Refusal("Activation maximisation needs a model that reads pictures.")
     chosen.check()
     objective = objective_of(model, target, unit, texts)
     x, scores = optimise(model, objective, chosen, progress)

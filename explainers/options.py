@@ -71,7 +71,9 @@ class Option:
                 f"The option {self.name} takes at most {self.most:,}; got {str(value)[:40]}."
             )
         if self.limit and not self.limit.accepts(converted):
-            raise Refusal(f"The option {self.name} is {self.limit.words}; got {str(value)[:40]}.")
+            raise Refusal(
+                f"The option {self.name} must be {self.limit.words}; got {str(value)[:40]}."
+            )
         return converted
 
     def converted(self, value: Any) -> Any:

@@ -35,10 +35,11 @@ class Answer:
         """`class_logits`. Raises `Refusal` if the network has none."""
         if self.class_logits is None:
             raise Refusal(
-                "This model has no logits for a whole text, so nothing is predicted that could be "
-                "explained: choose a checkpoint that classifies, answers questions, labels words "
-                "or says what comes next; or, in Python, pass a target that is a function of its "
-                "outputs, such as lambda outputs: outputs.logits[:, 5, 42] for logit 42 of token 5."
+                "This model has no logits for a whole text, so it predicts nothing that could be "
+                "explained. Choose a model that classifies, answers questions, labels words or "
+                "predicts the next token. In Python, you can also pass a target that is a function "
+                "of the outputs, such as lambda outputs: outputs.logits[:, 5, 42] for logit 42 of "
+                "token 5."
             )
         return self.class_logits
 

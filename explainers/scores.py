@@ -341,7 +341,7 @@ class Custom(Score):
 
     def wrong_shape(self, got: str) -> Refusal:
         return Refusal(
-            f"A target must give one score an example, shape (examples,); this one gave {got}."
+            f"A target must give one score per example, shape (examples,); this one gave {got}."
         )
 
     def as_probability(self) -> Score:

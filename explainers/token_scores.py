@@ -284,7 +284,7 @@ class TokenScores:
         return f"{sign} {readable(abs(score))}, {self.poles[score > 0]}"
 
     def table(self) -> pandas.DataFrame:
-        """A table with one row a token: its label, score, whether it is special, and every layer.
+        """A table with one row per token: its label, score, whether it is special, and every layer.
 
         A pair of texts has a column that says which text a token belongs to.
         """

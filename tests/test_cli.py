@@ -42,7 +42,7 @@ def test_sub_words_and_specials_can_be_seen(run, sentiment):
     assert [
         line.split()[0] for line in out.splitlines() if line.startswith("  ") and "(" not in line
     ] == one.labels
-    assert "unsigned: how much, not which way" in out
+    assert "unsigned: strength only" in out
 
 
 def test_several_methods_one_after_another(run):
@@ -156,7 +156,9 @@ def test_maps_token_by_token_and_the_search_space_of_optimus(run, refused, senti
     assert list(written.columns) == ["layer", "head", "row", "rft"] and written[
         "rft"
     ].to_numpy() == pytest.approx(scores, rel=1e-3)
-    assert "those of optimus" in refused("explain", "--text", "a dull film", "--readings")
+    assert "--readings needs --method optimus." in refused(
+        "explain", "--text", "a dull film", "--readings"
+    )
 
 
 def test_options_reach_the_method(run, sentiment):

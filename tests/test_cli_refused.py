@@ -29,7 +29,10 @@ pytestmark = pytest.mark.usefixtures("on_cpu")
         (["--target", "NEGATIVE - NEUTRAL"], "no class"),
         (["--option", "stepz=5", "--method", "integrated_gradients"], "did you mean 'steps'"),
         (["--option", "steps=many", "--method", "integrated_gradients"], "a whole number"),
-        (["--option", "steps=0", "--method", "integrated_gradients"], "steps is at least 1; got 0"),
+        (
+            ["--option", "steps=0", "--method", "integrated_gradients"],
+            "steps must be at least 1; got 0",
+        ),
         (["--option", "steps", "--method", "integrated_gradients"], "name=value"),
         (["--option", "steps=5"], "option of attcat"),
         (
@@ -39,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("on_cpu")
         (["--option", "states=sideways"], "input, output, norm"),
         (["--text", ""], "empty"),
         (["--text", " \n\t\u200b"], "empty"),
-        (["--save", "map.pdf"], ".html, .svg, .png, .csv, .json"),
+        (["--save", "map.pdf"], ".html, .svg, .png, .csv or .json; got .pdf"),
         (["--html", "no/such/folder/map.html"], "could not be written"),
     ],
     ids=as_typed,
@@ -100,7 +103,7 @@ def test_a_protocol_takes_the_model_that_it_is_for(capsys, tmp_path):
         (["--protocol", "attcat-table1"], "pairs.tsv has pairs of texts"),
         (
             ["--methods", "attcat", "--metrics", "aopc"],
-            "of the bundled ones inference or paraphrase",
+            "for example inference or paraphrase",
         ),
         (["--protocol", "attcat-table1", "--target", "label"], "attcat-table1 explains label"),
         (

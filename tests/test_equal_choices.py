@@ -233,7 +233,7 @@ def test_equal_scores_are_taken_out_from_first_to_last(reader, lean):
     left = ev.without_top(case, heat, 2)
     assert left.keep.tolist() == [True, False, False, *[True] * 5] and left.tied
     html = trials.without_html(heat, left)
-    assert "of equal ones, the first are taken out" in html
+    assert "of equal scores, the first are removed" in html
     apart = ev.without_top(case, with_scores(case, torch.arange(8.0)), 2)
     assert apart.keep.nonzero().flatten().tolist() == [0, 1, 2, 3, 4, 7] and not apart.tied
     assert hits_in_top(tilted(torch.ones(8), lean), 0, 2, 3) == 3

@@ -50,8 +50,8 @@ def test_a_figure_says_everything_in_words(heats, sentiment):
     assert [
         line
         for line in said
-        if line in (f"− {negative}", f"+ {positive}", "more (how much, not which way)")
-    ] == [f"− {negative}", f"+ {positive}", "more (how much, not which way)"]
+        if line in (f"− {negative}", f"+ {positive}", "stronger (no direction)")
+    ] == [f"− {negative}", f"+ {positive}", "stronger (no direction)"]
 
 
 def test_strong_scores_have_a_sign_in_the_table_and_in_the_text(heats):

@@ -83,8 +83,8 @@ def test_positions_past_the_table():
     "changed, says",
     [
         ({"input_ids": torch.ones(1, 4)}, "input_ids of shape"),
-        ({"attention_mask": torch.ones(1, 3)}, "attention_mask is of 3 tokens"),
-        ({"token_type_ids": torch.zeros(1, 5).long()}, "token_type_ids is of 5 tokens"),
+        ({"attention_mask": torch.ones(1, 3)}, "attention_mask has 3 tokens"),
+        ({"token_type_ids": torch.zeros(1, 5).long()}, "token_type_ids has 5 tokens"),
         ({"token_type_ids": torch.full((1, 4), 2)}, "2 segments"),
         ({"token_type_ids": torch.full((1, 4), -1)}, "2 segments"),
     ],
@@ -111,10 +111,16 @@ IDS = torch.tensor([[1, 5, 6]])
     "given, said",
     [
         ({"input_ids": torch.tensor([[True, False]])}, "whole numbers"),
-        ({"input_ids": IDS, "token_type_ids": torch.zeros(1, 3)}, "token_type_ids are whole"),
-        ({"input_ids": IDS, "position_ids": torch.zeros(1, 3)}, "position_ids are whole"),
-        ({"input_ids": IDS, "attention_mask": torch.ones(3)}, r"attention_mask is of .*\(3,\)"),
-        ({"input_ids": IDS, "attention_mask": torch.ones(1, 1, 3, 3)}, "attention_mask is of"),
+        ({"input_ids": IDS, "token_type_ids": torch.zeros(1, 3)}, "token_type_ids must be whole"),
+        ({"input_ids": IDS, "position_ids": torch.zeros(1, 3)}, "position_ids must be whole"),
+        (
+            {"input_ids": IDS, "attention_mask": torch.ones(3)},
+            r"attention_mask must have shape .*\(3,\)",
+        ),
+        (
+            {"input_ids": IDS, "attention_mask": torch.ones(1, 1, 3, 3)},
+            "attention_mask must have shape",
+        ),
     ],
 )
 def test_tensors_of_another_shape_or_kind_are_refused_in_a_sentence(given, said):

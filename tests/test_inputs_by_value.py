@@ -161,9 +161,9 @@ def test_tensors_are_labelled_by_number_without_a_tokenizer():
         (ids(1, 2, 3), "reads at most 2 tokens; these tensors hold 3"),
         (ids(1, 10), "^Token ids go from 0 to 9 in this model; got 10.$"),
         (ids(-1, 1), "got -1.$"),
-        (ids(1, 2, attention_mask=torch.ones(2)), r"as input_ids are; got \(2,\)"),
-        (ids(1, 2, attention_mask=torch.ones(1, 3)), "attention_mask is of 3 tokens, and .* of 2"),
-        (ids(1, 2, token_type_ids=torch.ones(1, 2)), "are whole numbers, torch.long; got torch.fl"),
+        (ids(1, 2, attention_mask=torch.ones(2)), r"like input_ids; got \(2,\)"),
+        (ids(1, 2, attention_mask=torch.ones(1, 3)), "attention_mask has 3 tokens, but .* has 2"),
+        (ids(1, 2, token_type_ids=torch.ones(1, 2)), r"whole numbers \(torch.long\); got torch.fl"),
         (
             ids(1, 2, token_type_ids=torch.tensor([[0, 2]])),
             "^This model has 2 segments, numbered from 0; got number 2: give a single text,",
@@ -228,7 +228,10 @@ def test_numbers_that_can_be_looked_up():
 
 def test_what_a_dict_holds():
     assert holds({"a": 1, "b": "x"}, str) and not holds({"a": 1}, str) and not holds({}, str)
-    with pytest.raises(ex.Refusal, match=r"nothing stands beside them; got question, text.$"):
+    with pytest.raises(
+        ex.Refusal,
+        match=r"keys text, text and text_pair, or .*, and no others; got question, text.$",
+    ):
         named_texts({"question": "q", "text": "t"})
     with pytest.raises(ex.Refusal, match=r"got 0, 1, 2, 3, 4, 5, 6, 7.$"):
         named_texts({number: "x" for number in range(9)})

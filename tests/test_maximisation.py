@@ -10,6 +10,7 @@ from tiny import GOLDENS, IMAGE, fresh, tiny
 
 import explainers as ex
 from explainers.maximisation import total_variation
+from explainers.render.maximised import curve
 
 RECORDED = load_file(GOLDENS / "activation.safetensors")
 
@@ -212,3 +213,7 @@ def test_what_cannot_be_climbed_is_refused_in_words(name, how, said):
     with pytest.raises(ex.Refusal) as refused:
         ex.imagine(tiny(name), **how)
     assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_the_sentence_over_the_curve_holds_for_a_score_that_fell():
+    assert "The score went from 3 to 1 in 1 steps." in curve([3.0, 1.0])

@@ -38,12 +38,12 @@ from explainers.options import Option
         ("gae", {"start": -9}, "no layer -9"),
         ("grads", {"layer": 40}, "no layer 40"),
         ("attgrads", {"side": "keys"}, "did you mean 'key'"),
-        ("gradient", {"order": 0}, "order is at least 1; got 0"),
-        ("integrated_gradients", {"steps": 0}, "steps is at least 1; got 0"),
+        ("gradient", {"order": 0}, "order must be at least 1; got 0"),
+        ("integrated_gradients", {"steps": 0}, "steps must be at least 1; got 0"),
         ("integrated_gradients", {"baseline": "zero"}, "pad, mask, unk"),
-        ("smoothgrad", {"samples": 0}, "samples is at least 1; got 0"),
-        ("smoothgrad", {"sigma": -1}, "sigma is finite and at least 0; got -1"),
-        ("occlusion", {"window": 0}, "window is at least 1; got 0"),
+        ("smoothgrad", {"samples": 0}, "samples must be at least 1; got 0"),
+        ("smoothgrad", {"sigma": -1}, "sigma must be finite and at least 0; got -1"),
+        ("occlusion", {"window": 0}, "window must be at least 1; got 0"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused_in_words(key, options, said):
@@ -87,7 +87,7 @@ def test_a_number_outside_its_range_is_refused_in_words(key, options):
 def test_a_number_that_no_input_allows_is_refused_before_anything_runs(key, name, wrong):
     """So a page can say it under the field, and a run on a dataset before its first example."""
     for value in wrong:
-        with pytest.raises(ex.Refusal, match=f"The option {name} is .*; got {value}"):
+        with pytest.raises(ex.Refusal, match=f"The option {name} must be .*; got {value}"):
             METHODS[key].read({name: value})
 
 

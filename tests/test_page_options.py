@@ -181,8 +181,8 @@ def test_a_unit_is_imagined_at_no_token_unless_one_is_named(visit, server):
     page, _ = opened(visit, "image", view="activation")
     page.get_by_role("radio", name="a unit", exact=True).check()
     unit, token = (
-        page.get_by_label("Unit of the feed-forward part"),
-        page.get_by_label("At one token"),
+        page.get_by_label("Feed-forward unit"),
+        page.get_by_label("Token (empty: all patches)"),
     )
     token.wait_for()
     assert (token.input_value(), token.get_attribute("placeholder")) == ("", "all patches")

@@ -189,7 +189,7 @@ def test_the_layer_panel_is_a_picture_a_layer_and_the_totals(layers, rows, colum
 
 
 def test_layers_say_which_of_them_is_the_map():
-    assert "Sum adds the layers up and is the map above" in heatmaps.layers_html(layered())
+    assert "Sum adds the layers and is the map above" in heatmaps.layers_html(layered())
     last = layered(totals=False)
     assert "the last picture is the map above" in heatmaps.layers_html(
         replace(last, scores=last.rows[-1])

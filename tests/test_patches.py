@@ -72,7 +72,7 @@ def test_the_legend_is_words():
     assert words([SIGNED]) == "explained: tabby cataway from tabby cattowards tabby cat"
     assert (
         words([UNSIGNED, SIGNED])
-        == "explained: tabby catunsigned: littlemuchaway from tabby cattowards tabby cat"
+        == "explained: tabby catunsigned: lowhighaway from tabby cattowards tabby cat"
     )
 
 

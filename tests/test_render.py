@@ -119,9 +119,9 @@ def test_a_map_of_one_word_and_of_none():
 def test_the_legend_is_words():
     words = lambda heats: Reader(heatmaps.heatmaps_html(heats)).all("p", "xp-legend")[0]["text"]
     assert words([SIGNED]) == "AttCATaway from POSITIVEtowards POSITIVE"
-    assert words([UNSIGNED]) == "GAEunsigned: littlemuch"
+    assert words([UNSIGNED]) == "GAEunsigned: lowhigh"
     assert words([UNSIGNED, SIGNED]).startswith("GAE")
-    assert "away from POSITIVE" in words([UNSIGNED, SIGNED]) and "unsigned: little" in words(
+    assert "away from POSITIVE" in words([UNSIGNED, SIGNED]) and "unsigned: low" in words(
         [UNSIGNED, SIGNED]
     )
 

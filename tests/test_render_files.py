@@ -182,13 +182,13 @@ def test_a_png_of_a_long_text_stays_of_a_size_that_can_be_opened(tmp_path):
 
 def test_an_unsigned_figure_says_how_much_only():
     svg = export.to_svg([UNSIGNED])
-    assert "how much, not which way" in svg
+    assert "stronger (no direction)" in svg
     assert text_files.COLOURS["pos"] not in svg and text_files.COLOURS["neg"] not in svg
 
 
 @pytest.mark.parametrize("name", ["map.pdf", "map", "map.txt", ".json"])
 def test_an_unknown_suffix_is_refused(name, tmp_path):
-    with pytest.raises(ex.Refusal, match=r"\.html, \.svg, \.png, \.csv, \.json") as refused:
+    with pytest.raises(ex.Refusal, match=r"\.html, \.svg, \.png, \.csv or \.json; got") as refused:
         SIGNED.save(tmp_path / name)
     assert "\n" not in str(refused.value)
     assert not list(tmp_path.iterdir())

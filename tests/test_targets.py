@@ -174,7 +174,7 @@ def test_a_custom_target_can_have_a_name():
     [lambda outputs: outputs.logits, lambda outputs: outputs.logits.sum(), lambda outputs: 1.0],
 )
 def test_a_function_that_gives_no_score_an_example_is_refused(function):
-    with pytest.raises(ex.Refusal, match="one score an example"):
+    with pytest.raises(ex.Refusal, match="one score per example"):
         tiny("bert").trace(example("bert"), function)
 
 

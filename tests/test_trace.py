@@ -308,7 +308,7 @@ def test_positions_of_its_own_stay_with_each_example():
 
 
 def test_logits_of_every_token_are_no_logits_of_a_text():
-    """ELECTRA's discriminator gives one number a token: token 1 is no class 1."""
+    """ELECTRA's discriminator gives one number per token: token 1 is no class 1."""
     model = ex.load(random_model("ElectraForPreTraining", **SIZE), device="cpu")
     with pytest.raises(ex.Refusal, match="no logits for a whole text"):
         model.trace(example("electra"), 1)

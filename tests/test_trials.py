@@ -207,7 +207,7 @@ def test_maps_are_tried_cheap_tests_first(sentiment):
         (
             question("Question", "Who sleeps?", pair="A man sleeps."),
             "nothing (delete them)",
-            "Deleting tokens moves the places",
+            "Deleting tokens would move the positions",
         ),
     ],
     ids=str,

@@ -23,7 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         help="a bundled name, a folder or a Hub id (default: the protocol's, or by the data "
-        "sentiment, question-answering or vit; pairs of texts need one)",
+        f"{bundled_for(TEXT)}, {bundled_for(QUESTION)} or {bundled_for(PICTURE)}; pairs of texts "
+        "need one)",
     )
     parser.add_argument("--revision", help="commit or branch of a Hub model")
     parser.add_argument(
@@ -184,6 +185,6 @@ def usual_model(data) -> str:
         return bundled_for(QUESTION)
     names = [name for name, row in BUNDLED.items() if row.takes == PAIR]
     raise Refusal(
-        f"{data.name} has pairs of texts, and pairs are made for different questions: give "
-        f"--model, of the bundled ones {' or '.join(names)}."
+        f"{data.name} has pairs of texts. There is no default model for pairs: give --model, "
+        f"for example {' or '.join(names)}."
     )

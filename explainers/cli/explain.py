@@ -12,8 +12,10 @@ from ..errors import Refusal
 from ..explanation import stream
 from ..heatmap import Comparison, Heatmap
 from ..inputs import Encoded
+from ..inputs.kinds import PICTURE, PICTURE_AND_TEXTS, QUESTION, TEXT
 from ..methods import METHODS, find, most_faithful_first, readings
 from ..models import Model
+from ..models.bundled import bundled_for
 from ..numerals import readable
 from ..prediction import predict
 from ..render.export import maps_to_csv, readings_to_csv, save, to_json, to_png, write, writer_for
@@ -67,8 +69,9 @@ def add_input_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--context", metavar="TEXT", help="the text that holds the answer")
     parser.add_argument(
         "--model",
-        help="a bundled name, a folder or a Hub id (default: sentiment; question-answering with "
-        "--question; vit with --image; image-text with --image and --text)",
+        help=f"a bundled name, a folder or a Hub id (default: {bundled_for(TEXT)}; "
+        f"{bundled_for(QUESTION)} with --question; {bundled_for(PICTURE)} with --image; "
+        f"{bundled_for(PICTURE_AND_TEXTS)} with --image and --text)",
     )
     parser.add_argument("--revision", help="commit or branch of a Hub model")
 
@@ -214,4 +217,4 @@ def optimus_options(heats: Sequence[Heatmap]) -> dict[str, Any]:
     for heat in heats:
         if heat.method == "optimus":
             return {name: value for name, value in heat.options.items() if name != "choice"}
-    raise Refusal("--readings are those of optimus: add --method optimus.")
+    raise Refusal("--readings needs --method optimus.")

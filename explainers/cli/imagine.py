@@ -20,7 +20,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     usual = Settings()
     parser.add_argument(
         "--model",
-        help="a bundled name, a folder or a Hub id (default: vit; image-text with --text)",
+        help=f"a bundled name, a folder or a Hub id (default: {bundled_for(PICTURE)}; "
+        f"{bundled_for(PICTURE_AND_TEXTS)} with --text)",
     )
     parser.add_argument("--revision", help="commit or branch of a Hub model")
     parser.add_argument(

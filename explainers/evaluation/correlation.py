@@ -54,7 +54,7 @@ def kendall(
 ) -> float:
     """Kendall's τ between the maps of the explained class and of another class.
 
-    A map that is specific to its class has a value near 0 or below. The other class is the one
+    Values near or below 0 mean that the map depends on the class. The other class is the one
     before the explained class (of the first, the second). A method whose map is the same for
     every class has 1.
 

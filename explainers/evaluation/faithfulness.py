@@ -157,10 +157,11 @@ def top_removed(
 def attcat_scores(case: Case, heat: Heatmap) -> Float[Tensor, " token"]:
     """The scores [token] that AttCAT's notebooks rank: in the maps of `ATTCAT_ZEROES` [CLS] is 0.
 
-    These maps are never negative, so [CLS] comes last, or first of the zeros, and the notebooks'
-    loop never reaches the last rank. With its own large score [CLS] would come first, and the
-    token that is never removed would be a word. A text that does not begin with a special token
-    keeps all its scores.
+    [CLS] is set to zero, so it is ranked last and is the token that is never removed: these maps
+    have no negative scores, and the notebooks' loop never reaches the last rank. If other tokens
+    have a score of zero too, [CLS] is ranked first among them. With its own large score it would
+    be ranked first of all, and the token that is never removed would be a word. A text that does
+    not begin with a special token keeps all its scores.
     """
     if heat.method not in ATTCAT_ZEROES or case.words[0]:
         return heat.scores

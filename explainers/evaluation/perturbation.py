@@ -65,7 +65,7 @@ def fill_mode(case: Case, fill: str | None, text: str = "delete", image: str = "
         )
     if fill == "delete" and not case.by_class:
         raise Refusal(
-            f"Deleting tokens moves the places where {case.target.name} is read; "
+            f"Deleting tokens would move the positions that {case.target.name} is read from; "
             "use pad, mask or unk."
         )
     if fill == "delete" and case.model.anatomy.readout == "very last":

@@ -86,6 +86,6 @@ def named_texts(given: Mapping[Any, Any]) -> str | tuple[str, ...]:
         if set(texts) == set(names) and set(map(type, texts.values())) == {str}:
             return itemgetter(*names)(texts)  # of one name the text, of two names the pair
     raise Refusal(
-        "Texts in a dict are named text and text_pair, or question and context, "
-        f"and nothing stands beside them; got {', '.join(map(str, list(given)[:8]))}."
+        "A dict of texts has the keys text, text and text_pair, or question and context, "
+        f"and no others; got {', '.join(map(str, list(given)[:8]))}."
     )

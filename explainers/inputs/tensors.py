@@ -100,8 +100,7 @@ def check_ids(model: Model, tensors: dict[str, Tensor]) -> None:
     mask = tensors.get("attention_mask")
     if mask is not None and not mask.bool().any(1).all():
         raise Refusal(
-            "attention_mask is 0 everywhere, so no token is attended: it is 1 at each token that "
-            "the model reads."
+            "attention_mask is 0 everywhere; set it to 1 at each token that the model reads."
         )
     check_vocabulary(model, ids)
     for name in TABLES:
@@ -113,12 +112,12 @@ def check_shape(name: str, tensor: Tensor, ids: Tensor) -> None:
     """Raise `Refusal` for a tensor that is not of the shape of the ids."""
     if tensor.ndim != 2:
         raise Refusal(
-            f"{name} is of shape (1, tokens), as input_ids are; got {tuple(tensor.shape)}."
+            f"{name} must have shape (1, tokens), like input_ids; got {tuple(tensor.shape)}."
         )
     if tensor.shape[1] != ids.shape[1]:
-        raise Refusal(f"{name} is of {tensor.shape[1]} tokens, and input_ids of {ids.shape[1]}.")
+        raise Refusal(f"{name} has {tensor.shape[1]} tokens, but input_ids has {ids.shape[1]}.")
     if name in TABLES and not are_whole(tensor):
-        raise Refusal(f"{name} are whole numbers, torch.long; got {tensor.dtype}.")
+        raise Refusal(f"{name} must be whole numbers (torch.long); got {tensor.dtype}.")
 
 
 def check_vocabulary(model: Model, ids: Tensor) -> None:

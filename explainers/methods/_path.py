@@ -30,7 +30,7 @@ def input_gradient(trace: Trace) -> Tensor:
 
 
 def by_token(trace: Trace, x: Float[Tensor, "..."]) -> Float[Tensor, "token part"]:
-    """Numbers shaped like the input, as one row a token [token part].
+    """Numbers shaped like the input, as one row per token [token part].
 
     The row of a patch has its pixels; that of [CLS], which has none, zeros.
     """

@@ -1,4 +1,4 @@
-"""ALTI: how much each token's part of a vector reduces the distance to that vector."""
+"""ALTI: how much each token's contribution to a vector reduces the distance to that vector."""
 
 from typing import Literal
 
@@ -28,26 +28,27 @@ ROWS = 16  # queries at a time: [16 key dim] in place of [query key dim]
         at_readout=True,
         invariant="sums to one",
     ),
-    cost=Cost("1F", most_tokens=512, too_long="{n} × {n} vectors a layer"),
+    cost=Cost("1F", most_tokens=512, too_long="{n} × {n} vectors per layer"),
 )
 def attribute(
     trace: Trace,
     order: Literal["l1", "l2"] = "l1",
     state: Literal["attention", "block"] = "attention",
 ) -> Attribution:
-    """How much each token's part reduces the distance to the readout token's vector, rolled out.
+    """How much each token's contribution reduces the L1 distance to the readout token's vector,
+    combined by rollout.
 
     Formula: C_l[q, k] = relu(‖y_q‖₁ − ‖y_q − T_q(x_k)‖₁), rows divided by their sum, with T_q(x_k)
-    the part of y_q = LN₁(...) that comes from token k; score_i = (C_L ··· C_1)[readout, i]
+    token k's contribution to y_q = LN₁(...); score_i = (C_L ··· C_1)[readout, i]
     (Ferrando et al.).
 
-    Sign: none, and the same map for every class. A part that points away from the vector counts
-    as zero.
+    Sign: none, and the same map for every class. A contribution that points away from the
+    vector counts as zero.
 
-    Limits: the feed-forward layer is left out, and biases are given to no token.
+    Limits: the feed-forward layer is left out, and biases are assigned to no token.
 
     Options:
-    - order: l1: the norm of the paper; l2.
+    - order: l1: the distance of the paper; l2.
     - state: attention: y as above; block: what leaves the block, with the second LayerNorm applied
       to the parts.
     """

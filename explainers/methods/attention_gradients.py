@@ -129,8 +129,8 @@ def gae(trace: Trace, start: int | None = None) -> Attribution:
 
     Sign: none, since the relu keeps only what raises the score of the class.
 
-    Limits: the readout token keeps the 1 of R = I and dominates the map; hide special tokens to
-    see the others. The map never shows what lowers the score.
+    Limits: the identity gives the readout token a weight of 1, which dominates the map; hide
+    special tokens to see the others. The map never shows what lowers the score.
 
     Options:
     - start: the first layer used. By default 0; for a picture with texts the last layer, as the

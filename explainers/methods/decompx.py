@@ -28,7 +28,7 @@ CHUNK = 8  # queries, or keys, at a time: [8 key 4·dim] in place of [query key 
         signed=True, class_specific=True, parts=("maps",), invariant="adds up to the logit"
     ),
     cost=Cost(
-        "1F + n·n vectors a layer",
+        "1F + n·n vectors per layer",
         most_tokens=512,
         too_long="{n} × {n} vectors carried through every layer",
     ),

@@ -1,4 +1,4 @@
-"""GlobEnc: the length of vectors through whole encoder blocks, combined by rollout."""
+"""GlobEnc: the norm of vectors through whole encoder blocks, combined by rollout."""
 
 from typing import Literal
 
@@ -39,7 +39,8 @@ def attribute(
     variant: Variant = "N-Enc",
     through: Literal["rollout", "maxflow", "none"] = "rollout",
 ) -> Attribution:
-    """The length of each token's part of the output of every encoder block, rolled out.
+    """The norm of each token's contribution to the output of every encoder block, combined by
+    rollout.
 
     Formula: N_l[q, k] = ‖LN₂(LN₁(sum over heads of A_h[q, k] f_h(x_k) + [q = k] x_k))‖, with
     LayerNorms that divide by their actual deviations; score_i = (N_L ··· N_1)[readout, i]
@@ -47,7 +48,7 @@ def attribute(
 
     Sign: none, and the same map for every class.
 
-    Limits: lengths are added although vectors can cancel. The feed-forward layer counts only by
+    Limits: norms are added although vectors can cancel. The feed-forward layer counts only by
     its effect on the second LayerNorm (the variant N-Enc+FFN includes it).
 
     Options:

@@ -1,4 +1,4 @@
-"""Norm-based attention: the length of the vectors that attention moves."""
+"""Norm-based attention: the norm of the attention-weighted, transformed value vectors."""
 
 from typing import Literal
 
@@ -36,15 +36,17 @@ Stage = Literal["N", "Res", "ResLN"]
 def attribute(
     trace: Trace, stage: Stage = "N", rollout: bool = False, layer: int = -1
 ) -> Attribution:
-    """The length of the vector that attention moves from each token to the readout token.
+    """The norm of the attention-weighted, transformed value vector from each token to the
+    readout token.
 
     Formula: score_i = ‖sum over heads of A_h[readout, i] f_h(x_i)‖ with
-    f_h(x) = (x W_V + b_V) W_O (Kobayashi et al. 2020), last layer. A large weight on a short
-    vector has a small effect.
+    f_h(x) = (x W_V + b_V) W_O (Kobayashi et al. 2020), last layer. A large weight on a
+    vector with a small norm has a small effect.
 
     Sign: none, and the same map for every class.
 
-    Limits: one layer, unless rolled out. A long vector may have no effect on the classifier.
+    Limits: one layer, without the option rollout. A vector with a large norm may have no effect on
+    the classifier.
 
     Options:
     - stage: N: attention alone; Res: with the token's own vector from the residual connection;

@@ -75,8 +75,9 @@ def transatt(
 
     Sign: none, since the relu keeps only what raises the score of the class.
 
-    Limits: the readout token keeps the 1 of I and dominates the map; hide special tokens to see
-    the others. LayerNorm and softmax pass relevance on unchanged, which is a choice.
+    Limits: the identity gives the readout token a weight of 1, which dominates the map; hide
+    special tokens to see the others. LayerNorm and softmax pass relevance on unchanged, which is
+    a choice.
 
     Options:
     - start: the first layer used; the authors' ERASER runs use the last alone.
@@ -130,8 +131,8 @@ def alpha_beta_lrp(trace: Trace, rules: Rules = "ours") -> Attribution:
 
     Limits: relevance is relative, since a class with a negative logit propagates 1 too. Biases
     receive nothing, and LayerNorm and softmax pass relevance on unchanged. Where a sum is near
-    zero its shares are large, so that a small change of the input can change the map much. It is
-    computed in float64, so that rounding errors do not.
+    zero its shares are large. Then small input changes can change the map strongly. It is
+    computed in float64 to avoid rounding errors.
 
     Options:
     - rules: ours: as above, conserved at every layer; original: older rules, which multiply
@@ -163,8 +164,8 @@ def attnlrp(
 
     Sign: plus raises the score of the target, minus lowers it.
 
-    Limits: positions, segments and biases have a share that is given to no token, so the sum is
-    not the logit. In a picture e is the embedded patch with its position.
+    Limits: positions, segments and biases receive relevance that is not assigned to any token, so
+    the sum is not the logit. In a picture e is the embedded patch with its position.
 
     Options:
     - variant: attn; cp: attention weights and the activated half of gated layers are constants,

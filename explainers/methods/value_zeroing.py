@@ -29,7 +29,8 @@ from .registry import Cost, Output, method
     cost=Cost("nF", most_tokens=384, too_long="every layer {n} times over"),
 )
 def attribute(trace: Trace, rollout: bool = True) -> Attribution:
-    """The change in direction of each token's vector without another token's value, rolled out.
+    """The cosine change of each token's vector when another token's value is set to zero,
+    combined by rollout.
 
     Formula: C_l[q, k] = 1 − cos(x̃_q without value k, x̃_q), over the whole block, rows divided by
     their sum; score_i = (C_L ··· C_1)[readout, i] (Mohebbi et al., and rollout without a residual).

@@ -26,7 +26,7 @@ BATCH = 32  # masks at a time, each with two copies of the picture
     paper="xie2023",
     output=Output(signed=True, class_specific=True, parts=("pixels",)),
     cost=Cost("2MF"),
-    only=Only("image", "masks are channels enlarged to the pixels of a picture"),
+    only=Only("image", "masks are feature channels, upsampled to the picture"),
     limits={
         "threshold": Limit(lambda value: 0 < value <= 2, "above 0 and at most 2"),
         "sigma": NOT_NEGATIVE,

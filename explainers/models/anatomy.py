@@ -1,6 +1,7 @@
 """Where each architecture keeps its parts: `Anatomy`, a row, and `ANATOMIES`, the table of them.
 
-`register` adds a row from outside. Only this file and `fitting` know paths of Hugging Face modules.
+`register` adds a row from outside. Paths of Hugging Face modules inside a tower are in this file
+and in `fitting`; the heads of some tasks are read by name elsewhere.
 """
 
 from collections.abc import Callable, Iterable
@@ -221,7 +222,7 @@ SIGLIP_VISION = replace(
     prefix=(),
 )
 
-#: The architectures that can be traced, by `config.model_type`; a dual encoder has a row a side.
+#: The architectures that can be traced, by `config.model_type`; a dual encoder has a row per side.
 ANATOMIES: dict[str, Anatomy] = {
     "bert": BERT,
     "roberta": ROBERTA,

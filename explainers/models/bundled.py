@@ -1,6 +1,7 @@
 """The models that come with the package: `BUNDLED`, a row for each, and how they are loaded.
 
-A bundled model is named in its row, and nowhere else in the package.
+The code asks for a model by the kind of its input, with `bundled_for`. Names of bundled models are
+in this table, in protocols, which fix their model, and in examples of the documentation.
 """
 
 from dataclasses import dataclass

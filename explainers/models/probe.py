@@ -62,8 +62,8 @@ def check_logits(model: Model, inputs: dict[str, Tensor], got: Tensor) -> None:
     if off > allowed:  # not where a number is not finite: that is another problem
         raise ModelUnavailable(
             f"{type(model.net).__name__} gives other logits when its attention is recorded (they "
-            f"are off by {off:.2g} where the largest is {largest:.2g}), so another model "
-            "would be explained. Its attention computes more than softmax(QKᵀ/√d + mask) V."
+            f"are off by {off:.2g} where the largest is {largest:.2g}), so the map would be "
+            "wrong. Its attention computes more than softmax(QKᵀ/√d + mask) V."
         )
 
 

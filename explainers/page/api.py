@@ -6,13 +6,17 @@ import gradio as gr
 
 import explainers as ex
 
+from ..inputs.kinds import TEXT
+from ..models.bundled import bundled_for
 from ..render import export
 from .answers import Asked, heats_of
 from .loading import model_of
 
+DEFAULT_MODEL = bundled_for(TEXT)
+
 
 def explain_api(
-    text: str, model: str = "sentiment", method: str = "attcat", target: str = "", pair: str = ""
+    text: str, model: str = DEFAULT_MODEL, method: str = "attcat", target: str = "", pair: str = ""
 ) -> dict:
     """Signed scores for the tokens of a text.
 

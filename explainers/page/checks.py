@@ -51,7 +51,7 @@ def check_maps(
         agreement = ""
         if len(heats) > 1:
             agreement = evaluation.agreement(heats).html(style=False)
-        running = placeholder("The model is run again and again, with more and more removed …")
+        running = placeholder("Running the model with more and more parts removed …")
         yield {
             "test_refusal": refusal_box(),
             "tested": {"value": agreement + running},

@@ -105,12 +105,17 @@ def lay_out_question(ui: Fields) -> None:
         plain_html(hint(tab.about))
     ui["model_refusal"] = refusal_html()
     with gr.Row(elem_id=f"{tab.slug}-goal"):
-        for name, label, first in (
-            ("target", "Explain", PREDICTED),
-            ("versus", "rather than", NOTHING),
+        for name, label, info, first in (
+            ("target", "Explain", "the target", PREDICTED),
+            ("versus", "rather than", "compare with a second target", NOTHING),
         ):
             ui[name] = gr.Dropdown(
-                [first], value=first, label=label, min_width=130, allow_custom_value=True
+                [first],
+                value=first,
+                label=label,
+                info=info,
+                min_width=130,
+                allow_custom_value=True,
             )
     ui["goal_refusal"] = refusal_html()
     ui["go"] = gr.Button("Explain", variant="primary")
@@ -165,7 +170,7 @@ def lay_out_methods(ui: Fields) -> None:
         plain_html(
             hint(
                 f"Cost: F forward passes, B backward passes, n {tokens}{masks}, L layers. "
-                "Without a label: at most one pass of each."
+                "No cost shown: at most one forward and one backward pass."
             )
         )
         for family, methods in tab.families.items():

@@ -20,9 +20,7 @@ def model_of(name: str) -> ex.Model:
     `ModelUnavailable` if there is no such model or if the page cannot use it.
     """
     if name not in ex.BUNDLED and not may_be_hub_id(name):
-        raise ex.ModelUnavailable(
-            "On this page a model is a bundled one, or the id of one on the Hub such as owner/name."
-        )
+        raise ex.ModelUnavailable("Choose a bundled model, or type a Hub id such as owner/name.")
     model = ex.load(name)
     if not is_usable(model):
         raise ex.ModelUnavailable(

@@ -105,13 +105,10 @@ def lay_out_activation(ui: Fields) -> None:
         ui["unit_layer"] = gr.Slider(
             0, 5, value=0, step=1, label="Layer", visible=False, min_width=140
         )
-        ui["unit"] = gr.Number(
-            0, label="Unit of the feed-forward part", visible=False, min_width=140
-        )
+        ui["unit"] = gr.Number(0, label="Feed-forward unit", visible=False, min_width=140)
         ui["unit_token"] = gr.Textbox(
             "",
-            label="At one token",
-            placeholder="all patches",
+            label="Token (empty: all patches)",
             max_lines=1,
             visible=False,
             min_width=140,

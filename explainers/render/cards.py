@@ -114,15 +114,15 @@ def column_head(label: str) -> str:
 
 
 def column_titles(heats: Sequence[TokenScores]) -> str:
-    """The heads of a plain table with one column a map."""
+    """The heads of a plain table with one column per map."""
     return "".join(f'<th scope="col">{escape(heat.title)}</th>' for heat in heats)
 
 
 def badge(signed: bool) -> str:
     """The badge that says whether a method's scores have a sign."""
-    name, title = "unsigned", "how much, not which way"
+    name, title = "unsigned", "strength only"
     if signed:
-        name, title = "signed", "which way, and how much"
+        name, title = "signed", "direction and strength"
     return f'<span class="xp-badge {name}" title="{title}">{name}</span>'
 
 
@@ -144,7 +144,7 @@ def ramps(heats: Sequence[TokenScores], kind: str = "") -> str:
     """The meaning of the colours: of the first map, then of the others if they differ."""
     html: dict[tuple[str, str], str] = {}
     for heat in heats:
-        low, high = heat.poles if heat.signed else ("unsigned: little", "much")
+        low, high = heat.poles if heat.signed else ("unsigned: low", "high")
         one = "" if heat.signed else " one"
         ramp = f"<i class='xp-ramp{one}{kind}'></i>"
         html.setdefault((low, high), f"<span>{escape(low)}{ramp}{escape(high)}</span>")
@@ -164,25 +164,22 @@ def all_notes(heats: Sequence[TokenScores]) -> list[str]:
     return list(notes)
 
 
-def layers_in_words(heat: TokenScores, parts: str, row: str = "row") -> str:
+def layers_in_words(heat: TokenScores, row: str = "row") -> str:
     """What the rows of a layer panel are, and which of them equals the map itself.
 
-    parts: what the tokens are, "words" or "patches". row: what a row is called.
+    row: what a row is called.
     """
     if not heat.totals:
-        return f"The map layer by layer, all on one scale{same_as_map(heat, row)}."
+        return f"Scores of each layer, on one scale{same_as_map(heat, row)}."
     meaning = {
-        "Sum": "Sum adds the layers up",
-        "Rollout": f"Rollout carries each layer's evidence back to the {parts} along attention",
+        "Sum": "Sum adds the layers",
+        "Rollout": "Rollout moves each layer's scores back to the input by attention rollout",
     }
-    sentences = []
+    sentences = ["Scores of each layer, on one scale."]
     for name, total in heat.totals.items():
         ending = " and is the map above" if total.equal(heat.scores) else ""
-        sentences.append(meaning[name] + ending)
-    return (
-        "Where in the network the evidence appears. The layers share one scale; "
-        f"{' and '.join(sentences)}."
-    )
+        sentences.append(f"{meaning[name]}{ending}.")
+    return " ".join(sentences)
 
 
 def same_as_map(heat: TokenScores, row: str) -> str:

@@ -45,9 +45,11 @@ def writer_for(path: Place) -> Callable[[Sequence[TokenScores], About], str | by
     writers = {".html": to_html, ".svg": to_svg, ".png": to_png, ".csv": to_csv, ".json": to_json}
     suffix = Path(path).suffix.casefold()
     if suffix not in writers:
+        *others, last = writers
+        known = ", ".join(others)
         raise Refusal(
-            f"{Path(path).name} could be written as {', '.join(writers)}; "
-            f"{suffix or 'no suffix'} is none of them."
+            f"{Path(path).name} cannot be written: use the suffix {known} or {last}; "
+            f"got {suffix or 'no suffix'}."
         )
     return writers[suffix]
 

@@ -37,5 +37,5 @@ def colour_meanings(heats: Sequence[TokenScores]) -> list[tuple[str, str]]:
             meanings["neg", visible(f"− {heat.poles[0]}")] = None
             meanings["pos", visible(f"+ {heat.poles[1]}")] = None
         else:
-            meanings["mag", visible("more (how much, not which way)")] = None
+            meanings["mag", visible("stronger (no direction)")] = None
     return list(meanings)

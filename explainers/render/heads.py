@@ -25,7 +25,8 @@ def heads_over_text(heat: TokenScores, layer: int, look: Look) -> str:
     body = importance_table(shown, layer, "words")
     if len(shown) > 4 * COLUMNS:
         body += (
-            f"<p class='xp-note'>One column a word would be unreadable at {len(shown)} words. "
+            "<p class='xp-note'>The table has one column per word, too many to read at "
+            f"{len(shown)} words. "
             "Explain a shorter text to see the heads over them.</p>"
         )
         return card(body, look.palette)

@@ -57,7 +57,7 @@ def curve(scores: Sequence[float]) -> str:
         f"{i * across:.1f},{HEIGHT - (score - low) * up:.1f}" for i, score in enumerate(scores)
     )
     sentence = (
-        f"The score rose from {readable(scores[0])} to {readable(scores[-1])} in {steps} steps."
+        f"The score went from {readable(scores[0])} to {readable(scores[-1])} in {steps} steps."
     )
     return (
         f'<figure class="xp-curve"><figcaption class="xp-sub">{escape(sentence)}</figcaption>'

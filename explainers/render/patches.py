@@ -180,7 +180,7 @@ def layers_card(heat: TokenScores, look: Look, slider: bool = False) -> str:
             f'<div class="xp-beside"><div>{layer_slider(heat)}{large}</div>'
             f"<div>{pictures}</div></div>"
         )
-    sentence = layers_in_words(heat, "patches", "picture")
+    sentence = layers_in_words(heat, "picture")
     return card(
         f"<h3>{escape(heat.title)}, layer by layer</h3>"
         f"<p class='xp-sub'>{escape(sentence)} Beside each stands its largest |score|.</p>"
@@ -248,8 +248,8 @@ def overlay_notes(heats: Sequence[TokenScores], look: Look) -> str:
     html = ""
     if look.smooth or look.controls:
         html += (
-            '<p class="xp-note xp-if-smooth">Smooth: straight lines between the numbers of the '
-            "patches. It looks finer and adds no information.</p>"
+            '<p class="xp-note xp-if-smooth">Smooth: bilinear interpolation between patches. '
+            "It looks finer and adds no information.</p>"
         )
     if has_pixels(heats) and (look.pixels or look.controls):
         html += (

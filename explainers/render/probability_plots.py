@@ -79,7 +79,7 @@ def curves_html(
     palette: str = "orange-blue",
     table: str = "",
 ) -> str:
-    """Probabilities over the share of the input that was taken out or put in, one line a method.
+    """Probabilities over the share of the input that was taken out or put in, one line per method.
 
     plots: all with the same methods. shares, parts, target: as in `Axes`. table: HTML that stands
     under the lines.
@@ -88,7 +88,7 @@ def curves_html(
     axes = Axes(shares, parts, target, least)
     figures = "".join(plot_html(plot, axes) for plot in plots)
     return card(
-        "<h3>Does the model need what a map points at?</h3>"
+        f"<h3>Does the probability fall when the highest-ranked {escape(parts)} are removed?</h3>"
         f'<p class="xp-sub">The probability of <b>{escape(visible(target))}</b> while '
         f"{escape(parts)} are removed or inserted in the order of each map, the most important "
         "first. Grey: the middle half of random orders, and their mean.</p>"
@@ -99,7 +99,7 @@ def curves_html(
 
 
 def plot_html(plot: Plot, axes: Axes) -> str:
-    """One figure: the band, the mean of the random orders, and a line a method."""
+    """One figure: the band, the mean of the random orders, and one line per method."""
     band = f"{axes.points(plot.low)} {axes.points(plot.high, backwards=True)}"
     grid = "".join(f'<path class="xp-rule" d="M0 {y}H{WIDTH}"/>' for y in (0, 25, 50, 75, 100))
     lines = ""

@@ -29,7 +29,7 @@ def heatmap_text(heat: TokenScores, tokens: bool = False) -> Text:
 
     tokens: sub-words and special tokens as they are, instead of words.
     """
-    meaning = "unsigned: how much, not which way"
+    meaning = "unsigned: strength only"
     if heat.signed:
         meaning = f"+ {heat.poles[1]}, − {heat.poles[0]}"
     score = with_minus(f"{heat.score:.3f}")

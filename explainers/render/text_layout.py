@@ -1,7 +1,7 @@
 """The layout of a figure of texts: coloured squares, words and rules, with places in pixels.
 
 From top to bottom: what is explained, the running text in the colours of the first map, a table
-with a row a map (of a single map: its layers and totals), the meaning of the colours, captions.
+with one row per map (of a single map: its layers and totals), the meaning of the colours, captions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -293,7 +293,7 @@ def flow(heat: TokenScores, places: Sequence[int], width: float) -> Iterator[Pla
 
 
 def add_table(figure: Figure) -> None:
-    """The table: a column a word, written upwards, and a row a map or layer."""
+    """The table: one column per word, written upwards, and one row per map or layer."""
     heat = figure.tokens
     heads = [visible(label)[:20] for label in heat.labels]
     heights = [SIZE * LINE if is_upright(head) else text_width(head, SIZE) for head in heads]

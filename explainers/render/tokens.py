@@ -77,7 +77,7 @@ def layers_over_text(heat: TokenScores, look: Look, slider: bool = False) -> str
     shown = view(heat, look.merge, look.specials)
     if len(shown) > 4 * COLUMNS:
         sentence = (
-            f"The layer panel has one column a word; at {len(shown)} words it would be unreadable. "
+            f"The table has one column per word, too many to read at {len(shown)} words. "
             "Explain a shorter text to see it."
         )
         body = f"<h3>{escape(title)}</h3><p class='xp-sub'>{sentence}</p>"
@@ -88,7 +88,7 @@ def layers_over_text(heat: TokenScores, look: Look, slider: bool = False) -> str
     )
     return card(
         f"<h3>{escape(title)}</h3>"
-        f"<p class='xp-sub'>{escape(layers_in_words(shown, 'words'))}</p>"
+        f"<p class='xp-sub'>{escape(layers_in_words(shown))}</p>"
         f"{layer_slider(shown) if slider else ''}{legend([shown])}"
         f'<div class="xp-scroll" tabindex="0" role="region" aria-label="{escape(title)}">'
         f"{table}</div>",
@@ -238,7 +238,10 @@ def cut(heat: TokenScores, i: int) -> str:
 
 
 def table_head(heat: TokenScores, corner: str) -> str:
-    """The head of a table with a column a token. corner: what the rows are, for screen readers."""
+    """The head of a table with one column per token.
+
+    corner: what the rows are, for screen readers.
+    """
     columns = []
     for i, label in enumerate(heat.labels):
         marked = " xp-marked" if heat.is_marked(i) else ""

@@ -94,8 +94,8 @@ def without_html(heat: TokenScores, removal: Removal, palette: str = "orange-blu
     note = ""
     if removal.tied:
         note = (
-            '<p class="xp-note">Something that stayed has the same score: of equal ones, the '
-            "first are taken out.</p>"
+            '<p class="xp-note">A part that stays has the same score as one that was '
+            "removed; of equal scores, the first are removed.</p>"
         )
     return card(
         f"<h3>{escape(heat.title)}: without {escape(names)}</h3>"

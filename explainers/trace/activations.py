@@ -84,9 +84,8 @@ class NoGradients(Activations):
 
     def part(self, name: str) -> Tensor:
         raise Refusal(
-            f"The weights of this network {self.reason}, so no gradient passes through it: use a "
-            "method of attention maps or of blanked words, or load the network in bfloat16 or "
-            "float32."
+            f"The weights of this network {self.reason}, so no gradient passes through it: use an "
+            "attention method or occlusion, or load the network in bfloat16 or float32."
         )
 
 

@@ -82,7 +82,7 @@ def refuse_unknown(module: nn.Module, arguments: dict[str, Any]) -> None:
         if argument is not None and name not in HARMLESS:
             raise Refusal(
                 f"{type(module).__name__} computes attention with {name}, which is not supported "
-                "here: the recorded attention would be that of another model."
+                "here: the recorded attention would differ, so the map would be wrong."
             )
 
 

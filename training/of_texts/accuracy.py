@@ -31,7 +31,7 @@ def evaluate(args) -> None:
         "SNLI dev": pairs(data / "pairs/SNLI_dev.tsv", "inference"),
         "SQuAD v2 held-out articles": squad(data / "squad/articles_0_13.json", held_out=True),
     }
-    print("| rows | n | right |\n|---|---|---|")
+    print("| rows | n | accuracy |\n|---|---|---|")
     for name, examples in tests.items():
         task = examples[0].task
         model = explainers.load(task, device="cpu")
