@@ -8,7 +8,6 @@ from visiting import (
     choose,
     explain,
     heats,
-    refusal,
     settled,
     tab,
     words_of,
@@ -91,7 +90,9 @@ def test_a_link_of_nonsense_still_opens(visit):
         == EXAMPLES["Sentence"]["mixed review"]["text"]
     )
     assert page.get_by_label("Explain", exact=True).input_value() == "predicted"
-    assert "<b>" in refusal(page, "The bundled model is shown instead").inner_text()
+    refused = page.locator(".refusal:visible")
+    assert "<b>" in refused.filter(has_text="The bundled model is shown instead").inner_text()
+    assert "NOPE" in refused.filter(has_text="What the model predicts is explained").inner_text()
 
 
 @browser_test
