@@ -9,6 +9,7 @@ Two other kinds go by thirds: tests marked `rotates`, such as the lessons, and t
 a browser, but for those marked `daily`.
 """
 
+from collections import Counter
 from datetime import date
 from zlib import crc32
 
@@ -45,9 +46,11 @@ def pytest_collection_modifyitems(config, items) -> None:
     check_names(items)
     if config.option.laws == "all":
         return
-    kept, left_out = [], []
+    kept, left_out, cases = [], [], Counter()
     for item in items:
-        run = not is_law(item) or part_of(item.nodeid) == int(config.option.laws)
+        test = item.nodeid.partition("[")[0]
+        run = not is_law(item) or part_of(test, cases[test]) == int(config.option.laws)
+        cases[test] += 1
         (kept if run else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
@@ -73,6 +76,9 @@ def is_law(item: pytest.Item) -> bool:
     return any(isinstance(value, str) and value in rotating for value in callspec.params.values())
 
 
-def part_of(nodeid: str) -> int:
-    """Which third a test belongs to, by its name: the same on every machine."""
-    return crc32(nodeid.encode()) % PARTS
+def part_of(test: str, case: int) -> int:
+    """Which third a case of a test belongs to: the cases take turns, so that each third has some.
+
+    test: its name without the case. case: counted from 0, in the order of the file.
+    """
+    return (crc32(test.encode()) + case) % PARTS

@@ -85,7 +85,7 @@ def test_a_list_of_texts_under_one_name_is_refused_by_its_name(reader):
 def test_a_mask_that_leaves_no_token_is_refused():
     inputs = tiny_input("bert")
     empty = inputs | {"attention_mask": torch.zeros_like(inputs["input_ids"])}
-    with pytest.raises(ex.Refusal, match="no token is attended"):
+    with pytest.raises(ex.Refusal, match="attention_mask is 0 everywhere"):
         ex.explain(tiny("bert"), empty, "attcat", 0)
 
 

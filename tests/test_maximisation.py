@@ -185,7 +185,7 @@ def test_a_file_says_what_it_is_of(tmp_path):
 @pytest.mark.parametrize(
     "name, how, said",
     [
-        ("bert", {"target": 0}, "see pictures"),
+        ("bert", {"target": 0}, "reads pictures"),
         ("vit", {}, "which class or unit"),
         ("vit", {"target": "dragon"}, "no class 'dragon'"),
         ("vit", {"target": 0, "steps": 0}, "at least one step"),

@@ -253,5 +253,5 @@ def test_a_probability_that_tokens_share_is_read_at_its_places():
 
 def test_without_a_score_of_its_own_a_model_says_what_helps_whoever_typed_its_name():
     model = ex.load(random_model("BertForMaskedLM", **SIZE), device="cpu")
-    with pytest.raises(ex.Refusal, match=r"choose a checkpoint that classifies, .*; or, in Python"):
+    with pytest.raises(ex.Refusal, match=r"Choose a model that classifies, .*\. In Python"):
         ex.predict(model, {"input_ids": torch.tensor([[1, 5, 6]])})

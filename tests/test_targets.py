@@ -282,9 +282,9 @@ def test_the_next_token_of_a_language_model_is_a_class():
 
 
 def test_a_logit_that_the_model_does_not_have_says_what_to_do():
-    with pytest.raises(ex.Refusal, match="function of its outputs"):
+    with pytest.raises(ex.Refusal, match=r"function of (the|its) outputs"):
         tiny("bert-qa-2label").trace(example("bert"), Logit(0, "a class"))
-    with pytest.raises(ex.Refusal, match="function of its outputs"):
+    with pytest.raises(ex.Refusal, match=r"function of (the|its) outputs"):
         tiny("bert").trace(example("bert"), Span(((3, 0, 1.0),), "a place"))
 
 

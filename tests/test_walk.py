@@ -238,11 +238,11 @@ def add_task(root: Path) -> None:
 def add_view(root: Path) -> None:
     page = root / "explainers/page"
     change(
-        page / "state.py",
+        page / "kinds.py",
         '"methods", "activation", "share"]',
         '"methods", "activation", "counts", "share"]',
     )
-    change(page / "state.py", '"methods", "share"]', '"methods", "counts", "share"]')
+    change(page / "kinds.py", '"methods", "share"]', '"methods", "counts", "share"]')
     add(page / "views.py", '        "counts": lay_out_counts,', '        "share": lay_out_share,')
     append(page / "views.py", LAYOUT)
     write(page / "counting.py", HANDLER)

@@ -62,7 +62,9 @@ def test_texts_by_the_names_that_pipelines_use(reader, finder):
     ],
 )
 def test_a_dict_of_other_names_is_refused_with_those_that_do(reader, given):
-    with pytest.raises(ex.Refusal, match="named text and text_pair, or question and context"):
+    with pytest.raises(
+        ex.Refusal, match="keys text, text and text_pair, or question and context, and no others"
+    ):
         encode(reader, given)
 
 
