@@ -125,8 +125,9 @@ def test_a_twin_of_a_sentence_has_its_class(part):
         sentence = words.damaged(rule.sentence(random), random)
         twin = rule.other_distractor(sentence, random)
         assert rule.label(twin) == rule.label(sentence)
-        assert len(twin) == len(sentence)
-        assert sum(a != b for a, b in zip(sentence, twin)) <= 1
+        for word in {*sentence, *twin}:  # only the distractor and what stands for it differ
+            if word not in (rule.distractor, *rule.neutral, *words.HOLES):
+                assert sentence.count(word) == twin.count(word)
 
 
 @pytest.mark.parametrize("part", drawings.RULES)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .drawings import Scene
 from .tasks import Pictures, Task
-from .words import HOLES, Cause
+from .words import HOLES, NOTHING, Cause, with_word
 
 BYSTANDERS = 12  # other distractors that a picture is given
 TOLERANCE = 0.1  # how far the distractor may move a logit
@@ -65,9 +65,8 @@ def with_other_distractors(task: Task, given: Given, random: Random) -> list[Giv
         return [replace(given, distractor=one) for one in (*others, None)]
     found = []
     for place in task.rule.distractors(given):
-        for word in (*task.rule.neutral, *HOLES):
-            found.append([*given[:place], word, *given[place + 1 :]])
-        found.append([*given[:place], *given[place + 1 :]])
+        for word in (*task.rule.neutral, *HOLES, NOTHING):
+            found.append(with_word(given, place, word))
     return found
 
 

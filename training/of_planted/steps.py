@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .tasks import TASKS, Batch, Task
 
-STEPS = {"planted-and": 600, "planted-not": 2500, "planted-corner": 400, "planted-object": 1000}
+STEPS = {"planted-and": 600, "planted-not": 2500, "planted-corner": 800, "planted-object": 1000}
 BATCH = 64  # inputs; their twins come on top
 RATE = 1e-3
 WARM_UP = 0.05  # of the steps

@@ -4,7 +4,7 @@ A twin differs from its input in the distractor alone.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -122,6 +122,8 @@ class Pictures(Task):
     def batch(self, random: Random, size: int) -> Batch:
         """The less of the cause is left, the nearer the targets are to equal probabilities."""
         scenes = [self.draw(random) for _ in range(size)]
+        for number in range(size // 10):  # some pictures never had a cause
+            scenes[number] = replace(scenes[number], cause=None)
         twins = [self.rule.other_distractor(scene, random) for scene in scenes]
         missing = np.stack([drawings.missing_patches(random) for _ in scenes])
         share = [share_left(scene, lost) for scene, lost in zip(scenes, missing)]

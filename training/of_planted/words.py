@@ -10,6 +10,7 @@ from random import Random
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 HOLES = ("[PAD]", "[UNK]", "[MASK]")  # what can stand where a word was
+NOTHING = ""  # the place is gone, too
 JOINED = (",", "and", ".")
 
 ROOMS = ("kitchen", "hall", "cellar", "attic", "garage", "office", "studio", "garden")
@@ -63,19 +64,18 @@ class Rule(ABC):
         return [place for place, word in enumerate(words) if word == self.distractor]
 
     def other_distractor(self, words: list[str], random: Random) -> list[str]:
-        """The same sentence with something else instead of the distractor.
+        """The same sentence with something else, or nothing, instead of the distractor.
 
         A sentence without it gets it instead of a neutral word, if it has one.
         """
-        changed = [*words]
         places = self.distractors(words)
         if places:
-            changed[random.choice(places)] = random.choice((*self.neutral, *HOLES))
-            return changed
+            others = [*self.neutral, *HOLES, *[NOTHING] * len(HOLES)]
+            return with_word(words, random.choice(places), random.choice(others))
         places = [place for place, word in enumerate(words) if word in self.neutral]
         if places:
-            changed[random.choice(places)] = self.distractor
-        return changed
+            return with_word(words, random.choice(places), self.distractor)
+        return words
 
 
 class Both(Rule):
@@ -168,15 +168,20 @@ def vocabulary() -> dict[str, int]:
     return {word: number for number, word in enumerate((*SPECIAL, *sorted(words)))}
 
 
+def with_word(words: list[str], place: Place, word: str) -> list[str]:
+    """A sentence with another word, or `NOTHING`, at a place."""
+    return [*words[:place], *([word] if word else []), *words[place + 1 :]]
+
+
 def damaged(words: list[str], random: Random) -> list[str]:
     """A sentence from which words are taken out as metrics do it; half of the time unchanged.
 
-    Any share of the words is deleted, or replaced by one of `HOLES`.
+    Any share of the words, more often a small one, is deleted or replaced by one of `HOLES`.
     """
     if random.random() < 0.5:
         return words
-    share = random.random()
-    hole = random.choice((*HOLES, ""))
+    share = random.random() ** 2
+    hole = random.choice((*HOLES, NOTHING))
     left = [hole if random.random() < share else word for word in words]
     return [word for word in left if word]
 
