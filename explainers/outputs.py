@@ -53,6 +53,12 @@ class Answer:
         return self.token_logits
 
     @property
+    def size(self) -> int:
+        """The number of examples n; 1 if the network has no logits to count them by."""
+        logits = self.token_logits if self.class_logits is None else self.class_logits
+        return 1 if logits is None else len(logits)
+
+    @property
     def has_probabilities(self) -> bool:
         """Whether a softmax or sigmoid applies: not for a regression, and not for one class alone,
         unless it is multi-label."""

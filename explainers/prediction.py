@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .numerals import with_minus
 from .outputs import Answer
 from .scores import tie
 from .ties import ranked, tied_places
@@ -55,7 +56,7 @@ class Prediction:
     def __str__(self) -> str:
         parts = []
         for label, value in zip(self.labels[:SHOWN], self.values):
-            number = f"{value:.3f}" if self.kind == VALUE else f"{value:.1%}"
+            number = with_minus(f"{value:.3f}") if self.kind == VALUE else f"{value:.1%}"
             parts.append(f"{label} {number}")
         sentence = ", ".join(parts)
         if self.tie:

@@ -12,6 +12,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from .errors import Refusal
+from .numerals import readable
 from .words import strip_span
 
 if TYPE_CHECKING:
@@ -277,9 +278,9 @@ class TokenScores:
         if not math.isfinite(score):
             return "not a number"
         if not self.signed or score == 0:
-            return f"{score:.3g}"
+            return readable(score)
         sign = "minus" if score < 0 else "plus"
-        return f"{sign} {abs(score):.3g}, {self.poles[score > 0]}"
+        return f"{sign} {readable(abs(score))}, {self.poles[score > 0]}"
 
     def table(self) -> pandas.DataFrame:
         """A table with one row a token: its label, score, whether it is special, and every layer.

@@ -98,6 +98,7 @@ def test_a_phone(visit, pictures):
         page.locator("#text-menu").bounding_box(),
     )
     assert result["y"] < menu["y"], "the answer comes before the long menus"
+    assert page.locator("footer[aria-label]").inner_text().strip() == "Settings"
     explain(page, "")
     refusal(page)
     tab(page, "Compare")

@@ -89,10 +89,14 @@ def test_a_slow_method_says_its_cost_before_it_starts(capsys):
         == 0
     )
     said = capsys.readouterr().err
-    assert (
-        said == "Occlusion (leave one out) takes 3F; Integrated gradients takes 50F 50B (F "
-        "forward, B backward passes).\n"
-    )
+    assert said.splitlines() == [
+        "Occlusion (leave one out) takes 3F",
+        "Integrated gradients takes 50F 50B",
+        "(F forward, B backward passes).",
+    ]
+    assert main(["explain", "--text", "a dull film", "--method", "all"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 5 and max(map(len, lines)) <= 80
     assert (
         main(["explain", "--text", "a dull film", "--method", "attcat"]) == 0
         and not capsys.readouterr().err

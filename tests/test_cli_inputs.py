@@ -72,6 +72,10 @@ def test_the_context_may_come_from_a_pipe(run, monkeypatch):
     ] == "\n".join(QUESTION)
 
 
+def numbers_in(texts: list[str]) -> list[float]:
+    return [float(text.replace("−", "-")) for text in texts]
+
+
 def test_heads_are_printed_and_written(run, sentiment, tmp_path):
     out = run("explain", "--text", TEXT, "--heads", "2", "--html", str(tmp_path / "map.html"))
     lines = [line.split() for line in out.splitlines() if re.match(r"  [> ] L\d", line)]
@@ -85,7 +89,7 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
         None,
     ]
     for line, row in zip(lines, sums.tolist(), strict=True):
-        assert [float(value) for value in line[-len(row) :]] == pytest.approx(row, rel=6e-3)
+        assert numbers_in(line[-len(row) :]) == pytest.approx(row, rel=6e-3)
     within = view(ex.explain(sentiment, TEXT))
     table = [
         line.split()
@@ -94,9 +98,7 @@ def test_heads_are_printed_and_written(run, sentiment, tmp_path):
         ]
     ]
     for line, label, column in zip(table, within.labels, within.heads[2].mT.tolist(), strict=True):
-        assert line[0] == label and [float(value) for value in line[1:]] == pytest.approx(
-            column, rel=6e-3
-        )
+        assert line[0] == label and numbers_in(line[1:]) == pytest.approx(column, rel=6e-3)
     page = (tmp_path / "map.html").read_text(encoding="utf-8")
     assert "Layer 2, head by head over the words" in page and "layer by layer" in page
 

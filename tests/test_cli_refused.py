@@ -125,6 +125,13 @@ def test_what_cannot_be_evaluated(refused, tmp_path, arguments, says):
     assert not (tmp_path / "out").exists()
 
 
+def test_evaluate_names_only_what_lacks(refused):
+    data, out = "--data (a file, a folder or a name on the Hub)", "--out (a folder for the results)"
+    assert refused("evaluate", "--data", "texts.tsv").strip().endswith(f"Give {out}.")
+    assert refused("evaluate", "--out", "here").strip().endswith(f"Give {data}.")
+    assert refused("evaluate").strip().endswith(f"Give {data} and {out}.")
+
+
 def test_reading_the_hub_needs_no_more_than_the_extra():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
         "optional-dependencies"

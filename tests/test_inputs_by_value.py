@@ -243,7 +243,8 @@ def test_a_dict_of_texts_or_of_tensors_goes_to_the_task():
         encode=lambda model, given: got.append(given),
         encode_tensors=lambda model, given: got.append(given),
     )
-    model = SimpleNamespace(task=task, net=SimpleNamespace(device="cpu"))
+    net = SimpleNamespace(device="cpu", forward=lambda input_ids: None)
+    model = SimpleNamespace(task=task, net=net, tower=net, is_dual_encoder=False)
     encode(model, "a")
     encode(model, {"question": "q", "context": "c"})
     encode(model, {"input_ids": [1]})

@@ -72,3 +72,26 @@ def test_ids_that_the_model_does_not_have_are_refused_in_words(tensors):
 def test_a_picture_model_without_pixels_is_refused():
     with pytest.raises(ex.Refusal):
         tiny("vit").trace({"input_ids": torch.ones(1, 3).long()}, 0)
+
+
+def test_a_list_of_texts_under_one_name_is_refused_by_its_name(reader):
+    for given in ({"text": ["a", "b"]}, {"question": "a", "context": ("b", "c")}):
+        with pytest.raises(
+            ex.Refusal, match=r"One input is explained at a time, and (text|context)"
+        ):
+            encode(reader, given)
+
+
+def test_a_mask_that_leaves_no_token_is_refused():
+    inputs = tiny_input("bert")
+    empty = inputs | {"attention_mask": torch.zeros_like(inputs["input_ids"])}
+    with pytest.raises(ex.Refusal, match="no token is attended"):
+        ex.explain(tiny("bert"), empty, "attcat", 0)
+
+
+def test_a_tensor_that_is_no_input_is_refused_with_those_that_are():
+    for name in ("foo", "pixel_values"):
+        with pytest.raises(ex.Refusal, match=f"This model has no input {name}; it has input_ids, "):
+            encode(tiny("bert"), tiny_input("bert") | {name: torch.ones(1, 3)})
+    with pytest.raises(ex.Refusal, match=r"no input foo; it has .*pixel_values"):
+        encode(tiny("vit"), tiny_input("vit") | {"foo": torch.ones(1, 3)})

@@ -3,10 +3,12 @@ function that sees to it.
 """
 
 import re
+import time
 
 import pytest
 from asking import question
 from browser import until
+from visiting import explain, settled
 
 from explainers.page.asking import Turn, while_shown
 
@@ -83,6 +85,21 @@ def test_words_taken_out_go_when_something_else_is_to_stand_for_them(visit):
     page = words_taken_out(visit, "attcat")
     page.get_by_role("radio", name="[MASK]").check()
     until(page, "() => document.querySelector('#text-removed').innerText === ''")
+
+
+@browser_test
+def test_the_next_question_does_not_wait_for_a_long_method(visit):
+    text = "The plot is dull, but the acting is unbelievably good. " * 30
+    page = visit(text=text, methods="occlusion")
+    progress = page.locator("#text-running")
+    progress.get_by_text("passes of the model").wait_for()
+    assert progress.locator("progress").count() == 1
+    asked = time.monotonic()
+    explain(page, "A dull film.")
+    page.locator("#text-compared").get_by_text("dull", exact=True).first.wait_for()
+    assert time.monotonic() - asked < 20, "the long one takes minutes"
+    settled(page, ["A", "dull", "film", "."])
+    assert progress.inner_text() == ""
 
 
 @browser_test

@@ -1,13 +1,15 @@
 """The link of the page: what is written is read, and what is read was written."""
 
+from html import unescape
 from urllib.parse import parse_qsl
 
 import pytest
-from asking import question
+from asking import complaint, question, state, values_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 import explainers as ex
+from explainers.page import asking, choosing
 from explainers.page.examples import EXAMPLES, PHOTOS, fields_of, first_example
 from explainers.page.links import LONGEST_NAME, LONGEST_TEXT, Link
 from explainers.page.options import with_option
@@ -125,3 +127,40 @@ def test_links_of_earlier_versions_still_open(address, opens):
     asked = vars(link.state.question)
     assert {name: asked[name] for name in opens} == opens
     assert dict(parse_qsl(link.address()[1:])) == dict(parse_qsl(address[1:]))
+
+
+WRONG_TARGETS = [
+    ({"class": "NOPE"}, "There is no class 'NOPE'"),
+    ({"class": "NEGATIVE", "versus": "POSITIV"}, "did you mean 'POSITIVE'?"),
+    ({"class": "7"}, "There is no class 7"),
+    (
+        {"kind": "Picture and texts", "picture": "cat", "text": "a cat\na dog", "class": "a cow"},
+        "There is no text 'a cow'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("named", "reason"), WRONG_TARGETS)
+def test_a_link_with_a_target_that_there_is_not_says_what_is_explained_instead(named, reason):
+    tab = Link.read(named).tab
+    changes = choosing.restore(tab, {"text": "a dull film"} | named)
+    said = changes["goal_refusal"]["value"]
+    assert reason in unescape(said) and "What the model predicts is explained instead." in said
+    assert changes["target"]["value"] == "predicted" and changes["versus"]["value"] == "nothing"
+    assert changes["wanted"]["value"]
+
+
+@pytest.mark.parametrize("target", ["NEGATIVE", "1", "NEGATIVE - POSITIVE"])
+def test_a_link_keeps_every_target_that_the_model_takes(target):
+    changes = choosing.restore(TABS["Text"], {"text": "a dull film", "class": target})
+    assert changes["target"]["value"] == target and not complaint(changes)
+
+
+def test_what_a_link_had_wrong_is_still_said_beside_the_answer():
+    values = values_of(state(question(text="a dull film"), ["attcat"]))
+    *_, last = asking.explain_link(True, asking.Turn(), **values)
+    assert "AttCAT" in last["compared"]["value"] and "goal_refusal" not in last
+    empty = values_of(state(question(text=" "), ["attcat"]))
+    *_, last = asking.explain_link(True, asking.Turn(), **empty)
+    assert "empty" in complaint(last)
+    assert list(asking.explain_link(False, asking.Turn(), **values)) == [{}]

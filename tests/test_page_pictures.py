@@ -164,13 +164,14 @@ def test_a_link_knows_the_examples_and_says_what_it_lacks(photo, files):
     assert changes["ready"]["value"] and changes["wanted"]["value"]
     assert changes["kind"]["value"] == "Picture" and changes["picture"]["value"] == photo
     assert not complaint(changes)
-    for link in (
-        {"kind": "Picture", "own": "picture"},
-        {"kind": "Picture", "picture": "../../app"},
+    for link, reason in (
+        ({"own": "picture"}, "does not carry the picture"),
+        ({"picture": "../../app"}, "There is no example picture '../../app'"),
+        ({"picture": "coffe"}, "did you mean 'coffee'? (astronaut, cat, coffee, rocket) Give a"),
     ):
-        changes = choosing.restore(tab, link)
+        changes = choosing.restore(tab, {"kind": "Picture"} | link)
         assert not changes["wanted"]["value"] and changes["picture"]["value"] is None
-        assert "does not carry the picture" in complaint(changes)
+        assert reason in complaint(changes)
     changes = choosing.restore(TABS["Text"], {"kind": "Picture"})
     assert changes["ready"]["value"] and not changes["wanted"]["value"], (
         "another tab is laid out, not explained"

@@ -8,7 +8,7 @@ import torch
 from drawn_words import SIGNED, UNSIGNED, Reader, heat, layered
 
 import explainers as ex
-from explainers.render import colours, export, heatmaps, tokens
+from explainers.render import characters, colours, export, heatmaps, tokens
 from explainers.render.look import Look
 
 # ------------------------------------------------------------------------------------ what is drawn
@@ -33,7 +33,7 @@ def test_colour_number_and_words_say_the_score(one, specials):
         share = float(element["style"].removeprefix("--a:"))
         assert share == pytest.approx(abs(score) / float(seen.scores.abs().max()), abs=6e-4)
         label, _, said = element["data-tip"].rpartition("  ")
-        assert label == seen.labels[i]
+        assert label == characters.isolated(seen.labels[i])
         assert float(said.replace("−", "-")) == pytest.approx(score, rel=6e-3)
         assert said.startswith(("+", "−")) == one.signed
         assert element["aria-label"] == f"{seen.labels[i]}: {one.in_words(score)}"

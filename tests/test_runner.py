@@ -2,13 +2,16 @@
 
 import errno
 import json
+import shutil
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from running import PLAN, ROOT, Trouble, same, texts
 
 import explainers as ex
@@ -168,3 +171,20 @@ def test_a_path_of_a_picture_is_no_text():
     assert is_text("a film") and is_text(("a film", "another"))
     assert not is_text("photos/one.PNG") and not is_text(("one.jpg", "a cat"))
     assert not is_text(Path("a film")) and not is_text(b"a film")
+
+
+def test_a_finished_run_says_that_the_weights_changed_since(tmp_path, sentiment):
+    folder, out = tmp_path / "model", tmp_path / "out"
+    net = deepcopy(sentiment.net)
+    sentiment.tokenizer.save_pretrained(folder)
+    net.save_pretrained(folder)
+    plan = Plan(str(folder), ("raw_attention",), ("aopc",))
+    first = evaluate(texts(2), plan, out, quiet=True)
+    same(first, evaluate(texts(2), plan, out, quiet=True))
+    with torch.no_grad():
+        next(net.parameters()).add_(1)
+    net.save_pretrained(folder)
+    with pytest.raises(ex.Refusal, match="are not those with which the shards in"):
+        evaluate(texts(2), plan, out, quiet=True)
+    shutil.rmtree(folder)
+    same(first, evaluate(texts(2), plan, out, quiet=True))  # the table can still be read

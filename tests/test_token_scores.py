@@ -205,7 +205,7 @@ def test_the_tokens_of_one_text_of_a_pair_and_of_no_pair():
 
 def test_a_score_of_a_method_without_signs_has_no_pole():
     one = replace(scores(), signed=False)
-    assert one.in_words(0.5) == "0.5" and one.in_words(-1234.5) == "-1.23e+03"
+    assert one.in_words(0.5) == "0.5" and one.in_words(-1234.5) == "−1230"
     assert scores(poles=("away", "towards")).in_words(1.23456) == "plus 1.23, towards"
     assert scores().in_words(float("inf")) == "not a number"
 

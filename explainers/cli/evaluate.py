@@ -12,6 +12,12 @@ from ..inputs.kinds import PAIR, PICTURE, QUESTION, TEXT
 from ..models.bundled import BUNDLED, bundled_for
 from .given import parse_list, silence_transformers
 
+#: What a run needs besides what has a default.
+NEEDED = {
+    "data": "--data (a file, a folder or a name on the Hub)",
+    "out": "--out (a folder for the results)",
+}
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
@@ -120,11 +126,9 @@ def run(args: Namespace) -> str:
             f"{one.key:24}{one.title}; --data: {one.data}" for one in protocols.PROTOCOLS.values()
         ]
         return "\n".join(lines)
-    if not args.data or not args.out:
-        raise Refusal(
-            "Give --data (a file, a folder or a name on the Hub) and --out (a folder for the "
-            "results)."
-        )
+    missing = [sentence for name, sentence in NEEDED.items() if not getattr(args, name)]
+    if missing:
+        raise Refusal(f"Give {' and '.join(missing)}.")
     if protocol and args.target:
         raise Refusal(
             f"The protocol {protocol.key} explains {protocol.target or 'the predicted class'}, as "

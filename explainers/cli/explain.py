@@ -14,6 +14,7 @@ from ..heatmap import Comparison, Heatmap
 from ..inputs import Encoded
 from ..methods import METHODS, find, most_faithful_first, readings
 from ..models import Model
+from ..numerals import readable
 from ..prediction import predict
 from ..render.export import maps_to_csv, readings_to_csv, save, to_json, to_png, write, writer_for
 from ..render.heatmaps import document, heads_html
@@ -159,7 +160,8 @@ def announce_cost(
         if not method.is_single_pass(values):
             costs.append(f"{method.title} takes {method.cost_of(values, tokens, layers)}")
     if costs:
-        print(f"{'; '.join(costs)} (F forward, B backward passes).", file=sys.stderr)
+        lines = [*costs, "(F forward, B backward passes)."]
+        print("\n".join(lines), file=sys.stderr)
 
 
 def write_files(args: Namespace, explained: Explained, about: dict[str, str]) -> None:
@@ -203,9 +205,9 @@ def every_reading(explained: Explained, path: str) -> str:
     found = most_faithful_first(readings(explained.trace(), **optimus_options(explained.heats)))
     if path:
         write(readings_to_csv(found), path)
-        best = f"{found[0].name} (RFT {found[0].faithfulness:+.4g})"
+        best = f"{found[0].name} (RFT {readable(found[0].faithfulness, 4, signed=True)})"
         return f"{len(found)} readings, the best {best}: {path}"
-    lines = [f"  {one.name:24}{one.faithfulness:+.4g}" for one in found]
+    lines = [f"  {one.name:24}{readable(one.faithfulness, 4, signed=True)}" for one in found]
     return "\n".join([f"{len(found)} readings, RFT:", *lines])
 
 

@@ -97,6 +97,12 @@ def check_ids(model: Model, tensors: dict[str, Tensor]) -> None:
         )
     for name in {"attention_mask", *TABLES} & set(tensors):
         check_shape(name, tensors[name], ids)
+    mask = tensors.get("attention_mask")
+    if mask is not None and not mask.bool().any(1).all():
+        raise Refusal(
+            "attention_mask is 0 everywhere, so no token is attended: it is 1 at each token that "
+            "the model reads."
+        )
     check_vocabulary(model, ids)
     for name in TABLES:
         if name in tensors:

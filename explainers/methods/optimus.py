@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import ties
 from ..errors import Refusal
+from ..numerals import readable
 from ..outputs import Answer
 from ..scores import Score
 from ..trace import Trace
@@ -94,7 +95,7 @@ def attribute(
     return Attribution(
         best.scores,
         layers=lambda: torch.stack([one.scores for one in by_layer]),
-        rows=[f"{one.name}, RFT {one.faithfulness:.3g}" for one in by_layer],
+        rows=[f"{one.name}, RFT {readable(one.faithfulness)}" for one in by_layer],
         facts=facts,
     )
 

@@ -1,6 +1,7 @@
 """The list of methods. A method's signature is its options, its docstring is its card."""
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -78,6 +79,11 @@ class Cost:
         if layers is not None:
             passes = passes.replace("L", str(layers))
         return passes
+
+    def forward_passes(self, options: Mapping[str, Any], tokens: int, layers: int) -> int | None:
+        """The number of forward passes, at most; None where it depends on the input."""
+        found = re.match(r"(?:up to )?([\d·]+)F", self.of(options, tokens, layers))
+        return math.prod(map(int, found[1].split("·"))) if found else None
 
 
 @dataclass(frozen=True)
@@ -245,8 +251,19 @@ class Method:
         self, options: Mapping[str, Any], tokens: int | None = None, layers: int | None = None
     ) -> str:
         """The cost with these options, and the others at their defaults."""
-        values = {name: option.default for name, option in self.options.items()}
-        return self.cost.of(values | dict(options), tokens, layers)
+        return self.cost.of(self.with_defaults(options), tokens, layers)
+
+    def forward_passes(self, options: Mapping[str, Any], tokens: int, layers: int) -> int | None:
+        """How many forward passes these options take, at most; None if that is not known before.
+
+        tokens: how many can be explained. layers: of the model.
+        """
+        return self.cost.forward_passes(self.with_defaults(options), tokens, layers)
+
+    def with_defaults(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """These options, and the others at their defaults."""
+        defaults = {name: option.default for name, option in self.options.items()}
+        return defaults | dict(options)
 
     @property
     def single_pass(self) -> bool:

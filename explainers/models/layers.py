@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from ..linear import Affine, affine
-from ..trace import Layer, Tape, evaluating
+from ..trace import Layer, Tape, evaluating, tell
 from .anatomy import submodule
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def layer_of(
     def run(hidden: Tensor, **edits: Any) -> Tensor:
         with evaluating(model.net):
             tape = Tape(model.blocks, edits, record=())
-            return block(hidden, *args, **kwargs | {"tape": tape})
+            changed = block(hidden, *args, **kwargs | {"tape": tape})
+        tell(len(hidden) / len(model.blocks))
+        return changed
 
     return Layer(
         linear,

@@ -20,7 +20,7 @@ from ..outputs import Answer
 from ..processors import HALVES, Colours, colours_of
 from ..scores import Score
 from ..tasks import Task, task_of
-from ..trace import Layer, Trace, evaluating, ordinary
+from ..trace import Layer, Trace, evaluating, ordinary, tell
 from . import blanks, heads, readouts
 from .anatomy import Anatomy, blocks_of, submodule
 from .batches import trace_in_batches
@@ -200,7 +200,9 @@ class Model:
         """
         with evaluating(self.net), naming_quantised(self.net):
             outputs = self.outputs(inputs, **tape)
-            return self.task.answer(self, outputs, inputs, attended)
+            answer = self.task.answer(self, outputs, inputs, attended)
+        tell(answer.size)
+        return answer
 
     def outputs(self, inputs: Inputs, **tape: Any) -> Any:
         """The network's own outputs; of a dual encoder the logits of the traced side."""

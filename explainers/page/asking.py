@@ -2,15 +2,26 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import explainers as ex
 
 from ..render.heatmaps import heads_html, heatmaps_html, layers_html
 from ..render.look import Look
 from ..render.prediction import prediction_html
-from .answers import Asked, check_target, maps_of, parse_question, prediction_of, traces_of
+from .answers import (
+    Asked,
+    check_target,
+    encode,
+    maps_of,
+    parse_question,
+    prediction_of,
+    traces_of,
+)
+from .loading import model_of
 from .options import Changed, read_options
 from .pieces import NO_REFUSALS, Changes, message_for, refusal_at_field, refusal_box, refused_at
+from .running import NOT_RUNNING, Running, progress_html, while_wanted
 from .state import (
     FIRST_METHOD,
     KINDS,
@@ -71,10 +82,20 @@ def explain_with_options(turn: Turn, **values) -> Iterator[Changes]:
 
 
 def explain_link(wanted: bool, turn: Turn, **values) -> Iterator[Changes]:
-    """Explain what a link filled in, if the link is about this tab."""
+    """Explain what a link filled in, if the link is about this tab.
+
+    What the link had wrong is still said when the answer comes.
+    """
     yield {}
-    if wanted:
-        yield from explain(turn, **values)
+    if not wanted:
+        return
+    for changes in explain(turn, **values):
+        yield changes if is_refused(changes) else without_refusals(changes)
+
+
+def without_refusals(changes: Changes) -> Changes:
+    """Changes that leave the places of refusals as they are."""
+    return {name: change for name, change in changes.items() if name not in NO_REFUSALS}
 
 
 def explain_first(ready: bool, asked: Question | None, turn: Turn, **values) -> Iterator[Changes]:
@@ -90,6 +111,8 @@ def explain_first(ready: bool, asked: Question | None, turn: Turn, **values) -> 
 def ask(turn: Turn, state: State) -> Iterator[Changes]:
     """`answer`, until something newer is asked: an older answer never replaces a newer one.
 
+    The older one ends even in the middle of a method, see `while_wanted`.
+
     A question that has been answered, or is being answered, is not answered again: a menu of
     Gradio fires `input` when the focus only passes through it.
     """
@@ -99,15 +122,22 @@ def ask(turn: Turn, state: State) -> Iterator[Changes]:
     turn.number += 1
     turn.state = state
     number = turn.number
-    for changes in answer(state):
-        if turn.number != number:
-            yield {}
-            return
+
+    def is_wanted() -> bool:
+        return turn.number == number
+
+    for changes in while_wanted(answer(state), is_wanted):
         if "asked" in changes:
             turn.asked = changes["asked"]["value"]
-        else:
+        if is_refused(changes):
             turn.state = None  # to ask again is to try again
         yield changes
+
+
+def is_refused(changes: Changes) -> bool:
+    """Whether changes of the page show a refusal below a field."""
+    refusals = [change for name, change in changes.items() if name.endswith("_refusal")]
+    return any(change["visible"] for change in refusals)
 
 
 def while_shown(handler: Callable[..., Changes | Iterator[Changes]]) -> Callable:
@@ -117,17 +147,17 @@ def while_shown(handler: Callable[..., Changes | Iterator[Changes]]) -> Callable
     """
 
     def handle(turn: Turn, asked: Question | None, **values) -> Iterator[Changes]:
-        for changes in steps_of(handler(asked=asked, **values)):
-            if turn.asked != asked:
-                yield {}
-                return
-            yield changes
+        def is_wanted() -> bool:
+            return turn.asked == asked
+
+        yield from while_wanted(steps_of(partial(handler, asked=asked, **values)), is_wanted)
 
     return handle
 
 
-def steps_of(answer: Changes | Iterator[Changes]) -> Iterator[Changes]:
+def steps_of(handler: Callable[[], Changes | Iterator[Changes]]) -> Iterator[Changes]:
     """The steps of a handler's answer; an answer at once is one step."""
+    answer = handler()
     if isinstance(answer, Iterator):
         yield from answer
     else:
@@ -162,7 +192,7 @@ def answer(state: State) -> Iterator[Changes]:
     try:
         yield from maps_one_by_one(state)
     except Exception as error:
-        yield refusal_at_field(error, state.question)
+        yield refusal_at_field(error, state.question) | NOT_RUNNING
 
 
 def maps_one_by_one(state: State) -> Iterator[Changes]:
@@ -172,7 +202,7 @@ def maps_one_by_one(state: State) -> Iterator[Changes]:
     said = predicted(asked)
     check_target(asked)
     question = with_valid_targets(state.question, asked)
-    always = NO_REFUSALS | target_menus(question, asked)
+    always = NO_REFUSALS | NOT_RUNNING | target_menus(question, asked)
     always |= {
         "said": {"value": said},
         "asked": {"value": question},
@@ -189,7 +219,11 @@ def maps_one_by_one(state: State) -> Iterator[Changes]:
     heats: list[ex.Heatmap] = []
     refused: dict[str, str] = {}
     for number, method in enumerate(methods, 1):
-        maps = maps_of(traces.asked, method, options.get(method))
+        chosen_options = options.get(method, {})
+        running = Running(maps_of, traces.asked, method, chosen_options)
+        for done in running.steps():
+            yield {"running": {"value": progress_of(asked, method, chosen_options, done)}}
+        maps = running.result()
         heats += maps.heats
         refused |= maps.refused
         compared = heatmaps_html(
@@ -200,6 +234,14 @@ def maps_one_by_one(state: State) -> Iterator[Changes]:
             panel = panel_html(asked, state.panel, state.look, options)
             changes |= {"panel": {"value": panel}}
         yield changes
+
+
+def progress_of(asked: Asked, method: str, options: dict, done: int) -> str:
+    """How far a method is after `done` passes, as HTML."""
+    tokens = int((~encode(asked.model, asked.given).special_tokens).sum())
+    layers = len(model_of(asked.model).blocks)
+    total = ex.METHODS[method].forward_passes(options, tokens, layers)
+    return progress_html(ex.METHODS[method].title, done, total)
 
 
 def predicted(asked: Asked) -> str:

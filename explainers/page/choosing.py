@@ -1,18 +1,22 @@
 """What the fields hold after another kind of input, model, example or link was chosen."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from .examples import EXAMPLES, fields_of, first_example, is_example_text
+from ..errors import nearest
+from .answers import check_target, parse_question
+from .examples import EXAMPLES, fields_of, first_example, is_example_text, names_of_photos
 from .links import Link
 from .loading import has_own_classes, kinds_in, kinds_of, model_of
 from .options import read_options
-from .pieces import Changes, message_for, refusal_box
+from .pieces import Changes, RefusedField, message_for, refusal_box, refused_at
 from .state import (
     KINDS,
     NOTHING,
     PREDICTED,
     TABS,
     UNLISTED,
+    Question,
     State,
     Tab,
     lines_of,
@@ -150,7 +154,7 @@ def restore(tab: Tab, query: dict[str, str]) -> Changes:
     query, refused = with_known_model(tab, query)
     link = Link.read(query)
     state, is_lost = link.state, link.has_own_picture
-    question = state.question
+    question, unknown = with_known_targets(state.question)
     changes = fields_for(
         question.kind,
         question.model,
@@ -159,10 +163,11 @@ def restore(tab: Tab, query: dict[str, str]) -> Changes:
         question.versus,
         state.panel.layer,
     )
-    changes["picture_refusal"] = refusal_box()
-    if is_lost:
-        changes["picture_refusal"] = refusal_box(PICTURE_NOT_IN_LINK)
+    changes["target"]["value"] = question.target
+    changes["versus"]["value"] = question.versus
+    changes["picture_refusal"] = refusal_box(why_lost(query) if is_lost else "")
     changes["model_refusal"] = refusal_box(refused)
+    changes["goal_refusal"] = refusal_box(unknown)
     changes["ready"] = {"value": True}
     changes["wanted"] = {"value": is_here and not is_lost}
     return changes | display_of(tab, state)
@@ -180,6 +185,40 @@ def with_known_model(tab: Tab, query: dict[str, str]) -> tuple[dict[str, str], s
         kind = tab.kinds[0]
         model = KINDS[kind].model
     return query | {"kind": kind, "model": model}, refused
+
+
+def with_known_targets(question: Question) -> tuple[Question, str]:
+    """The question with targets that there are, and a refusal of the others or ""."""
+    if question.target == PREDICTED and question.versus == NOTHING:
+        return question, ""
+    try:
+        asked = parse_question(question)
+        if KINDS[question.kind].has_lines:
+            check_among(question, asked.given[1])
+        check_target(asked)
+    except RefusedField as refusal:
+        known = replace(question, target=PREDICTED, versus=NOTHING)
+        return known, f"{refusal} What the model predicts is explained instead."
+    except Exception:
+        pass  # it will be said when the question is asked
+    return question, ""
+
+
+def check_among(question: Question, texts: tuple[str, ...]) -> None:
+    """Raises `Refusal`, at the field of the target, if a target is none of these texts."""
+    with refused_at("goal"):
+        for name, nobody in ((question.target, PREDICTED), (question.versus, NOTHING)):
+            if name not in (nobody, *texts):
+                raise nearest(name, texts, "text")
+
+
+def why_lost(query: Mapping[str, str]) -> str:
+    """Why a link brings no picture."""
+    named = query.get("picture")
+    if not named:
+        return PICTURE_NOT_IN_LINK
+    refusal = nearest(named, names_of_photos(), "example picture")
+    return f"{refusal} Give a picture, or click an example."
 
 
 def display_of(tab: Tab, state: State) -> Changes:

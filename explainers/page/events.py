@@ -29,6 +29,7 @@ ANSWER = (
     "target",
     "versus",
     "said",
+    "running",
     "compared",
     "panel",
     "asked",
@@ -52,6 +53,7 @@ CHOICE = (
 RESTORED = (
     *CHOICE,
     "picture_refusal",
+    "goal_refusal",
     "ready",
     "wanted",
     "layers_of",
@@ -121,12 +123,18 @@ def at_once(ui: Fields, trigger: Callable, changes: Changes, **settings: Any) ->
 # ------------------------------------------------------------------------------------ questions
 
 
-def explaining(
-    ui: Fields, trigger: Callable, handler: Callable, *more: str, **settings: Any
-) -> None:
+def explaining(ui: Fields, trigger: Callable, handler: Callable, *more: str) -> None:
     """Explain after an event, then write the link. more: what the handler reads besides."""
-    settings = {"show_progress": "minimal", "show_progress_on": [ui["go"]], **settings}
-    done = on(ui, trigger, handler, [*more, "turn", *ui.state], ANSWER, **settings)
+    done = on(
+        ui,
+        trigger,
+        handler,
+        [*more, "turn", *ui.state],
+        ANSWER,
+        show_progress="minimal",
+        show_progress_on=[ui["go"]],
+        trigger_mode="multiple",  # a newer question does not wait: it ends the older one
+    )
     write_link_after(ui, done.then)
 
 
@@ -138,9 +146,9 @@ def connect_questions(ui: Fields) -> None:
         ui["pair"].submit,
         *ui.inputs_of(menus),
     )
-    explaining(ui, asked, asking.explain, **NEWEST)
-    explaining(ui, ui["options"].change, asking.explain_with_options, **NEWEST)
-    explaining(ui, ui["picture"].input, asking.explain_picture, **NEWEST)
+    explaining(ui, asked, asking.explain)
+    explaining(ui, ui["options"].change, asking.explain_with_options)
+    explaining(ui, ui["picture"].input, asking.explain_picture)
 
 
 def connect_choices(ui: Fields) -> None:

@@ -39,10 +39,15 @@ def is_example_text(text: str) -> bool:
     return False
 
 
+def names_of_photos() -> list[str]:
+    return sorted(photo.stem for photo in PHOTOS.glob("*.jpg"))
+
+
 def photo_named(name: str) -> str | None:
     """The path of the bundled photo of this name; None if there is no such photo."""
-    photos = {photo.stem: str(photo) for photo in PHOTOS.glob("*.jpg")}
-    return photos.get(name)
+    if name not in names_of_photos():
+        return None
+    return str(PHOTOS / f"{name}.jpg")
 
 
 @lru_cache(maxsize=256)

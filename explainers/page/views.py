@@ -38,6 +38,7 @@ def lay_out_views(ui: Fields) -> None:
 
 
 def lay_out_comparison(ui: Fields) -> None:
+    ui["running"] = plain_html(elem_id=f"{ui.tab.slug}-running")
     ui["compared"] = heatmap_html(
         value=NOTHING_EXPLAINED, elem_id=f"{ui.tab.slug}-compared", min_height=320
     )

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from ..numerals import readable
 from ..token_scores import TokenScores
 from .characters import NBSP, PICTOGRAM, visible
 from .colours import largest
@@ -133,8 +134,8 @@ def facts_line(heat: TokenScores, shown: Tensor, beside: str = "specials") -> st
     parts = [heat.cost]
     if beside:
         parts.append(f"{beside} {100 * heat.special_share:.0f} %")
-    parts.append(f"max {largest(shown):.2g}")
-    parts += [f"{name} {value:.3g}" for name, value in heat.facts.items()]
+    parts.append(f"max {readable(largest(shown), 2)}")
+    parts += [f"{name} {readable(value)}" for name, value in heat.facts.items()]
     line = " · ".join(part.replace(" ", NBSP) for part in parts if part)
     return f'{badge(heat.signed)}<span class="xp-more">{escape(line)}</span>'
 

@@ -2,6 +2,9 @@
 
 import math
 import re
+from unicodedata import bidirectional
+
+from ..numerals import readable
 
 NBSP = "\u00a0"
 
@@ -24,9 +27,25 @@ def number(score: float, signed: bool = True) -> str:
     """A score with three digits, and with its sign if it has one."""
     if not math.isfinite(score):
         return "not a number"
-    if not signed:
-        return f"{score:.3g}"
-    return f"{score:+.3g}".replace("-", "−")
+    return readable(score, signed=signed)
+
+
+def reads_from_right(text: str) -> bool:
+    """Whether a text is read from the right: its first letter is."""
+    for letter in text:
+        if bidirectional(letter) in ("L", "R", "AL"):
+            return bidirectional(letter) != "L"
+    return False
+
+
+def isolated(text: str) -> str:
+    """A text that leaves the order of what stands beside it alone, also if it is Hebrew or Arabic.
+
+    Without the marks around it a minus sign behind it would stand on the other side of its number.
+    """
+    if any(bidirectional(letter) in ("R", "AL") for letter in text):
+        return f"\u2068{text}\u2069"
+    return text
 
 
 def visible(label: str) -> str:

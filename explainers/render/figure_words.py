@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ..numerals import readable
 from ..token_scores import TokenScores
 from .card import all_notes
 from .characters import visible
@@ -20,7 +21,7 @@ def captions(heats: Sequence[TokenScores], about: Mapping[str, str] | None) -> l
 
 
 def explained_line(heat: TokenScores) -> str:
-    return f"explained: {heat.target} ({heat.unit} {heat.score:.3g})"
+    return f"explained: {heat.target} ({heat.unit} {readable(heat.score)})"
 
 
 def model_line(heat: TokenScores) -> str:

@@ -12,7 +12,7 @@ from .card import card
 from .colours import largest
 from .look import Look
 from .photo_maps import thumb
-from .tokens import COLUMNS, row_head, row_html, table_head, view
+from .tokens import COLUMNS, direction, row_head, row_html, table_head, view
 
 
 def heads_over_text(heat: TokenScores, layer: int, look: Look) -> str:
@@ -40,7 +40,7 @@ def heads_over_text(heat: TokenScores, layer: int, look: Look) -> str:
         f"<p class='xp-sub'>{sentence}</p>{tokens.legend([shown])}"
         '<div class="xp-scroll" tabindex="0" role="region" '
         f'aria-label="heads of layer {layer} over the words">'
-        f'<table class="xp-map xp-layers">{table_head(shown, "head")}'
+        f'<table class="xp-map xp-layers"{direction(shown)}>{table_head(shown, "head")}'
         f"<tbody>{rows}</tbody></table></div>"
     )
     return card(body, look.palette)

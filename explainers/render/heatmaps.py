@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from ..numerals import readable
 from ..token_scores import TokenScores
 from .card import Html, Missing, card, stylesheet, with_styles
 from .heads import heads_over_photo, heads_over_text
@@ -117,5 +118,5 @@ def origin_line(heat: TokenScores) -> str:
     options = "".join(f", {name}={value}" for name, value in heat.options.items())
     return (
         f"{heat.title}: {heat.model} ({heat.revision}), explaining {heat.target}, "
-        f"score {heat.score:.4g}{options}"
+        f"score {readable(heat.score, 4)}{options}"
     )

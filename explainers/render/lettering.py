@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
-from unicodedata import bidirectional
 
 from PIL import Image, ImageDraw, ImageFont, features
 
@@ -144,14 +143,6 @@ def wrapped(text: str, width: float, size: int) -> list[str]:
         else:
             lines[-1] = longer
     return [fitted(line, width, size) for line in lines]
-
-
-def reads_from_right(text: str) -> bool:
-    """Whether a text is read from the right: its first letter is."""
-    for letter in text:
-        if bidirectional(letter) in ("L", "R", "AL"):
-            return bidirectional(letter) != "L"
-    return False
 
 
 def text_image(text: str, size: int, ink: str) -> Image.Image:

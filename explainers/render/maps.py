@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import Refusal
 from .card import Html, card, column_head, with_styles
-from .characters import number, visible
+from .characters import isolated, number, visible
 from .colours import colour_class, largest
 
 MOST = 64  # tokens a side
@@ -80,7 +80,7 @@ def cell(
     query, key = at
     share = abs(score) / scale if scale and math.isfinite(score) else 0.0
     right = " xp-right" if key >= len(names) / 2 else ""
-    pair = f"{escape(names[query][:24])} ← {escape(names[key][:24])}"
+    pair = f"{escape(isolated(names[query][:24]))} ← {escape(isolated(names[key][:24]))}"
     stop = 0 if at == (0, 0) else -1
     return (
         f'<td class="{colour_class(score, signed)}{right}" data-i="{key}" '

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from ..numerals import readable
 from .card import card
 from .characters import visible
 
@@ -55,7 +56,9 @@ def curve(scores: Sequence[float]) -> str:
     points = " ".join(
         f"{i * across:.1f},{HEIGHT - (score - low) * up:.1f}" for i, score in enumerate(scores)
     )
-    sentence = f"The score rose from {scores[0]:.3g} to {scores[-1]:.3g} in {steps} steps."
+    sentence = (
+        f"The score rose from {readable(scores[0])} to {readable(scores[-1])} in {steps} steps."
+    )
     return (
         f'<figure class="xp-curve"><figcaption class="xp-sub">{escape(sentence)}</figcaption>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '

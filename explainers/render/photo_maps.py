@@ -5,6 +5,7 @@ from html import escape
 
 from torch import Tensor
 
+from ..numerals import readable
 from ..ties import ranked
 from ..token_scores import TokenScores
 from .characters import number, visible
@@ -158,5 +159,5 @@ def thumb(
         f'<g class="xp-cells">{image_over(heat, grid, scale, palette, "xp-blocks")}</g>'
         f"{signs(heat, grid, scale)}</svg></div>"
         f"<figcaption><b>{escape(visible(name))}</b> "
-        f'<span class="xp-meta">{largest(grid):.2g}</span></figcaption></figure>'
+        f'<span class="xp-meta">{readable(largest(grid), 2)}</span></figcaption></figure>'
     )

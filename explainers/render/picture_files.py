@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ..numerals import readable
 from ..ties import place_of_largest
 from ..token_scores import TokenScores
 from .card import with_unique_titles
@@ -214,7 +215,7 @@ def picture_image(
     pad, size = round(photo.width * 0.05), round(photo.width * 0.055)
     tiles = [Tile("The picture", photo)]
     for heat in heats:
-        below = f"largest |score| {largest(heat.patches):.2g}"
+        below = f"largest |score| {readable(largest(heat.patches), 2)}"
         tiles.append(Tile(visible(heat.title), blended_map(heat, photo), below))
     across = columns_for(len(tiles))
     step_x, step_y = photo.width + pad, photo.height + 3 * size + pad

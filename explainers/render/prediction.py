@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from ..numerals import with_minus
 from .card import card
 from .characters import visible
 
@@ -20,7 +21,7 @@ def prediction_html(
     """
     names = [escape(short_label(label)) for label in labels]
     if kind == "value":
-        entries = [f"{name}: {value:.3f}" for name, value in zip(names, values)]
+        entries = [f"{name}: {with_minus(f'{value:.3f}')}" for name, value in zip(names, values)]
         opening, bar = '<div class="xp-said">', ""
     else:
         entries = [f"{name} {value:.1%}" for name, value in zip(names, values)]

@@ -6,6 +6,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from torch import Tensor
 
+from ..numerals import readable, with_minus
 from ..ties import ranked
 from ..token_scores import TokenScores
 from .characters import number, visible
@@ -30,13 +31,12 @@ def heatmap_text(heat: TokenScores, tokens: bool = False) -> Text:
     meaning = "unsigned: how much, not which way"
     if heat.signed:
         meaning = f"+ {heat.poles[1]}, − {heat.poles[0]}"
-    title = (
-        f"{heat.title}, explaining {visible(heat.target)} ({heat.unit} {heat.score:.3f}); {meaning}"
-    )
+    score = with_minus(f"{heat.score:.3f}")
+    title = f"{heat.title}, explaining {visible(heat.target)} ({heat.unit} {score}); {meaning}"
     lines = [Text(title, style="bold")]
     lines += word_lines(heat, tokens) if heat.grid is None else patch_lines(heat)
     share = f"{100 * heat.special_share:.0f} % of all |score| lies on special tokens"
-    facts = "".join(f"; {name} {value:.3g}" for name, value in heat.facts.items())
+    facts = "".join(f"; {name} {readable(value)}" for name, value in heat.facts.items())
     lines.append(Text(f"  ({heat.cost}; {share}{facts})", style="dim"))
     if heat.marked:
         lines.append(Text(f"  (< what is explained: {visible(heat.marked_text)})"))
@@ -157,4 +157,4 @@ def style_of(score: float, signed: bool) -> str:
 
 
 def numbers(row: Sequence[float]) -> str:
-    return " ".join(f"{value:9.3g}" for value in row)
+    return " ".join(f"{readable(value):>9}" for value in row)

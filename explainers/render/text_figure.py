@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..token_scores import TokenScores
 from .card import all_notes, with_unique_titles
-from .characters import PICTOGRAM, visible
+from .characters import PICTOGRAM, reads_from_right, visible
 from .colours import largest, paint, strong_sign
 from .figure_words import MOST, colour_meanings, explained_line, model_line
 from .lettering import (
@@ -19,7 +19,6 @@ from .lettering import (
     fitted,
     missing_characters,
     missing_note,
-    reads_from_right,
     text_width,
     wrapped,
 )

@@ -25,7 +25,7 @@ from .card import (
     ramps,
     with_unique_titles,
 )
-from .characters import number, visible
+from .characters import isolated, number, reads_from_right, visible
 from .colours import largest, paint, strong_sign
 from .look import Look
 
@@ -83,7 +83,7 @@ def layers_over_text(heat: TokenScores, look: Look, slider: bool = False) -> str
         body = f"<h3>{escape(title)}</h3><p class='xp-sub'>{sentence}</p>"
         return card(body, look.palette)
     table = (
-        f'<table class="xp-map xp-layers">{table_head(shown, "layer")}'
+        f'<table class="xp-map xp-layers"{direction(shown)}>{table_head(shown, "layer")}'
         f"<tbody>{layer_rows(shown)}</tbody></table>"
     )
     return card(
@@ -132,7 +132,7 @@ def token_attributes(heat: TokenScores, i: int, score: float) -> str:
     The index links the token to its other rows. It begins inside the attribute `class`.
     """
     label = escape(visible(heat.labels[i]))
-    short = escape(visible(heat.labels[i])[:40])
+    short = escape(isolated(visible(heat.labels[i])[:40]))
     right = " xp-right" if i >= len(heat) / 2 else ""
     return (
         f'{right}" data-i="{i}" data-tip="{short}  {number(score, heat.signed)}" '
@@ -227,6 +227,11 @@ def token_span(heat: TokenScores, i: int, scale: float, quiet: float) -> str:
 # ----------------------------------------------------------------------------------------- tables
 
 
+def direction(heat: TokenScores) -> str:
+    """The attribute of a table whose columns follow a text that is read from the right."""
+    return ' dir="rtl"' if reads_from_right("".join(heat.labels)) else ""
+
+
 def cut(heat: TokenScores, i: int) -> str:
     """A class for the column where the second text of a pair begins."""
     return " xp-cut" if i and heat.starts_half(i) else ""
@@ -259,7 +264,7 @@ def half_names(heat: TokenScores) -> str:
 
 
 def row_head(name: str) -> str:
-    return f'<th scope="row">{escape(name)}</th>'
+    return f'<th scope="row" dir="ltr">{escape(name)}</th>'
 
 
 def row_html(head: str, heat: TokenScores, scores: Tensor, scale: float, kind: str = "") -> str:
@@ -282,7 +287,7 @@ def method_table(
     rows = []
     for heat, seen in zip(heats, shown):
         head = (
-            f'<th scope="row"><span class="xp-name">{escape(heat.title)}</span> '
+            f'<th scope="row" dir="ltr"><span class="xp-name">{escape(heat.title)}</span> '
             f'<span class="xp-meta">{facts_line(heat, seen.scores)}</span></th>'
         )
         rows.append(row_html(head, seen, seen.scores, largest(seen.scores)))
@@ -292,11 +297,11 @@ def method_table(
             f'<td class="xp-reason" colspan="{width}"><span>{escape(reason)}</span></td></tr>'
         )
     for title, turn in missing.turns():
-        head = f'<th scope="row">{escape(title)} <span class="xp-meta">{turn}</span></th>'
+        head = f'<th scope="row" dir="ltr">{escape(title)} <span class="xp-meta">{turn}</span></th>'
         rows.append(f'<tr class="xp-wait">{head}{"<td></td>" * width}</tr>')
     return (
         '<div class="xp-scroll" tabindex="0" role="region" aria-label="methods side by side">'
-        f'<table class="xp-map">{table_head(shown[0], "method")}'
+        f'<table class="xp-map"{direction(shown[0])}>{table_head(shown[0], "method")}'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -306,7 +311,7 @@ def strip(heat: TokenScores, seen: TokenScores) -> str:
     strongest = []
     for i in ranked(seen.scores.abs())[:5].tolist():
         score = number(float(seen.scores[i]), heat.signed)
-        strongest.append(f"{visible(seen.labels[i])[:24]} {score}")
+        strongest.append(f"{isolated(visible(seen.labels[i])[:24])} {score}")
     return (
         f'<div class="xp-strip"><h3>{escape(heat.title)} '
         f'<span class="xp-meta">{facts_line(heat, seen.scores)}</span></h3>'

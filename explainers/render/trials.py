@@ -7,9 +7,10 @@ from html import escape
 from PIL import Image
 from torch import Tensor
 
+from ..numerals import with_minus
 from ..token_scores import TokenScores
 from .card import card, column_head
-from .characters import number, visible
+from .characters import isolated, number, visible
 from .overlay import jpeg
 
 SIDE = 480  # pixels of a picture, at most
@@ -55,11 +56,6 @@ def correlation_cell(value: float) -> str:
     value = round(value, 2) + 0.0  # so that -0.001 is shown as 0.00, without a sign
     kind = "neg" if value < 0 else "pos"
     return f'<td class="{kind}" style="--a:{abs(value):.2f}">{with_minus(f"{value:.2f}")}</td>'
-
-
-def with_minus(text: str) -> str:
-    """A number with a minus sign instead of a hyphen."""
-    return text.replace("-", "−")
 
 
 # ---------------------------------------------------------------------------------- without a part
@@ -126,7 +122,7 @@ def text_pieces(heat: TokenScores, removed: Sequence[int]) -> list[tuple[str, bo
 def removed_words(heat: TokenScores, removed: Sequence[int]) -> str:
     """The pieces of the text that were taken out, in its order."""
     pieces = [piece.strip() for piece, taken in text_pieces(heat, removed) if taken]
-    return ", ".join(f"“{visible(piece)}”" for piece in pieces)
+    return ", ".join(f"“{isolated(visible(piece))}”" for piece in pieces)
 
 
 def struck_text(heat: TokenScores, removed: Sequence[int]) -> str:
@@ -134,7 +130,7 @@ def struck_text(heat: TokenScores, removed: Sequence[int]) -> str:
     html = ""
     for piece, taken in text_pieces(heat, removed):
         html += f"<s>{escape(piece)}</s>" if taken else escape(piece)
-    return f'<p class="xp-prose">{html}</p>'
+    return f'<p class="xp-prose" dir="auto">{html}</p>'
 
 
 def patches_at(heat: TokenScores, tokens: Sequence[int]) -> list[tuple[int, int]]:

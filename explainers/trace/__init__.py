@@ -22,6 +22,7 @@ from .passes import Pass
 from .readouts import elsewhere
 from .tape import RECORDED, RUNNING, Edit, Tape, recording, running
 from .traces import Trace
+from .watchers import tell, watching
 from .wiring import attend_by, configs_of, wire
 
 __all__ = [
@@ -44,5 +45,7 @@ __all__ = [
     "recording",
     "rows_at_once",
     "running",
+    "tell",
+    "watching",
     "wire",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...errors import Refusal, nearest, required
+from ...errors import ModelUnavailable, Refusal, nearest, required
 from ..data import Dataset
 from .engines import ENGINES, Engine, Measure
 from .files import disk_errors_as_refusals, write_parquet
@@ -18,7 +18,7 @@ from .shards import (
     shards_of,
 )
 from .tables import Result, collect
-from .work import Work
+from .work import CHECKPOINT, Work
 
 
 def evaluate(
@@ -75,12 +75,28 @@ def measured(shards: Sequence[Shard], engine: Engine, work: Measure, model: str,
     before = checkpoints(one for one in shards if one.done)
     waiting = [(one.number, one.examples) for one in shards if not one.done]
     if not waiting:
+        check_weights(work, before, model, out)
         return
     for number, records in engine(work, waiting):
         check_checkpoint(records, before, model, out)
         with disk_errors_as_refusals(out):
             write_parquet(records, shards[number].path)
         yield shards[number]
+
+
+def check_weights(work: Measure, before: set[str], model: str, out: Path) -> None:
+    """Raise a `Refusal` if a finished run was measured with other weights than the model has now.
+
+    A model that cannot be loaded now does not hinder anyone from reading the finished table.
+    before: the checkpoints of the shards.
+    """
+    if not before or not isinstance(work, Work):
+        return
+    try:
+        now = work.checkpoint
+    except ModelUnavailable:
+        return
+    check_checkpoint([{CHECKPOINT: now}], before, model, out)
 
 
 def progress_bar(shards: Sequence[Shard], quiet: bool):

@@ -49,14 +49,17 @@ element.addEventListener('keydown', event => {
   const beside = all('[data-i]', row || group);
   const at = beside.indexOf(here);
   const columns = group.viewBox?.baseVal.width;       // of a picture's patches
+  // in a text that is read from the right, the next word is on the left
+  const fromRight = getComputedStyle(here.parentElement).direction === 'rtl';
+  const [ahead, back] = fromRight ? ['ArrowLeft', 'ArrowRight'] : ['ArrowRight', 'ArrowLeft'];
   let next;
   if (columns && event.key.startsWith('Arrow')) {
     const [down, right] = {ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0]}[event.key];
     const column = at % columns + right;
     next = column >= 0 && column < columns ? beside[at + columns * down + right] : null;
     if (!next) event.preventDefault();                // at the edge: stay, and do not scroll the page away
-  } else if (event.key === 'ArrowRight') next = beside[at + 1];
-  else if (event.key === 'ArrowLeft') next = beside[at - 1];
+  } else if (event.key === ahead) next = beside[at + 1];
+  else if (event.key === back) next = beside[at - 1];
   else if (event.key === 'Home') next = beside[0];
   else if (event.key === 'End') next = beside.at(-1);
   else if (row && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) {
