@@ -49,7 +49,7 @@ table beyond-intuition-imagenet --data "$DATA/imagenet_sample" --model "$DEIT" -
 table vitcx-tinyimagenet --data "$DATA/tinyimagenet50/val.zip" --model vit --protocol vitcx-deletion --limit 100
 table beyond-intuition-sst2 "${sst2[@]}" --protocol beyond-intuition-bert --limit 300
 for planted in planted-and planted-not; do table "$planted" --data "$planted" --methods "$(methods_for text)" --metrics planted; done
-for planted in planted-corner planted-object; do table "$planted" --data "$planted" --methods "$(methods_for image)" --metrics planted; done
+for planted in planted-corner planted-object; do table "$planted" --data "$planted" --methods "$(methods_for image),vit_cx:offset=true" --metrics planted --limit 100; done
 
 if [ ${#wanted[@]} -eq 0 ] || [[ " ${wanted[*]} " == *" segmentation-precision "* ]]; then
   { "$python" benchmarks/segmentation.py --model "$DEIT" --data "$DATA/ecssd" --limit 300

@@ -91,7 +91,8 @@ def test_what_is_not_defined_is_no_number(case):
     assert math.isnan(unsigned["sign"]) and unsigned["precision"] == 1.0
     zeros = measured("planted", case, scored(case))
     assert zeros["precision"] == zeros["sign"] == 0.0 and math.isnan(zeros["distractor"])
-    without = ev.case_of(case.model, ev.Example(TEXT, "alarm", "1", {"causes": []}))
+    nothing = {"causes": [], "distractors": [(19, 23)]}
+    without = ev.case_of(case.model, ev.Example(TEXT, "alarm", "1", nothing))
     assert all(math.isnan(value) for value in measured("planted", without, heat).values())
 
 

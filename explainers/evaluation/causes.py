@@ -34,15 +34,15 @@ def planted(case: Case, heat: Heatmap, k: int | None = None) -> dict[str, float]
 
     Words or patches count as tokens here, special tokens do not. The parts:
     - "precision": the share of the k tokens that belong to a cause, as in Bastings et al.; of
-      equally large scores the first count, and a constant map has no largest and finds none. NaN
-      where the input has no cause.
+      equally large scores the first count, and a constant map has no largest and finds none.
     - "sign": the share of the causes whose score, the sum over their tokens, has the sign of the
       cause. The signs are those of the gold class; of two classes the other one has them turned
-      round. NaN for a method without a sign, where the input has no cause, and where another
-      class of several, or no class, is explained. A sum that equals 0 (see `ties`) has no sign.
+      round. A sum that equals 0 (see `ties`) has no sign. NaN for a method without a sign, and
+      where another class of several, or no class, is explained.
     - "distractor": the share of all |score| that is on words or patches that look important and
       are never used. NaN where the input has none, and for a map of zeros.
-    Sign and distractor are not in the paper.
+    All are NaN where the input has no cause that the model reads. Sign and distractor are not in
+    the paper.
 
     Options:
     - k (default: the number of tokens of the causes): how many tokens are counted.
@@ -54,6 +54,8 @@ def planted(case: Case, heat: Heatmap, k: int | None = None) -> dict[str, float]
         if tokens.any():  # else the model does not read it
             causes.append(tokens)
             signs.append(sign)
+    if not causes:
+        return dict.fromkeys(("precision", "sign", "distractor"), math.nan)
     distractors = [tokens_at(case, place) & words for place in case.data.get("distractors", ())]
     size = heat.scores.abs()
     return {
@@ -88,13 +90,10 @@ def any_of(parts: Sequence[Tensor], like: Tensor) -> Bool[Tensor, " token"]:
 def precision(
     size: Float[Tensor, " token"], is_cause: Bool[Tensor, " token"], k: int | None
 ) -> float:
-    """The share of the k largest that are causes; NaN without a cause."""
-    count = int(is_cause.sum())
-    if count == 0:
-        return math.nan
+    """The share of the k largest that are causes."""
     if ties.constant(size):
         return 0.0
-    top = ties.ranked(size)[: k or count]
+    top = ties.ranked(size)[: k or int(is_cause.sum())]
     return float(is_cause[top].double().mean())
 
 
@@ -103,7 +102,7 @@ def sign_agreement(
 ) -> float:
     """The share of the causes whose score has the sign of the cause."""
     turned = sign_of_class(case)
-    if not heat.signed or not causes or turned == 0:
+    if not heat.signed or turned == 0:
         return math.nan
     sums = torch.stack([heat.scores[tokens].sum() for tokens in causes])
     agreeing = sums * torch.tensor(signs).to(sums) * turned

@@ -106,7 +106,7 @@ def without(task: Task, given: Given, places: list[Any], random: Random) -> Give
         return replace(given, cause=None) if places else given
     changed = [*given]
     for place in places:
-        changed[place] = random.choice(task.rule.neutral)
+        changed[place] = random.choice(task.rule.instead_of(given[place]))
     return changed
 
 

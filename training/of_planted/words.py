@@ -16,6 +16,7 @@ JOINED = (",", "and", ".")
 ROOMS = ("kitchen", "hall", "cellar", "attic", "garage", "office", "studio", "garden")
 THINGS = ("paper", "dust", "light", "water", "music", "noise", "paint", "milk", "snow", "wool")
 SUBJECTS = ("soup", "bread", "cake", "room", "film", "story", "song", "service", "tea", "book")
+ADVERBS = ("very", "quite", "so", "rather")
 QUALITIES = ("warm", "cold", "old", "new", "small", "large", "quiet", "loud", "plain", "brown")
 
 #: A word of a sentence by its place.
@@ -40,7 +41,7 @@ class Rule(ABC):
 
     classes     their names; the second one needs the causes
     distractor  the word that is never used
-    neutral     words that can stand where a cause or the distractor stands
+    neutral     words that can stand where the distractor stands
     """
 
     classes: tuple[str, str]
@@ -58,6 +59,10 @@ class Rule(ABC):
     @abstractmethod
     def label(self, words: list[str]) -> int:
         """The index of the class."""
+
+    def instead_of(self, word: str) -> tuple[str, ...]:
+        """Words that can stand where a cause stands."""
+        return self.neutral
 
     def distractors(self, words: list[str]) -> list[Place]:
         """Where the word stands that is never used."""
@@ -119,14 +124,18 @@ class Cancelled(Rule):
         qualities = [*random.sample(QUALITIES, random.randint(1, 2))]
         if random.random() < 0.6:
             qualities.append(self.distractor)
-        said = [[one] if random.random() < 0.7 else [self.cancels, one] for one in qualities]
+        said = [[*self.before(random, self.cancels), one] for one in qualities]
         if kind == "plain":
-            said.append([self.word])
+            said.append([*self.before(random, random.choice(ADVERBS)), self.word])
         if kind == "cancelled":
             said.append([self.cancels, self.word])
         random.shuffle(said)
         subjects = random.sample(SUBJECTS, len(said))
         return joined([["the", one, "was", *rest] for one, rest in zip(subjects, said)])
+
+    def before(self, random: Random, word: str) -> list[str]:
+        """What stands before a quality: nothing, an adverb, or a certain word."""
+        return random.choice(([], [random.choice(ADVERBS)], [word]))
 
     def causes(self, words: list[str]) -> list[Cause]:
         found = []
@@ -145,6 +154,9 @@ class Cancelled(Rule):
                 return 1
         return 0
 
+    def instead_of(self, word: str) -> tuple[str, ...]:
+        return ADVERBS if word == self.cancels else self.neutral
+
     def is_cancelled(self, words: list[str], place: Place) -> bool:
         return place > 0 and words[place - 1] == self.cancels
 
@@ -162,7 +174,7 @@ def joined(parts: list[list[str]]) -> list[str]:
 
 def vocabulary() -> dict[str, int]:
     """The ids of all words of all rules, after the special tokens."""
-    words = {"in", "the", "was", *JOINED, *ROOMS, *THINGS, *SUBJECTS, *QUALITIES}
+    words = {"in", "the", "was", *JOINED, *ROOMS, *THINGS, *SUBJECTS, *ADVERBS, *QUALITIES}
     words |= {*Both.needed, Both.distractor}
     words |= {Cancelled.word, Cancelled.cancels, Cancelled.distractor}
     return {word: number for number, word in enumerate((*SPECIAL, *sorted(words)))}
@@ -181,7 +193,7 @@ def damaged(words: list[str], random: Random) -> list[str]:
     if random.random() < 0.5:
         return words
     share = random.random() ** 2
-    hole = random.choice((*HOLES, NOTHING))
+    hole = random.choice((*HOLES, *[NOTHING] * len(HOLES)))
     left = [hole if random.random() < share else word for word in words]
     return [word for word in left if word]
 
