@@ -22,6 +22,7 @@ qqp=(--data "$DATA/pairs/QQP_dev.tsv" --model paraphrase)
 yelp=(--data "$DATA/reviews/yelp_review_test.json" --labels polarity)
 amazon=(--data "$DATA/reviews/amazon_review_test.json" --labels polarity)
 imdb=(--data "$DATA/imdb/test_2000.jsonl.gz")
+methods_for() { "$python" -c "import explainers as ex; print(','.join(key for key, one in ex.METHODS.items() if '$1' in one.modalities))"; }
 
 table globenc-sst2 "${sst2[@]}" --protocol globenc-spearman
 table globenc-mnli "${mnli[@]}" --protocol globenc-spearman
@@ -47,6 +48,8 @@ table table1-imdb "${imdb[@]}" --protocol attcat-table1 --limit 200
 table beyond-intuition-imagenet --data "$DATA/imagenet_sample" --model "$DEIT" --protocol beyond-intuition-vit --limit 100
 table vitcx-tinyimagenet --data "$DATA/tinyimagenet50/val.zip" --model vit --protocol vitcx-deletion --limit 100
 table beyond-intuition-sst2 "${sst2[@]}" --protocol beyond-intuition-bert --limit 300
+for planted in planted-and planted-not; do table "$planted" --data "$planted" --methods "$(methods_for text)" --metrics planted; done
+for planted in planted-corner planted-object; do table "$planted" --data "$planted" --methods "$(methods_for image),vit_cx:offset=true" --metrics planted --limit 100; done
 
 if [ ${#wanted[@]} -eq 0 ] || [[ " ${wanted[*]} " == *" segmentation-precision "* ]]; then
   { "$python" benchmarks/segmentation.py --model "$DEIT" --data "$DATA/ecssd" --limit 300

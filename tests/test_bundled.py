@@ -58,9 +58,9 @@ def test_a_bundled_model_takes_what_its_row_says(bundled):
 
 def test_a_bundled_model_says_which_it_is(bundled):
     assert bundled.name in ex.BUNDLED and bundled.revision == "bundled"
-    assert (bundled.tokenizer is None) == (bundled.name == "vit") and (
-        bundled.processor is not None
-    ) == (bundled.name in ("vit", "image-text"))
+    takes = ex.BUNDLED[bundled.name].takes
+    assert (bundled.tokenizer is not None) == bool(takes.texts)
+    assert (bundled.processor is not None) == takes.picture
     assert all(tensor.isfinite().all() for tensor in bundled.net.state_dict().values())
     assert not any(parameter.requires_grad for parameter in bundled.net.parameters())
 

@@ -74,8 +74,9 @@ def add_data_arguments(parser: ArgumentParser) -> None:
         "--data",
         metavar="PLACE",
         help="a .csv, .tsv, .jsonl, .json or .parquet table, SQuAD's .json, ERASER's movies "
-        "folder, a folder or .zip of pictures, or owner/name/configuration:split on the Hub "
-        "(configuration and split only if there are any)",
+        "folder, a folder or .zip of pictures, the name of a planted model (planted-and, ...), or "
+        "owner/name/configuration:split on the Hub (configuration and split only if there are "
+        "any)",
     )
     parser.add_argument(
         "--limit", type=int, metavar="N", help="at most N examples, drawn with the seed"
@@ -175,7 +176,9 @@ def plan_of(args: Namespace, protocol, data):
 
 
 def usual_model(data) -> str:
-    """The name of the bundled model for a dataset, by what its first example is."""
+    """The name of the bundled model for a dataset: its own, or by what its first example is."""
+    if data.name in BUNDLED:
+        return data.name
     example = data.examples[0]
     if isinstance(example.inputs, str):
         return bundled_for(TEXT)

@@ -19,6 +19,7 @@ from .robustness import infidelity, sensitivity
 from .correlation import kendall, rank_correlation, spearman
 from .plausibility import precision_at_k, token_f1
 from .localisation import pointing_game, segmentation
+from .causes import planted
 from .sanity import Stage, cascade, class_sensitivity, completeness
 from .agreements import Agreement, agreement, mean_agreement
 from .probability_curves import Curves, curves
@@ -67,6 +68,7 @@ __all__ = [
     "measure",
     "named",
     "negative_perturbation",
+    "planted",
     "pointing_game",
     "positive_perturbation",
     "precision_at_k",

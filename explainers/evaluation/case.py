@@ -42,6 +42,10 @@ class Example:
             "answer"     (first, last+1 character) of the context
             "mask"       [height width] bool, of the whole picture
             "boxes"      [(left, top, right, bottom), ...] in pixels of the whole picture
+            "causes"     [(place, sign), ...] of the parts that the label follows from. A place is
+                         (first, last+1 character) of a text, or a box as above; the sign is 1 if
+                         the part speaks for the label, −1 if it speaks against it
+            "distractors"  [place, ...] of parts that look important and are never used
     """
 
     inputs: object

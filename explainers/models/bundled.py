@@ -44,6 +44,9 @@ class Bundled:
     takes      the kind of input that it was trained on
     folder     the folder of its config.json, below assets/models
     weights    the files that its weights are read from
+    tokenizer  the folder of its tokenizer; "" if it reads no texts
+    processor  the folder of its image processor; "" if it sees no pictures
+    listed     whether a menu has it; a model that knows a few dozen words is for tests and lessons
     """
 
     title: str
@@ -51,16 +54,9 @@ class Bundled:
     takes: InputKind
     folder: str
     weights: tuple[WeightFile, ...]
-
-    @property
-    def reads_texts(self) -> bool:
-        """Whether it needs the tokenizer."""
-        return bool(self.takes.texts)
-
-    @property
-    def sees_pictures(self) -> bool:
-        """Whether it needs the image processor."""
-        return self.takes.picture
+    tokenizer: str = ""
+    processor: str = ""
+    listed: bool = True
 
 
 TEXT_ENCODER = WeightFile("text/encoder.safetensors", shared=True)
@@ -70,7 +66,22 @@ VIT_WEIGHTS = WeightFile("vision/model.safetensors", shared=True)
 def text_model(title: str, note: str, takes: InputKind, folder: str) -> Bundled:
     """The row of a text model: the encoder that all of them share, and a head of its own."""
     head = WeightFile(f"{folder}/head.safetensors")
-    return Bundled(title, note, takes, folder, (TEXT_ENCODER, head))
+    return Bundled(title, note, takes, folder, (TEXT_ENCODER, head), tokenizer="text")
+
+
+def planted_model(takes: InputKind, part: str) -> Bundled:
+    """The row of a model whose causes are known; training/planted.py made it."""
+    folder = f"planted/{part}"
+    return Bundled(
+        title=f"planted {part}",
+        note="its causes are known",
+        takes=takes,
+        folder=folder,
+        weights=(WeightFile(f"{folder}/model.safetensors"),),
+        tokenizer="planted" if takes.texts else "",
+        processor="planted" if takes.picture else "",
+        listed=False,
+    )
 
 
 #: The bundled models, by the name that `load` takes. Of two that take the same kind of input, the
@@ -80,7 +91,7 @@ BUNDLED: dict[str, Bundled] = {
     "inference": text_model("inference", "for two texts", PAIR, "text/inference"),
     "paraphrase": text_model("paraphrase", "for two texts", PAIR, "text/paraphrase"),
     "question-answering": text_model("question answering", "", QUESTION, "text/question-answering"),
-    "vit": Bundled("vit", "50 classes", PICTURE, "vision", (VIT_WEIGHTS,)),
+    "vit": Bundled("vit", "50 classes", PICTURE, "vision", (VIT_WEIGHTS,), processor="vision"),
     "image-text": Bundled(
         "image-text",
         "",
@@ -91,7 +102,13 @@ BUNDLED: dict[str, Bundled] = {
             WeightFile(VIT_WEIGHTS.path, shared=True, old="vit.", new="vision_model."),
             WeightFile("dual/head.safetensors"),
         ),
+        tokenizer="text",
+        processor="vision",
     ),
+    "planted-and": planted_model(TEXT, "and"),
+    "planted-not": planted_model(TEXT, "not"),
+    "planted-corner": planted_model(PICTURE, "corner"),
+    "planted-object": planted_model(PICTURE, "object"),
 }
 
 
@@ -171,13 +188,13 @@ def float_weights(path: str) -> dict[str, Tensor]:
     return {key: tensor.float() for key, tensor in weights.items()}
 
 
-@lru_cache(maxsize=1)
-def bundled_tokenizer() -> PreTrainedTokenizerBase:
-    """The tokenizer of all bundled models that read texts."""
-    return AutoTokenizer.from_pretrained(bundled_folder("text"), local_files_only=True)
+@lru_cache(maxsize=2)
+def bundled_tokenizer(folder: str) -> PreTrainedTokenizerBase:
+    """The tokenizer in a folder of assets/models, which several bundled models share."""
+    return AutoTokenizer.from_pretrained(bundled_folder(folder), local_files_only=True)
 
 
-@lru_cache(maxsize=1)
-def bundled_processor() -> Any:
-    """The image processor of all bundled models that see pictures."""
-    return processor_of(Location(str(bundled_folder("vision")), local_only=True))
+@lru_cache(maxsize=2)
+def bundled_processor(folder: str) -> Any:
+    """The image processor in a folder of assets/models, which several bundled models share."""
+    return processor_of(Location(str(bundled_folder(folder)), local_only=True))

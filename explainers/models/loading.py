@@ -123,10 +123,10 @@ def loaded_bundled(name: str, given: Given) -> Loaded:
     """A bundled model with the tokenizer and the processor that it needs."""
     row = BUNDLED[name]
     tokenizer, processor = given.tokenizer, given.processor
-    if tokenizer is None and row.reads_texts:
-        tokenizer = bundled_tokenizer()
-    if processor is None and row.sees_pictures:
-        processor = bundled_processor()
+    if tokenizer is None and row.tokenizer:
+        tokenizer = bundled_tokenizer(row.tokenizer)
+    if processor is None and row.processor:
+        processor = bundled_processor(row.processor)
     return Loaded(bundled_network(name), tokenizer, processor, name, "bundled")
 
 

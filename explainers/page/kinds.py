@@ -105,7 +105,7 @@ class Tab:
         inputs = {KINDS[kind].input for kind in self.kinds}
         menu = []
         for name, row in BUNDLED.items():
-            if row.takes in inputs:
+            if row.listed and row.takes in inputs:
                 label = ", ".join(filter(None, (f"{row.title}: bundled", row.note)))
                 menu.append((label, name))
         for title, name in self.from_hub:

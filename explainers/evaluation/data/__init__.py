@@ -7,6 +7,7 @@ accepts what is given reads it, in the order of the imports here.
 
 from .dataset import Columns, Dataset
 from .readers import Request, read, reader
+from .planted import read_planted
 from .eraser import read_eraser
 from .folders import read_folder
 from .squad import read_squad
@@ -23,6 +24,7 @@ __all__ = [
     "read_eraser",
     "read_folder",
     "read_from_hub",
+    "read_planted",
     "read_squad",
     "read_table",
     "reader",
