@@ -6,7 +6,7 @@ from random import Random
 
 from of_texts.files import half, write
 from PIL import Image
-from torch import nn
+from transformers import PreTrainedModel
 
 from .drawings import SIDE, Scene
 from .networks import processor, tokenizer
@@ -18,7 +18,7 @@ SEED = 1  # of these inputs; training has another one
 COLUMNS = 20  # pictures in a row of planted.png
 
 
-def export(task: Task, net: nn.Module, out: Path) -> None:
+def export(task: Task, net: PreTrainedModel, out: Path) -> None:
     """Write a model in fp16, with its held-out inputs, below the folder `out`.
 
     The tokenizer and the image processor, which models share, are written into `out` itself.
