@@ -6,6 +6,7 @@ from random import Random
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from .tasks import TASKS, Batch, Task
 
@@ -17,7 +18,7 @@ UNUSED = 1.0  # weight of "the distractor changes no logit"
 REPORT_EVERY = 50  # steps
 
 
-def trained(task: Task, steps: int, seed: int = 0) -> nn.Module:
+def trained(task: Task, steps: int, seed: int = 0) -> PreTrainedModel:
     """A network that has learned the rule of a task."""
     torch.manual_seed(seed)
     random = Random(seed)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from transformers import PreTrainedModel
 
 from . import drawings, words
 from .drawings import PATCH, Scene
@@ -48,7 +49,7 @@ class Task(ABC):
         return self.rule.classes
 
     @abstractmethod
-    def network(self) -> nn.Module:
+    def network(self) -> PreTrainedModel:
         """The network with random weights."""
 
     @abstractmethod
@@ -76,7 +77,7 @@ class Sentences(Task):
         self.rule = words.RULES[part]
         self.tokenizer = tokenizer()
 
-    def network(self) -> nn.Module:
+    def network(self) -> PreTrainedModel:
         return reader(self.classes)
 
     def draw(self, random: Random) -> list[str]:
@@ -106,7 +107,7 @@ class Pictures(Task):
         self.rule = drawings.RULES[part]
         self.processor = processor()
 
-    def network(self) -> nn.Module:
+    def network(self) -> PreTrainedModel:
         return viewer(self.classes)
 
     def draw(self, random: Random) -> Scene:
