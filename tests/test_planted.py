@@ -19,7 +19,7 @@ import explainers as ex
 from explainers import evaluation as ev
 from explainers.models import bundled_folder
 from explainers.page.links import Link
-from explainers.page.state import TABS
+from explainers.page.kinds import TABS
 
 each_model = pytest.mark.parametrize("name", TASKS)
 

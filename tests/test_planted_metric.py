@@ -173,7 +173,9 @@ def test_a_folder_of_planted_inputs_is_read(tmp_path):
 
 def test_a_line_that_lacks_a_field_is_refused(tmp_path):
     (tmp_path / "planted.jsonl").write_text('{"text": "a"}\n', encoding="utf-8")
-    with pytest.raises(ex.Refusal, match=r"planted\.jsonl is not written as inputs of planted"):
+    with pytest.raises(
+        ex.Refusal, match=r"planted\.jsonl does not have the format of inputs of planted"
+    ):
         ev.read(tmp_path)
 
 
