@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 import explainers as ex
 from explainers import evaluation as ev
 from explainers.models import bundled_folder
-from explainers.page.links import Link
 from explainers.page.kinds import TABS
+from explainers.page.links import Link
 
 each_model = pytest.mark.parametrize("name", TASKS)
 
