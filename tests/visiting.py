@@ -6,7 +6,7 @@ from browser import SHOWN, until
 
 import explainers as ex
 from explainers.render import tokens
-from explainers.render.characters import visible
+from explainers.render.characters import isolated, visible
 
 TEXT = "The plot is dull, but the acting is unbelievably good."
 
@@ -110,7 +110,7 @@ def check_rows(shown: dict, expected: list):
     for row, heat in zip(shown["rows"], expected):
         assert [cell["i"] for cell in row["cells"]] == list(range(len(words)))
         assert [cell["tip"].rpartition("  ")[0] for cell in row["cells"]] == [
-            word[:40] for word in words
+            isolated(word[:40]) for word in words
         ]
         check_numbers([cell["tip"] for cell in row["cells"]], heat.scores)
         for cell in row["cells"]:
