@@ -1,6 +1,5 @@
 """Plain sentences of the command line for whatever cannot be done; and the evaluation."""
 
-import json
 import tomllib
 
 import pytest
@@ -80,18 +79,8 @@ def test_wrong_commands_show_the_usage(arguments, capsys):
 # ----------------------------------------------------------------------------------------- evaluate
 
 
-def test_a_protocol_takes_the_model_that_it_is_for(capsys, tmp_path):
-    question = {
-        "id": "q",
-        "question": "Who sleeps?",
-        "answers": [{"text": "a man", "answer_start": 10}],
-    }
-    (tmp_path / "squad.json").write_text(
-        json.dumps(
-            {"data": [{"paragraphs": [{"context": "Somewhere a man sleeps.", "qas": [question]}]}]}
-        )
-    )
-    given = ["evaluate", "--data", str(tmp_path / "squad.json"), "--methods", "raw_attention"]
+def test_a_protocol_takes_the_model_that_it_is_for(capsys, tmp_path, data):
+    given = ["evaluate", "--data", str(data["squad"]), "--methods", "raw_attention"]
     for asked in (["--protocol", "attcat-squad"], ["--metrics", "precision_at_k"]):
         assert main([*given, *asked, "--out", str(tmp_path / asked[1])]) == 0
         assert "model question-answering;" in capsys.readouterr().out
