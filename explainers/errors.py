@@ -51,13 +51,16 @@ def first_line(error: Exception) -> str:
 def nearest(given: object, menu: Iterable[object], kind: str) -> Refusal:
     """The refusal of a name that is not in a menu, with the nearest name in it.
 
-    "There is no method 'atcat'; did you mean 'attcat'? (raw_attention, rollout, ...)"
+    "There is no method 'atcat'; did you mean 'attcat'? (raw_attention, rollout, ...)", or without
+    a near one "There is no method 'zzz'; there are raw_attention, rollout, ..."
     """
     names = [str(name) for name in menu]
     by_lower_case = {name.casefold(): name for name in reversed(names)}
     close = get_close_matches(str(given).casefold(), by_lower_case, n=1, cutoff=0.5)
-    hint = f"; did you mean {by_lower_case[close[0]]!r}?" if close else "."
     listed = ", ".join(names[:LISTED])
     if len(names) > LISTED:
         listed += f", ... {len(names) - LISTED} more"
-    return Refusal(f"There is no {kind} {str(given)[:REPEATED]!r}{hint} ({listed})")
+    sentence = f"There is no {kind} {str(given)[:REPEATED]!r}"
+    if close:
+        return Refusal(f"{sentence}; did you mean {by_lower_case[close[0]]!r}? ({listed})")
+    return Refusal(f"{sentence}; there are {listed}.")

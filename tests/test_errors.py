@@ -24,8 +24,8 @@ def test_an_error_is_told_by_its_first_line_that_says_something(error, said):
     [
         ("atcat", "There is no method 'atcat'; did you mean 'AttCAT'? (AttCAT, GAE)"),
         ("ATCAT", "There is no method 'ATCAT'; did you mean 'AttCAT'? (AttCAT, GAE)"),
-        ("zzz", "There is no method 'zzz'. (AttCAT, GAE)"),
-        ("z" * 61, f"There is no method '{'z' * 60}'. (AttCAT, GAE)"),
+        ("zzz", "There is no method 'zzz'; there are AttCAT, GAE."),
+        ("z" * 61, f"There is no method '{'z' * 60}'; there are AttCAT, GAE."),
     ],
 )
 def test_the_nearest_name_is_found_in_upper_and_lower_case_alike(given, said):
@@ -35,5 +35,5 @@ def test_the_nearest_name_is_found_in_upper_and_lower_case_alike(given, said):
 def test_a_refusal_lists_thirty_names():
     names = [f"n{number}" for number in range(32)]
     said = str(nearest("zzz", names, "name"))
-    assert said.endswith("n28, n29, ... 2 more)")
-    assert str(nearest("zzz", names[:30], "name")).endswith("n28, n29)")
+    assert said.endswith("n28, n29, ... 2 more.")
+    assert str(nearest("zzz", names[:30], "name")).endswith("n28, n29.")

@@ -105,15 +105,14 @@ def lay_out_question(ui: Fields) -> None:
         plain_html(hint(tab.about))
     ui["model_refusal"] = refusal_html()
     with gr.Row(elem_id=f"{tab.slug}-goal"):
-        for name, label, info, first in (
-            ("target", "Explain", "the target", PREDICTED),
-            ("versus", "rather than", "compare with a second target", NOTHING),
+        for name, label, first in (
+            ("target", "Explain", PREDICTED),
+            ("versus", "rather than", NOTHING),
         ):
             ui[name] = gr.Dropdown(
                 [first],
                 value=first,
                 label=label,
-                info=info,
                 min_width=130,
                 allow_custom_value=True,
             )
